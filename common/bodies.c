@@ -1,0 +1,156 @@
+/*
+ * Bodies from the command line, from standard input, or made: byte i of a made
+ * one is (sequence + i) & 255, so all of them lie in one series of bytes, each
+ * at another offset. A head is written in front of its body in place; what it
+ * covers of the series is put back before the next one.
+ */
+#include "bodies.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory for a body of that size and the head before it. */
+static int
+body_alloc(struct body *ret, size_t size)
+{
+    unsigned char *memory = malloc(MESSAGE_HEAD_MAX + size);
+    if (!memory)
+        return -1;
+    ret->data = memory + MESSAGE_HEAD_MAX;
+    return 0;
+}
+
+static void
+body_free(struct body *body)
+{
+    if (body->data)
+        free(body->data - MESSAGE_HEAD_MAX);
+}
+
+int
+bodies_open(struct bodies *ret, const struct options *options)
+{
+    *ret = (struct bodies){.options = options};
+    if (options->texts_len == 0) {
+        ret->series.len = options->size > 0 ? (size_t)options->size : 0;
+        if (body_alloc(&ret->series, ret->series.len + 255) < 0)
+            return -1;
+        for (size_t i = 0; i < ret->series.len + 255; i++)
+            ret->series.data[i] = (unsigned char)i;
+        return 0;
+    }
+    ret->texts = calloc((size_t)options->texts_len, sizeof(*ret->texts));
+    if (!ret->texts)
+        return -1;
+    for (int i = 0; i < options->texts_len; i++) {
+        size_t len = strlen(options->texts[i]);
+        if (body_alloc(&ret->texts[i], len) < 0)
+            return -1;
+        memcpy(ret->texts[i].data, options->texts[i], len);
+        ret->texts[i].len = len;
+    }
+    return 0;
+}
+
+static int
+line_grow(struct bodies *bodies)
+{
+    size_t size = bodies->line_size > 0 ? 2 * bodies->line_size : 256;
+    struct body larger = {.len = bodies->line.len};
+    if (body_alloc(&larger, size) < 0)
+        return -1;
+    if (bodies->line.len > 0)
+        memcpy(larger.data, bodies->line.data, bodies->line.len);
+    body_free(&bodies->line);
+    bodies->line = larger;
+    bodies->line_size = size;
+    return 0;
+}
+
+/* Reads a line of standard input, without its end: 1, 0 at the end, or -1. */
+static int
+line_read(struct bodies *bodies)
+{
+    size_t max = bodies->options->tuning.message_max;
+    bool too_long = false;
+    int c;
+    bodies->line.len = 0;
+    if (!bodies->line.data && line_grow(bodies) < 0)
+        return -1;
+    errno = 0;
+    while ((c = getc_unlocked(stdin)) != EOF && c != '\n') {
+        if (bodies->line.len >= max) {
+            too_long = true; /* read on to its end, keep nothing */
+            continue;
+        }
+        if (bodies->line.len == bodies->line_size && line_grow(bodies) < 0)
+            return -1;
+        bodies->line.data[bodies->line.len++] = (unsigned char)c;
+    }
+    if (c == EOF && ferror(stdin))
+        return -1;
+    if (too_long) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    return c == EOF && bodies->line.len == 0 ? 0 : 1;
+}
+
+static void
+uncover(struct bodies *bodies)
+{
+    if (bodies->covered)
+        memcpy(bodies->covered, bodies->saved, bodies->covered_len);
+    bodies->covered = NULL;
+}
+
+int
+bodies_next(struct bodies *bodies, struct message *message)
+{
+    uncover(bodies);
+    if (bodies->options->lines) {
+        int result = line_read(bodies);
+        if (result > 0) {
+            message->body = bodies->line.data;
+            message->body_len = bodies->line.len;
+        }
+        return result;
+    }
+    if (!bodies->texts) {
+        message->body = bodies->series.data + (message->sequence & 255);
+        message->body_len = bodies->series.len;
+        return 1;
+    }
+    const struct body *body = &bodies->texts[bodies->next];
+    bodies->next = (bodies->next + 1) % (size_t)bodies->options->texts_len;
+    message->body = body->data;
+    message->body_len = body->len;
+    return 1;
+}
+
+const void *
+bodies_encode(struct bodies *bodies, const struct message *message, size_t *len)
+{
+    unsigned char *body = (unsigned char *)(uintptr_t)message->body;
+    size_t head = message->topic_len + MESSAGE_HEADER;
+    uncover(bodies);
+    bodies->covered = body - head;
+    bodies->covered_len = head;
+    memcpy(bodies->saved, bodies->covered, head);
+    /* Topics and bodies were checked when the command line was read. */
+    (void)message_encode_head(message, bodies->covered, head);
+    *len = head + message->body_len;
+    return bodies->covered;
+}
+
+void
+bodies_close(struct bodies *bodies)
+{
+    body_free(&bodies->series);
+    body_free(&bodies->line);
+    for (int i = 0; bodies->texts && i < bodies->options->texts_len; i++)
+        body_free(&bodies->texts[i]);
+    free(bodies->texts);
+}

@@ -1,0 +1,53 @@
+/* Where the bodies of requests and events come from. */
+#ifndef BODIES_H
+#define BODIES_H
+
+#include "message.h"
+#include "options.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A body, with room for a message's head in front of it, so that a message is
+ * made without copying its body.
+ */
+struct body {
+    unsigned char *data; /* MESSAGE_HEAD_MAX bytes may be written before it */
+    size_t len;
+};
+
+struct bodies {
+    const struct options *options;
+    struct body *texts; /* one a TEXT; the memory begins HEAD_MAX before data */
+    struct body series; /* -s: byte i is i & 255, 255 more than a body needs */
+    struct body line; /* of standard input */
+    size_t line_size;
+    size_t next; /* text */
+    unsigned char *covered; /* where the last head was written, NULL: nowhere */
+    size_t covered_len;
+    unsigned char saved[MESSAGE_HEAD_MAX]; /* what stood there */
+};
+
+/* ENOMEM. bodies_close() is due in any case. */
+int bodies_open(struct bodies *ret, const struct options *options);
+
+/*
+ * Makes the next body message->body, for the message of that sequence; it is
+ * valid until the next call. 1: there is one; 0: there are no more; -1 and
+ * EMSGSIZE: a line was too long and was skipped, or EINTR, EIO, ENOMEM.
+ *
+ * With options->lines it waits for standard input.
+ */
+int bodies_next(struct bodies *bodies, struct message *message);
+
+/*
+ * Writes the head of a message in front of its body, which bodies_next() gave,
+ * and returns the whole. Valid until the next call here.
+ */
+const void *bodies_encode(
+    struct bodies *bodies, const struct message *message, size_t *len);
+
+void bodies_close(struct bodies *bodies);
+
+#endif

@@ -1,0 +1,54 @@
+/* Time: see clock.h. */
+#include "clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+
+int64_t
+clock_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: a valid clock */
+    return (int64_t)now.tv_sec * CLOCK_S + now.tv_nsec;
+}
+
+int64_t
+clock_deadline(int timeout_ms)
+{
+    if (timeout_ms < 0)
+        return CLOCK_NEVER;
+    return clock_now() + (int64_t)timeout_ms * CLOCK_MS;
+}
+
+int
+clock_left_ms(int64_t deadline)
+{
+    if (deadline == CLOCK_NEVER)
+        return -1;
+    int64_t left = deadline - clock_now();
+    if (left <= 0)
+        return 0;
+    int64_t ms = (left + CLOCK_MS - 1) / CLOCK_MS;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int64_t
+clock_due(int64_t start, uint64_t n, int64_t rate)
+{
+    /* Whole seconds first, so that the product does not overflow. */
+    int64_t seconds = (int64_t)(n / (uint64_t)rate);
+    int64_t rest = (int64_t)(n % (uint64_t)rate);
+    return start + seconds * CLOCK_S + rest * CLOCK_S / rate;
+}
+
+int
+clock_sleep(int64_t until_ns)
+{
+    struct timespec until = {
+        .tv_sec = until_ns / CLOCK_S,
+        .tv_nsec = until_ns % CLOCK_S,
+    };
+    errno = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    return errno == 0 ? 0 : -1;
+}

@@ -1,0 +1,58 @@
+/* The command line of the four programs. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "address.h"
+#include "pattern.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum role {
+    ROLE_REQ,
+    ROLE_REP,
+    ROLE_PUB,
+    ROLE_SUB,
+};
+
+/* How a program exits. */
+enum {
+    EXIT_DONE = 0, /* done, or ended by SIGINT or SIGTERM */
+    EXIT_FAILED = 1, /* the system refused, or the work was not all done */
+    EXIT_USAGE = 2, /* the command line alone shows it */
+};
+
+struct options {
+    enum role role;
+    char url[ADDRESS_MAX]; /* literal */
+    struct tuning tuning;
+    int64_t count; /* 0: until stopped */
+    bool counted; /* -n was given */
+    int64_t rate; /* per second; 0: as fast as possible */
+    int64_t size; /* of each body, bytes; -1: the texts */
+    int work_ms;
+    int delay_ms;
+    char **topics; /* or prefixes; of the command line */
+    int topics_len;
+    char **texts; /* of the command line */
+    int texts_len;
+    bool lines; /* TEXT is "-": each line of standard input */
+    bool json;
+    bool quiet;
+};
+
+/* The role's name: "req". */
+const char *role_name(enum role role);
+
+/*
+ * Reads the command line and prepares the process: signals, its limit of
+ * descriptors, the processor if one is asked for. Does not return from -h, -V,
+ * or an error: prints it and exits.
+ */
+void options_read(struct options *ret, enum role role, int argc, char **argv);
+
+/* Prints "PANEL-ROLE: ..." on standard error. */
+void complain(enum role role, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * PANEL-pub: publishes events, to its topics in turn. Written once; the panel
+ * is linked in.
+ */
+#include "bodies.h"
+#include "clock.h"
+#include "message.h"
+#include "options.h"
+#include "pattern.h"
+#include "report.h"
+#include "stop.h"
+#include "topics.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CLOCK_EVERY = 64, /* events between two readings of the clock, at full speed:
+                         a reading costs as much as the rest of the loop */
+};
+
+static struct report report;
+static struct topics topics;
+
+/* Waits for standard input. The panel is idle before, and catches up after. */
+static int
+next_body(struct pub *pub, struct bodies *bodies, struct message *event)
+{
+    if (!report.options->lines)
+        return bodies_next(bodies, event);
+    if (pub_idle(pub, 0) < 0)
+        return -1;
+    int result = bodies_next(bodies, event);
+    if (result > 0 && pub_idle(pub, 0) < 0)
+        return -1;
+    return result;
+}
+
+/* Publishes one event. -1: there is no going on. */
+static int
+publish(struct pub *pub, struct bodies *bodies, struct message *event)
+{
+    size_t len;
+    const void *data = bodies_encode(bodies, event, &len);
+    int result;
+    do {
+        result = pub_send(pub, data, len);
+    } while (result < 0 && errno == EINTR && !stop_requested());
+    if (result < 0 && errno == EMSGSIZE) {
+        report.too_long++;
+        report_error(&report, "the event is longer than -m", 0);
+        return 0;
+    }
+    if (result < 0) {
+        if (errno != EINTR)
+            report_error(&report, "publishing", errno);
+        return -1;
+    }
+    report.sent++;
+    return 1;
+}
+
+/* What the next event's body is, and when it is due: 1, 0 at the end, -1. */
+static int
+prepare(struct pub *pub, struct bodies *bodies, struct message *event, uint64_t n,
+    int64_t start)
+{
+    const struct options *options = report.options;
+    int result = next_body(pub, bodies, event);
+    if (result < 0 && errno == EMSGSIZE) {
+        report.too_long++;
+        report_error(&report, "a line is longer than -m, and left out", 0);
+        return 1;
+    }
+    if (result < 0 && errno != EINTR)
+        report_error(&report, "standard input", errno);
+    if (result <= 0) {
+        if (options->counted && options->count > 0 && !stop_requested())
+            report_error(&report, "standard input ended before -n", 0);
+        return result;
+    }
+    if (options->rate > 0) {
+        int64_t due = clock_due(start, n, options->rate);
+        event->sent = (uint64_t)due;
+        return pub_idle(pub, due) < 0 ? -1 : 1;
+    }
+    return 1;
+}
+
+static void
+publish_all(struct pub *pub, struct bodies *bodies, struct topic **names,
+    uint64_t names_len)
+{
+    const struct options *options = report.options;
+    uint64_t count = options->count > 0 ? (uint64_t)options->count : UINT64_MAX;
+    bool every = !options->quiet || options->lines;
+    int64_t start = clock_now();
+    int64_t now = start;
+    for (uint64_t n = 0; n < count && !stop_requested(); n++) {
+        struct topic *topic = names[n % names_len];
+        struct message event = {
+            .topic = topic->name,
+            .topic_len = topic->len,
+            .kind = MESSAGE_EVENT,
+            .sequence = topic->sequence + 1,
+        };
+        if (prepare(pub, bodies, &event, n, start) <= 0)
+            break;
+        if (!event.body)
+            continue; /* a line that was left out */
+        if (every || n % CLOCK_EVERY == 0)
+            now = clock_now();
+        if (options->rate == 0)
+            event.sent = (uint64_t)now;
+        int result = publish(pub, bodies, &event);
+        if (result < 0)
+            break;
+        if (result == 0)
+            continue;
+        topic->sequence++;
+        report_sent(&report, &event, now);
+        if (report.sent == 1)
+            report.first = report.last = now;
+    }
+    if (report.sent > 1)
+        report.last = clock_now();
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options;
+    struct bodies bodies;
+    struct pub *pub = NULL;
+    struct topic **names = NULL;
+    options_read(&options, ROLE_PUB, argc, argv);
+    report_open(&report, &options);
+    int names_len = options.topics_len > 0 ? options.topics_len : 1;
+    names = calloc((size_t)names_len, sizeof(*names));
+    if (bodies_open(&bodies, &options) < 0 || !names) {
+        report_error(&report, "bodies and topics", errno);
+        goto done;
+    }
+    if (options.topics_len == 0)
+        names[0] = topics_find(&topics, "", 0);
+    for (int i = 0; i < options.topics_len; i++)
+        names[i] =
+            topics_find(&topics, options.topics[i], strlen(options.topics[i]));
+
+    if (pub_open(&pub, options.url, &options.tuning) < 0) {
+        report_error(&report,
+            errno == EADDRINUSE
+                ? "is another publisher running? Choose another with -u"
+                : "binding",
+            errno);
+        goto done;
+    }
+    report_ready(&report);
+    if (options.delay_ms == 0 ||
+        pub_idle(pub, clock_deadline(options.delay_ms)) == 0)
+        publish_all(pub, &bodies, names, (uint64_t)names_len);
+done:
+    pub_close(pub);
+    bodies_close(&bodies);
+    free(names);
+    return report_close(&report, stop_requested());
+}

@@ -1,0 +1,152 @@
+/*
+ * PANEL-rep: answers each request with the request's own body. Written once;
+ * the panel is linked in.
+ */
+#include "clock.h"
+#include "message.h"
+#include "options.h"
+#include "pattern.h"
+#include "recent.h"
+#include "report.h"
+#include "stop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LINGER_MS = 300, /* after the last reply: nanomsg loses a large one, if it is
+                        closed at once (measured) */
+};
+
+static struct report report;
+static struct recent recent;
+
+/* The reply being made; grows to the largest. */
+static unsigned char *buffer;
+static size_t buffer_size;
+
+/*
+ * Makes the reply to what was received; what is no request is answered with an
+ * error. Returns whether it was one.
+ */
+static bool
+answer(struct message *reply, const void *data, size_t len)
+{
+    static const char sentence[] = "this is no request";
+    struct message request = {0};
+    bool good = message_decode(&request, data, len) == 0;
+    if (good && (request.kind != MESSAGE_REQUEST || request.topic_len > 0)) {
+        good = false;
+        report_malformed(&report, "not a request", len);
+    } else if (!good) {
+        report_malformed(&report, "a request does not decode", len);
+    }
+    *reply = (struct message){
+        .kind = good ? MESSAGE_REPLY : MESSAGE_ERROR,
+        .sequence = request.sequence,
+        .sent = request.sent,
+        .body = request.body,
+        .body_len = request.body_len,
+    };
+    if (!good) {
+        size_t room = report.options->tuning.message_max - MESSAGE_HEADER;
+        size_t most = sizeof(sentence) - 1;
+        reply->body = sentence;
+        reply->body_len = most < room ? most : room;
+        return false;
+    }
+    int64_t now = clock_now();
+    report.received++;
+    if (report.first == 0)
+        report.first = now;
+    report.last = now;
+    if (recent_add(&recent, request.sequence, request.sent))
+        report.duplicates++;
+    report_received(&report, &request, now);
+    return true;
+}
+
+/* Sends a reply. -1: there is no going on. */
+static int
+send_reply(struct rep *rep, const struct message *reply)
+{
+    size_t len = message_length(reply);
+    if (len > buffer_size) {
+        unsigned char *larger = realloc(buffer, len);
+        if (!larger) {
+            report_error(&report, "a reply", errno);
+            return -1;
+        }
+        buffer = larger;
+        buffer_size = len;
+    }
+    /* It fits, and a reply has no topic to be wrong. */
+    (void)message_encode(reply, buffer, buffer_size);
+    if (rep_send(rep, buffer, len) < 0) {
+        if (errno == EINTR)
+            return 0; /* a signal: the loop will see it */
+        report_error(&report, "sending", errno);
+        return -1;
+    }
+    report.sent++;
+    if (!report.options->quiet)
+        report_sent(&report, reply, clock_now());
+    return 0;
+}
+
+static void
+answer_all(struct rep *rep)
+{
+    const struct options *options = report.options;
+    while (!stop_requested()) {
+        const void *data;
+        ssize_t len = rep_recv(rep, &data);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len < 0 && errno == ETIMEDOUT) {
+            report_timeout(&report, "no request");
+            if (options->count == 0)
+                continue;
+            report.failed = true;
+            return;
+        }
+        if (len < 0) {
+            report_error(&report, "receiving", errno);
+            return;
+        }
+        struct message reply;
+        bool good = answer(&reply, data, (size_t)len);
+        if (good && options->work_ms > 0 &&
+            clock_sleep(clock_deadline(options->work_ms)) < 0)
+            continue; /* a signal */
+        if (send_reply(rep, &reply) < 0)
+            return;
+        if (options->count > 0 && report.received >= (uint64_t)options->count) {
+            (void)clock_sleep(clock_deadline(LINGER_MS)); /* or a signal */
+            return;
+        }
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options;
+    struct rep *rep = NULL;
+    options_read(&options, ROLE_REP, argc, argv);
+    report_open(&report, &options);
+    if (rep_open(&rep, options.url, &options.tuning) < 0) {
+        report_error(&report,
+            errno == EADDRINUSE
+                ? "is another server running? Choose another with -u"
+                : "binding",
+            errno);
+    } else {
+        report_ready(&report);
+        answer_all(rep);
+    }
+    rep_close(rep);
+    free(buffer);
+    return report_close(&report, stop_requested());
+}

@@ -1,0 +1,159 @@
+/*
+ * PANEL-req: asks a server, one request after the other, checks each answer,
+ * and times the round trips. Written once; the panel is linked in.
+ */
+#include "bodies.h"
+#include "clock.h"
+#include "message.h"
+#include "options.h"
+#include "pattern.h"
+#include "report.h"
+#include "stop.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct report report;
+
+/* Checks the answer to a request, and counts it. */
+static void
+check(const struct message *request, const void *data, size_t len)
+{
+    struct message reply;
+    int64_t now = clock_now();
+    if (message_decode(&reply, data, len) < 0) {
+        report_malformed(&report, "a reply does not decode", len);
+        report.failed = true;
+        return;
+    }
+    if ((reply.kind != MESSAGE_REPLY && reply.kind != MESSAGE_ERROR) ||
+        reply.topic_len > 0) {
+        report_malformed(&report, "not a reply", len);
+        report.failed = true;
+        return;
+    }
+    report_received(&report, &reply, now);
+    if (reply.kind == MESSAGE_ERROR) {
+        report_error(&report, "the server answered with an error", 0);
+    } else if (reply.sequence != request->sequence ||
+        reply.sent != request->sent || reply.body_len != request->body_len ||
+        memcmp(reply.body, request->body, reply.body_len) != 0) {
+        report_error(&report, "a wrong answer: not the request's body", 0);
+    } else {
+        report.received++;
+        latency_add(&report.latency, now - (int64_t)request->sent);
+        if (report.first == 0)
+            report.first = now;
+        report.last = now;
+    }
+}
+
+/* Waits for the answer to a request. -1: there is no going on. */
+static int
+await(struct req *req, const struct message *request)
+{
+    const void *data;
+    ssize_t len;
+    do {
+        len = req_recv(req, &data);
+    } while (len < 0 && errno == EINTR && !stop_requested());
+
+    if (len >= 0) {
+        check(request, data, (size_t)len);
+    } else if (errno == ETIMEDOUT) {
+        report_timeout(&report, "no answer");
+        report.failed = true;
+    } else if (errno == EMSGSIZE) {
+        report.too_long++;
+        report_error(&report, "the answer is longer than -m", 0);
+    } else if (errno != EINTR) {
+        report_error(&report, "receiving", errno);
+        return -1;
+    }
+    return 0;
+}
+
+/* Asks once. -1: there is no going on. */
+static int
+ask(struct req *req, struct bodies *bodies, struct message *request)
+{
+    size_t len;
+    int64_t now = clock_now();
+    if (report.options->rate == 0)
+        request->sent = (uint64_t)now;
+    const void *data = bodies_encode(bodies, request, &len);
+    int result;
+    do {
+        result = req_send(req, data, len);
+    } while (result < 0 && errno == EINTR && !stop_requested());
+
+    if (result == 0) {
+        report.sent++;
+        report_sent(&report, request, now);
+        return await(req, request);
+    }
+    if (errno == ETIMEDOUT) {
+        report_timeout(&report, "not sent");
+        report.failed = true;
+    } else if (errno == EMSGSIZE) {
+        report.too_long++;
+        report_error(&report, "the request is longer than -m", 0);
+    } else if (errno != EINTR) {
+        report_error(&report, "sending", errno);
+        return -1;
+    }
+    return 0;
+}
+
+static void
+ask_all(struct req *req, struct bodies *bodies)
+{
+    const struct options *options = report.options;
+    uint64_t count = options->count > 0 ? (uint64_t)options->count : UINT64_MAX;
+    int64_t start = clock_now();
+    for (uint64_t n = 0; n < count && !stop_requested(); n++) {
+        struct message request = {.kind = MESSAGE_REQUEST, .sequence = n + 1};
+        int result = bodies_next(bodies, &request);
+        if (result < 0 && errno == EMSGSIZE) {
+            report.too_long++;
+            report_error(&report, "a line is longer than -m, and left out", 0);
+            continue;
+        }
+        if (result < 0 && errno != EINTR)
+            report_error(&report, "standard input", errno);
+        if (result <= 0) {
+            if (options->counted && options->count > 0 && !stop_requested())
+                report_error(&report, "standard input ended before -n", 0);
+            return;
+        }
+        if (options->rate > 0) {
+            int64_t due = clock_due(start, n, options->rate);
+            request.sent = (uint64_t)due;
+            if (clock_sleep(due) < 0) /* EINTR: a signal */
+                return;
+        }
+        if (ask(req, bodies, &request) < 0)
+            return;
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options;
+    struct bodies bodies;
+    struct req *req = NULL;
+    options_read(&options, ROLE_REQ, argc, argv);
+    report_open(&report, &options);
+    if (bodies_open(&bodies, &options) < 0) {
+        report_error(&report, "bodies", errno);
+    } else if (req_open(&req, options.url, &options.tuning) < 0) {
+        report_error(&report, "connecting", errno);
+    } else {
+        report_ready(&report);
+        ask_all(req, &bodies);
+    }
+    req_close(req);
+    bodies_close(&bodies);
+    return report_close(&report, stop_requested());
+}

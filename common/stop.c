@@ -1,0 +1,64 @@
+/*
+ * A signal that falls just before a blocking call does not interrupt it: the
+ * call would then wait for ever, in all three libraries. So the handler sets a
+ * flag and starts a timer that interrupts every 50 ms from then on
+ * (timer_settime is async-signal-safe: signal-safety(7)). No SA_RESTART, so
+ * that blocking calls return EINTR. Panels know nothing of this.
+ */
+#include "stop.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    REPEAT_MS = 50,
+};
+
+static volatile sig_atomic_t requested;
+static timer_t timer;
+
+static void
+on_stop(int signum)
+{
+    (void)signum;
+    requested = 1;
+    struct timespec repeat = {.tv_nsec = REPEAT_MS * 1000000L};
+    struct itimerspec when = {.it_interval = repeat, .it_value = repeat};
+    (void)timer_settime(timer, 0, &when, NULL); /* cannot fail: both valid */
+}
+
+static void
+on_timer(int signum)
+{
+    (void)signum; /* its coming is all: it interrupts */
+}
+
+int
+stop_install(void)
+{
+    struct sigevent event = {
+        .sigev_notify = SIGEV_SIGNAL,
+        .sigev_signo = SIGALRM,
+    };
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+        return -1;
+
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_timer;
+    if (sigaction(SIGALRM, &action, NULL) < 0)
+        return -1;
+    action.sa_handler = on_stop;
+    if (sigaction(SIGINT, &action, NULL) < 0 ||
+        sigaction(SIGTERM, &action, NULL) < 0)
+        return -1;
+    action.sa_handler = SIG_IGN; /* a closed stdout is an error, not a death */
+    return sigaction(SIGPIPE, &action, NULL);
+}
+
+bool
+stop_requested(void)
+{
+    return requested != 0;
+}

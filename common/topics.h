@@ -1,0 +1,35 @@
+/* What a program remembers of each topic: the last sequence and time. */
+#ifndef TOPICS_H
+#define TOPICS_H
+
+#include "message.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TOPICS_MAX = 4096,
+    TOPICS_SLOTS = 2 * TOPICS_MAX, /* of the hash table; a power of two */
+};
+
+struct topic {
+    uint64_t sequence; /* of the last message; 0: none yet */
+    uint64_t sent; /* its time */
+    uint8_t len;
+    char name[MESSAGE_TOPIC_MAX];
+};
+
+/* All zero is an empty one. Large: not for the stack. */
+struct topics {
+    unsigned count;
+    uint16_t slots[TOPICS_SLOTS]; /* index of the topic + 1, 0 if free */
+    struct topic topics[TOPICS_MAX];
+};
+
+/*
+ * Finds a topic, or adds it; it stays where it is. NULL: it is not among the
+ * TOPICS_MAX that were there first.
+ */
+struct topic *topics_find(struct topics *topics, const char *name, size_t len);
+
+#endif

@@ -1,0 +1,355 @@
+/*
+ * Buffers around a non-blocking stream. A read may end in the middle of a frame
+ * and a write may take half of one: what is left waits here. Frames are used
+ * where they were received, without a copy. A buffer grows only by doubling when
+ * it is full, so memory follows the bytes received, whatever a peer claims.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/socket.h>
+
+enum {
+    READ_SIZE = 256 << 10, /* bytes asked for at a time: fewer system calls; more
+                              gains nothing (measured) */
+    SPARE_MAX = 4 << 20, /* bytes of a buffer that is worth keeping */
+    SETTLED_MIN = 256, /* bytes of a buffer that is not worth shrinking */
+    DRAIN_MAX = 16, /* reads before a close */
+};
+
+void
+conn_open(struct conn *ret, struct loop *loop, struct spare *spare)
+{
+    *ret = (struct conn){
+        .loop = loop,
+        .spare = spare,
+        .source.fd = -1,
+    };
+}
+
+int
+conn_attach(struct conn *conn, int fd, void (*ready)(void *, uint32_t),
+    void *owner)
+{
+    conn->source = (struct source){
+        .fd = fd,
+        .events = EPOLLIN | EPOLLRDHUP,
+        .ready = ready,
+        .owner = owner,
+    };
+    conn->readable = conn->hangup = conn->ended = false;
+    if (loop_add(conn->loop, &conn->source) < 0) {
+        conn->source.fd = -1;
+        return -1;
+    }
+    return 0;
+}
+
+/* Waits for what the connection's state calls for. */
+static void
+watch(struct conn *conn)
+{
+    uint32_t events = conn->ended ? 0 : EPOLLIN | EPOLLRDHUP;
+    if (conn_pending(conn) > 0)
+        events |= EPOLLOUT;
+    loop_change(conn->loop, &conn->source, events);
+}
+
+static void
+buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+static int
+buffer_resize(struct buffer *buffer, size_t size)
+{
+    unsigned char *data = realloc(buffer->data, size);
+    if (!data)
+        return -1;
+    buffer->data = data;
+    buffer->size = size;
+    return 0;
+}
+
+static void
+buffer_pack(struct buffer *buffer)
+{
+    size_t len = buffer->end - buffer->start;
+    if (buffer->start == 0)
+        return;
+    if (len > 0)
+        memmove(buffer->data, buffer->data + buffer->start, len);
+    buffer->start = 0;
+    buffer->end = len;
+}
+
+ssize_t
+conn_send(struct conn *conn, const struct iovec *iov, int count)
+{
+    struct msghdr message = {
+        .msg_iov = (struct iovec *)(uintptr_t)iov, /* it is not written to */
+        .msg_iovlen = (size_t)count,
+    };
+    ssize_t n;
+    do {
+        n = sendmsg(conn->source.fd, &message, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+        return 0;
+    return n;
+}
+
+int
+conn_flush(struct conn *conn)
+{
+    struct buffer *out = &conn->out;
+    while (out->start < out->end) {
+        struct iovec iov = {
+            .iov_base = out->data + out->start,
+            .iov_len = out->end - out->start,
+        };
+        ssize_t n = conn_send(conn, &iov, 1);
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        out->start += (size_t)n;
+        if (out->start > conn->begun)
+            conn->begun = out->end; /* at most one frame follows */
+    }
+    if (out->start == out->end) {
+        buffer_free(out);
+        conn->begun = 0;
+    }
+    watch(conn);
+    return 0;
+}
+
+int
+conn_ready(struct conn *conn, uint32_t events)
+{
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        conn->hangup = true;
+    if (events & ~(uint32_t)EPOLLOUT)
+        conn->readable = true;
+    if ((events & EPOLLOUT) && conn_flush(conn) < 0)
+        return -1;
+    return 0;
+}
+
+/* Makes room to receive into. */
+static int
+make_room(struct conn *conn)
+{
+    struct buffer *in = &conn->in;
+    if (!in->data && conn->spare) {
+        *in = conn->spare->buffer;
+        conn->spare->buffer = (struct buffer){0};
+    }
+    if (!in->data)
+        return buffer_resize(in, READ_SIZE);
+    if (in->start == in->end)
+        in->start = in->end = 0;
+    /* A frame must lie in one piece: the part of one goes to the front. */
+    if (in->size - in->end < in->size / 4)
+        buffer_pack(in);
+    if (in->end == in->size)
+        return buffer_resize(in, 2 * in->size);
+    return 0;
+}
+
+int
+conn_read(struct conn *conn)
+{
+    conn->readable = false;
+    if (make_room(conn) < 0)
+        return -1;
+    struct buffer *in = &conn->in;
+    ssize_t n;
+    do {
+        n = recv(conn->source.fd, in->data + in->end, in->size - in->end, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -1;
+    if (n == 0) {
+        conn->ended = true;
+        watch(conn);
+        return 0;
+    }
+    in->end += (size_t)n;
+    return 0;
+}
+
+int
+conn_next(struct conn *conn, const struct framing *framing, struct frame *ret)
+{
+    struct buffer *in = &conn->in;
+    size_t len = in->end - in->start;
+    if (conn->skip > 0) {
+        size_t n = conn->skip < len ? conn->skip : len;
+        in->start += n;
+        conn->skip -= n;
+        len -= n;
+        if (conn->skip > 0)
+            return 0;
+    }
+    if (len == 0)
+        return 0;
+    ssize_t n = frame_read(ret, framing, in->data + in->start, len);
+    if (n < 0 && errno == EMSGSIZE)
+        conn->skip = ret->len + FRAME_LENGTH + (framing->ids ? FRAME_ID : 0u);
+    if (n > 0)
+        in->start += (size_t)n;
+    return n > 0 ? 1 : (int)n;
+}
+
+bool
+conn_has_next(struct conn *conn, const struct framing *framing)
+{
+    struct frame frame;
+    return conn->skip == 0 && conn->in.start < conn->in.end &&
+        frame_read(&frame, framing, conn->in.data + conn->in.start,
+            conn->in.end - conn->in.start) != 0;
+}
+
+void
+conn_settle(struct conn *conn)
+{
+    struct buffer *in = &conn->in;
+    size_t len = in->end - in->start;
+    if (len == 0) {
+        struct buffer *spare = &conn->spare->buffer;
+        if (in->size > spare->size && in->size <= SPARE_MAX) {
+            free(spare->data);
+            *spare = (struct buffer){.data = in->data, .size = in->size};
+            *in = (struct buffer){0};
+        }
+        buffer_free(in);
+    } else if (in->size > SETTLED_MIN && len < in->size / 4) {
+        struct buffer small = {.end = len};
+        if (buffer_resize(&small, len > SETTLED_MIN ? 2 * len : SETTLED_MIN) < 0)
+            return; /* then it keeps the large one */
+        memcpy(small.data, in->data + in->start, len);
+        in->start = in->end = 0;
+        conn_settle(conn); /* which gives the large one back */
+        *in = small;
+    }
+}
+
+int
+conn_write(struct conn *conn, const struct framing *framing, uint32_t id,
+    const void *data, size_t len)
+{
+    unsigned char head[FRAME_HEAD_MAX];
+    struct iovec iov[] = {
+        {.iov_base = head,
+            .iov_len = frame_head(head, framing->ids, id, len)},
+        {.iov_base = (void *)(uintptr_t)data, .iov_len = len},
+    };
+    ssize_t sent = 0;
+    if (conn->source.fd >= 0 && conn_pending(conn) == 0)
+        sent = conn_send(conn, iov, 2);
+    if (sent < 0)
+        return -1;
+    if ((size_t)sent == iov[0].iov_len + len)
+        return 0;
+    return conn_keep(conn, iov, 2, (size_t)sent);
+}
+
+/* Appends to what is still to be sent. */
+static int
+append(struct buffer *out, const void *data, size_t len)
+{
+    if (len > out->size - out->end && buffer_resize(out, out->end + len) < 0)
+        return -1;
+    memcpy(out->data + out->end, data, len);
+    out->end += len;
+    return 0;
+}
+
+int
+conn_keep(struct conn *conn, const struct iovec *iov, int count, size_t sent)
+{
+    struct buffer *out = &conn->out;
+    bool begun = sent > 0;
+    conn->begun -= out->start < conn->begun ? out->start : conn->begun;
+    buffer_pack(out);
+    size_t end = out->end;
+    for (int i = 0; i < count; i++) {
+        size_t gone = sent < iov[i].iov_len ? sent : iov[i].iov_len;
+        sent -= gone;
+        if (gone < iov[i].iov_len &&
+            append(out, (char *)iov[i].iov_base + gone,
+                iov[i].iov_len - gone) < 0) {
+            out->end = end; /* half a frame is none */
+            return -1;
+        }
+    }
+    if (begun)
+        conn->begun = out->end;
+    if (conn->source.fd >= 0)
+        watch(conn);
+    return 0;
+}
+
+void
+conn_cancel(struct conn *conn)
+{
+    struct buffer *out = &conn->out;
+    if (out->start < conn->begun)
+        out->end = conn->begun;
+    else
+        out->end = out->start;
+}
+
+size_t
+conn_pending(const struct conn *conn)
+{
+    return conn->out.end - conn->out.start;
+}
+
+void
+conn_detach(struct conn *conn)
+{
+    if (conn->source.fd >= 0) {
+        loop_remove(conn->loop, &conn->source);
+        (void)close(conn->source.fd); /* whatever it says, it is closed */
+    }
+    conn->source.fd = -1;
+    conn->readable = conn->hangup = conn->ended = false;
+    conn->in.start = conn->in.end = 0;
+    conn->skip = 0;
+    if (conn->out.start < conn->begun)
+        conn->out.start = conn->begun;
+    conn->begun = conn->out.start;
+}
+
+void
+conn_drain(struct conn *conn)
+{
+    char dust[4096];
+    for (int i = 0; i < DRAIN_MAX; i++) {
+        if (recv(conn->source.fd, dust, sizeof(dust), 0) <= 0)
+            break;
+    }
+}
+
+void
+conn_close(struct conn *conn)
+{
+    conn_detach(conn);
+    buffer_free(&conn->in);
+    buffer_free(&conn->out);
+}
+
+void
+spare_close(struct spare *spare)
+{
+    buffer_free(&spare->buffer);
+}

@@ -1,0 +1,64 @@
+/*
+ * Raw's framing: see frame.h. A length is what the peer claims. Nothing here
+ * believes it: a frame is there when its bytes are.
+ */
+#include "frame.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+static uint32_t
+get_u32(const unsigned char *p)
+{
+    uint32_t value;
+    memcpy(&value, p, sizeof(value));
+    return ntohl(value);
+}
+
+static void
+put_u32(unsigned char *p, uint32_t value)
+{
+    value = htonl(value);
+    memcpy(p, &value, sizeof(value));
+}
+
+size_t
+frame_head(unsigned char buf[FRAME_HEAD_MAX], bool ids, uint32_t id, size_t len)
+{
+    put_u32(buf, (uint32_t)(len + (ids ? FRAME_ID : 0)));
+    if (!ids)
+        return FRAME_LENGTH;
+    put_u32(buf + FRAME_LENGTH, id);
+    return FRAME_HEAD_MAX;
+}
+
+ssize_t
+frame_read(struct frame *ret, const struct framing *framing,
+    const unsigned char *data, size_t len)
+{
+    size_t id_len = framing->ids ? FRAME_ID : 0;
+    if (len < FRAME_LENGTH)
+        return 0;
+    size_t claimed = get_u32(data);
+    if (claimed < id_len) {
+        errno = EBADMSG;
+        return -1;
+    }
+    if (len < FRAME_LENGTH + id_len)
+        return 0;
+    uint32_t id = framing->ids ? get_u32(data + FRAME_LENGTH) : 0;
+    if (claimed - id_len > framing->max) {
+        ret->id = id;
+        ret->data = NULL;
+        ret->len = claimed - id_len;
+        errno = EMSGSIZE;
+        return -1;
+    }
+    if (len - FRAME_LENGTH < claimed)
+        return 0;
+    ret->id = id;
+    ret->data = data + FRAME_LENGTH + id_len;
+    ret->len = claimed - id_len;
+    return (ssize_t)(FRAME_LENGTH + claimed);
+}

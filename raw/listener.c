@@ -1,0 +1,81 @@
+/*
+ * accept(2) for ever. What makes it more than one call: when the process has no
+ * descriptor left, the connections that wait keep the listening socket ready,
+ * and a loop that knows no better spins. So it looks away for a while, and
+ * serves those that it has.
+ */
+#include "listener.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum {
+    PAUSE_MS = 100, /* without descriptors, between two attempts */
+    ACCEPT_MAX = 64, /* at a time: those connected have their turn, too */
+};
+
+static void
+resume(void *owner)
+{
+    struct listener *listener = owner;
+    loop_change(listener->loop, &listener->source, EPOLLIN);
+}
+
+static void
+on_ready(void *owner, uint32_t events)
+{
+    struct listener *listener = owner;
+    (void)events;
+    for (int i = 0; i < ACCEPT_MAX; i++) {
+        int fd = accept4(
+            listener->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            (void)address_nodelay(&listener->address, fd); /* only slower */
+            listener->accepted(listener->owner, fd);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+            errno == ENOMEM) {
+            loop_change(listener->loop, &listener->source, 0);
+            loop_timer(listener->loop, clock_deadline(PAUSE_MS), resume, listener);
+            return;
+        }
+        if (errno == EAGAIN)
+            return;
+        /* Else that connection is gone, and only that one: accept(2). */
+    }
+}
+
+int
+listener_open(struct listener *ret, struct loop *loop, const char *url,
+    void (*accepted)(void *, int), void *owner)
+{
+    *ret = (struct listener){
+        .loop = loop,
+        .source = {.fd = -1,
+            .events = EPOLLIN,
+            .ready = on_ready,
+            .owner = ret},
+        .accepted = accepted,
+        .owner = owner,
+    };
+    if (address_parse(&ret->address, url) < 0)
+        return -1;
+    int fd = address_listen(&ret->address);
+    if (fd < 0)
+        return -1;
+    ret->source.fd = fd;
+    return loop_add(loop, &ret->source);
+}
+
+void
+listener_close(struct listener *listener)
+{
+    if (listener->source.fd < 0)
+        return;
+    address_unlink(&listener->address);
+    (void)close(listener->source.fd); /* which also ends its watching */
+    listener->source.fd = -1;
+}

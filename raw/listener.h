@@ -1,0 +1,27 @@
+/* Accepts connections at an address, for as long as there are descriptors. */
+#ifndef LISTENER_H
+#define LISTENER_H
+
+#include "address.h"
+#include "loop.h"
+
+struct listener {
+    struct loop *loop;
+    struct address address;
+    struct source source; /* fd -1: not bound */
+    void (*accepted)(void *owner, int fd);
+    void *owner;
+};
+
+/*
+ * Binds to url and calls accepted(owner, fd) for each connection: fd is
+ * non-blocking, and the owner's. On failure errno is bind(2)'s, and
+ * listener_close() is due all the same.
+ */
+int listener_open(struct listener *ret, struct loop *loop, const char *url,
+    void (*accepted)(void *, int), void *owner);
+
+/* Closes, and removes the ipc path that it made. */
+void listener_close(struct listener *listener);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * epoll, level-triggered: a descriptor is reported as long as it is ready, so
+ * whoever leaves bytes unread is told again. Its cost does not grow with the
+ * number of idle connections, unlike poll(2)'s. There is no thread: descriptors
+ * are served while the program waits in a call of the panel, and only then.
+ */
+#include "loop.h"
+
+#include "clock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <time.h>
+#include <unistd.h>
+
+int
+loop_open(struct loop *ret)
+{
+    *ret = (struct loop){.timer_at = CLOCK_NEVER};
+    ret->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return ret->epoll < 0 ? -1 : 0;
+}
+
+int
+loop_add(struct loop *loop, struct source *source)
+{
+    struct epoll_event event = {
+        .events = source->events,
+        .data.ptr = source,
+    };
+    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event);
+}
+
+void
+loop_change(struct loop *loop, struct source *source, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = source};
+    if (source->events == events)
+        return;
+    source->events = events;
+    int result = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
+    assert(result == 0); /* it was added: nothing is left to fail */
+    (void)result;
+}
+
+void
+loop_remove(struct loop *loop, struct source *source)
+{
+    int result = epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+    assert(result == 0);
+    (void)result;
+    for (int i = loop->next; i < loop->count; i++) {
+        if (loop->events[i].data.ptr == source)
+            loop->events[i].data.ptr = NULL;
+    }
+}
+
+void
+loop_timer(struct loop *loop, int64_t at, void (*due)(void *), void *owner)
+{
+    loop->timer_at = at;
+    loop->timer_due = due;
+    loop->timer_owner = owner;
+}
+
+/* Waits so many nanoseconds for events; CLOCK_NEVER: without end. */
+static int
+wait_for(struct loop *loop, int64_t left)
+{
+    if (left > 0 && left != CLOCK_NEVER) {
+        struct timespec timeout = {
+            .tv_sec = left / CLOCK_S,
+            .tv_nsec = left % CLOCK_S,
+        };
+        int n = epoll_pwait2(
+            loop->epoll, loop->events, LOOP_EVENTS, &timeout, NULL);
+        if (n >= 0 || errno != ENOSYS) /* kernels before 5.11 */
+            return n;
+        left = left < CLOCK_S ? left : CLOCK_S; /* a turn may be short */
+    }
+    int ms = left == CLOCK_NEVER ? -1 : (int)((left + CLOCK_MS - 1) / CLOCK_MS);
+    return epoll_wait(loop->epoll, loop->events, LOOP_EVENTS, ms);
+}
+
+int
+loop_turn(struct loop *loop, int64_t deadline)
+{
+    int64_t until = loop->timer_at < deadline ? loop->timer_at : deadline;
+    int64_t left = until == LOOP_NOW ? 0 : CLOCK_NEVER;
+    if (until != LOOP_NOW && until != CLOCK_NEVER) {
+        int64_t now = clock_now();
+        if (now >= deadline) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        left = until > now ? until - now : 0;
+    }
+    int n = wait_for(loop, left);
+    if (n < 0)
+        return -1;
+    loop->count = n;
+    for (loop->next = 0; loop->next < loop->count;) {
+        struct epoll_event *event = &loop->events[loop->next++];
+        struct source *source = event->data.ptr;
+        if (source) /* else it was removed meanwhile */
+            source->ready(source->owner, event->events);
+    }
+    loop->next = loop->count = 0;
+    if (loop->timer_at != CLOCK_NEVER && clock_now() >= loop->timer_at) {
+        loop->timer_at = CLOCK_NEVER;
+        loop->timer_due(loop->timer_owner);
+        return 0;
+    }
+    if (n == 0 && deadline == LOOP_NOW) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    return 0;
+}
+
+void
+loop_close(struct loop *loop)
+{
+    if (loop->epoll >= 0)
+        (void)close(loop->epoll);
+    loop->epoll = -1;
+}
