@@ -50,7 +50,8 @@ write_out(struct record_writer *writer, const void *data, size_t len)
         for (size_t i = first; i < 2; i++) {
             size_t part = rest < parts[i].iov_len ? rest : parts[i].iov_len;
 
-            parts[i].iov_base = (char *)parts[i].iov_base + part;
+            if (part > 0)
+                parts[i].iov_base = (char *)parts[i].iov_base + part;
             parts[i].iov_len -= part;
             rest -= part;
         }

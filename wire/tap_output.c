@@ -144,15 +144,28 @@ output_number(struct output *output, const char *name, uint64_t n)
     put_text(output, text);
 }
 
+/* ns in a unit of so many, with six decimals. */
+static void
+put_time(struct output *output, const char *name, uint64_t ns, uint64_t unit)
+{
+    char text[48];
+
+    put_name(output, name);
+    (void)snprintf(text, sizeof(text), "%llu.%06llu", (unsigned long long)(ns / unit),
+        (unsigned long long)(ns % unit / (unit / 1000000)));
+    put_text(output, text);
+}
+
 void
 output_seconds(struct output *output, const char *name, uint64_t ns)
 {
-    char text[40];
+    put_time(output, name, ns, 1000000000);
+}
 
-    put_name(output, name);
-    (void)snprintf(text, sizeof(text), "%llu.%06llu", (unsigned long long)(ns / 1000000000),
-        (unsigned long long)(ns % 1000000000 / 1000));
-    put_text(output, text);
+void
+output_ms(struct output *output, const char *name, uint64_t ns)
+{
+    put_time(output, name, ns, 1000000);
 }
 
 void

@@ -29,6 +29,7 @@ void output_begin(struct output *output, const char *event);
 void output_text(struct output *output, const char *name, const char *text);
 void output_number(struct output *output, const char *name, uint64_t n);
 void output_seconds(struct output *output, const char *name, uint64_t ns);
+void output_ms(struct output *output, const char *name, uint64_t ns);
 void output_open(struct output *output, const char *name, char bracket); /* name NULL in a [ */
 void output_close(struct output *output, char bracket);
 void output_end(struct output *output);

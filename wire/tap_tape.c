@@ -25,8 +25,8 @@ tape_fail(struct tape *tape)
 {
     char text[256];
 
-    (void)snprintf(text, sizeof(text), "%s: %s; the recording ends here", tape->path,
-        strerror(errno));
+    (void)snprintf(
+        text, sizeof(text), "%s: %s; the recording ends here", tape->path, strerror(errno));
     output_begin(tape->output, "error");
     output_text(tape->output, "text", text);
     output_end(tape->output);
