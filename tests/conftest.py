@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "transports(*names): the clause holds over these only",
         "heavy: loads or times the machine; never two at once",
+        "panels(*names): only these panels speak what the test speaks",
+        "first: takes long on its own, so it starts first",
     ):
         config.addinivalue_line("markers", line)
 
@@ -54,7 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("heavy"):
             item.add_marker(pytest.mark.xdist_group("heavy"))
-    items.sort(key=lambda item: item.get_closest_marker("heavy") is None)
+    rank = {"first": 0, "heavy": 1}
+    items.sort(key=lambda item: min([rank.get(m.name, 2) for m in item.iter_markers()], default=2))
 
 
 def build_folder(config: pytest.Config) -> Path:
