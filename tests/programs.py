@@ -105,7 +105,7 @@ class Program:
             lines.append(json.loads(line))
         return lines
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
 
     def wait(self, within: float = 10.0) -> int:
@@ -124,7 +124,7 @@ class Program:
 
     def stop(self, number: int = signal.SIGINT, within: float = 10.0) -> Line:
         """A signal, then its summary; it must end with 0."""
-        self.signal(number)
+        self.send_signal(number)
         summary = self.summary(within)
         if self.process.returncode != 0:
             raise self.fail(f"ended with {self.process.returncode} on signal {number}")

@@ -47,16 +47,17 @@ class Binder:
     def still_serves(self) -> None:
         """Of the healthy peer's requests at most the next one is lost."""
         assert self.program.process.poll() is None, self.program.fail("ended")
-        assert self.served(self.healthy) or self.served(self.healthy)
-        for _ in range(3):
-            assert self.served(self.healthy)
+        served = [self.served(self.healthy) for _ in range(5)]
+        assert served.count(False) <= 1, served
 
     def stranger(self) -> Peer:
         return Peer(self.stage.panel, self.peer_role, self.url)
 
-    def payload(self) -> bytes:
-        """What a well-behaved peer's first frame carries."""
-        return Message(REQUEST, b"hello").encode() if self.role == "rep" else b"\1"
+    def first_words(self, peer: Peer) -> bytes:
+        """What a well-behaved peer says after its greeting; SP's subscribers say nothing."""
+        if self.role == "pub":
+            return peer.protocol.subscription(b"weather")
+        return peer.protocol.frame(Message(REQUEST, b"hello").encode())
 
 
 def noise(seed: int) -> bytes:
@@ -65,7 +66,7 @@ def noise(seed: int) -> bytes:
 
 def truncated(b: Binder, peer: Peer, i: int) -> bytes:
     peer.greet()
-    return peer.protocol.frame(b.payload() + bytes(200))[: 5 + i * 9]
+    return peer.protocol.frame(b"\1" + bytes(200))[: 5 + i * 9]
 
 
 def largest(b: Binder, peer: Peer, i: int) -> bytes:
@@ -157,7 +158,7 @@ def test_P7_memory_as_claimed(stage: Stage) -> None:
 
 def out_of_descriptors(b: Binder) -> None:
     b.program.limit_descriptors(b.program.descriptors() + 10)
-    strangers = [b.stranger() for _ in range(40)]
+    strangers = [b.stranger() for _ in range(30)]
     for _ in range(3):
         b.still_serves()
         time.sleep(0.1)
@@ -181,7 +182,7 @@ def good_peers_leave(b: Binder) -> None:
     for reset in (False, True):
         peers = [b.stranger().greet() for _ in range(50)]
         for peer in peers:
-            peer.socket.sendall(peer.protocol.frame(b.payload()))
+            peer.socket.sendall(b.first_words(peer))
         until(lambda: b.program.descriptors() >= descriptors + 50, 5, "50 accepted")
         for peer in peers:
             peer.close(reset)

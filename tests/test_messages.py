@@ -83,7 +83,7 @@ def test_many_malformed_requests_are_reported_once_a_second(stage: Stage) -> Non
     for i in range(200):
         assert ask(req, noise.randbytes(i)).kind == ERROR
     took = time.monotonic() - since
-    rep.signal(2)
+    rep.send_signal(2)
     lines = rep.rest()
     assert lines[-1]["malformed"] == 200
     assert 1 <= len([x for x in lines if x["event"] == "malformed"]) <= took + 2

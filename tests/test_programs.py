@@ -78,7 +78,7 @@ def test_help_and_version(stage: Stage, role: str) -> None:
         program = stage.start(role, option)
         text = os.read(program.stdout.fileno(), 1 << 16).decode()
         assert program.wait() == 0 and program.stderr() == ""
-        assert f"{stage.panel}-{role}" in text
+        assert (f"{stage.panel}-{role}" if option == "-h" else stage.panel) in text
         if option == "-h":
             every = "-u -n -t -q -m --cpu --json --quiet -h -V".split()
             own = {"req": "-s -r TEXT", "rep": "-w", "pub": "-T -s -r -d TEXT", "sub": "-T"}
@@ -164,7 +164,7 @@ def test_quiet(stage: Stage) -> None:
     rep = stage.ready("rep", url, "--quiet")
     code, lines, _ = stage.run("req", "-u", url, "--quiet", "a", "b")
     assert code == 0 and [line["event"] for line in lines] == ["ready", "summary"]
-    rep.signal(signal.SIGTERM)
+    rep.send_signal(signal.SIGTERM)
     assert [line["event"] for line in rep.rest()] == ["summary"]
 
 
@@ -178,7 +178,7 @@ def test_human_lines(stage: Stage) -> None:
     for words in ("good morning", "good night"):
         assert words in text
     assert not any(line.startswith("{") for line in text.splitlines())
-    rep.signal(signal.SIGINT)
+    rep.send_signal(signal.SIGINT)
     assert rep.wait() == 0
     text = rep.stdout.read().decode()
     assert "good morning" in text and not text.startswith("{")
@@ -214,7 +214,8 @@ def test_line_longer_than_message_max(stage: Stage) -> None:
     program.write("y" * 76 + "\nfits\n")
     program.stdin.close()
     summary = program.summary()
-    assert program.wait() in (1, 2) and "76" in program.stderr() + str(summary) or summary
+    assert program.wait() == 1 and program.stderr()
+    assert summary["sent"] <= 1  # whether it goes on is its own affair, but it says so
 
 
 def test_timed_out_requests_are_counted(stage: Stage) -> None:

@@ -167,13 +167,13 @@ def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
     sub = stage.ready("sub", url, "-q", 10)
     pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 1000)
     sequences = [sub.next("message")["sequence"]]
-    sub.signal(signal.SIGSTOP)
+    sub.send_signal(signal.SIGSTOP)
     time.sleep(1)
-    sub.signal(signal.SIGCONT)
+    sub.send_signal(signal.SIGCONT)
     while sequences[-1] - sequences[0] < len(sequences) + 20:  # a gap of more than 20
         sequences.append(sub.next("message")["sequence"])
     pub.stop()
-    sub.signal(signal.SIGINT)
+    sub.send_signal(signal.SIGINT)
     lines = sub.rest()
     assert sub.wait() == 0
     sequences += [line["sequence"] for line in lines if line["event"] == "message"]
@@ -195,9 +195,9 @@ def flood(stage: Stage, pub: Driver, megabytes: int, size: int) -> None:
 @pytest.mark.heavy
 def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "", queue=500)
-    sub.signal(signal.SIGSTOP)
+    sub.send_signal(signal.SIGSTOP)
     flood(stage, pub, 400, 8192)
-    sub.signal(signal.SIGCONT)
+    sub.send_signal(signal.SIGCONT)
     collected = sub.call("collect 1000000000", within=60)
     assert collected["ordered"] and 0 < collected["result"] < 400_000_000 // 8192
     sync(pub, [(sub, "")])
@@ -222,7 +222,7 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
     for sub in (*good, slow):
         sub.must("subscribe")
     sync(pub, [(sub, "") for sub in (*good, slow)])
-    slow.signal(signal.SIGSTOP)
+    slow.send_signal(signal.SIGSTOP)
     for sub in good:
         sub.begin(f"collect {events}")
     assert pub.must(f"burst {events} 16384 1000", within=30)["slowest_us"] < 500_000
@@ -230,7 +230,7 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
     for sub in good:
         line = sub.result()
         assert (line["result"], line["ordered"], line["last"]) == (events, True, events)
-    slow.signal(signal.SIGCONT)
+    slow.send_signal(signal.SIGCONT)
     line = slow.call(f"collect {events}", within=30)
     assert line["ordered"] and line["result"] < events
 

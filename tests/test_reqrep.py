@@ -316,7 +316,7 @@ def test_R6_stopped_program(stage: Stage) -> None:
     stage.ready("rep", url, "--quiet")
     stopped = stage.driver("req", url)
     stopped.begin("send -s 16000000")
-    stopped.signal(signal.SIGSTOP)
+    stopped.send_signal(signal.SIGSTOP)
     others_are_answered_by_program(stage, url)
 
 

@@ -88,7 +88,7 @@ def pub_flooding_a_stopped_one(stage: Stage, url: str) -> Program:
     sub = stage.ready("sub", url, "--quiet", "-q", 100)
     pub = stage.ready("pub", url, "-n", 0, "--quiet", "-s", 8192, "-q", 100)
     sub.next("first")
-    sub.signal(signal.SIGSTOP)
+    sub.send_signal(signal.SIGSTOP)
     time.sleep(0.3)
     return pub
 
@@ -122,7 +122,7 @@ def ends(stage: Stage, situation: Situation, number: int) -> None:
     url = stage.url()
     program = situation(stage, url)
     since = time.monotonic()
-    program.signal(number)
+    program.send_signal(number)
     summary = program.summary()
     took = time.monotonic() - since
     assert program.wait() == 0, program.fail(f"ended with {program.wait()}")
