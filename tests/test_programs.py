@@ -1,0 +1,320 @@
+"""The programs' command line and their lines: options, exit codes, JSON, standard input."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from programs import Program, Stage, until
+
+pytestmark = pytest.mark.transports("tcp")
+ROLES = ["req", "rep", "pub", "sub"]
+URL = "tcp://127.0.0.1:9"  # for what fails before it is used
+
+SUMMARY = set(
+    "event panel version role sent received lost duplicates restarts malformed too_long timeouts"
+    " seconds rate latency_us".split()
+)
+MESSAGE = set("event direction kind topic sequence length text us".split())
+LATENCY = ["min", "p50", "p90", "p99", "p999", "max"]
+
+
+def one_line(text: str) -> bool:
+    return text.endswith("\n") and text.count("\n") == 1 and len(text) > 20
+
+
+# What the command line alone shows
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "url",
+    ["", "127.0.0.1:5555", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:0", "tcp://",
+     "tcp://127.0.0.1:99999", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1", "tcp://127.0.0.1:22a",
+     "tcp://127.0.0.1:", "tcp://:5555", "tcp://[::1:5555", "tcp://::1:5555", "tcp://[zz]:5555",
+     "tcp://127.0.0.1: 80", "tcp://127.0.0.1:5555/", "ipc://", "ipc:///" + "p" * 107],
+)  # fmt: skip
+def test_bad_address(stage: Stage, role: str, url: str) -> None:
+    code, _, errors = stage.run(role, "-u", url)
+    assert code == 2 and one_line(errors), errors
+    assert url in errors
+
+
+@pytest.mark.parametrize("role", ["req", "sub"])
+def test_connecting_to_every_address(stage: Stage, role: str) -> None:
+    code, _, errors = stage.run(role, "-u", "tcp://*:5555")
+    assert code == 2 and one_line(errors)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["req -n -1", "rep -n -1", "pub -n -1", "sub -n -1", "req -n x", "req -n 1x", "req -n",
+     "req -n 99999999999999999999", "req -r -1", "pub -r x", "req -t 0", "sub -t -2", "rep -t x",
+     "rep -q -1", "pub -q x", "req -m 24", "req -m 1073741825", "sub -m x", "req -s -1", "pub -s x",
+     "req -s 76 -m 100", "pub -s 75 -T a -m 100", "pub -s 33554432", "req -s 1 text",
+     "pub -s 1 text", "rep -w -1", "pub -d -1", "req --cpu x", "req --cpu -1", "sub --nonsense",
+     "rep -z", "req -T topic", "rep text", "sub text", "rep -s 1", "sub -r 1", "sub -d 1", "pub -w 1",
+     "pub -T " + "t" * 256],
+)  # fmt: skip
+def test_usage_error(stage: Stage, line: str) -> None:
+    role, *arguments = line.split()
+    code, _, errors = stage.run(role, "-u", URL, *arguments)
+    assert code == 2 and one_line(errors), errors
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_address(stage: Stage, role: str) -> None:
+    code, _, errors = stage.run(role)
+    assert code == 2 and one_line(errors) and "-u" in errors
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_help_and_version(stage: Stage, role: str) -> None:
+    for option in ("-h", "-V"):
+        program = stage.start(role, option)
+        text = os.read(program.stdout.fileno(), 1 << 16).decode()
+        assert program.wait() == 0 and program.stderr() == ""
+        assert (f"{stage.panel}-{role}" if option == "-h" else stage.panel) in text
+        if option == "-h":
+            every = "-u -n -t -q -m --cpu --json --quiet -h -V".split()
+            own = {"req": "-s -r TEXT", "rep": "-w", "pub": "-T -s -r -d TEXT", "sub": "-T"}
+            for word in every + own[role].split():
+                assert word in text
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_unknown_host(stage: Stage, role: str) -> None:
+    code, lines, errors = stage.run(role, "-u", "tcp://no-such-host.invalid:5555", within=60)
+    assert code == 1 and one_line(errors) and "no-such-host.invalid" in errors
+    assert lines[-1]["event"] == "summary"
+
+
+def test_unwritable_path(stage: Stage) -> None:
+    code, lines, errors = stage.run("rep", "-u", f"ipc://{stage.folder}/nowhere/s")
+    assert code == 1 and one_line(errors) and "nowhere" in errors
+    assert lines[-1]["event"] == "summary"
+
+
+# What the programs do
+
+
+def test_message_max_of_the_command_line(stage: Stage) -> None:
+    url = stage.url()
+    stage.ready("rep", url, "-m", 100, "--quiet")
+    assert stage.run("req", "-u", url, "-s", 75, "-m", 100)[0] == 0
+    assert stage.run("req", "-u", url, "-s", 0, "-m", 25)[0] == 0
+    assert stage.run("req", "-u", url, "-s", 76, "-t", 300)[0] == 1
+
+
+def test_texts_counts_and_lines(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.ready("rep", url)
+    before = time.monotonic_ns() // 1000
+    code, lines, errors = stage.run("req", "-u", url, "-n", 5, "eins", "zwei", "dr\u00fc", "-t", 5000)
+    after = time.monotonic_ns() // 1000
+    assert (code, errors) == (0, "")
+    ready, *messages, summary = lines
+    assert ready["event"] == "ready"
+    assert (ready["panel"], ready["role"], ready["url"]) == (stage.panel, "req", url)
+    assert ready["pid"] > 0
+    texts = ["eins", "zwei", "dr\u00fc", "eins", "zwei"]
+    got = [(m["direction"], m["kind"], m["sequence"], m["text"]) for m in messages]
+    expected = []
+    for i, text in enumerate(texts, 1):
+        expected += [("sent", "request", i, text), ("received", "reply", i, text)]
+    assert got == expected
+    for m in messages:
+        assert set(m) == MESSAGE and m["topic"] == ""
+        assert m["length"] == len(m["text"].encode())
+        assert before <= m["us"] <= after
+    assert set(summary) == SUMMARY
+    assert (summary["panel"], summary["role"]) == (stage.panel, "req")
+    assert (summary["sent"], summary["received"], summary["timeouts"]) == (5, 5, 0)
+    latency = summary["latency_us"]
+    assert set(latency) == {*LATENCY, "mean"}
+    assert [latency[k] for k in LATENCY] == sorted(latency[k] for k in LATENCY)
+    assert latency["min"] <= latency["mean"] <= latency["max"]
+    assert [summary[k] for k in ("lost", "duplicates", "restarts")] == [None] * 3
+
+    served = [rep.next("message") for _ in range(10)]
+    assert [(m["direction"], m["text"]) for m in served[:2]] == [("received", "eins"), ("sent", "eins")]
+    summary = rep.stop()
+    assert set(summary) == SUMMARY
+    assert (summary["sent"], summary["received"]) == (5, 5)
+    assert [summary[k] for k in ("lost", "latency_us", "too_long")] == [None] * 3
+    assert (summary["malformed"], summary["duplicates"]) == (0, 0)
+
+
+def test_default_counts(stage: Stage) -> None:
+    url = stage.url()
+    stage.ready("rep", url, "--quiet")
+    for arguments, number in ((("a", "b", "c"), 3), ((), 1), (("-s", 9), 1)):
+        code, lines, _ = stage.run("req", "-u", url, *arguments)
+        assert code == 0 and lines[-1]["sent"] == number
+        code, lines, _ = stage.run("pub", "-u", stage.url(), *arguments)
+        assert code == 0 and lines[-1]["sent"] == number
+
+
+def test_quiet(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.ready("rep", url, "--quiet")
+    code, lines, _ = stage.run("req", "-u", url, "--quiet", "a", "b")
+    assert code == 0 and [line["event"] for line in lines] == ["ready", "summary"]
+    rep.send_signal(signal.SIGTERM)
+    assert [line["event"] for line in rep.rest()] == ["summary"]
+
+
+def test_human_lines(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.start("rep", "-u", url)
+    until(lambda: rep.has_line(), 5, "a line that says it is bound")
+    req = stage.start("req", "-u", url, "good morning", "good night")
+    assert req.wait() == 0 and req.stderr() == ""
+    text = req.stdout.read().decode()
+    for words in ("good morning", "good night"):
+        assert words in text
+    assert not any(line.startswith("{") for line in text.splitlines())
+    rep.send_signal(signal.SIGINT)
+    assert rep.wait() == 0
+    text = rep.stdout.read().decode()
+    assert "good morning" in text and not text.startswith("{")
+
+
+@pytest.mark.parametrize("role", ["req", "pub"])
+def test_standard_input(stage: Stage, role: str) -> None:
+    """One line is one message, sent as it arrives; the end of input ends the program."""
+    url = stage.url()
+    if role == "req":
+        stage.ready("rep", url, "--quiet")
+    program = stage.ready(role, url, "-")
+    for i, text in enumerate(["first", "", "\u00e4 third", "x" * 5000], 1):
+        program.write(text + "\n")
+        while (line := program.next("message"))["direction"] != "sent":
+            pass
+        assert (line["sequence"], line["length"]) == (i, len(text.encode()))
+        assert line["text"] == text[:256]
+    program.write("no newline")
+    program.stdin.close()
+    summary = program.summary()
+    assert program.wait() == 0 and summary["sent"] == 5
+
+
+def test_standard_input_of_nothing(stage: Stage) -> None:
+    program = stage.ready("pub", stage.url(), "-")
+    program.stdin.close()
+    assert program.summary()["sent"] == 0 and program.wait() == 0
+
+
+def test_line_longer_than_message_max(stage: Stage) -> None:
+    program = stage.ready("pub", stage.url(), "-m", 100, "-")
+    program.write("y" * 76 + "\nfits\n")
+    program.stdin.close()
+    summary = program.summary()
+    assert program.wait() == 1 and program.stderr()
+    assert summary["sent"] <= 1  # whether it goes on is its own affair, but it says so
+
+
+def test_timed_out_requests_are_counted(stage: Stage) -> None:
+    code, lines, errors = stage.run("req", "-u", stage.url(), "-n", 3, "-t", 150, "x", "--quiet")
+    assert code == 1 and errors
+    assert (lines[-1]["timeouts"], lines[-1]["received"]) == (3, 0)
+    timeouts = [line for line in lines if line["event"] == "timeout"]
+    assert len(timeouts) == 3 and all(line["text"] for line in timeouts)
+
+
+@pytest.mark.parametrize("role", ["rep", "sub"])
+def test_timeouts_of_those_who_wait(stage: Stage, role: str) -> None:
+    code, lines, errors = stage.run(role, "-u", stage.url(), "-n", 1, "-t", 200)
+    assert code == 1 and errors
+    assert lines[-1]["timeouts"] == 1
+    program = stage.ready(role, stage.url(), "-t", 50)
+    for _ in range(3):
+        assert program.next("timeout")["text"]
+    assert program.stop()["timeouts"] >= 3
+
+
+def test_rep_ends_after_its_count(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.ready("rep", url, "-n", 3)
+    code, lines, _ = stage.run("req", "-u", url, "-n", 3, "x")
+    assert code == 0 and lines[-1]["received"] == 3
+    assert rep.summary()["sent"] == 3 and rep.wait() == 0
+
+
+def test_work_takes_its_time(stage: Stage) -> None:
+    url = stage.url()
+    stage.ready("rep", url, "-w", 100)
+    code, lines, _ = stage.run("req", "-u", url, "-n", 2, "x")
+    assert code == 0 and 100_000 <= lines[-1]["latency_us"]["min"] < 1_000_000
+
+
+@pytest.mark.parametrize("role", ["req", "pub"])
+def test_rate(stage: Stage, role: str) -> None:
+    url = stage.url()
+    if role == "req":
+        stage.ready("rep", url, "--quiet")
+    code, lines, _ = stage.run(role, "-u", url, "-n", 51, "-r", 100, "-s", 10, "--quiet")
+    assert code == 0
+    assert 0.45 < lines[-1]["seconds"] < 2.5
+    assert 20 < lines[-1]["rate"] < 115
+
+
+def test_delay_before_the_first_event(stage: Stage) -> None:
+    pub = stage.ready("pub", stage.url(), "-d", 300, "x")
+    since = time.monotonic()
+    pub.next("message")
+    assert 0.25 < time.monotonic() - since < 2
+    assert pub.summary()["sent"] == 1
+
+
+def test_cpu(stage: Stage) -> None:
+    program = stage.ready("rep", stage.url(), "--cpu", 0)
+    for task in Path(f"/proc/{program.pid}/task").iterdir():
+        assert re.search(r"Cpus_allowed_list:\s0\n", (task / "status").read_text())
+    code, _, errors = stage.run("rep", "-u", stage.url(), "--cpu", 1000)
+    assert code in (1, 2) and one_line(errors)
+
+
+def test_descriptor_limit_is_raised(stage: Stage) -> None:
+    program = stage.ready("rep", stage.url())
+    line = re.search(r"Max open files\s+(\d+)\s+(\d+)", Path(f"/proc/{program.pid}/limits").read_text())
+    assert line and line[1] == line[2]
+
+
+def test_every_ipv4_address(stage: Stage) -> None:
+    port = stage.port()
+    rep = stage.ready("rep", f"tcp://*:{port}", "--quiet")
+    for host in ("127.0.0.1", "127.0.0.2", "localhost"):
+        assert stage.run("req", "-u", f"tcp://{host}:{port}", "hello")[0] == 0
+    rep.stop()
+
+
+def test_own_descriptors_are_closed(stage: Stage) -> None:
+    """What a handle opens its close gives back, every role, used or not."""
+    driver = stage.driver()
+    other = stage.driver()
+    before = None
+    for turn in range(4):
+        for binding, connecting in (("rep", "req"), ("pub", "sub")):
+            for transport in ("tcp", "tcp6", "ipc"):
+                url = stage.url(transport)
+                other.open(binding, url)
+                driver.open(connecting, url)
+                driver.must("close")
+                other.must("close")
+                driver.open(binding, url)
+                driver.must("close")
+        if turn == 0:
+            before = driver.descriptors(), other.descriptors()  # threads of a library have started
+    until(lambda: (driver.descriptors(), other.descriptors()) <= (before or (0, 0)), 2)
+
+
+def test_stdout_is_line_buffered(stage: Stage) -> None:
+    program: Program = stage.ready("pub", stage.url(), "-n", 0, "-r", 20, "x")
+    line = program.next("message")
+    assert time.monotonic_ns() // 1000 - line["us"] < 500_000
+    assert json.dumps(line)

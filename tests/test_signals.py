@@ -1,0 +1,281 @@
+"""R10 and P8: signals, summaries, what stays behind and what is in the way."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from programs import Program, Stage, until
+
+signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+Situation = Callable[[Stage, str], Program]
+
+
+def path_of(url: str) -> Path:
+    return Path(url[len("ipc://") :])
+
+
+def rep_waiting(stage: Stage, url: str) -> Program:
+    return stage.ready("rep", url)
+
+
+def rep_served(stage: Stage, url: str) -> Program:
+    rep = stage.ready("rep", url)
+    assert stage.run("req", "-u", url, "hello")[0] == 0
+    return rep
+
+
+def rep_working(stage: Stage, url: str) -> Program:
+    rep = stage.ready("rep", url, "-w", 60000)
+    stage.ready("req", url, "-t", 60000, "work!")
+    rep.next("message")
+    return rep
+
+
+def req_nobody(stage: Stage, url: str) -> Program:
+    return stage.ready("req", url, "-t", -1, "anybody?")
+
+
+def req_awaiting(stage: Stage, url: str) -> Program:
+    server = stage.driver("rep", url)
+    req = stage.ready("req", url, "-t", 60000, "hello")
+    until(lambda: server.call("recv")["result"] > 0)
+    return req
+
+
+def req_pacing(stage: Stage, url: str) -> Program:
+    stage.ready("rep", url)
+    req = stage.ready("req", url, "-n", 0, "-r", 1, "--quiet", "hello")
+    time.sleep(0.2)
+    return req
+
+
+def req_busy(stage: Stage, url: str) -> Program:
+    stage.ready("rep", url, "--quiet")
+    req = stage.ready("req", url, "-n", 0, "--quiet", "hello")
+    time.sleep(0.2)
+    return req
+
+
+def req_reading(stage: Stage, url: str) -> Program:
+    stage.ready("rep", url)
+    req = stage.ready("req", url, "-")
+    req.write("one line\n")
+    req.next("message")
+    return req
+
+
+def pub_before_the_first(stage: Stage, url: str) -> Program:
+    return stage.ready("pub", url, "-d", 60000, "never")
+
+
+def pub_pacing(stage: Stage, url: str) -> Program:
+    pub = stage.ready("pub", url, "-n", 0, "-r", 1, "hello")
+    pub.next("message")
+    return pub
+
+
+def pub_busy(stage: Stage, url: str) -> Program:
+    stage.ready("sub", url, "--quiet")
+    pub = stage.ready("pub", url, "-n", 0, "--quiet", "hello")
+    time.sleep(0.2)
+    return pub
+
+
+def pub_flooding_a_stopped_one(stage: Stage, url: str) -> Program:
+    sub = stage.ready("sub", url, "--quiet", "-q", 100)
+    pub = stage.ready("pub", url, "-n", 0, "--quiet", "-s", 8192, "-q", 100)
+    sub.next("first")
+    sub.send_signal(signal.SIGSTOP)
+    time.sleep(0.3)
+    return pub
+
+
+def pub_reading(stage: Stage, url: str) -> Program:
+    pub = stage.ready("pub", url, "-")
+    pub.write("one line\n")
+    pub.next("message")
+    return pub
+
+
+def sub_nobody(stage: Stage, url: str) -> Program:
+    return stage.ready("sub", url)
+
+
+def sub_waiting(stage: Stage, url: str) -> Program:
+    stage.ready("pub", url, "-n", 0, "-r", 5, "hello")
+    sub = stage.ready("sub", url)
+    sub.next("message")
+    return sub
+
+
+def sub_busy(stage: Stage, url: str) -> Program:
+    sub = stage.ready("sub", url, "--quiet")
+    stage.ready("pub", url, "-n", 0, "--quiet", "hello")
+    sub.next("first")
+    return sub
+
+
+def ends(stage: Stage, situation: Situation, number: int) -> None:
+    url = stage.url()
+    program = situation(stage, url)
+    since = time.monotonic()
+    program.send_signal(number)
+    summary = program.summary()
+    took = time.monotonic() - since
+    assert program.wait() == 0, program.fail(f"ended with {program.wait()}")
+    assert took < 1.0
+    assert summary["panel"] == stage.panel
+    if stage.transport == "ipc" and summary["role"] in ("rep", "pub"):
+        assert not path_of(url).exists()
+
+
+@signals
+@pytest.mark.parametrize(
+    "situation",
+    [rep_waiting, rep_served, rep_working, req_nobody, req_awaiting, req_pacing, req_busy, req_reading],
+)
+def test_R10_signal(stage: Stage, situation: Situation, number: int) -> None:
+    ends(stage, situation, number)
+
+
+@signals
+@pytest.mark.parametrize(
+    "situation",
+    [pub_before_the_first, pub_pacing, pub_busy, pub_flooding_a_stopped_one, pub_reading]
+    + [sub_nobody, sub_waiting, sub_busy],
+)
+def test_P8_signal(stage: Stage, situation: Situation, number: int) -> None:
+    ends(stage, situation, number)
+
+
+def at_any_moment(stage: Stage, role: str, *args: object) -> None:
+    """The signal falls anywhere, also just before a call that would block."""
+    for i in range(12):
+        program = stage.ready(role, stage.url(), *args)
+        time.sleep(i * 0.0007)
+        since = time.monotonic()
+        program.stop(signal.SIGTERM)
+        assert time.monotonic() - since < 1.0
+
+
+def test_R10_signal_at_any_moment(stage: Stage) -> None:
+    at_any_moment(stage, "rep")
+    at_any_moment(stage, "req", "-t", 60000, "x")
+
+
+def test_P8_signal_at_any_moment(stage: Stage) -> None:
+    at_any_moment(stage, "pub", "-n", 0, "-r", 1000, "x")
+    at_any_moment(stage, "sub")
+
+
+def interrupted(line: dict[str, object]) -> bool:
+    return line["result"] == -1 and line["errno"] == "EINTR" and int(str(line["us"])) < 1_000_000
+
+
+def test_R10_a_signal_ends_a_blocking_call(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=10000)
+    rep.write("alarm 100\n")
+    assert interrupted(rep.call("recv"))
+    req = stage.driver("req", url, timeout=10000)
+    req.must("send hello")
+    req.write("alarm 100\n")
+    assert interrupted(req.call("recv"))
+    assert rep.recv() == "hello"
+    rep.must("send still pending")
+    assert req.recv() == "still pending"
+
+
+def test_P8_a_signal_ends_a_blocking_call(stage: Stage) -> None:
+    url = stage.url()
+    sub = stage.driver("sub", url, timeout=10000)
+    sub.must("subscribe")
+    sub.write("alarm 100\n")
+    assert interrupted(sub.call("recv"))
+    pub = stage.driver("pub", url)
+    pub.write("alarm 100\n")
+    assert interrupted(pub.call("idle 10000"))
+    sub.begin("recv")
+    until(lambda: pub.must("send hello") and sub.has_line())
+    assert sub.result()["text"] == "hello"
+
+
+def serves(stage: Stage, role: str, url: str) -> Program:
+    """PANEL-role binds there and does its work."""
+    if role == "rep":
+        program = stage.ready("rep", url)
+        assert stage.run("req", "-u", url, "-t", 5000, "hello")[0] == 0
+    else:
+        program = stage.ready("pub", url, "-n", 0, "-r", 100, "hello")
+        assert stage.run("sub", "-u", url, "-t", 5000, "-n", 2)[0] == 0
+    return program
+
+
+def stale_path(stage: Stage, role: str) -> None:
+    url = stage.url()
+    for _ in range(2):
+        program = serves(stage, role, url)
+        program.kill()
+        assert path_of(url).is_socket()
+    serves(stage, role, url).stop()
+    assert not path_of(url).exists()
+
+
+@pytest.mark.transports("ipc")
+def test_R10_stale_path(stage: Stage) -> None:
+    stale_path(stage, "rep")
+
+
+@pytest.mark.transports("ipc")
+def test_P8_stale_path(stage: Stage) -> None:
+    stale_path(stage, "pub")
+
+
+def in_use(stage: Stage, role: str) -> None:
+    url = stage.url()
+    first = stage.driver(role, url)
+    line = stage.driver().call(f"open {role} {url}")
+    assert (line["result"], line["errno"]) == (-1, "EADDRINUSE")
+    code, lines, errors = stage.run(role, "-u", url, "-n", 1, "x") if role == "pub" else stage.run(
+        role, "-u", url
+    )
+    assert code == 1 and url in errors and "in use" in errors.lower()
+    assert lines[-1]["event"] == "summary"
+    first.must("close")
+    until(lambda: stage.driver().call(f"open {role} {url}")["result"] == 0, 2)
+
+
+@pytest.mark.transports("tcp", "tcp6")
+def test_R10_address_in_use(stage: Stage) -> None:
+    in_use(stage, "rep")
+
+
+@pytest.mark.transports("tcp", "tcp6")
+def test_P8_address_in_use(stage: Stage) -> None:
+    in_use(stage, "pub")
+
+
+def regular_file(stage: Stage, role: str) -> None:
+    url = stage.url()
+    path = path_of(url)
+    path.write_text("precious")
+    code, _, errors = stage.run(role, "-u", url)
+    assert code == 1 and str(path) in errors
+    assert stage.driver().call(f"open {role} {url}")["result"] == -1
+    assert path.read_text() == "precious"
+    path.unlink()
+    serves(stage, role, url).stop()
+    assert not path.exists()
+
+
+@pytest.mark.transports("ipc")
+def test_R10_regular_file_in_the_way(stage: Stage) -> None:
+    regular_file(stage, "rep")
+
+
+@pytest.mark.transports("ipc")
+def test_P8_regular_file_in_the_way(stage: Stage) -> None:
+    regular_file(stage, "pub")
