@@ -41,6 +41,7 @@ class Program:
         self.name = name  # what the audience calls it: "sub A"
         self.process = process
         self.ready = False
+        self.asked = 0  # lines given to a req
         self.summary: Event | None = None
         self.counts: dict[str, int] = {}  # events seen, by kind; messages by direction too
         self.complaint = ""  # the last line on its standard error
