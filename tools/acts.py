@@ -22,9 +22,9 @@ STEP_SECONDS = 0.35  # between two inputs: long enough to be read
 OWN_STEP_SECONDS = 0.1  # the same for your own lines, which may be many
 
 JOIN_SECONDS = 1.0  # a subscriber's subscription has travelled by then (clause P4)
-TOPICS = ("weather.oslo", "weather.rome", "weather.osaka", "tide.brest")
-PREFIXES = {"A": "weather.", "B": "weather.os", "C": "tide."}
-NEWS = (b"-4 C, snow", b"16 C, sun", b"11 C, rain", b"rising", b"-6 C, clear", b"17 C, wind", b"12 C, fog", b"high")
+TOPICS = ("oslo.temp", "rome.temp", "oslo.wind", "osaka.wind")
+PREFIXES = {"A": "oslo.", "B": "os", "C": "rome."}
+NEWS = (b"-4 C", b"16 C", b"3 m/s", b"9 m/s", b"-6 C", b"17 C", b"5 m/s", b"8 m/s")
 
 FLOOD_RATE = 2000  # a second
 FLOOD_COUNT = 9000
@@ -122,7 +122,7 @@ class Demo:
                     stage,
                     "The server is killed, and comes back",
                     "SIGKILL: no goodbye. The client keeps its handle, asks meanwhile, and asks again. "
-                    "Who asks again by himself, who waits, who loses the question?",
+                    "Whose question arrives after all, and when?",
                 )
                 for panel in self.panels:
                     stage.kill(servers[panel.name])
@@ -169,7 +169,7 @@ class Demo:
     def topics(self) -> None:
         with self.act(
             "Topics and prefixes",
-            "One publisher (pub) of weather and tides, three subscribers: "
+            "One publisher (pub) of the weather, three subscribers: "
             + ", ".join(f'{name} wants "{prefix}"' for name, prefix in PREFIXES.items())
             + ". A prefix is compared byte by byte: it need not end where a word does.",
         ) as stage:
@@ -233,10 +233,12 @@ class Demo:
             stage.stop(subscribers)
             self.view.step()
             for program in publishers + subscribers:
-                text = f"sent {summary(program, 'sent')}"
-                if program.role == "sub":
-                    text = f"got {summary(program, 'received')} lost {summary(program, 'lost')}"
-                self.view.tell(program.panel, program.name, text, strong=program.name == "sub B")
+                strong = program.name == "sub B"
+                if program.role == "pub":
+                    self.view.tell(program.panel, "pub", f"sent {summary(program, 'sent')}")
+                else:
+                    self.view.tell(program.panel, program.name, f"got {summary(program, 'received')}", strong=strong)
+                    self.view.tell(program.panel, program.name, f"lost {summary(program, 'lost')}", strong=strong)
         for program in publishers + subscribers:
             figures = self.figures[program.panel.name]
             if program.role == "pub":
@@ -254,7 +256,7 @@ class Demo:
             self.view.step()
             for publisher in publishers:
                 kib = publisher.resources()[1]
-                self.view.tell(publisher.panel, "pub", "uses", f"{kib / 1024:.1f} MiB")
+                self.view.tell(publisher.panel, "pub", "memory", f"{kib / 1024:.1f} MiB")
             stage.wait(lambda: not any(p.running for p in publishers), min(left, 0.8))
             if not any(p.running for p in publishers):
                 return
@@ -295,7 +297,7 @@ class Demo:
                 latency: dict[str, Any] = (client.summary or {}).get("latency_us") or {}
                 figures.p50_us, figures.p99_us = latency.get("p50"), latency.get("p99")
                 if figures.p50_us is not None:
-                    self.view.tell(panel, "req", "p50", f"{figures.p50_us:.1f} us")
+                    self.view.tell(panel, "p50", f"{figures.p50_us:.1f} us")
 
     # What acts have in common.
 
@@ -361,7 +363,7 @@ def url() -> str:
 
 def words(event: Event) -> str:
     """What a message says: its topic, if it has one, and its text."""
-    topic, text = event.get("topic") or "", event.get("text") or ""
+    topic, text = event.get("topic") or "", event.get("text") or "(empty)"
     return f"{topic} {text}" if topic else text
 
 

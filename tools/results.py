@@ -28,7 +28,10 @@ def show_results(console: Console, panels: list[Panel], demo: Demo, seconds: flo
     console.print(table)
     console.print()
     for note in notes(panels, demo, seconds):
-        for line in textwrap.wrap(note, min(console.width, 100), subsequent_indent="  ", break_on_hyphens=False):
+        if note.startswith("  "):
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
+            continue
+        for line in textwrap.wrap(note, min(console.width, 100), subsequent_indent="  ", break_on_hyphens=False) or [""]:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     for failure in demo.failures:
         console.print(Text(f"failed: {failure}", style="bold red"), soft_wrap=True)
@@ -56,13 +59,13 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
 
     table: list[tuple[str, list[str]]] = []
     row("requests answered", lambda p, f: of(f.answered, f.asked))
-    row("round trip p50, us (one core)", lambda p, f: decimal(f.p50_us))
-    row("round trip p99, us (one core)", lambda p, f: decimal(f.p99_us))
+    row("p50 us, both on one core", lambda p, f: decimal(f.p50_us))
+    row("p99 us, both on one core", lambda p, f: decimal(f.p99_us))
     row("topics: published", lambda p, f: number(f.published))
-    row("  received / lost, A+B+C", lambda p, f: "-" if f.received is None else f"{f.received} / {f.lost}")
+    row("  received / lost, all", lambda p, f: "-" if f.received is None else f"{f.received} / {f.lost}")
     row("flood: published", lambda p, f: number(f.flooded))
     row("  received / lost, A", lambda p, f: pair(f.steady))
-    row("  received / lost, B (paused)", lambda p, f: pair(f.paused))
+    row("  received / lost, B *", lambda p, f: pair(f.paused))
     row("lines of code of the panel", lambda p, f: str(p.lines_of_code()))
     row("server: threads", lambda p, f: number(f.threads))
     row("server: memory, MiB", lambda p, f: "-" if f.memory_kib is None else f"{f.memory_kib / 1024:.1f}")
@@ -80,7 +83,7 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     if any(demo.figures[name].flooded for name in names):
         text.append(
             f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes, -q {FLOOD_QUEUE}, all panels at once. Lost: gaps in the "
-            "numbers, seen by the subscriber. What is missing at the end of a stream it cannot see."
+            "numbers, as the subscriber sees them; what is missing at the end it cannot see. * B is the one that paused."
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
     for folder in sorted(shared):
@@ -90,13 +93,13 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
         f"{versions}; {platform.system()} {platform.release()}, {os.cpu_count()} cores; the demo took {seconds:.0f} s.",
         "",
     ]
-    first, second = (panels + panels)[:2]
-    text += ["Where to look next:"]
-    if first.folder != second.folder:
-        text.append(f"  diff -y -W 160 {first.folder}/reqrep.c {second.folder}/reqrep.c | less    the same functions, in the same order")
+    text += ["Where to look next:", "  the interface         less common/pattern.h common/CONTRACT.md"]
+    folders = list(dict.fromkeys(panel.folder for panel in panels))
+    if len(folders) > 1:
+        pair = f"{folders[0]}/reqrep.c {folders[1]}/reqrep.c"
+        text.append(f"  two panels            diff -y -W 165 {pair} | less -S")
     text += [
-        "  less common/pattern.h common/CONTRACT.md    what every panel promises",
-        f"  ./triptych test {first.name}    the promises, tested one by one",
-        "  ./triptych new mine    a panel of your own",
+        f"  the contract, tested  ./triptych test {panels[0].name}",
+        "  a panel of your own   ./triptych new mine",
     ]
     return text

@@ -23,6 +23,7 @@ HOLD_SECONDS = 0.1  # longer than a line takes from a program's clock to here
 FRAME_SECONDS = 0.08
 COLUMN_MIN = 17  # narrower columns say nothing: plain lines instead
 COLUMN_WIDE = 34  # from here on times have milliseconds
+WORD_MIN = 5  # less of a text than this says nothing
 ROWS_KEPT = 80  # of an act, when it is over
 
 
@@ -96,7 +97,7 @@ class Plain(View):
 
     def show(self, line: Line) -> None:
         name = f"{line.panel.name:<{max(len(p.name) for p in self.panels)}}"
-        note = f"  ({line.note})" if line.note else ""
+        note = f"  {line.note}" if line.note else ""
         text = Text(f"{line.at:7.3f}  ")
         text.append(name, style=line.panel.colour)
         text.append(f"  {line.who:<5} {line.what}{note}")
@@ -170,12 +171,14 @@ class Columns(View):
         if line is None:
             return Text()
         at = f"{line.at:6.3f} " if width >= COLUMN_WIDE else f"{line.at:4.1f} "
+        who = line.who if width >= COLUMN_WIDE else line.who.split()[-1]
         # The note is the figure: the text gives way to it where there is little room.
-        room = width - len(at) - len(line.who) - 1 - (len(line.note) + 1 if line.note else 0)
+        room = width - len(at) - len(who) - 1 - (len(line.note) + 1 if line.note else 0)
         what = Text(line.what)
-        what.truncate(max(1, room), overflow="crop")
+        if what.cell_len > room:
+            what.truncate(room if room >= WORD_MIN else 1, overflow="crop")
         text = Text(at, style="dim")
-        text.append(f"{line.who} ", style=f"not dim {panel.colour}")
+        text.append(f"{who} ", style=f"not dim {panel.colour}")
         text.append_text(Text(what.plain, style="not dim bold" if line.strong else "not dim"))
         if line.note:
             text.append(f" {line.note}", style=f"not dim {panel.colour}")
