@@ -24,8 +24,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to tidy: just end
 
 from panels import choose_panels, complain
 
