@@ -103,6 +103,7 @@ void decode_raw(struct decode *decode); /* expects a length's 4 bytes */
 
 /* Within ZMTP: after a frame's body; a command's body; a subscription as a message's body. */
 void decode_zmtp_next(struct decode *decode);
+void decode_zmtp_rest(struct decode *decode); /* what is left of it, as bytes */
 void decode_zmtp_command(struct decode *decode); /* expects 1 byte */
 void decode_zmtp_subscription(struct decode *decode); /* expects 1 byte */
 

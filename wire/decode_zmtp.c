@@ -56,6 +56,9 @@ body(struct decode *decode)
             decode_expect(decode, 1, decode_zmtp_subscription, "zmtp.subscription");
         else
             decode_zmtp_next(decode);
+    } else if (decode->zmtp.curve) {
+        decode->part = DECODE_MESSAGE;
+        decode_zmtp_rest(decode);
     } else if (decode->zmtp.envelope && decode->zmtp.more) {
         if (decode->left > 0) {
             decode_expect(decode, decode->left, request_id, "zmtp.request_id");

@@ -22,8 +22,8 @@ rest(struct decode *decode)
     decode_zmtp_next(decode);
 }
 
-static void
-expect_rest(struct decode *decode)
+void
+decode_zmtp_rest(struct decode *decode)
 {
     if (decode->left == 0)
         decode_zmtp_next(decode);
@@ -49,7 +49,7 @@ property_value(struct decode *decode)
 {
     uint64_t len = decode_number(decode, 0, 4);
     if (4 + len > decode->left) {
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
         return;
     }
     if (decode->got < 4 + len) {
@@ -76,7 +76,7 @@ property(struct decode *decode)
 {
     uint64_t len = decode_number(decode, 0, 1);
     if (len == 0 || 1 + len + 4 > decode->left) {
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
         return;
     }
     if (decode->got < 1 + len) {
@@ -99,7 +99,7 @@ short_string(struct decode *decode, const char *field, const char *what, decode_
 {
     uint64_t len = decode_number(decode, 0, 1);
     if (1 + len > decode->left) {
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
         return;
     }
     if (decode->got < 1 + len) {
@@ -111,7 +111,7 @@ short_string(struct decode *decode, const char *field, const char *what, decode_
     if (step && decode->left > 0)
         decode_expect(decode, 1, step, field);
     else
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
 }
 
 static void
@@ -151,7 +151,7 @@ decode_zmtp_subscription(struct decode *decode)
     uint64_t what = decode_number(decode, 0, 1);
     if (what > 1) {
         decode->part = DECODE_MESSAGE;
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
         return;
     }
     bool all = decode->left == 1;
@@ -232,7 +232,7 @@ command_data(struct decode *decode, enum command command, bool initiate)
     bool plain = decode->zmtp.plain;
     bool empty = decode->left == 0;
     if (decode->zmtp.curve || empty)
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
     else if (command == READY || (initiate && plain))
         expect_property(decode);
     else if (command == ERROR)
@@ -246,7 +246,7 @@ command_data(struct decode *decode, enum command command, bool initiate)
     else if (command == PONG)
         expect_context(decode);
     else
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
 }
 
 void
@@ -254,7 +254,7 @@ decode_zmtp_command(struct decode *decode)
 {
     uint64_t len = decode_number(decode, 0, 1);
     if (len == 0 || 1 + len > decode->left) {
-        expect_rest(decode);
+        decode_zmtp_rest(decode);
         return;
     }
     if (decode->got < 1 + len) {
@@ -266,11 +266,6 @@ decode_zmtp_command(struct decode *decode)
         command++;
     bool initiate = is(decode, "INITIATE");
     bool all = (command == SUBSCRIBE || command == CANCEL) && decode->left == 1 + len;
-    if (is(decode, "MESSAGE") && decode->zmtp.curve) { /* CURVE's messages are commands */
-        decode->in_message = true;
-        decode->message++;
-        decode->part = DECODE_MESSAGE;
-    }
     if (command == READY || initiate)
         decode->zmtp.ready = true;
     decode_text(decode, 1, len);
