@@ -1,0 +1,127 @@
+/*
+ * decode: a tap's recording as JSON lines, every byte accounted for, and as a
+ * capture for Wireshark if asked. See README.md.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace.h"
+
+static const char usage[] =
+    "usage: decode [--reqrep | --pubsub] [--show BYTES] [--pcap FILE] RECORDING\n"
+    "\n"
+    "Prints what a recording of the tap holds, as JSON lines, each byte in one of them.\n"
+    "  --reqrep, --pubsub  which of the two raw's frames are; else their bytes tell\n"
+    "  --show BYTES        bytes of an element to give in hex (64; 1 to 16777216)\n"
+    "  --pcap FILE         also write a capture that Wireshark opens\n"
+    "Exit: 0 done, 1 failed or the recording is damaged, 2 usage.\n";
+
+struct arguments {
+    struct decode_options options;
+    const char *pcap;
+    const char *recording;
+};
+
+/* 0, 1: help was asked for, -1: wrong. */
+static int
+parse(struct arguments *ret, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"reqrep", no_argument, NULL, 'r'},
+        {"pubsub", no_argument, NULL, 'p'},
+        {"show", required_argument, NULL, 's'},
+        {"pcap", required_argument, NULL, 'w'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        char *end = NULL;
+        switch (option) {
+        case 'r':
+            ret->options.pattern = DECODE_REQREP;
+            break;
+        case 'p':
+            ret->options.pattern = DECODE_PUBSUB;
+            break;
+        case 's':
+            ret->options.show = strtoul(optarg, &end, 10);
+            if (*end || ret->options.show < 1 || ret->options.show > 1 << 24)
+                return -1;
+            break;
+        case 'w':
+            ret->pcap = optarg;
+            break;
+        case 'h':
+            return 1;
+        default:
+            return -1;
+        }
+    }
+    if (optind != argc - 1)
+        return -1;
+    ret->recording = argv[optind];
+    return 0;
+}
+
+static int
+decode_recording(const struct arguments *arguments)
+{
+    struct record_reader *reader = NULL;
+    struct pcap *pcap = NULL;
+    struct trace *trace = NULL;
+    struct record record;
+    const char *where = arguments->recording;
+    int got;
+    if (record_open(&reader, where) < 0)
+        goto fail;
+    if (arguments->pcap && pcap_create(&pcap, arguments->pcap) < 0) {
+        where = arguments->pcap;
+        goto fail;
+    }
+    if (trace_open(&trace, stdout, pcap, &arguments->options) < 0)
+        goto fail;
+    while ((got = record_read(reader, &record)) > 0)
+        if (trace_record(trace, &record, record_wall(reader, record.time_ns)) < 0)
+            goto fail;
+    bool cut = got < 0 && errno == ENODATA;
+    if (got < 0 && !cut)
+        goto fail;
+    if (cut)
+        fprintf(stderr, "decode: %s: the recording is cut short, or still being written\n", where);
+    if (trace_end(trace, !cut) < 0)
+        goto fail;
+    trace_close(trace);
+    record_close(reader);
+    if (pcap_finish(pcap) < 0) {
+        fprintf(stderr, "decode: %s: %s\n", arguments->pcap, strerror(errno));
+        return 1;
+    }
+    return 0;
+fail:
+    if (errno == EBADMSG || errno == ENODATA)
+        fprintf(stderr, "decode: %s: not a recording of the tap, or damaged%s%.0llu\n", where,
+            reader ? " after byte " : "",
+            reader ? (unsigned long long)record_offset(reader) : 0ULL);
+    else
+        fprintf(stderr, "decode: %s: %s\n", where, strerror(errno));
+    trace_close(trace);
+    record_close(reader);
+    (void)pcap_finish(pcap);
+    return 1;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    int parsed = parse(&arguments, argc, argv);
+    if (parsed != 0) {
+        fputs(usage, parsed > 0 ? stdout : stderr);
+        return parsed > 0 ? 0 : 2;
+    }
+    return decode_recording(&arguments);
+}

@@ -1,0 +1,116 @@
+/*
+ * What the parts of the decoder share; its users see decode.h alone.
+ *
+ * The machine: a step is called once the bytes that it expects are there, hands
+ * out elements from their front, and says what it expects next. Bytes handed
+ * out are gone; the others stay. So no step ever sees how the stream was split.
+ */
+#ifndef DECODE_STATE_H
+#define DECODE_STATE_H
+
+#include "decode.h"
+
+typedef void decode_step(struct decode *decode);
+
+enum decode_socket {
+    SOCKET_OTHER,
+    SOCKET_REQREP,
+    SOCKET_SUB
+};
+
+enum decode_raw_role {
+    RAW_NONE,
+    RAW_REQREP,
+    RAW_PUBLISHER,
+    RAW_SUBSCRIBER
+};
+
+struct decode {
+    struct decode_options options;
+    decode_emit_fn *emit;
+    void *arg;
+
+    decode_step *step;
+    const char *expected; /* the name of what is expected, should it be cut off */
+    uint64_t need; /* call step once so many bytes are there */
+    uint64_t got; /* bytes not yet handed out */
+    unsigned char *held; /* the first held_len of them */
+    size_t held_len;
+    size_t held_size;
+    bool failed; /* out of memory */
+
+    uint64_t offset; /* of the first byte not yet handed out */
+    uint64_t left; /* bytes of the current frame's body not yet handed out */
+    uint64_t message; /* messages begun */
+    bool in_message;
+    enum decode_part part; /* of the elements to come */
+    decode_step *after; /* what follows the payload */
+
+    /* attached to the next element */
+    bool has_value;
+    uint64_t value;
+    size_t text_at; /* where in it a string begins, and its length */
+    uint64_t text_len;
+
+    struct {
+        enum decode_socket socket; /* what this side's READY said */
+        unsigned char flags; /* of the current frame */
+        bool ready; /* this side's READY, or its like, is complete */
+        bool more; /* the current frame continues a message */
+        bool envelope; /* before the empty delimiter */
+        bool is_socket_type; /* of the property being read */
+        bool curve;
+        bool plain;
+    } zmtp;
+    struct {
+        unsigned protocol;
+        bool begun; /* the first frame told whether frames carry a type */
+        bool typed; /* they do: the IPC mapping */
+    } sp;
+    struct {
+        enum decode_raw_role role;
+        bool subscribe;
+    } raw;
+};
+
+/* decode.c */
+
+/* Calls step as soon as `need` bytes, those already there included, are there. */
+void decode_expect(struct decode *decode, uint64_t need, decode_step *step, const char *expected);
+
+/* Attach to the next element: a number; a string, its last len bytes, from `at` on. */
+void decode_value(struct decode *decode, uint64_t value);
+void decode_text(struct decode *decode, size_t at, uint64_t len);
+
+/* Hands out the first len bytes as one element, with the meaning printf would make. */
+void decode_element(struct decode *decode, uint64_t len, const char *field, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* All that follows in this direction is not understood, and why. */
+void decode_unknown(struct decode *decode, const char *why);
+
+/* The big-endian number in `bytes` held bytes from `at` on. */
+uint64_t decode_number(const struct decode *decode, size_t at, int bytes);
+
+/* The first bytes of a string, quoted, for a meaning; valid until its next call. */
+const char *decode_quote(const struct decode *decode, size_t at, uint64_t len);
+
+/* The others: the first step of each. The bytes that made it the choice are held. */
+
+void decode_zmtp(struct decode *decode); /* expects the signature's 10 bytes */
+void decode_sp(struct decode *decode); /* expects the header's 8 bytes */
+void decode_raw(struct decode *decode); /* expects a length's 4 bytes */
+
+/* Within ZMTP: after a frame's body; a command's body; a subscription as a message's body. */
+void decode_zmtp_next(struct decode *decode);
+void decode_zmtp_rest(struct decode *decode); /* what is left of it, as bytes */
+void decode_zmtp_command(struct decode *decode); /* expects 1 byte */
+void decode_zmtp_subscription(struct decode *decode); /* expects 1 byte */
+
+/* Looks at the first bytes alone: is it raw's framing? RAW_NONE and *more: too early to say. */
+enum decode_raw_role decode_raw_guess(const struct decode *decode, bool *more);
+
+/* Reads `left` bytes as our message, or as bytes of someone else; then calls after. */
+void decode_payload(struct decode *decode, decode_step *after);
+
+#endif
