@@ -150,7 +150,9 @@ bodies_close(struct bodies *bodies)
 {
     body_free(&bodies->series);
     body_free(&bodies->line);
-    for (int i = 0; bodies->texts && i < bodies->options->texts_len; i++)
+    if (!bodies->texts)
+        return;
+    for (int i = 0; i < bodies->options->texts_len; i++)
         body_free(&bodies->texts[i]);
     free(bodies->texts);
 }

@@ -29,7 +29,7 @@ struct bodies {
     unsigned char saved[MESSAGE_HEAD_MAX]; /* what stood there */
 };
 
-/* ENOMEM. bodies_close() is due in any case. */
+/* ENOMEM. bodies_close() is due in any case, and accepts all zero. */
 int bodies_open(struct bodies *ret, const struct options *options);
 
 /*

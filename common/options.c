@@ -170,9 +170,10 @@ check(struct options *options, const char *url)
         refuse(role, "no address: -u URL is required");
     const char *why;
     if (address_check(options->url, url, roles[role].binds, &why) < 0) {
-        int errnum = errno;
-        complain(role, "%s: %s", url, why);
-        exit(errnum == EINVAL ? EXIT_USAGE : EXIT_FAILED);
+        if (errno == EINVAL)
+            refuse(role, "%s: %s", url, why);
+        (void)snprintf(options->refused, sizeof(options->refused), "%s", why);
+        (void)snprintf(options->url, sizeof(options->url), "%s", url);
     }
     if (options->texts_len > 0 && role != ROLE_REQ && role != ROLE_PUB)
         refuse(role, "%s: no TEXT is expected", options->texts[0]);

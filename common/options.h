@@ -37,6 +37,7 @@ struct options {
     char **texts; /* of the command line */
     int texts_len;
     bool lines; /* TEXT is "-": each line of standard input */
+    char refused[640]; /* why the system refuses url; empty: it does not */
     bool json;
     bool quiet;
 };
@@ -47,7 +48,8 @@ const char *role_name(enum role role);
 /*
  * Reads the command line and prepares the process: signals, its limit of
  * descriptors, the processor if one is asked for. Does not return from -h, -V,
- * or an error: prints it and exits.
+ * or wrong usage: prints and exits. What the system refuses is in ret->refused,
+ * for the report.
  */
 void options_read(struct options *ret, enum role role, int argc, char **argv);
 

@@ -131,11 +131,12 @@ int
 main(int argc, char **argv)
 {
     struct options options;
-    struct bodies bodies;
+    struct bodies bodies = {0};
     struct pub *pub = NULL;
     struct topic **names = NULL;
     options_read(&options, ROLE_PUB, argc, argv);
-    report_open(&report, &options);
+    if (report_open(&report, &options) < 0)
+        goto done;
     int names_len = options.topics_len > 0 ? options.topics_len : 1;
     names = calloc((size_t)names_len, sizeof(*names));
     if (bodies_open(&bodies, &options) < 0 || !names) {

@@ -135,7 +135,8 @@ main(int argc, char **argv)
     struct options options;
     struct rep *rep = NULL;
     options_read(&options, ROLE_REP, argc, argv);
-    report_open(&report, &options);
+    if (report_open(&report, &options) < 0)
+        goto done;
     if (rep_open(&rep, options.url, &options.tuning) < 0) {
         report_error(&report,
             errno == EADDRINUSE
@@ -146,6 +147,7 @@ main(int argc, char **argv)
         report_ready(&report);
         answer_all(rep);
     }
+done:
     rep_close(rep);
     free(buffer);
     return report_close(&report, stop_requested());

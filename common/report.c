@@ -52,11 +52,15 @@ static const struct {
         .latency = true},
 };
 
-void
+int
 report_open(struct report *ret, const struct options *options)
 {
     *ret = (struct report){.options = options};
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* at worst it stays as it was */
+    if (options->refused[0] == '\0')
+        return 0;
+    report_error(ret, options->refused, 0);
+    return -1;
 }
 
 static void

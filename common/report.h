@@ -31,8 +31,11 @@ struct report {
     struct latency latency;
 };
 
-/* Large: not for the stack. */
-void report_open(struct report *ret, const struct options *options);
+/*
+ * Large: not for the stack. -1: the system refuses what the command line asks
+ * for, and that has been reported; report_close() is due all the same.
+ */
+int report_open(struct report *ret, const struct options *options);
 
 /* Bound, or opened and subscribed. */
 void report_ready(struct report *report);

@@ -141,10 +141,11 @@ int
 main(int argc, char **argv)
 {
     struct options options;
-    struct bodies bodies;
+    struct bodies bodies = {0};
     struct req *req = NULL;
     options_read(&options, ROLE_REQ, argc, argv);
-    report_open(&report, &options);
+    if (report_open(&report, &options) < 0)
+        goto done;
     if (bodies_open(&bodies, &options) < 0) {
         report_error(&report, "bodies", errno);
     } else if (req_open(&req, options.url, &options.tuning) < 0) {
@@ -153,6 +154,7 @@ main(int argc, char **argv)
         report_ready(&report);
         ask_all(req, &bodies);
     }
+done:
     req_close(req);
     bodies_close(&bodies);
     return report_close(&report, stop_requested());

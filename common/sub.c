@@ -136,7 +136,8 @@ main(int argc, char **argv)
     struct options options;
     struct sub *sub = NULL;
     options_read(&options, ROLE_SUB, argc, argv);
-    report_open(&report, &options);
+    if (report_open(&report, &options) < 0)
+        goto done;
     if (sub_open(&sub, options.url, &options.tuning) < 0) {
         report_error(&report, "connecting", errno);
     } else if (subscribe(sub, &options) < 0) {
@@ -145,6 +146,7 @@ main(int argc, char **argv)
         report_ready(&report);
         receive_all(sub);
     }
+done:
     sub_close(sub);
     return report_close(&report, stop_requested());
 }

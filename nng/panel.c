@@ -1,22 +1,37 @@
-/* Who this panel is: its name, its library's version and error words. */
+/* Who this panel is: one source, two engines, told apart by their header. */
 #include "pattern.h"
 
-#include <string.h>
+#include <nanomsg/nn.h>
+
+#ifdef NNG_COMPAT_NN_H
+#include <nng/nng.h>
+#include <stdio.h>
+#endif
 
 const char *
 panel_name(void)
 {
-    return "template";
+#ifdef NNG_COMPAT_NN_H
+    return "nng";
+#else
+    return "nanomsg";
+#endif
 }
 
 const char *
 panel_version(void)
 {
-    return "template 0";
+#ifdef NNG_COMPAT_NN_H
+    static char version[64];
+    (void)snprintf(version, sizeof(version), "NNG %s", nng_version());
+    return version;
+#else
+    return "nanomsg " NANOMSG_VERSION; /* it cannot tell at run time */
+#endif
 }
 
 const char *
 panel_strerror(int errnum)
 {
-    return strerror(errnum);
+    return nn_strerror(errnum);
 }

@@ -1,83 +1,262 @@
 /*
- * Publish/subscribe in a panel that does nothing: every call fails with ENOSYS.
- * Start here, after reqrep.c.
+ * Publish/subscribe over the nn_ API, for two engines: nanomsg, and NNG, which
+ * offers the same calls. A PUB socket sends everything to everyone, a SUB socket
+ * filters what arrives; both connect again when a connection breaks. Left to us:
+ * the length of the queues, waiting that heeds signals, which prefixes may be
+ * unsubscribed, and not closing too soon. Where the engines differ, the line says
+ * so.
  */
 #include "pattern.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <nanomsg/nn.h>
+#include <nanomsg/pubsub.h>
+#include <nanomsg/tcp.h>
+
+#include "clock.h"
+
+enum {
+    RECONNECT_MS = 100, /* NNG: a random time to 1 s, else */
+    CLOSE_MS = 100, /* closing loses what is still in the library: NN_LINGER
+                       does nothing; 20 ms suffice (measured) */
+    QUEUE_UNIT = 1024, /* bytes of kernel buffer in nanomsg, a message in NNG */
+#ifdef NNG_COMPAT_NN_H
+    QUEUE_MAX = 8192,
+#else
+    QUEUE_MAX = INT_MAX / QUEUE_UNIT,
+#endif
+};
 
 struct pub {
-    int unused;
+    int socket;
+    size_t message_max;
+    bool sent;
+    char *path; /* of ipc, bound: to be removed */
+};
+
+/* A subscription, as often as it was made. */
+struct prefix {
+    struct prefix *next;
+    size_t len;
+    char bytes[];
 };
 
 struct sub {
-    int unused;
+    int socket;
+    void *event; /* lent to the caller */
+    size_t message_max;
+    int timeout_ms;
+    struct prefix *prefixes;
 };
+
+/* What both roles set, before they bind or connect. */
+static int
+tune(int socket, const char *url, int queue_option, int queue)
+{
+    int on = 1;
+    int any = -1;
+    int reconnect = RECONNECT_MS;
+    int bytes = (queue < QUEUE_MAX ? queue : QUEUE_MAX) * QUEUE_UNIT;
+    if (nn_setsockopt(socket, NN_TCP, NN_TCP_NODELAY, &on, sizeof(on)) < 0 ||
+        nn_setsockopt(socket, NN_SOL_SOCKET, NN_RECONNECT_IVL, &reconnect,
+            sizeof(reconnect)) < 0 ||
+        (queue > 0 &&
+            nn_setsockopt(socket, NN_SOL_SOCKET, queue_option, &bytes,
+                sizeof(bytes)) < 0))
+        return -1;
+    /* Any length is received, and checked then: to refuse a message is to close
+     * the connection (P7). */
+    if (queue_option == NN_RCVBUF &&
+        nn_setsockopt(
+            socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &any, sizeof(any)) < 0)
+        return -1;
+#ifndef NNG_COMPAT_NN_H
+    /* nanomsg: IPv6 is off by default. Turned on for an IPv4 address, it aborts
+     * the process; NNG needs nothing. */
+    int off = 0;
+    if (strchr(url, '[') &&
+        nn_setsockopt(
+            socket, NN_SOL_SOCKET, NN_IPV4ONLY, &off, sizeof(off)) < 0)
+        return -1;
+#else
+    (void)url;
+#endif
+    return 0;
+}
 
 int
 pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
 {
-    (void)ret, (void)url, (void)tuning;
-    errno = ENOSYS;
+    struct pub *pub = calloc(1, sizeof(*pub));
+    if (!pub)
+        return -1;
+    pub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    pub->socket = nn_socket(AF_SP, NN_PUB);
+    if (pub->socket < 0)
+        goto fail;
+    if (tune(pub->socket, url, NN_SNDBUF, tuning->queue) < 0)
+        goto fail;
+    if (nn_bind(pub->socket, url) < 0)
+        goto fail;
+    if (strncmp(url, "ipc://", 6) == 0) {
+        pub->path = strdup(url + 6);
+        if (!pub->path)
+            goto fail;
+    }
+    *ret = pub;
+    return 0;
+fail:;
+    int errnum = errno;
+    pub_close(pub);
+    errno = errnum;
     return -1;
 }
 
 int
 pub_send(struct pub *pub, const void *data, size_t len)
 {
-    (void)pub, (void)data, (void)len;
-    errno = ENOSYS;
-    return -1;
+    if (len > pub->message_max) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    if (nn_send(pub->socket, data, len, NN_DONTWAIT) < 0)
+        return -1;
+    pub->sent = true;
+    return 0;
 }
 
 int
 pub_idle(struct pub *pub, int64_t until_ns)
 {
-    (void)pub, (void)until_ns;
-    errno = ENOSYS;
-    return -1;
+    (void)pub; /* the library's threads accept, read and write meanwhile */
+    return until_ns == 0 ? 0 : clock_sleep(until_ns);
 }
 
 void
 pub_close(struct pub *pub)
 {
-    (void)pub;
+    if (!pub)
+        return;
+    int64_t until = clock_deadline(CLOSE_MS);
+    while (pub->sent && clock_sleep(until) < 0 && errno == EINTR)
+        ; /* P6 */
+    while (pub->socket >= 0 && nn_close(pub->socket) < 0 && errno == EINTR)
+        ;
+    if (pub->path)
+        (void)unlink(pub->path);
+    free(pub->path);
+    free(pub);
 }
 
 int
 sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
 {
-    (void)ret, (void)url, (void)tuning;
-    errno = ENOSYS;
+    struct sub *sub = calloc(1, sizeof(*sub));
+    if (!sub)
+        return -1;
+    sub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    sub->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
+    sub->socket = nn_socket(AF_SP, NN_SUB);
+    if (sub->socket < 0)
+        goto fail;
+    if (tune(sub->socket, url, NN_RCVBUF, tuning->queue) < 0 ||
+        nn_connect(sub->socket, url) < 0)
+        goto fail;
+    *ret = sub;
+    return 0;
+fail:;
+    int errnum = errno;
+    sub_close(sub);
+    errno = errnum;
     return -1;
 }
 
 int
 sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    (void)sub, (void)prefix, (void)len;
-    errno = ENOSYS;
-    return -1;
+    struct prefix *new = malloc(sizeof(*new) + len);
+    if (!new)
+        return -1;
+    if (nn_setsockopt(sub->socket, NN_SUB, NN_SUB_SUBSCRIBE, prefix, len) < 0) {
+        free(new);
+        return -1;
+    }
+    memcpy(new->bytes, prefix, len);
+    new->len = len;
+    new->next = sub->prefixes;
+    sub->prefixes = new;
+    return 0;
 }
 
 int
 sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    (void)sub, (void)prefix, (void)len;
-    errno = ENOSYS;
-    return -1;
+    /* Asked to unsubscribe from what it does not know, NNG fails, and nanomsg,
+     * if it knows none at all, crashes: so we remember. */
+    struct prefix **link = &sub->prefixes;
+    while (*link &&
+        ((*link)->len != len || memcmp((*link)->bytes, prefix, len) != 0))
+        link = &(*link)->next;
+    struct prefix *old = *link;
+    if (!old)
+        return 0;
+    /* NNG does not count: the second of two has gone with the first. */
+    if (nn_setsockopt(sub->socket, NN_SUB, NN_SUB_UNSUBSCRIBE, prefix, len) <
+            0 &&
+        errno != ENOENT)
+        return -1;
+    *link = old->next;
+    free(old);
+    return 0;
 }
 
 ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
-    (void)sub, (void)data;
-    errno = ENOSYS;
-    return -1;
+    if (sub->event)
+        (void)nn_freemsg(sub->event); /* fails for an invalid one only */
+    sub->event = NULL;
+    int64_t deadline = clock_deadline(sub->timeout_ms);
+    int len;
+    do {
+        /* Not in nn_recv(): NNG's heeds no signal. */
+        struct nn_pollfd pollfd = {.fd = sub->socket, .events = NN_POLLIN};
+        int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));
+        if (ready == 0)
+            errno = ETIMEDOUT;
+        if (ready <= 0)
+            return -1;
+        len = nn_recv(sub->socket, &sub->event, NN_MSG, NN_DONTWAIT);
+    } while (len < 0 && errno == EAGAIN);
+    if (len < 0)
+        return -1;
+    if ((size_t)len > sub->message_max) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    *data = sub->event;
+    return len;
 }
 
 void
 sub_close(struct sub *sub)
 {
-    (void)sub;
+    struct prefix *prefix;
+    if (!sub)
+        return;
+    if (sub->event)
+        (void)nn_freemsg(sub->event);
+    while (sub->socket >= 0 && nn_close(sub->socket) < 0 && errno == EINTR)
+        ;
+    while ((prefix = sub->prefixes)) {
+        sub->prefixes = prefix->next;
+        free(prefix);
+    }
+    free(sub);
 }

@@ -60,8 +60,10 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         goto fail;
     *ret = pub;
     return 0;
-fail:
+fail:;
+    int errnum = errno;
     pub_close(pub);
+    errno = errnum;
     return -1;
 }
 
@@ -172,8 +174,10 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
         goto fail;
     *ret = sub;
     return 0;
-fail:
+fail:;
+    int errnum = errno;
     sub_close(sub);
+    errno = errnum;
     return -1;
 }
 

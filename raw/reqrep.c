@@ -59,8 +59,10 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
         goto fail;
     *ret = req;
     return 0;
-fail:
+fail:;
+    int errnum = errno;
     req_close(req);
+    errno = errnum;
     return -1;
 }
 
@@ -141,8 +143,10 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         goto fail;
     *ret = rep;
     return 0;
-fail:
+fail:;
+    int errnum = errno;
     rep_close(rep);
+    errno = errnum;
     return -1;
 }
 

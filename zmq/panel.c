@@ -1,7 +1,8 @@
 /* Who this panel is: its name, its library's version and error words. */
 #include "pattern.h"
 
-#include <string.h>
+#include <stdio.h>
+#include <zmq.h>
 
 const char *
 panel_name(void)
@@ -12,11 +13,16 @@ panel_name(void)
 const char *
 panel_version(void)
 {
-    return "template 0";
+    static char version[64];
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    (void)snprintf(
+        version, sizeof(version), "ZeroMQ %d.%d.%d", major, minor, patch);
+    return version;
 }
 
 const char *
 panel_strerror(int errnum)
 {
-    return strerror(errnum);
+    return zmq_strerror(errnum);
 }

@@ -1,83 +1,211 @@
 /*
- * Publish/subscribe in a panel that does nothing: every call fails with ENOSYS.
- * Start here, after reqrep.c.
+ * Publish/subscribe over ZeroMQ. A SUB socket tells the publisher its prefixes,
+ * and again when a connection has broken; a PUB socket filters, and keeps a
+ * queue per subscriber, in a thread of the library. Left to us: the length of
+ * that queue, what a peer may send, and a close that loses nothing.
  */
 #include "pattern.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "clock.h"
+
+enum {
+    RECONNECT_MS = 100,
+    HANDSHAKE_MS = 1000, /* a silent connection is kept 30 s, else */
+    CLOSE_MS = 500, /* a close waits so long for messages on their way */
+};
 
 struct pub {
-    int unused;
+    void *ctx;
+    void *socket;
+    size_t message_max;
+    char *path; /* of ipc, bound: to be removed */
 };
 
 struct sub {
-    int unused;
+    void *ctx;
+    void *socket;
+    zmq_msg_t event; /* lent to the caller */
+    size_t message_max;
 };
 
 int
 pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
 {
-    (void)ret, (void)url, (void)tuning;
-    errno = ENOSYS;
+    int ipv6 = strchr(url, '[') != NULL;
+    int handshake = HANDSHAKE_MS;
+    int linger = CLOSE_MS;
+    int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
+    struct pub *pub = calloc(1, sizeof(*pub));
+    if (!pub)
+        return -1;
+    pub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    pub->ctx = zmq_ctx_new();
+    if (!pub->ctx)
+        goto fail;
+    pub->socket = zmq_socket(pub->ctx, ZMQ_PUB);
+    if (!pub->socket)
+        goto fail;
+    /* The high-water mark counts messages per subscriber; over it, the newest
+     * are dropped (P3). */
+    if (tuning->queue > 0 &&
+        zmq_setsockopt(pub->socket, ZMQ_SNDHWM, &tuning->queue, sizeof(int)) < 0)
+        goto fail;
+    /* A ZAP domain makes the library refuse peers older than ZMTP 3, and so what
+     * merely looks like one, an HTTP request for instance (P7). */
+    if (zmq_setsockopt(pub->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) < 0 ||
+        zmq_setsockopt(pub->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) <
+            0 ||
+        zmq_setsockopt(pub->socket, ZMQ_ZAP_DOMAIN, "triptych", 8) < 0 ||
+        zmq_setsockopt(pub->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
+        zmq_setsockopt(pub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0)
+        goto fail;
+    if (zmq_bind(pub->socket, url) < 0)
+        goto fail;
+    if (strncmp(url, "ipc://", 6) == 0) {
+        pub->path = strdup(url + 6);
+        if (!pub->path)
+            goto fail;
+    }
+    *ret = pub;
+    return 0;
+fail:;
+    int errnum = errno;
+    pub_close(pub);
+    errno = errnum;
     return -1;
 }
 
 int
 pub_send(struct pub *pub, const void *data, size_t len)
 {
-    (void)pub, (void)data, (void)len;
-    errno = ENOSYS;
-    return -1;
+    if (len > pub->message_max) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    return zmq_send(pub->socket, data, len, 0) < 0 ? -1 : 0;
 }
 
 int
 pub_idle(struct pub *pub, int64_t until_ns)
 {
-    (void)pub, (void)until_ns;
-    errno = ENOSYS;
-    return -1;
+    (void)pub; /* its thread accepts, reads and writes meanwhile */
+    return until_ns == 0 ? 0 : clock_sleep(until_ns);
 }
 
 void
 pub_close(struct pub *pub)
 {
-    (void)pub;
+    if (!pub)
+        return;
+    if (pub->socket)
+        (void)zmq_close(pub->socket); /* fails for an invalid one only */
+    /* This is what waits for the last message (P6), as long as it lingers. */
+    while (pub->ctx && zmq_ctx_term(pub->ctx) < 0 && errno == EINTR)
+        ;
+    if (pub->path)
+        (void)unlink(pub->path); /* the library leaves it */
+    free(pub->path);
+    free(pub);
 }
 
 int
 sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
 {
-    (void)ret, (void)url, (void)tuning;
-    errno = ENOSYS;
+    int ipv6 = strchr(url, '[') != NULL;
+    int none = 0;
+    int reconnect = RECONNECT_MS;
+    int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
+    struct sub *sub = calloc(1, sizeof(*sub));
+    if (!sub)
+        return -1;
+    (void)zmq_msg_init(&sub->event); /* cannot fail: zmq_msg_init(3) */
+    sub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    sub->ctx = zmq_ctx_new();
+    if (!sub->ctx)
+        goto fail;
+    sub->socket = zmq_socket(sub->ctx, ZMQ_SUB);
+    if (!sub->socket)
+        goto fail;
+    if (tuning->queue > 0 &&
+        zmq_setsockopt(sub->socket, ZMQ_RCVHWM, &tuning->queue, sizeof(int)) < 0)
+        goto fail;
+    /* A subscription that has not left yet lingers like a message. */
+    if (zmq_setsockopt(sub->socket, ZMQ_LINGER, &none, sizeof(none)) < 0 ||
+        zmq_setsockopt(sub->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
+        zmq_setsockopt(
+            sub->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||
+        zmq_setsockopt(sub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
+        zmq_connect(sub->socket, url) < 0)
+        goto fail;
+    *ret = sub;
+    return 0;
+fail:;
+    int errnum = errno;
+    sub_close(sub);
+    errno = errnum;
     return -1;
 }
 
 int
 sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    (void)sub, (void)prefix, (void)len;
-    errno = ENOSYS;
-    return -1;
+    return zmq_setsockopt(sub->socket, ZMQ_SUBSCRIBE, prefix, len);
 }
 
 int
 sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    (void)sub, (void)prefix, (void)len;
-    errno = ENOSYS;
-    return -1;
+    return zmq_setsockopt(sub->socket, ZMQ_UNSUBSCRIBE, prefix, len);
+}
+
+/* Reads away further parts: a message in parts is none of ours, and empty. */
+static int
+drop_parts(void *socket, zmq_msg_t *message)
+{
+    if (!zmq_msg_more(message))
+        return 0;
+    do {
+        if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
+            return -1;
+    } while (zmq_msg_more(message));
+    (void)zmq_msg_close(message); /* it was received, so it is valid */
+    return zmq_msg_init(message);
 }
 
 ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
-    (void)sub, (void)data;
-    errno = ENOSYS;
-    return -1;
+    if (zmq_msg_recv(&sub->event, sub->socket, 0) < 0 ||
+        drop_parts(sub->socket, &sub->event) < 0) {
+        if (errno == EAGAIN)
+            errno = ETIMEDOUT;
+        return -1;
+    }
+    /* Not ZMQ_MAXMSGSIZE: on the side that connects, one message over it closes
+     * the connection for good (P7). */
+    if (zmq_msg_size(&sub->event) > sub->message_max) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    *data = zmq_msg_data(&sub->event);
+    return (ssize_t)zmq_msg_size(&sub->event);
 }
 
 void
 sub_close(struct sub *sub)
 {
-    (void)sub;
+    if (!sub)
+        return;
+    (void)zmq_msg_close(&sub->event);
+    if (sub->socket)
+        (void)zmq_close(sub->socket);
+    while (sub->ctx && zmq_ctx_term(sub->ctx) < 0 && errno == EINTR)
+        ;
+    free(sub);
 }
