@@ -21,7 +21,7 @@ from programs import Stage  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSPORTS = ["tcp", "tcp6", "ipc"]
-PROCESSES = 6
+PROCESSES = 8
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

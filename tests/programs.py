@@ -19,8 +19,6 @@ from typing import Any, Callable, Optional
 
 Line = dict[str, Any]
 
-NOISE = 2.0  # seconds that a busy machine may add where the contract sets no limit
-
 
 class Failure(AssertionError):
     """A program did not do what it owed; carries its stderr."""
@@ -333,7 +331,7 @@ def sync(pub: Driver, subs: list[tuple[Driver, str]]) -> None:
         line = sub.result()
         if line["result"] < 0:
             raise sub.fail(f"got nothing of {prefix!r}: {line}")
-    ends = [f"{prefix}~end" for _, prefix in subs]
+    ends = [f"{prefix}~end {i}" for i, (_, prefix) in enumerate(subs)]
     for end in ends:
         pub.must(f"send {end}")
     for sub, prefix in subs:

@@ -93,7 +93,8 @@ def test_pyzmq_publishes(stage: Stage, context: "zmq.Context") -> None:
         s.bind(url)
         sub = stage.ready("sub", url, "-T", "wea", "-n", 1, "-t", 10000)
         until(lambda: s.send(NEWS.encode()) or sub.has_line())
-        assert [sub.next("message")[k] for k in ("topic", "sequence", "text")] == ["weather", 3, "sunny"]
+        line = sub.next("message")
+        assert [line[k] for k in ("topic", "sequence", "text")] == ["weather", 3, "sunny"]
         assert sub.summary()["received"] == 1
     context.destroy(0)
 

@@ -219,8 +219,8 @@ def test_line_longer_than_message_max(stage: Stage) -> None:
 
 
 def test_timed_out_requests_are_counted(stage: Stage) -> None:
-    code, lines, errors = stage.run("req", "-u", stage.url(), "-n", 3, "-t", 150, "x", "--quiet")
-    assert code == 1 and errors
+    code, lines, _ = stage.run("req", "-u", stage.url(), "-n", 3, "-t", 150, "x", "--quiet")
+    assert code == 1
     assert (lines[-1]["timeouts"], lines[-1]["received"]) == (3, 0)
     timeouts = [line for line in lines if line["event"] == "timeout"]
     assert len(timeouts) == 3 and all(line["text"] for line in timeouts)
@@ -228,9 +228,8 @@ def test_timed_out_requests_are_counted(stage: Stage) -> None:
 
 @pytest.mark.parametrize("role", ["rep", "sub"])
 def test_timeouts_of_those_who_wait(stage: Stage, role: str) -> None:
-    code, lines, errors = stage.run(role, "-u", stage.url(), "-n", 1, "-t", 200)
-    assert code == 1 and errors
-    assert lines[-1]["timeouts"] == 1
+    code, lines, _ = stage.run(role, "-u", stage.url(), "-n", 1, "-t", 200)
+    assert code == 1 and lines[-1]["timeouts"] == 1
     program = stage.ready(role, stage.url(), "-t", 50)
     for _ in range(3):
         assert program.next("timeout")["text"]

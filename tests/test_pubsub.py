@@ -119,17 +119,17 @@ def test_P1_prefixes_are_bytes(stage: Stage) -> None:
     pub = stage.driver("pub", url)
     sub = stage.driver("sub", url, timeout=5000)
     sub.must("subscribe -x 00ff00")
-    sub.must("subscribe " + "p" * 255)
+    sub.must("subscribe " + "p" * 250)
     sub.must("subscribe end")
-    for prefix in ("p" * 255, "end"):
+    for prefix in ("p" * 250, "end"):
         sync(pub, [(sub, prefix)])
     for data in ("00ff", "00ff01", "00ff0001", "ff00", "00ff00"):
         pub.must("send -x " + data)
-    pub.must("send " + "p" * 254)
-    pub.must("send " + "p" * 255)
-    pub.must("send " + "p" * 254 + "q")
+    pub.must("send " + "p" * 249)
+    pub.must("send " + "p" * 250)
+    pub.must("send " + "p" * 249 + "q")
     pub.must("send end")
-    assert [sub.recv() for _ in range(4)] == ["\0\xff\0\1", "\0\xff\0", "p" * 255, "end"]
+    assert [sub.recv() for _ in range(4)] == ["\0\xff\0\1", "\0\xff\0", "p" * 250, "end"]
 
 
 def test_P1_by_topic(stage: Stage) -> None:
@@ -153,13 +153,13 @@ def test_P1_by_topic(stage: Stage) -> None:
 
 def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
     url = stage.url()
-    sub = stage.ready("sub", url, "-t", 20000, "-n", 5000)
-    code, _, _ = stage.run("pub", "-u", url, "-n", 5000, "-r", 5000, "-d", 1000, "-s", 100)
-    assert code == 0
-    lines = sub.rest()
+    sub = stage.ready("sub", url, "-t", 20000, "-n", 3000)
+    pub = stage.ready("pub", url, "-n", 3000, "-r", 2000, "-d", 1000, "-s", 100, "--quiet")
+    lines = sub.rest(20)
+    assert pub.wait() == sub.wait() == 0
     sequences = [line["sequence"] for line in lines if line["event"] == "message"]
-    assert sequences == list(range(1, 5001))
-    assert (lines[-1]["received"], lines[-1]["lost"], lines[-1]["duplicates"]) == (5000, 0, 0)
+    assert sequences == list(range(1, 3001))
+    assert (lines[-1]["received"], lines[-1]["lost"], lines[-1]["duplicates"]) == (3000, 0, 0)
 
 
 def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
@@ -194,7 +194,7 @@ def flood(stage: Stage, pub: Driver, megabytes: int, size: int) -> None:
 
 @pytest.mark.heavy
 def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
-    pub, sub, _ = stage_pub(stage, "", queue=500)
+    pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=500)
     sub.send_signal(signal.SIGSTOP)
     flood(stage, pub, 400, 8192)
     sub.send_signal(signal.SIGCONT)
@@ -205,7 +205,7 @@ def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
 
 
 def test_P3_flood_with_a_subscriber_that_does_not_receive(stage: Stage) -> None:
-    pub, sub, _ = stage_pub(stage, "", queue=100)
+    pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=100)
     before = sub.memory()
     flood(stage, pub, 200, 8192)
     assert sub.memory() - before < 100 * 1024
@@ -240,11 +240,12 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
 
 def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
     url = stage.url()
-    arguments = ("-T", "weather", "-T", "sport", "-n", 0, "-r", 200, "--quiet", "text")
+    arguments = ("-T", "weather", "-T", "sport", "-n", 0, "-r", 1000, "--quiet", "text")
     sub = stage.ready("sub", url, "-T", "weather")
     pub = stage.ready("pub", url, *arguments)
-    sub.next("message")
     for restart in range(2):
+        while sub.next("message")["sequence"] < 600:  # more than the next one begins with
+            pass
         pub.kill()
         pub = stage.ready("pub", url, *arguments)
         since = time.monotonic()
@@ -332,7 +333,7 @@ def test_P9_500_subscribers(stage: Stage) -> None:
     for i in range(number):
         subs.must(f"use {i}")
         subs.begin("recv")
-        until(lambda: pub.must("send sync") and subs.has_line(), 10, f"subscriber {i} is served")
+        until(lambda: subs.has_line() or not pub.must("send sync"), 10, f"{i} is served")
         assert subs.result()["result"] == 4
     pub.must("send end")
     for i in range(number):

@@ -332,9 +332,9 @@ def others_are_answered_by_program(stage: Stage, url: str) -> None:
 def test_R8_request_too_long_for_the_server(stage: Stage) -> None:
     url = stage.url()
     stage.driver("rep", url, timeout=20000, max=1000).begin("echo 1000000")
-    req = stage.driver("req", url, timeout=1500)
+    req = stage.driver("req", url, timeout=1000)
     assert req.asked("short")
-    for length in (1001, 5000, 5_000_000):
+    for length in (1001, 5_000_000):
         req.begin(f"send -s {length}")
         req.begin("recv")
         others_are_answered(stage, url)
