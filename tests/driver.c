@@ -15,6 +15,7 @@
  *   busy MS BYTES SEED       req: asks for so long, compares the replies
  *   burst COUNT BYTES [RATE] pub: sends numbered events, RATE a second
  *   collect COUNT            sub: receives so many, says whether they were in order
+ *   until TEXT               sub: receives until that comes
  *
  * A line that cannot be obeyed gets {"usage":...}. End of input closes all.
  */
@@ -418,6 +419,19 @@ do_collect(long count)
 }
 
 static void
+do_until(const char *text)
+{
+    int64_t start = now_ns();
+    int64_t passed = 0;
+    const void *data = NULL;
+    ssize_t len;
+    while ((len = sub_recv(h->sub, &data)) >= 0 &&
+        ((size_t)len != strlen(text) || memcmp(data, text, (size_t)len) != 0))
+        passed++;
+    answer("until", len < 0 ? -1 : passed, errno, start, "");
+}
+
+static void
 on_signal(int number)
 {
     (void)number;
@@ -486,6 +500,8 @@ obey(char *line)
         do_burst(a, (size_t)b, c);
     } else if (h->role == SUB && strcmp(line, "collect") == 0) {
         do_collect(a);
+    } else if (h->role == SUB && strcmp(line, "until") == 0) {
+        do_until(rest);
     } else {
         usage("unknown command, or not this role's");
     }

@@ -33,7 +33,7 @@ def until(condition: Callable[[], Any], within: float = 5.0, what: str = "") -> 
             return value
         if time.monotonic() > deadline:
             raise Failure(f"not within {within} s: {what or condition}")
-        time.sleep(0.01)
+        time.sleep(0.002)
 
 
 class Program:
@@ -91,8 +91,8 @@ class Program:
             if event is None or value.get("event") == event:
                 return value
 
-    def has_line(self) -> bool:
-        return b"\n" in self.pending or bool(select.select([self.stdout], [], [], 0)[0])
+    def has_line(self, within: float = 0.0) -> bool:
+        return b"\n" in self.pending or bool(select.select([self.stdout], [], [], within)[0])
 
     def rest(self, within: float = 10.0) -> list[Line]:
         """All JSON lines to the end of output."""
@@ -325,7 +325,7 @@ def sync(pub: Driver, subs: list[tuple[Driver, str]]) -> None:
         deadline = time.monotonic() + 5
         while not sub.has_line():
             pub.must(f"send {prefix}~sync")
-            select.select([sub.stdout], [], [], 0.02)
+            sub.has_line(within=0.02)
             if time.monotonic() > deadline:
                 raise sub.fail(f"got nothing of {prefix!r} within 5 s")
         line = sub.result()
@@ -336,5 +336,4 @@ def sync(pub: Driver, subs: list[tuple[Driver, str]]) -> None:
         pub.must(f"send {end}")
     for sub, prefix in subs:
         last = [end for end in ends if end.startswith(prefix)][-1]
-        while sub.recv() != last:
-            pass
+        sub.must(f"until {last}")

@@ -47,11 +47,12 @@ def test_R1_every_length_to_message_max(stage: Stage) -> None:
 
 def test_R1_lengths_around_powers_of_two(stage: Stage) -> None:
     rep, req, _ = pair(stage)
-    rep.begin(f"echo {10 * 70}")
+    rep.begin(f"echo {10 * 70 + 1}")
     for power in range(11, 21):
         line = req.call(f"lengths {2**power - 35} {2**power + 34}", within=30)
         assert (line["result"], line["last"]) == (1, 2**power + 34)
-    assert rep.result()["result"] == 700
+    assert req.asked("short")
+    assert rep.result()["result"] == 701
 
 
 def test_R1_reply_of_another_length(stage: Stage) -> None:
@@ -76,9 +77,10 @@ def test_R1_body_of_16_MiB(stage: Stage) -> None:
 
 def test_R1_message_max_itself_and_not_a_byte_more(stage: Stage) -> None:
     rep, req, _ = pair(stage, max=1_000_000)
-    rep.begin("echo 1")
+    rep.begin("echo 2")
     assert req.call("lengths 1000000 1000000")["result"] == 1
-    assert rep.result()["result"] == 1
+    assert req.asked("short")
+    assert rep.result()["result"] == 2
     too_long = req.call("send -s 1000001")
     assert (too_long["result"], too_long["errno"]) == (-1, "EMSGSIZE")
     req.begin("send short")
