@@ -90,8 +90,8 @@ check_tcp(char *ret, const char *rest, bool bind, const char **why)
     size_t len = (size_t)(colon - rest);
     unsigned port;
     if (check_port(&port, colon + 1) < 0)
-        return refuse(EINVAL, why, "port \"%.64s\" is not a number from 1 to 65535",
-            colon + 1);
+        return refuse(EINVAL, why,
+            "port \"%.64s\" is not a number from 1 to 65535", colon + 1);
     if (len == 0 || len > HOST_MAX)
         return refuse(EINVAL, why, "%s host; tcp://HOST:PORT is expected",
             len == 0 ? "no" : "too long a");
@@ -106,7 +106,8 @@ check_tcp(char *ret, const char *rest, bool bind, const char **why)
             return refuse(EINVAL, why, "no \"]\" after the IPv6 address");
         host[len - 1] = '\0';
         if (inet_pton(AF_INET6, host + 1, binary) != 1)
-            return refuse(EINVAL, why, "\"%s\" is not an IPv6 address", host + 1);
+            return refuse(
+                EINVAL, why, "\"%s\" is not an IPv6 address", host + 1);
         literal[0] = '[';
         (void)inet_ntop(AF_INET6, binary, literal + 1, INET6_ADDRSTRLEN);
         memcpy(literal + strlen(literal), "]", 2);
@@ -115,8 +116,10 @@ check_tcp(char *ret, const char *rest, bool bind, const char **why)
             "an IPv6 address stands in brackets: tcp://[::1]:%u", port);
     } else if (strcmp(host, "*") == 0) {
         if (!bind)
-            return refuse(EINVAL, why, "\"*\" is an address to bind, not one to "
-                "connect to; did you mean tcp://127.0.0.1:%u?", port);
+            return refuse(EINVAL, why,
+                "\"*\" is an address to bind, not one to "
+                "connect to; did you mean tcp://127.0.0.1:%u?",
+                port);
         memcpy(literal, "*", 2);
     } else if (inet_pton(AF_INET, host, binary) == 1) {
         memcpy(literal, host, len + 1);
@@ -137,24 +140,27 @@ check_ipc(char *ret, const char *path, bool bind, const char **why)
         return refuse(EINVAL, why,
             "the path must be absolute: ipc:///tmp/example, three slashes");
     if (len > ADDRESS_PATH_MAX)
-        return refuse(EINVAL, why, "the path has %zu bytes, %d are possible", len,
-            ADDRESS_PATH_MAX);
+        return refuse(EINVAL, why, "the path has %zu bytes, %d are possible",
+            len, ADDRESS_PATH_MAX);
     struct stat status;
     if (bind && lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
         return refuse(EEXIST, why,
-            "the path holds something that is not a socket; it stays untouched, "
+            "the path holds something that is not a socket; it stays "
+            "untouched, "
             "choose another with -u");
     (void)snprintf(ret, ADDRESS_MAX, "ipc://%s", path);
     return 0;
 }
 
 int
-address_check(char ret[ADDRESS_MAX], const char *url, bool bind, const char **why)
+address_check(
+    char ret[ADDRESS_MAX], const char *url, bool bind, const char **why)
 {
     if (strncmp(url, "tcp://", 6) == 0)
         return check_tcp(ret, url + 6, bind, why);
     if (strncmp(url, "ipc://", 6) == 0)
         return check_ipc(ret, url + 6, bind, why);
-    return refuse(EINVAL, why, "not an address; tcp://HOST:PORT or "
+    return refuse(EINVAL, why,
+        "not an address; tcp://HOST:PORT or "
         "ipc:///PATH is expected");
 }

@@ -39,7 +39,8 @@ static const struct {
         "-u URL [-n COUNT] [-s BYTES] [-r PER_SECOND] [OPTION...] [TEXT...]\n"
         "Asks a server, one request after the other, and checks each answer.\n"
         "\n"
-        "  -n COUNT       requests to ask (default: one a TEXT; 0: until stopped)\n"
+        "  -n COUNT       requests to ask (default: one a TEXT; 0: until "
+        "stopped)\n"
         "  -s BYTES       ask with bodies of so many bytes, not with TEXTs\n"
         "  -r PER_SECOND  ask at that rate (default 0: as fast as possible)\n"
         "  TEXT           the body of a request; \"-\": each line of stdin\n",
@@ -57,7 +58,8 @@ static const struct {
         "Publishes events, to the topics in turn.\n"
         "\n"
         "  -T TOPIC       publish on that topic (default: the empty one)\n"
-        "  -n COUNT       events to send (default: one a TEXT; 0: until stopped)\n"
+        "  -n COUNT       events to send (default: one a TEXT; 0: until "
+        "stopped)\n"
         "  -s BYTES       send bodies of so many bytes, not TEXTs\n"
         "  -r PER_SECOND  send at that rate (default 0: as fast as possible)\n"
         "  -d MS          wait so long for subscribers before the first event\n"
@@ -65,7 +67,8 @@ static const struct {
         true},
     [ROLE_SUB] = {"sub", "u:T:n:t:q:m:hV",
         "-u URL [-T PREFIX]... [-n COUNT] [OPTION...]\n"
-        "Receives the events whose topics begin with a prefix, and counts gaps.\n"
+        "Receives the events whose topics begin with a prefix, and counts "
+        "gaps.\n"
         "\n"
         "  -T PREFIX      subscribe to it (default: to everything)\n"
         "  -n COUNT       events to receive (default 0: until stopped)\n",
@@ -131,8 +134,8 @@ number(enum role role, const char *option, const char *text, int64_t min,
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0 || value < min || value > max)
-        refuse(role, "%s %s: a number from %lld to %lld is expected", option, text,
-            (long long)min, (long long)max);
+        refuse(role, "%s %s: a number from %lld to %lld is expected", option,
+            text, (long long)min, (long long)max);
     return value;
 }
 
@@ -184,7 +187,8 @@ check(struct options *options, const char *url)
     for (int i = 0; i < options->topics_len; i++) {
         size_t len = strlen(options->topics[i]);
         if (len > MESSAGE_TOPIC_MAX)
-            refuse(role, "-T: %zu bytes, %d are possible", len, MESSAGE_TOPIC_MAX);
+            refuse(
+                role, "-T: %zu bytes, %d are possible", len, MESSAGE_TOPIC_MAX);
         if (len > topic_max)
             topic_max = len;
     }
@@ -307,4 +311,10 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
         complain(role, "signals: %s", strerror(errno));
         exit(EXIT_FAILED);
     }
+}
+
+void
+options_close(struct options *options)
+{
+    free(options->topics);
 }

@@ -45,6 +45,10 @@ struct options {
 /* The role's name: "req". */
 const char *role_name(enum role role);
 
+/* Prints "PANEL-ROLE: ..." on standard error. */
+void complain(enum role role, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /*
  * Reads the command line and prepares the process: signals, its limit of
  * descriptors, the processor if one is asked for. Does not return from -h, -V,
@@ -53,8 +57,7 @@ const char *role_name(enum role role);
  */
 void options_read(struct options *ret, enum role role, int argc, char **argv);
 
-/* Prints "PANEL-ROLE: ..." on standard error. */
-void complain(enum role role, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Frees what options_read() allocated. */
+void options_close(struct options *options);
 
 #endif

@@ -16,8 +16,9 @@
 #include <string.h>
 
 enum {
-    CLOCK_EVERY = 64, /* events between two readings of the clock, at full speed:
-                         a reading costs as much as the rest of the loop */
+    CLOCK_EVERY =
+        64, /* events between two readings of the clock, at full speed:
+               a reading costs as much as the rest of the loop */
 };
 
 static struct report report;
@@ -63,8 +64,8 @@ publish(struct pub *pub, struct bodies *bodies, struct message *event)
 
 /* What the next event's body is, and when it is due: 1, 0 at the end, -1. */
 static int
-prepare(struct pub *pub, struct bodies *bodies, struct message *event, uint64_t n,
-    int64_t start)
+prepare(struct pub *pub, struct bodies *bodies, struct message *event,
+    uint64_t n, int64_t start)
 {
     const struct options *options = report.options;
     int result = next_body(pub, bodies, event);
@@ -165,5 +166,6 @@ done:
     pub_close(pub);
     bodies_close(&bodies);
     free(names);
+    options_close(&options);
     return report_close(&report, stop_requested());
 }

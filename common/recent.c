@@ -9,8 +9,8 @@ static unsigned
 hash(uint64_t sequence, uint64_t sent)
 {
     /* Knuth's multiplicative hashing; the high bits are the mixed ones. */
-    uint64_t mixed = (sequence ^ (sent << 20 | sent >> 44)) *
-        UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t mixed =
+        (sequence ^ (sent << 20 | sent >> 44)) * UINT64_C(0x9E3779B97F4A7C15);
     return (unsigned)(mixed >> 40) % RECENT_MAX;
 }
 

@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-    LINGER_MS = 300, /* after the last reply: nanomsg loses a large one, if it is
-                        closed at once (measured) */
+    LINGER_MS = 300, /* after the last reply: nanomsg loses a large one, if it
+                        is closed at once (measured) */
 };
 
 static struct report report;
@@ -150,5 +150,6 @@ main(int argc, char **argv)
 done:
     rep_close(rep);
     free(buffer);
+    options_close(&options);
     return report_close(&report, stop_requested());
 }

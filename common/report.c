@@ -87,8 +87,8 @@ report_ready(struct report *report)
     if (options->json) {
         (void)printf("{\"event\":\"ready\"");
         print_string("panel", panel_name(), strlen(panel_name()));
-        print_string("role", role_name(options->role),
-            strlen(role_name(options->role)));
+        print_string(
+            "role", role_name(options->role), strlen(role_name(options->role)));
         print_string("url", options->url, strlen(options->url));
         (void)printf(",\"pid\":%ld}\n", (long)getpid());
     } else {
@@ -116,8 +116,10 @@ print_message(const struct report *report, const struct message *message,
     const char *direction, int64_t now)
 {
     if (report->options->json) {
-        size_t len = message->body_len < TEXT_MAX ? message->body_len : TEXT_MAX;
-        (void)printf("{\"event\":\"message\",\"direction\":\"%s\",\"kind\":\"%s\"",
+        size_t len =
+            message->body_len < TEXT_MAX ? message->body_len : TEXT_MAX;
+        (void)printf(
+            "{\"event\":\"message\",\"direction\":\"%s\",\"kind\":\"%s\"",
             direction, kinds[message->kind]);
         print_string("topic", message->topic, message->topic_len);
         (void)printf(",\"sequence\":%llu,\"length\":%zu",
@@ -130,7 +132,8 @@ print_message(const struct report *report, const struct message *message,
     (void)printf("%s %llu  ", kinds[message->kind],
         (unsigned long long)message->sequence);
     if (message->topic_len > 0) {
-        text_show(stdout, message->topic, message->topic_len, message->topic_len);
+        text_show(
+            stdout, message->topic, message->topic_len, message->topic_len);
         (void)fputs("  ", stdout);
     }
     text_show(stdout, message->body, message->body_len, SHOWN_MAX);
@@ -191,8 +194,9 @@ tell_malformed(struct report *report, const char *what, size_t len)
     report->malformed_told = report->malformed;
     report->malformed_at = clock_now();
     (void)snprintf(text, sizeof(text),
-        "malformed: %s (%zu bytes); %llu since the last report, %llu in all", what,
-        len, (unsigned long long)more, (unsigned long long)report->malformed);
+        "malformed: %s (%zu bytes); %llu since the last report, %llu in all",
+        what, len, (unsigned long long)more,
+        (unsigned long long)report->malformed);
     print_event(report, "malformed", text);
     complain(report->options->role, "%s", text);
 }
@@ -212,8 +216,8 @@ report_error(struct report *report, const char *text, int errnum)
     const char *words = "";
     if (errnum != 0)
         words = panel_strerror(errnum);
-    (void)snprintf(whole, sizeof(whole), "%s: %s%s%s", report->options->url, text,
-        errnum != 0 ? ": " : "", words);
+    (void)snprintf(whole, sizeof(whole), "%s: %s%s%s", report->options->url,
+        text, errnum != 0 ? ": " : "", words);
     report->failed = true;
     print_event(report, "error", whole);
     complain(report->options->role, "%s", whole);
@@ -234,7 +238,8 @@ print_us(const char *format, uint64_t ns)
 {
     char text[32];
     (void)snprintf(text, sizeof(text), "%llu.%03llu",
-        (unsigned long long)(ns / CLOCK_US), (unsigned long long)(ns % CLOCK_US));
+        (unsigned long long)(ns / CLOCK_US),
+        (unsigned long long)(ns % CLOCK_US));
     (void)printf(format, text);
 }
 
@@ -253,8 +258,9 @@ print_latency(const struct latency *latency, bool json)
     print_us(json ? "{\"min\":%s" : "min %s", latency->min);
     for (size_t i = 0; i < sizeof(quantiles) / sizeof(*quantiles); i++) {
         (void)printf(json ? ",\"%s\":" : "  %s ", quantiles[i].name);
-        print_us("%s", latency_quantile(latency, quantiles[i].numerator,
-                           quantiles[i].denominator));
+        print_us("%s",
+            latency_quantile(
+                latency, quantiles[i].numerator, quantiles[i].denominator));
     }
     print_us(json ? ",\"max\":%s" : "  max %s", latency->max);
     print_us(json ? ",\"mean\":%s}" : "  mean %s\n", latency_mean(latency));
@@ -288,7 +294,8 @@ print_summary_json(const struct report *report)
     (void)printf(",\"seconds\":%lld.%09lld", (long long)(ns / CLOCK_S),
         (long long)(ns % CLOCK_S));
     if (ns > 0) /* n messages span n - 1 intervals */
-        (void)printf(",\"rate\":%.3f", (double)(done(report) - 1) * 1e9 / (double)ns);
+        (void)printf(
+            ",\"rate\":%.3f", (double)(done(report) - 1) * 1e9 / (double)ns);
     else
         (void)printf(",\"rate\":null");
     (void)printf(",\"latency_us\":");
@@ -328,8 +335,8 @@ print_summary_text(const struct report *report)
         comma = ",";
     }
     if (ns > 0)
-        (void)printf(" in %lld.%03lld s (%.0f a second)", (long long)(ns / CLOCK_S),
-            (long long)(ns % CLOCK_S / CLOCK_MS),
+        (void)printf(" in %lld.%03lld s (%.0f a second)",
+            (long long)(ns / CLOCK_S), (long long)(ns % CLOCK_S / CLOCK_MS),
             (double)(done(report) - 1) * 1e9 / (double)ns);
     (void)putchar('\n');
     if (report->latency.count > 0) {

@@ -157,5 +157,6 @@ main(int argc, char **argv)
 done:
     req_close(req);
     bodies_close(&bodies);
+    options_close(&options);
     return report_close(&report, stop_requested());
 }

@@ -148,5 +148,6 @@ main(int argc, char **argv)
     }
 done:
     sub_close(sub);
+    options_close(&options);
     return report_close(&report, stop_requested());
 }

@@ -1,7 +1,8 @@
 /*
  * Printing bytes that a peer chose. A terminal obeys control characters, those
- * of C1 (U+0080..U+009F) included; a JSON reader stops at invalid UTF-8. So both
- * are decoded here by the table of well-formed sequences (Unicode 15, 3-7).
+ * of C1 (U+0080..U+009F) included; a JSON reader stops at invalid UTF-8. So
+ * both are decoded here by the table of well-formed sequences (Unicode 15,
+ * 3-7).
  */
 #include "text.h"
 
@@ -72,7 +73,8 @@ text_show(FILE *file, const char *text, size_t len, size_t max)
         len = max;
     while (len > 0) {
         size_t n = sequence_length(p, len);
-        if (n == 0 || p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0))
+        if (n == 0 || p[0] < 0x20 || p[0] == 0x7f ||
+            (p[0] == 0xc2 && p[1] < 0xa0))
             (void)fputc('.', file);
         else
             (void)fwrite(p, 1, n, file);

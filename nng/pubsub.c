@@ -1,10 +1,10 @@
 /*
  * Publish/subscribe over the nn_ API, for two engines: nanomsg, and NNG, which
- * offers the same calls. A PUB socket sends everything to everyone, a SUB socket
- * filters what arrives; both connect again when a connection breaks. Left to us:
- * the length of the queues, waiting that heeds signals, which prefixes may be
- * unsubscribed, and not closing too soon. Where the engines differ, the line says
- * so.
+ * offers the same calls. A PUB socket sends everything to everyone, a SUB
+ * socket filters what arrives; both connect again when a connection breaks.
+ * Left to us: the length of the queues, waiting that heeds signals, which
+ * prefixes may be unsubscribed, and not closing too soon. Where the engines
+ * differ, the line says so.
  */
 #include "pattern.h"
 
@@ -72,17 +72,17 @@ tune(int socket, const char *url, int queue_option, int queue)
         return -1;
     /* Any length is received, and checked then: to refuse a message is to close
      * the connection (P7). */
-    if (queue_option == NN_RCVBUF &&
-        nn_setsockopt(
-            socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &any, sizeof(any)) < 0)
+    bool receives = queue_option == NN_RCVBUF;
+    if (receives &&
+        nn_setsockopt(socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &any, sizeof(any)) <
+            0)
         return -1;
 #ifndef NNG_COMPAT_NN_H
     /* nanomsg: IPv6 is off by default. Turned on for an IPv4 address, it aborts
      * the process; NNG needs nothing. */
-    int off = 0;
-    if (strchr(url, '[') &&
-        nn_setsockopt(
-            socket, NN_SOL_SOCKET, NN_IPV4ONLY, &off, sizeof(off)) < 0)
+    int ipv4only = strchr(url, '[') == NULL;
+    if (nn_setsockopt(socket, NN_SOL_SOCKET, NN_IPV4ONLY, &ipv4only,
+            sizeof(ipv4only)) < 0)
         return -1;
 #else
     (void)url;
@@ -207,9 +207,9 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
     if (!old)
         return 0;
     /* NNG does not count: the second of two has gone with the first. */
-    if (nn_setsockopt(sub->socket, NN_SUB, NN_SUB_UNSUBSCRIBE, prefix, len) <
-            0 &&
-        errno != ENOENT)
+    int result =
+        nn_setsockopt(sub->socket, NN_SUB, NN_SUB_UNSUBSCRIBE, prefix, len);
+    if (result < 0 && errno != ENOENT)
         return -1;
     *link = old->next;
     free(old);

@@ -1,9 +1,9 @@
 /*
  * Request/reply over the nn_ API, for two engines: nanomsg, and NNG, which
- * offers the same calls. Both frame the messages, connect again when a connection
- * breaks, and serve many clients, in threads of the library. Left to us: waiting
- * that heeds signals, whose turn it is, lengths, and not closing too soon. Where
- * the engines differ, the line says so.
+ * offers the same calls. Both frame the messages, connect again when a
+ * connection breaks, and serve many clients, in threads of the library. Left to
+ * us: waiting that heeds signals, whose turn it is, lengths, and not closing
+ * too soon. Where the engines differ, the line says so.
  */
 #include "pattern.h"
 
@@ -59,31 +59,14 @@ tune(int socket, const char *url, int receive_max)
 #ifndef NNG_COMPAT_NN_H
     /* nanomsg: IPv6 is off by default. Turned on for an IPv4 address, it aborts
      * the process; NNG needs nothing. */
-    int off = 0;
-    if (strchr(url, '[') &&
-        nn_setsockopt(
-            socket, NN_SOL_SOCKET, NN_IPV4ONLY, &off, sizeof(off)) < 0)
+    int ipv4only = strchr(url, '[') == NULL;
+    if (nn_setsockopt(socket, NN_SOL_SOCKET, NN_IPV4ONLY, &ipv4only,
+            sizeof(ipv4only)) < 0)
         return -1;
 #else
     (void)url;
 #endif
     return 0;
-}
-
-/*
- * Waits until something can be received, or sent. Not in nn_recv() and nn_send(): NNG's heed
- * no signal, and a time-out in nanomsg's nn_recv() drops a request that is still
- * to be answered.
- */
-static int
-await(int socket, bool out, int64_t deadline)
-{
-    struct nn_pollfd pollfd = {.fd = socket};
-    pollfd.events = out ? NN_POLLOUT : NN_POLLIN;
-    int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));
-    if (ready == 0)
-        errno = ETIMEDOUT;
-    return ready > 0 ? 0 : -1;
 }
 
 int
@@ -108,6 +91,22 @@ fail:;
     req_close(req);
     errno = errnum;
     return -1;
+}
+
+/*
+ * Waits until something can be received, or sent. Not in nn_recv() and
+ * nn_send(): NNG's heed no signal, and a time-out in nanomsg's nn_recv() drops
+ * a request that is still to be answered.
+ */
+static int
+await(int socket, bool out, int64_t deadline)
+{
+    struct nn_pollfd pollfd = {.fd = socket};
+    pollfd.events = out ? NN_POLLOUT : NN_POLLIN;
+    int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));
+    if (ready == 0)
+        errno = ETIMEDOUT;
+    return ready > 0 ? 0 : -1;
 }
 
 int
@@ -185,8 +184,9 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     rep->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     rep->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
 #ifndef NNG_COMPAT_NN_H
-    /* nanomsg counts a header of 4 bytes. NNG: a client that is refused during a
-     * long send may stay dead, so the length is checked in rep_recv() (R8). */
+    /* nanomsg counts a header of 4 bytes. NNG: a client that is refused during
+     * a long send may stay dead, so the length is checked in rep_recv() (R8).
+     */
     if (tuning->message_max > 0 && tuning->message_max < INT_MAX - 4)
         max = (int)tuning->message_max + 4;
 #endif
@@ -194,8 +194,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     if (rep->socket < 0)
         goto fail;
     if (tune(rep->socket, url, max) < 0 ||
-        nn_setsockopt(rep->socket, NN_SOL_SOCKET, NN_SNDTIMEO, &reply,
-            sizeof(reply)) < 0)
+        nn_setsockopt(
+            rep->socket, NN_SOL_SOCKET, NN_SNDTIMEO, &reply, sizeof(reply)) < 0)
         goto fail;
     if (nn_bind(rep->socket, url) < 0)
         goto fail;

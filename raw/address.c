@@ -97,9 +97,8 @@ is_stale(const struct address *address)
     int fd = make_socket(address);
     if (fd < 0)
         return false;
-    bool stale =
-        connect(fd, (const struct sockaddr *)&address->storage, address->len) <
-            0 &&
+    bool stale = connect(fd, (const struct sockaddr *)&address->storage,
+                     address->len) < 0 &&
         errno == ECONNREFUSED;
     (void)close(fd);
     return stale;

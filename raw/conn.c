@@ -1,8 +1,9 @@
 /*
  * Buffers around a non-blocking stream. A read may end in the middle of a frame
  * and a write may take half of one: what is left waits here. Frames are used
- * where they were received, without a copy. A buffer grows only by doubling when
- * it is full, so memory follows the bytes received, whatever a peer claims.
+ * where they were received, without a copy. A buffer grows only by doubling
+ * when it is full, so memory follows the bytes received, whatever a peer
+ * claims.
  */
 #include "conn.h"
 
@@ -14,8 +15,8 @@
 #include <sys/socket.h>
 
 enum {
-    READ_SIZE = 256 << 10, /* bytes asked for at a time: fewer system calls; more
-                              gains nothing (measured) */
+    READ_SIZE = 256 << 10, /* bytes asked for at a time: fewer system calls;
+                              more gains nothing (measured) */
     SPARE_MAX = 4 << 20, /* bytes of a buffer that is worth keeping */
     SETTLED_MIN = 256, /* bytes of a buffer that is not worth shrinking */
     DRAIN_MAX = 16, /* reads before a close */
@@ -32,8 +33,8 @@ conn_open(struct conn *ret, struct loop *loop, struct spare *spare)
 }
 
 int
-conn_attach(struct conn *conn, int fd, void (*ready)(void *, uint32_t),
-    void *owner)
+conn_attach(
+    struct conn *conn, int fd, void (*ready)(void *, uint32_t), void *owner)
 {
     conn->source = (struct source){
         .fd = fd,
@@ -233,7 +234,8 @@ conn_settle(struct conn *conn)
         buffer_free(in);
     } else if (in->size > SETTLED_MIN && len < in->size / 4) {
         struct buffer small = {.end = len};
-        if (buffer_resize(&small, len > SETTLED_MIN ? 2 * len : SETTLED_MIN) < 0)
+        size_t size = len > SETTLED_MIN ? 2 * len : SETTLED_MIN;
+        if (buffer_resize(&small, size) < 0)
             return; /* then it keeps the large one */
         memcpy(small.data, in->data + in->start, len);
         in->start = in->end = 0;
@@ -248,8 +250,7 @@ conn_write(struct conn *conn, const struct framing *framing, uint32_t id,
 {
     unsigned char head[FRAME_HEAD_MAX];
     struct iovec iov[] = {
-        {.iov_base = head,
-            .iov_len = frame_head(head, framing->ids, id, len)},
+        {.iov_base = head, .iov_len = frame_head(head, framing->ids, id, len)},
         {.iov_base = (void *)(uintptr_t)data, .iov_len = len},
     };
     ssize_t sent = 0;
@@ -282,11 +283,11 @@ conn_keep(struct conn *conn, const struct iovec *iov, int count, size_t sent)
     buffer_pack(out);
     size_t end = out->end;
     for (int i = 0; i < count; i++) {
-        size_t gone = sent < iov[i].iov_len ? sent : iov[i].iov_len;
+        size_t len = iov[i].iov_len;
+        size_t gone = sent < len ? sent : len;
+        const char *left = (const char *)iov[i].iov_base + gone;
         sent -= gone;
-        if (gone < iov[i].iov_len &&
-            append(out, (char *)iov[i].iov_base + gone,
-                iov[i].iov_len - gone) < 0) {
+        if (gone < len && append(out, left, len - gone) < 0) {
             out->end = end; /* half a frame is none */
             return -1;
         }

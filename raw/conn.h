@@ -44,8 +44,8 @@ void conn_open(struct conn *ret, struct loop *loop, struct spare *spare);
  * Takes over a connected descriptor; ready(owner, events) is called as
  * loop.h says, and calls conn_ready() first. -1: the caller keeps fd.
  */
-int conn_attach(struct conn *conn, int fd, void (*ready)(void *, uint32_t),
-    void *owner);
+int conn_attach(
+    struct conn *conn, int fd, void (*ready)(void *, uint32_t), void *owner);
 
 /* Sends what was kept, as far as it goes. -1: the connection is broken. */
 int conn_flush(struct conn *conn);
@@ -63,8 +63,8 @@ int conn_read(struct conn *conn);
  * The next frame of those received: 1; 0: none is whole yet; -1: as
  * frame_read(). A frame too long is passed over if asked for again.
  */
-int conn_next(struct conn *conn, const struct framing *framing,
-    struct frame *ret);
+int conn_next(
+    struct conn *conn, const struct framing *framing, struct frame *ret);
 
 /* Whether conn_next() would have a frame, or an error. */
 bool conn_has_next(struct conn *conn, const struct framing *framing);
@@ -79,8 +79,8 @@ void conn_settle(struct conn *conn);
 ssize_t conn_send(struct conn *conn, const struct iovec *iov, int count);
 
 /*
- * Sends a message as a frame, its head and its bytes in one call, and keeps what
- * cannot go now. -1: the connection is broken, or ENOMEM.
+ * Sends a message as a frame, its head and its bytes in one call, and keeps
+ * what cannot go now. -1: the connection is broken, or ENOMEM.
  */
 int conn_write(struct conn *conn, const struct framing *framing, uint32_t id,
     const void *data, size_t len);

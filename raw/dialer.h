@@ -26,7 +26,8 @@ struct dialer {
 /*
  * Begins to connect to url; the loop's timer is the dialer's from here on.
  * connected(owner) is called each time that it is, before what was written to
- * conn goes out; -1 gives the connection up again. It may be NULL. dialer_close() is due in any case.
+ * conn goes out; -1 gives the connection up again. It may be NULL.
+ * dialer_close() is due in any case.
  */
 int dialer_open(struct dialer *ret, struct loop *loop, const char *url,
     int (*connected)(void *), void *owner);

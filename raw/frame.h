@@ -35,14 +35,15 @@ struct frame {
 };
 
 /* Writes what stands before a message of frame->len; returns its length. */
-size_t frame_head(unsigned char buf[FRAME_HEAD_MAX], bool ids, uint32_t id,
-    size_t len);
+size_t frame_head(
+    unsigned char buf[FRAME_HEAD_MAX], bool ids, uint32_t id, size_t len);
 
 /*
  * Looks for a frame at the beginning of a stream's bytes. Returns its length,
  * head included; 0: it has not all come yet, and *ret is untouched; -1 and
  * EMSGSIZE: it is longer than framing->max, and *ret has its id and length, but
- * data NULL; or EBADMSG: its length does not even cover the request id. Never reads past the end.
+ * data NULL; or EBADMSG: its length does not even cover the request id. Never
+ * reads past the end.
  */
 ssize_t frame_read(struct frame *ret, const struct framing *framing,
     const unsigned char *data, size_t len);

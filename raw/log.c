@@ -1,8 +1,8 @@
 /*
  * The publisher's log. A message is framed and copied once, whatever the number
  * of subscribers; it is then written from here to each of them. Frames lie one
- * after the other, so what one subscriber is to have next is mostly one piece of
- * memory, and a thousand messages go out in one system call.
+ * after the other, so what one subscriber is to have next is mostly one piece
+ * of memory, and a thousand messages go out in one system call.
  *
  * A frame never straddles the ring's end: what does not fit there goes to the
  * front. Nobody is told when the oldest message is forgotten; a cursor that it
@@ -77,7 +77,7 @@ grow_bytes(struct log *log)
     return 0;
 }
 
-/* Whether len bytes are free at the head, or at the front: then it goes there. */
+/* Whether len bytes are free at the head, or at the front: it moves there. */
 static bool
 find_room(struct log *log, size_t len)
 {
@@ -143,7 +143,8 @@ log_append(struct log *log, const void *data, size_t len, uint64_t needed)
 
 /* The next message from *number on that is wanted; none: iov_base is NULL. */
 static struct iovec
-next_wanted(const struct log *log, uint64_t *number, const struct filter *filter)
+next_wanted(
+    const struct log *log, uint64_t *number, const struct filter *filter)
 {
     for (; *number < log->end; (*number)++) {
         const struct record *record = record_of(log, *number);

@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 
 enum {
-    LOG_BYTES_MIN = 256 << 10, /* of the ring, at first: it stays in the cache */
+    LOG_BYTES_MIN = 256 << 10, /* of the ring, at first: a cache holds it */
     LOG_BYTES_MAX = 64 << 20, /* of the ring, at most */
 };
 

@@ -41,7 +41,8 @@ void loop_change(struct loop *loop, struct source *source, uint32_t events);
 void loop_remove(struct loop *loop, struct source *source);
 
 /* Calls due(owner) once, at that CLOCK_MONOTONIC time. There is one timer. */
-void loop_timer(struct loop *loop, int64_t at, void (*due)(void *), void *owner);
+void loop_timer(
+    struct loop *loop, int64_t at, void (*due)(void *), void *owner);
 
 /*
  * Waits until something is ready, or the timer due, and calls those concerned;

@@ -19,8 +19,9 @@ panel_version(void)
     struct utsname kernel;
     if (uname(&kernel) < 0)
         return "BSD sockets";
-    (void)snprintf(version, sizeof(version), "BSD sockets, glibc %s, Linux %.64s",
-        gnu_get_libc_version(), kernel.release);
+    (void)snprintf(version, sizeof(version),
+        "BSD sockets, glibc %s, Linux %.64s", gnu_get_libc_version(),
+        kernel.release);
     return version;
 }
 

@@ -1,10 +1,10 @@
 /*
  * Publish/subscribe over plain sockets. A subscriber tells the publisher its
- * prefixes. The publisher writes each message once, into a log (log.c), in which
- * each subscriber has a cursor (subscriber.c). pub_send() only adds to the log:
- * what has gathered there goes out in large writes, when there is enough of it,
- * or when the program is idle. A slow subscriber stays behind, until the log has
- * forgotten what it has not had; nobody else notices.
+ * prefixes. The publisher writes each message once, into a log (log.c), in
+ * which each subscriber has a cursor (subscriber.c). pub_send() only adds to
+ * the log: what has gathered there goes out in large writes, when there is
+ * enough of it, or when the program is idle. A slow subscriber stays behind,
+ * until the log has forgotten what it has not had; nobody else notices.
  */
 #include "pattern.h"
 
@@ -54,9 +54,10 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     if (!pub)
         return -1;
     pub->message_max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
+    int queue = tuning->queue != 0 ? tuning->queue : QUEUE;
     if (server_open(&pub->server, url, sizeof(struct subscriber),
             subscriber_leave) < 0 ||
-        log_open(&pub->log, tuning->queue ? (uint64_t)tuning->queue : QUEUE) < 0)
+        log_open(&pub->log, (uint64_t)queue) < 0)
         goto fail;
     *ret = pub;
     return 0;
@@ -67,7 +68,7 @@ fail:;
     return -1;
 }
 
-/* One turn: waits, listens to subscribers, and writes what they have not had. */
+/* One turn: waits, listens to subscribers, writes what they have not had. */
 static int
 work(struct pub *pub, int64_t deadline)
 {

@@ -172,7 +172,8 @@ release(struct rep *rep)
 
 /* A client's next request: 1; 0: not yet; -1: close it. */
 static int
-next_request(struct peer *peer, const struct framing *framing, struct frame *ret)
+next_request(
+    struct peer *peer, const struct framing *framing, struct frame *ret)
 {
     struct conn *conn = &peer->conn;
     int found = conn_next(conn, framing, ret);
@@ -227,8 +228,8 @@ rep_send(struct rep *rep, const void *data, size_t len)
     }
     struct conn *conn = &rep->current->conn;
     rep->asked = false;
-    /* A client that has not taken its last reply yet does not get this one: what
-     * is kept for a client is bounded, and nobody waits for it (R6). */
+    /* A client that has not taken its last reply yet does not get this one:
+     * what is kept for a client is bounded, and nobody waits for it (R6). */
     if (conn_pending(conn) > 0)
         return 0;
     if (conn_write(conn, &rep->framing, rep->id, data, len) < 0)

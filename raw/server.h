@@ -1,4 +1,4 @@
-/* The connections of a socket that is bound, and which of them want attention. */
+/* A bound socket's connections, and which of them want attention. */
 #ifndef SERVER_H
 #define SERVER_H
 

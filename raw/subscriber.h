@@ -1,4 +1,4 @@
-/* Subscribers as their publisher sees them: prefixes, and a cursor in the log. */
+/* Subscribers as their publisher sees them: prefixes, a cursor in the log. */
 #ifndef SUBSCRIBER_H
 #define SUBSCRIBER_H
 
@@ -29,8 +29,8 @@ uint64_t subscribers_serve(struct server *server, const struct log *log);
 bool subscribers_served(const struct server *server, const struct log *log);
 
 /*
- * Writes a message straight to those who have had all of the log; if others want
- * it, it is added to the log for them. needed: as for log_append().
+ * Writes a message straight to those who have had all of the log; if others
+ * want it, it is added to the log for them. needed: as for log_append().
  */
 void subscribers_send(struct server *server, struct log *log, const void *data,
     size_t len, uint64_t needed);

@@ -7,6 +7,7 @@
 #include "pattern.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +19,10 @@ enum {
     RECONNECT_MS = 100,
     HANDSHAKE_MS = 1000, /* a silent connection is kept 30 s, else */
     CLOSE_MS = 500, /* a close waits so long for messages on their way */
+    PREFIX_TOLD = 245, /* bytes of a prefix that the publisher is told: from 246
+                          to 255 the length of the command that tells it is
+                          written wrongly (libzmq 4.3.4, v3_1_encoder.cpp) */
+    PREFIX_LONG = 256, /* from here on it is right again */
 };
 
 struct pub {
@@ -27,11 +32,20 @@ struct pub {
     char *path; /* of ipc, bound: to be removed */
 };
 
+/* A subscription, as often as it was made. */
+struct prefix {
+    struct prefix *next;
+    size_t len;
+    char bytes[];
+};
+
 struct sub {
     void *ctx;
     void *socket;
     zmq_msg_t event; /* lent to the caller */
     size_t message_max;
+    struct prefix *prefixes;
+    unsigned cut; /* how many of them the publisher knows only in part */
 };
 
 int
@@ -40,6 +54,7 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
     int linger = CLOSE_MS;
+    int queue = tuning->queue;
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
     struct pub *pub = calloc(1, sizeof(*pub));
     if (!pub)
@@ -53,14 +68,14 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         goto fail;
     /* The high-water mark counts messages per subscriber; over it, the newest
      * are dropped (P3). */
-    if (tuning->queue > 0 &&
-        zmq_setsockopt(pub->socket, ZMQ_SNDHWM, &tuning->queue, sizeof(int)) < 0)
+    if (queue > 0 &&
+        zmq_setsockopt(pub->socket, ZMQ_SNDHWM, &queue, sizeof(queue)) < 0)
         goto fail;
-    /* A ZAP domain makes the library refuse peers older than ZMTP 3, and so what
-     * merely looks like one, an HTTP request for instance (P7). */
+    /* A ZAP domain makes the library refuse peers older than ZMTP 3, and so
+     * what merely looks like one, an HTTP request for instance (P7). */
     if (zmq_setsockopt(pub->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) < 0 ||
-        zmq_setsockopt(pub->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) <
-            0 ||
+        zmq_setsockopt(
+            pub->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) < 0 ||
         zmq_setsockopt(pub->socket, ZMQ_ZAP_DOMAIN, "triptych", 8) < 0 ||
         zmq_setsockopt(pub->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
         zmq_setsockopt(pub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0)
@@ -119,6 +134,7 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int none = 0;
+    int queue = tuning->queue;
     int reconnect = RECONNECT_MS;
     int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     struct sub *sub = calloc(1, sizeof(*sub));
@@ -132,8 +148,8 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     sub->socket = zmq_socket(sub->ctx, ZMQ_SUB);
     if (!sub->socket)
         goto fail;
-    if (tuning->queue > 0 &&
-        zmq_setsockopt(sub->socket, ZMQ_RCVHWM, &tuning->queue, sizeof(int)) < 0)
+    if (queue > 0 &&
+        zmq_setsockopt(sub->socket, ZMQ_RCVHWM, &queue, sizeof(queue)) < 0)
         goto fail;
     /* A subscription that has not left yet lingers like a message. */
     if (zmq_setsockopt(sub->socket, ZMQ_LINGER, &none, sizeof(none)) < 0 ||
@@ -152,16 +168,60 @@ fail:;
     return -1;
 }
 
+static size_t
+told(size_t len)
+{
+    return len > PREFIX_TOLD && len < PREFIX_LONG ? PREFIX_TOLD : len;
+}
+
 int
 sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    return zmq_setsockopt(sub->socket, ZMQ_SUBSCRIBE, prefix, len);
+    struct prefix *new = malloc(sizeof(*new) + len);
+    if (!new)
+        return -1;
+    if (zmq_setsockopt(sub->socket, ZMQ_SUBSCRIBE, prefix, told(len)) < 0) {
+        free(new);
+        return -1;
+    }
+    memcpy(new->bytes, prefix, len);
+    new->len = len;
+    new->next = sub->prefixes;
+    sub->prefixes = new;
+    sub->cut += told(len) < len;
+    return 0;
 }
 
 int
 sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    return zmq_setsockopt(sub->socket, ZMQ_UNSUBSCRIBE, prefix, len);
+    struct prefix **link = &sub->prefixes;
+    while (*link &&
+        ((*link)->len != len || memcmp((*link)->bytes, prefix, len) != 0))
+        link = &(*link)->next;
+    struct prefix *old = *link;
+    if (!old)
+        return 0;
+    if (zmq_setsockopt(sub->socket, ZMQ_UNSUBSCRIBE, prefix, told(len)) < 0)
+        return -1;
+    *link = old->next;
+    free(old);
+    sub->cut -= told(len) < len;
+    return 0;
+}
+
+/* Whether an event was asked for, or came because a prefix was cut. */
+static bool
+is_wanted(const struct sub *sub, zmq_msg_t *event)
+{
+    size_t len = zmq_msg_size(event);
+    if (sub->cut == 0)
+        return true;
+    for (const struct prefix *p = sub->prefixes; p; p = p->next) {
+        if (p->len <= len && memcmp(p->bytes, zmq_msg_data(event), p->len) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Reads away further parts: a message in parts is none of ours, and empty. */
@@ -181,12 +241,14 @@ drop_parts(void *socket, zmq_msg_t *message)
 ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
-    if (zmq_msg_recv(&sub->event, sub->socket, 0) < 0 ||
-        drop_parts(sub->socket, &sub->event) < 0) {
-        if (errno == EAGAIN)
-            errno = ETIMEDOUT;
-        return -1;
-    }
+    do {
+        if (zmq_msg_recv(&sub->event, sub->socket, 0) < 0 ||
+            drop_parts(sub->socket, &sub->event) < 0) {
+            if (errno == EAGAIN)
+                errno = ETIMEDOUT;
+            return -1;
+        }
+    } while (!is_wanted(sub, &sub->event));
     /* Not ZMQ_MAXMSGSIZE: on the side that connects, one message over it closes
      * the connection for good (P7). */
     if (zmq_msg_size(&sub->event) > sub->message_max) {
@@ -200,6 +262,7 @@ sub_recv(struct sub *sub, const void **data)
 void
 sub_close(struct sub *sub)
 {
+    struct prefix *prefix;
     if (!sub)
         return;
     (void)zmq_msg_close(&sub->event);
@@ -207,5 +270,9 @@ sub_close(struct sub *sub)
         (void)zmq_close(sub->socket);
     while (sub->ctx && zmq_ctx_term(sub->ctx) < 0 && errno == EINTR)
         ;
+    while ((prefix = sub->prefixes)) {
+        sub->prefixes = prefix->next;
+        free(prefix);
+    }
     free(sub);
 }

@@ -54,9 +54,10 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
     req->socket = zmq_socket(req->ctx, ZMQ_REQ);
     if (!req->socket)
         goto fail;
-    /* RELAXED lets the next request follow one without an answer (R3), CORRELATE
-     * keeps a late answer from being taken for the next one's (R2). Without a
-     * high-water mark, unanswered requests do not fill it up and block. */
+    /* RELAXED lets the next request follow one without an answer (R3),
+     * CORRELATE keeps a late answer from being taken for the next one's (R2).
+     * Without a high-water mark, unanswered requests do not fill it up and
+     * block. */
     if (zmq_setsockopt(req->socket, ZMQ_REQ_RELAXED, &on, sizeof(on)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_REQ_CORRELATE, &on, sizeof(on)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
@@ -161,11 +162,11 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     rep->socket = zmq_socket(rep->ctx, ZMQ_REP);
     if (!rep->socket)
         goto fail;
-    /* A ZAP domain makes the library refuse peers older than ZMTP 3, and so what
-     * merely looks like one, an HTTP request for instance (R7). */
+    /* A ZAP domain makes the library refuse peers older than ZMTP 3, and so
+     * what merely looks like one, an HTTP request for instance (R7). */
     if (zmq_setsockopt(rep->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) < 0 ||
-        zmq_setsockopt(rep->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) <
-            0 ||
+        zmq_setsockopt(
+            rep->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) < 0 ||
         zmq_setsockopt(rep->socket, ZMQ_ZAP_DOMAIN, "triptych", 8) < 0 ||
         zmq_setsockopt(rep->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
         zmq_setsockopt(rep->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
