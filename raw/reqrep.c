@@ -228,10 +228,9 @@ rep_send(struct rep *rep, const void *data, size_t len)
     }
     struct conn *conn = &rep->current->conn;
     rep->asked = false;
-    /* A client that has not taken its last reply yet does not get this one:
-     * what is kept for a client is bounded, and nobody waits for it (R6). */
-    if (conn_pending(conn) > 0)
-        return 0;
+    /* What is kept for a client that does not read is bounded, and nobody waits
+     * for it (R6): the rest of a reply begun, and the latest one. */
+    conn_cancel(conn);
     if (conn_write(conn, &rep->framing, rep->id, data, len) < 0)
         conn_detach(conn); /* it has gone; its request stays lent */
     return 0;
