@@ -63,10 +63,12 @@ class Demo:
         self.view = view
         self.lines = lines
         self.figures = {panel.name: Figures() for panel in panels}
-        self.failures: list[str] = []
+        self.failures: dict[str, str] = {}  # by program: what went wrong first
         self.core = max(os.sched_getaffinity(0))
         self.number = 0
-        self.sent_us: dict[tuple[str, int], int] = {}  # by panel and sequence, of the latest requests
+        self.sent_us: dict[
+            tuple[str, int], int
+        ] = {}  # by panel and sequence, of the latest requests
 
     # What the programs say, in the view's words.
 
@@ -90,16 +92,16 @@ class Demo:
         elif kind in ("error", "malformed"):
             self.view.tell(panel, name, f"{kind}: {event.get('text', '')}", us=us, strong=True)
             if kind == "error":
-                self.fail(f"{panel.name}: {name}: {event.get('text', '')}")
+                self.fail(program, str(event.get("text", "")))
 
     def silent(self, program: Program, event: Event) -> None:
         """For what is measured: only what goes wrong is told."""
         if event["event"] in ("error", "malformed", "timeout", "summary"):
             self.heard(program, event)
 
-    def fail(self, text: str) -> None:
-        if text not in self.failures:
-            self.failures.append(text)
+    def fail(self, program: Program, text: str) -> None:
+        """Notes a program's first failure: what follows from it is no news."""
+        self.failures.setdefault(f"{program.panel.name}: {program.name}", text)
 
     # Requests and answers.
 
@@ -107,12 +109,16 @@ class Demo:
         urls = {panel.name: url() for panel in self.panels}
         with self.act(
             "Requests and answers",
-            "A client asks (req), a server answers with the same words (rep): the simplest conversation there is.",
+            "A client asks (req), a server answers with the same words (rep): the simplest "
+            "conversation there is.",
         ) as stage:
-            servers = {p.name: stage.start(p, "rep", "rep", "-u", urls[p.name]) for p in self.panels}
+            servers = {
+                p.name: stage.start(p, "rep", "rep", "-u", urls[p.name]) for p in self.panels
+            }
             self.ready(stage, list(servers.values()))
             clients = [
-                stage.start(p, "req", "req", "-u", urls[p.name], "-t", str(TIMEOUT_MS), "-") for p in self.panels
+                stage.start(p, "req", "req", "-u", urls[p.name], "-t", str(TIMEOUT_MS), "-")
+                for p in self.panels
             ]
             clients = self.ready(stage, clients)
             for line in self.inputs(stage, QUESTIONS):
@@ -121,8 +127,8 @@ class Demo:
                 self.announce(
                     stage,
                     "The server is killed, and comes back",
-                    "SIGKILL: no goodbye. The client keeps its handle, asks meanwhile, and asks again. "
-                    "Whose question arrives after all, and when?",
+                    "SIGKILL: no goodbye. The client keeps its handle, asks meanwhile, and asks "
+                    "again. Whose question arrives after all, and when?",
                 )
                 for panel in self.panels:
                     stage.kill(servers[panel.name])
@@ -131,10 +137,11 @@ class Demo:
                 self.begin_asking(clients, b"are you there?")
                 stage.pause(DOWN_SECONDS)
                 self.view.step()
-                servers = {p.name: stage.start(p, "rep", "rep", "-u", urls[p.name]) for p in self.panels}
-                self.ready(stage, list(servers.values()))
-                for panel in self.panels:
-                    self.view.tell(panel, "rep", "IS BACK", strong=True)
+                servers = {
+                    p.name: stage.start(p, "rep", "rep", "-u", urls[p.name]) for p in self.panels
+                }
+                for server in self.ready(stage, list(servers.values())):
+                    self.view.tell(server.panel, "rep", "IS BACK", strong=True)
                 self.finish_asking(stage, clients)
                 stage.pause(max(DOWN_SECONDS, STEP_SECONDS))
                 self.ask(stage, clients, b"and now?")
@@ -147,7 +154,7 @@ class Demo:
             figures.asked, figures.answered = summary(client, "sent"), summary(client, "received")
 
     def ask(self, stage: Stage, clients: list[Program], line: bytes) -> None:
-        """All clients ask the same at the same moment; returns when each has an answer or gave up."""
+        """All clients ask the same at once; returns when each has an answer or gave up."""
         self.begin_asking(clients, line)
         self.finish_asking(stage, clients)
 
@@ -175,7 +182,9 @@ class Demo:
         ) as stage:
             urls = {panel.name: url() for panel in self.panels}
             topics = [word for topic in TOPICS for word in ("-T", topic)]
-            publishers = [stage.start(p, "pub", "pub", "-u", urls[p.name], *topics, "-") for p in self.panels]
+            publishers = [
+                stage.start(p, "pub", "pub", "-u", urls[p.name], *topics, "-") for p in self.panels
+            ]
             publishers = self.ready(stage, publishers)
             subscribers = [
                 stage.start(p, "sub", f"sub {name}", "-u", urls[p.name], "-T", prefix)
@@ -204,9 +213,10 @@ class Demo:
         seconds = FLOOD_COUNT / FLOOD_RATE
         with self.act(
             "A subscriber pauses under a flood",
-            f"{FLOOD_RATE} messages a second of {FLOOD_BODY // 1024} KiB for {seconds:.1f} s, queues of "
-            f"{FLOOD_QUEUE} (-q {FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and continued (SIGCONT). "
-            "The publisher does not wait for it, A does not suffer, and B finds a gap in the numbers.",
+            f"{FLOOD_RATE} messages a second of {FLOOD_BODY // 1024} KiB for {seconds:.1f} s, queues "
+            f"of {FLOOD_QUEUE} (-q {FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and continued "
+            "(SIGCONT). The publisher does not wait for it, A does not suffer, and B finds a gap in "
+            "the numbers.",
             self.silent,
         ) as stage:
             urls = {panel.name: url() for panel in self.panels}
@@ -214,10 +224,13 @@ class Demo:
             size = ["-n", str(FLOOD_COUNT), "-s", str(FLOOD_BODY), "-r", str(FLOOD_RATE)]
             delay = ["-d", str(int(JOIN_SECONDS * 1000)), "-T", "flood"]
             publishers = [
-                stage.start(p, "pub", "pub", "-u", urls[p.name], *delay, *size, *queue) for p in self.panels
+                stage.start(p, "pub", "pub", "-u", urls[p.name], *delay, *size, *queue)
+                for p in self.panels
             ]
             subscribers = [
-                stage.start(p, "sub", f"sub {name}", "-u", urls[p.name], *queue) for p in self.panels for name in "AB"
+                stage.start(p, "sub", f"sub {name}", "-u", urls[p.name], *queue)
+                for p in self.panels
+                for name in "AB"
             ]
             publishers, subscribers = self.ready(stage, publishers), self.ready(stage, subscribers)
             pausing = [s for s in subscribers if s.name == "sub B"]
@@ -237,8 +250,18 @@ class Demo:
                 if program.role == "pub":
                     self.view.tell(program.panel, "pub", f"sent {summary(program, 'sent')}")
                 else:
-                    self.view.tell(program.panel, program.name, f"got {summary(program, 'received')}", strong=strong)
-                    self.view.tell(program.panel, program.name, f"lost {summary(program, 'lost')}", strong=strong)
+                    self.view.tell(
+                        program.panel,
+                        program.name,
+                        f"got {summary(program, 'received')}",
+                        strong=strong,
+                    )
+                    self.view.tell(
+                        program.panel,
+                        program.name,
+                        f"lost {summary(program, 'lost')}",
+                        strong=strong,
+                    )
         for program in publishers + subscribers:
             figures = self.figures[program.panel.name]
             if program.role == "pub":
@@ -272,7 +295,8 @@ class Demo:
     def measure(self) -> None:
         with self.act(
             "Measured",
-            f"{MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP on each panel, one panel after the other; "
+            f"{MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP on each panel, one panel "
+            "after the other; "
             f"client and server share core {self.core} (--cpu {self.core}).",
             self.silent,
         ) as stage:
@@ -335,7 +359,7 @@ class Demo:
             stage.pause(OWN_STEP_SECONDS)
 
     def ready(self, stage: Stage, programs: list[Program]) -> list[Program]:
-        """Waits for these to be ready; returns those that are, and notes the failure of the others."""
+        """Waits for these to be ready; returns those that are, and notes what the others failed."""
         late = stage.wait_ready(programs)
         for program in late:
             self.failed(program, "did not get ready")
@@ -349,12 +373,15 @@ class Demo:
             if program in late:
                 self.failed(program, f"did not end within {seconds:.0f} s")
             elif program.summary is None:
-                self.failed(program, f"ended with status {program.process.returncode} and no summary")
+                self.failed(
+                    program, f"ended with status {program.process.returncode} and no summary"
+                )
 
     def failed(self, program: Program, what: str) -> None:
-        text = f"{what}: {program.complaint}" if program.complaint else what
-        self.view.tell(program.panel, program.name, text, strong=True)
-        self.fail(f"{program.panel.name}: {program.name} {text}")
+        if not program.count("error"):  # else it has said so itself
+            text = f"{what}: {program.complaint}" if program.complaint else what
+            self.view.tell(program.panel, program.name, text, strong=True)
+            self.fail(program, text)
 
 
 def url() -> str:

@@ -71,7 +71,9 @@ def main() -> int:
         console.width = 200
     view = view_for(panels, console, arguments.plain)
     for panel in left_out:
-        console.print(f"{panel.name} is left out: not built, its library is missing ({panel.heading})")
+        console.print(
+            f"{panel.name} is left out: not built, its library is missing ({panel.heading})"
+        )
     started = time.monotonic()
     demo = acts.Demo(panels, view, lines)
     try:

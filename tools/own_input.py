@@ -34,7 +34,7 @@ class Lines:
         return True
 
     def next(self) -> bytes | None:
-        """The next line without its end, after poll() said that it is there; None: there is none."""
+        """The next line, without its end, after poll() said that it is there; None: the end."""
         if b"\n" in self.pending:
             line, self.pending = self.pending.split(b"\n", 1)
         elif self.pending:

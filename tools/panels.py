@@ -42,7 +42,7 @@ class Panel:
 
 def read_panels() -> list[Panel]:
     """Every panel of panels.txt, in its order."""
-    panels = []
+    panels: list[Panel] = []
     for line in (ROOT / "panels.txt").read_text().splitlines():
         words = line.split(maxsplit=2)
         if len(words) < 2 or line.startswith("#"):

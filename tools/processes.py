@@ -95,7 +95,10 @@ class Stage:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         with uninterrupted():
             for program in self.programs:
@@ -192,7 +195,10 @@ class Stage:
             event = json.loads(line)
             kind = event["event"]
         except (ValueError, TypeError, KeyError):
-            event = {"event": "error", "text": "said what is no event: " + line.decode(errors="replace")}
+            event = {
+                "event": "error",
+                "text": "said what is no event: " + line.decode(errors="replace"),
+            }
             kind = "error"
         if kind == "ready":
             program.ready = True
@@ -228,7 +234,10 @@ class uninterrupted:
         uninterrupted.depth += 1
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         uninterrupted.depth -= 1
         if uninterrupted.pending and not uninterrupted.depth:
@@ -237,7 +246,7 @@ class uninterrupted:
 
 
 def end_on_signals() -> None:
-    """SIGTERM and SIGHUP end this program as Ctrl-C does: by an exception, so that all is tidied."""
+    """SIGTERM and SIGHUP end this program as Ctrl-C does: by an exception, so all is tidied."""
 
     def end(number: int, frame: FrameType | None) -> None:
         if uninterrupted.depth:

@@ -31,10 +31,12 @@ def show_results(console: Console, panels: list[Panel], demo: Demo, seconds: flo
         if note.startswith("  "):
             console.print(note, highlight=False, markup=False, soft_wrap=True)
             continue
-        for line in textwrap.wrap(note, min(console.width, 100), subsequent_indent="  ", break_on_hyphens=False) or [""]:
+        for line in textwrap.wrap(
+            note, min(console.width, 100), subsequent_indent="  ", break_on_hyphens=False
+        ) or [""]:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for failure in demo.failures:
-        console.print(Text(f"failed: {failure}", style="bold red"), soft_wrap=True)
+    for program, failure in demo.failures.items():
+        console.print(Text(f"failed: {program}: {failure}", style="bold red"), soft_wrap=True)
 
 
 def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
@@ -62,13 +64,19 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     row("p50 us, both on one core", lambda p, f: decimal(f.p50_us))
     row("p99 us, both on one core", lambda p, f: decimal(f.p99_us))
     row("topics: published", lambda p, f: number(f.published))
-    row("  received / lost, all", lambda p, f: "-" if f.received is None else f"{f.received} / {f.lost}")
+    row(
+        "  received / lost, all",
+        lambda p, f: "-" if f.received is None else f"{f.received} / {f.lost}",
+    )
     row("flood: published", lambda p, f: number(f.flooded))
     row("  received / lost, A", lambda p, f: pair(f.steady))
     row("  received / lost, B *", lambda p, f: pair(f.paused))
     row("lines of code of the panel", lambda p, f: str(p.lines_of_code()))
     row("server: threads", lambda p, f: number(f.threads))
-    row("server: memory, MiB", lambda p, f: "-" if f.memory_kib is None else f"{f.memory_kib / 1024:.1f}")
+    row(
+        "server: memory, MiB",
+        lambda p, f: "-" if f.memory_kib is None else f"{f.memory_kib / 1024:.1f}",
+    )
     return table
 
 
@@ -77,23 +85,31 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     names = [panel.name for panel in panels]
     versions = ", ".join(v for panel in panels if (v := demo.figures[panel.name].version))
     text = [
-        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP, client and server both pinned to "
-        f"core {demo.core}, each panel alone. Spread over two cores the figures are others.",
+        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP, client and server "
+        f"both pinned to core {demo.core}, each panel alone. Spread over two cores the figures are others.",
     ]
     if any(demo.figures[name].flooded for name in names):
         text.append(
-            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes, -q {FLOOD_QUEUE}, all panels at once. Lost: gaps in the "
-            "numbers, as the subscriber sees them; what is missing at the end it cannot see. * B is the one that paused."
+            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes, -q {FLOOD_QUEUE}, all panels at once. Lost: "
+            "gaps in the numbers, as the subscriber sees them; what is missing at the end it cannot "
+            "see. * B is the one that paused."
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
     for folder in sorted(shared):
         sharing = " and ".join(p.name for p in panels if p.folder == folder)
-        text.append(f"Lines of code: neither blank nor comment. {sharing} are one source, {folder}/, built twice.")
+        text.append(
+            f"Lines of code: neither blank nor comment. {sharing} are one source, {folder}/, built "
+            "twice."
+        )
     text += [
-        f"{versions}; {platform.system()} {platform.release()}, {os.cpu_count()} cores; the demo took {seconds:.0f} s.",
+        f"{versions}; {platform.system()} {platform.release()}, {os.cpu_count()} cores; the demo took "
+        f"{seconds:.0f} s.",
         "",
     ]
-    text += ["Where to look next:", "  the interface         less common/pattern.h common/CONTRACT.md"]
+    text += [
+        "Where to look next:",
+        "  the interface         less common/pattern.h common/CONTRACT.md",
+    ]
     folders = list(dict.fromkeys(panel.folder for panel in panels))
     if len(folders) > 1:
         pair = f"{folders[0]}/reqrep.c {folders[1]}/reqrep.c"

@@ -91,7 +91,17 @@ def contract(count: Count, panels: list[str], options: list[str]) -> None:
     report.unlink(missing_ok=True)
     print(f"== contract (pytest): {' '.join(panels)}", flush=True)
     chosen = [word for panel in panels for word in ("--panel", panel)]
-    command = ["/usr/bin/python3", "-B", "-m", "pytest", "tests", "-q", "--tb=short", "-p", "no:cacheprovider"]
+    command = [
+        "/usr/bin/python3",
+        "-B",
+        "-m",
+        "pytest",
+        "tests",
+        "-q",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+    ]
     status = run([*command, "--build", str(BUILD), f"--junitxml={report}", *chosen, *options])
     failed = count.failed
     found = count.add(report)

@@ -58,11 +58,19 @@ class View:
         self.numbers = itertools.count()
 
     def tell(
-        self, panel: Panel, who: str, what: str, note: str = "", us: int | None = None, strong: bool = False
+        self,
+        panel: Panel,
+        who: str,
+        what: str,
+        note: str = "",
+        us: int | None = None,
+        strong: bool = False,
     ) -> None:
         """Something happened, at this CLOCK_MONOTONIC time in microseconds or now."""
         at = (time.monotonic() if us is None else us / 1e6) - self.started
-        heapq.heappush(self.held, Line(at, next(self.numbers), panel, who, printable(what), note, strong))
+        heapq.heappush(
+            self.held, Line(at, next(self.numbers), panel, who, printable(what), note, strong)
+        )
 
     def act(self, title: str, sentence: str) -> None:
         """A new act begins."""
