@@ -59,11 +59,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(command: list[str]) -> int:
-    """Runs a command in the foreground. Ctrl-C reaches it from the terminal; it ends by itself."""
+    """Runs a command in the foreground. Ctrl-C reaches it from the terminal, SIGTERM through us."""
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL) as process:
         try:
             return process.wait()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
+            if stopped.args:
+                process.terminate()
             try:
                 process.wait(10)
             except (KeyboardInterrupt, subprocess.TimeoutExpired):
@@ -154,7 +156,7 @@ def main() -> int:
 
 
 def stop(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt("SIGTERM")
 
 
 if __name__ == "__main__":
