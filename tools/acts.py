@@ -29,7 +29,7 @@ NEWS = (b"-4 C", b"16 C", b"3 m/s", b"9 m/s", b"-6 C", b"17 C", b"5 m/s", b"8 m/
 FLOOD_RATE = 2000  # a second
 FLOOD_COUNT = 9000
 FLOOD_BODY = 8192  # bytes: 16 MiB a second, which no kernel buffer holds for long
-FLOOD_QUEUE = 500
+FLOOD_QUEUE = 100
 FLOOD_STOP, FLOOD_CONTINUE = 0.7, 3.0  # seconds after the flood's start
 
 MEASURE_COUNT = 10000

@@ -83,7 +83,7 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
 def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     """How the figures came about, and what to do now."""
     names = [panel.name for panel in panels]
-    versions = ", ".join(v for panel in panels if (v := demo.figures[panel.name].version))
+    versions = "; ".join(v for panel in panels if (v := demo.figures[panel.name].version))
     text = [
         f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP, client and server "
         f"both pinned to core {demo.core}, each panel alone. Spread over two cores the figures are others.",
@@ -102,7 +102,7 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
             "twice."
         )
     text += [
-        f"{versions}; {platform.system()} {platform.release()}, {os.cpu_count()} cores; the demo took "
+        f"{versions}. {platform.system()} {platform.release()}, {os.cpu_count()} cores. The demo took "
         f"{seconds:.0f} s.",
         "",
     ]
