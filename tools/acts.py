@@ -137,11 +137,10 @@ class Demo:
                 self.begin_asking(clients, b"are you there?")
                 stage.pause(DOWN_SECONDS)
                 self.view.step()
-                servers = {
-                    p.name: stage.start(p, "rep", "rep", "-u", urls[p.name]) for p in self.panels
-                }
-                for server in self.ready(stage, list(servers.values())):
-                    self.view.tell(server.panel, "rep", "IS BACK", strong=True)
+                for panel in self.panels:
+                    self.view.tell(panel, "rep", "RESTARTED", strong=True)
+                    servers[panel.name] = stage.start(panel, "rep", "rep", "-u", urls[panel.name])
+                self.ready(stage, list(servers.values()))
                 self.finish_asking(stage, clients)
                 stage.pause(max(DOWN_SECONDS, STEP_SECONDS))
                 self.ask(stage, clients, b"and now?")

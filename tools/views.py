@@ -103,7 +103,12 @@ class View:
 class Plain(View):
     """Plain lines: the time, the panel's name, who, what."""
 
+    last = 0.0  # the time of the last line
+
     def show(self, line: Line) -> None:
+        if line.at < self.last - 0.001:  # a program told it late: it was still at it
+            line.note = f"{line.note} (since {line.at:.3f})".strip()
+        self.last = line.at = max(line.at, self.last)
         name = f"{line.panel.name:<{max(len(p.name) for p in self.panels)}}"
         note = f"  {line.note}" if line.note else ""
         text = Text(f"{line.at:7.3f}  ")
@@ -134,7 +139,17 @@ class Columns(View):
         self.live.start()
 
     def show(self, line: Line) -> None:
-        self.lines[line.panel.name].append(line)
+        """Appends the line; one that a program told late goes to its place in time."""
+        lines = self.lines[line.panel.name]
+        place = len(lines)
+        for before in range(len(lines) - 1, -1, -1):
+            if (other := lines[before]) is not None and other.at <= line.at:
+                break
+            place = before
+        if place < len(lines) and lines[place] is None:
+            lines[place] = line
+        else:
+            lines.insert(place, line)
 
     def step(self) -> None:
         """The next lines of all columns start at the same height."""
