@@ -19,7 +19,8 @@ QUESTIONS = (b"hello", b"how deep is the sea?", b"say it again", b"good night")
 TIMEOUT_MS = 2000  # of a request
 DOWN_SECONDS = 1.0  # the server is gone so long
 STEP_SECONDS = 0.35  # between two inputs: long enough to be read
-OWN_STEP_SECONDS = 0.1  # the same for your own lines, which may be many
+OWN_STEP_SECONDS = 0.15  # the same for your own lines, ...
+OWN_STEPS = 30  # ... and after so many of them there is no time for pauses
 
 JOIN_SECONDS = 1.0  # a subscriber's subscription has travelled by then (clause P4)
 TOPICS = ("oslo.temp", "rome.temp", "oslo.wind", "osaka.wind")
@@ -345,17 +346,19 @@ class Demo:
                 yield line
                 stage.pause(STEP_SECONDS)
             return
-        for line in list(self.lines.seen):
-            yield line
-            stage.pause(OWN_STEP_SECONDS)
+        number = 0
         while True:
-            while not self.lines.poll():
-                stage.pause(0.05)
-            own = self.lines.next()
+            if number < len(self.lines.seen):  # by an earlier act
+                own: bytes | None = self.lines.seen[number]
+            else:
+                while not self.lines.poll():
+                    stage.pause(0.05)
+                own = self.lines.next()
             if own is None:
                 return
             yield own
-            stage.pause(OWN_STEP_SECONDS)
+            number += 1
+            stage.pause(OWN_STEP_SECONDS if number < OWN_STEPS else 0)
 
     def ready(self, stage: Stage, programs: list[Program]) -> list[Program]:
         """Waits for these to be ready; returns those that are, and notes what the others failed."""

@@ -71,9 +71,7 @@ def main() -> int:
         console.width = 200
     view = view_for(panels, console, arguments.plain)
     for panel in left_out:
-        console.print(
-            f"{panel.name} is left out: not built, its library is missing ({panel.heading})"
-        )
+        console.print(f"{panel.name} is left out: it is not built; ./triptych build says why")
     started = time.monotonic()
     demo = acts.Demo(panels, view, lines)
     try:
@@ -101,4 +99,6 @@ if __name__ == "__main__":
     except BrokenPipeError:  # ./triptych demo | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 1
+    except OSError as error:
+        complain(1, f"demo: {error}")
     sys.exit(code)

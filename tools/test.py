@@ -141,7 +141,7 @@ def main() -> int:
         return 0
     panels, left_out = choose_panels(arguments.panels, "test")
     for panel in left_out:
-        print(f"{panel.name} is left out: not built, its library is missing", flush=True)
+        print(f"{panel.name} is left out: it is not built; ./triptych build says why", flush=True)
     os.environ["TRIPTYCH_BUILD"] = str(BUILD)
     count = Count()
     if not arguments.k:

@@ -23,6 +23,7 @@ HOLD_SECONDS = 0.1  # longer than a line takes from a program's clock to here
 FRAME_SECONDS = 0.08
 COLUMN_MIN = 17  # narrower columns say nothing: plain lines instead
 COLUMN_WIDE = 34  # from here on times have milliseconds
+ROWS_REMEMBERED = 1000  # while it lasts
 WORD_MIN = 5  # less of a text than this says nothing
 ROWS_KEPT = 80  # of an act, when it is over
 
@@ -157,6 +158,7 @@ class Columns(View):
         longest = max((len(lines) for lines in self.lines.values()), default=0)
         for lines in self.lines.values():
             lines += [None] * (longest - len(lines))
+            del lines[: max(0, longest - ROWS_REMEMBERED)]
 
     def tick(self) -> None:
         super().tick()
