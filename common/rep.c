@@ -83,6 +83,7 @@ send_reply(struct rep *rep, const struct message *reply)
     }
     /* It fits, and a reply has no topic to be wrong. */
     (void)message_encode(reply, buffer, buffer_size);
+    int64_t now = report.options->quiet ? 0 : clock_now();
     if (rep_send(rep, buffer, len) < 0) {
         if (errno == EINTR)
             return 0; /* a signal: the loop will see it */
@@ -90,8 +91,7 @@ send_reply(struct rep *rep, const struct message *reply)
         return -1;
     }
     report.sent++;
-    if (!report.options->quiet)
-        report_sent(&report, reply, clock_now());
+    report_sent(&report, reply, now);
     return 0;
 }
 

@@ -66,7 +66,7 @@ int conn_read(struct conn *conn);
 int conn_next(
     struct conn *conn, const struct framing *framing, struct frame *ret);
 
-/* Whether conn_next() would have a frame, or an error. */
+/* Whether conn_next() would have a frame, or an error; not after EMSGSIZE. */
 bool conn_has_next(struct conn *conn, const struct framing *framing);
 
 /* Gives back memory that the bytes not yet used do not need. ENOMEM is fine. */
