@@ -234,12 +234,14 @@ def test_P7_event_too_long_for_a_subscriber(stage: Stage, length: int) -> None:
     sync(pub, [(narrow, ""), (wide, "")])
     for turn in range(3):
         pub.must(f"send before {turn}")
+        narrow.begin("recv")
+        narrow.begin("recv")
         pub.must(f"send -s {length}")
-        pub.must(f"send after {turn}")
-        assert narrow.recv() == f"before {turn}"
-        line = narrow.call("recv")
+        assert narrow.result()["text"] == f"before {turn}"
+        line = narrow.result()
         assert (line["result"], line["errno"]) == (-1, "EMSGSIZE")
-        assert narrow.recv() == f"after {turn}"
         assert wide.recv() == f"before {turn}"
         assert wide.must("recv")["result"] == length
+        pub.must(f"send after {turn}")
+        assert narrow.recv() == f"after {turn}"
         assert wide.recv() == f"after {turn}"

@@ -203,6 +203,32 @@ def test_P8_a_signal_ends_a_blocking_call(stage: Stage) -> None:
     assert sub.result()["text"] == "hello"
 
 
+def test_R10_close_while_a_reply_comes(stage: Stage) -> None:
+    """Closing waits 500 ms at most, whatever arrives meanwhile."""
+    url = stage.url()
+    stage.driver("rep", url, timeout=20000).begin("echo 100000000")
+    req = stage.driver()
+    for i in range(100):
+        req.open("req", url, timeout=5000)
+        req.must("lengths 9 9")
+        req.begin("send hello")
+        time.sleep(i % 10 * 0.00005)
+        req.begin("close")
+        assert req.result()["result"] == 0
+        assert req.result(within=5)["us"] < 1_000_000
+
+
+def test_P8_close_while_events_come(stage: Stage) -> None:
+    url = stage.url()
+    stage.ready("pub", url, "-n", 0, "-r", 5000, "--quiet", "hello")
+    sub = stage.driver()
+    for _ in range(60):
+        sub.open("sub", url, timeout=5000)
+        sub.must("subscribe")
+        assert sub.must("collect 3")["result"] == 3
+        assert sub.must("close", within=5)["us"] < 1_000_000
+
+
 def serves(stage: Stage, role: str, url: str) -> Program:
     """PANEL-role binds there and does its work."""
     if role == "rep":
