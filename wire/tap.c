@@ -192,6 +192,7 @@ watch_signals(struct tap *tap, struct watch *watch)
     (void)signal(SIGINT, SIG_DFL); /* a shell ignores it for what it runs in the background */
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a recording too long is an error of write(2) like others */
     (void)signal(SIGTTIN, SIG_IGN); /* reading a terminal from the background: EIO, not a stop */
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -1;

@@ -235,6 +235,9 @@ flow_fill(struct flow *flow, struct turn *turn, enum flow_result *failed)
         flow_over(flow, n < 0 ? errno : 0, now_ns);
         return true;
     }
+    /* With edge-triggered epoll a short read says as much as EAGAIN (epoll(7)), a call less. */
+    if ((size_t)n < room && !flow->from->careful)
+        flow->from->readable = false;
     flow->received += (uint64_t)n;
     tape_data(flow->tape, flow->conn, flow->way, buffer, (size_t)n);
     if (fault_none(&flow->fault) && flow->queue.used == 0)
