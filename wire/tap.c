@@ -356,6 +356,7 @@ main(int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {0},
     };
+    static char name[] = "tap"; /* what getopt's messages begin with */
     static struct tap tap = {.listener = {.fd = -1, .spare = -1}, .epoll = -1};
     const char *urls[2] = {NULL, NULL};
     const char *record = NULL;
@@ -364,6 +365,7 @@ main(int argc, char **argv)
     int index;
     int status;
 
+    argv[0] = name;
     fault_init(&tap.faults[0]);
     fault_init(&tap.faults[1]);
     while ((option = getopt_long(argc, argv, "l:c:r:hV", options, &index)) != -1) {

@@ -140,8 +140,8 @@ start_server(char *url, size_t size, bool local)
         getsockname(fd, (struct sockaddr *)&at, &len) < 0)
         die("server");
     if (!local)
-        (void)snprintf(url, size, "tcp://127.0.0.1:%d",
-            ntohs(((struct sockaddr_in *)&at)->sin_port));
+        (void)snprintf(
+            url, size, "tcp://127.0.0.1:%d", ntohs(((struct sockaddr_in *)&at)->sin_port));
     pid = fork();
     if (pid < 0)
         die("fork");
@@ -292,8 +292,8 @@ compare_ways(const char *path, bool local, int cpu, int rounds, const char *unit
     for (int way = 0; way < WAYS; way++) {
         double middle = median(results[way], (size_t)rounds);
 
-        printf("  %s %.2f (%.2f-%.2f)", ways[way], middle, results[way][0],
-            results[way][rounds - 1]);
+        printf(
+            "  %s %.2f (%.2f-%.2f)", ways[way], middle, results[way][0], results[way][rounds - 1]);
     }
     printf("\n");
     (void)fflush(stdout);

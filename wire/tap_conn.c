@@ -275,8 +275,7 @@ conn_connect(struct tap *tap, struct conn *conn, bool again)
         }
         conn_wake(tap, conn, 0);
         if ((error == 0 || error == EINPROGRESS || error == EINTR) &&
-            tap_watch(
-                tap, server->end.fd, &server->watch, CONN_EVENTS) < 0)
+            tap_watch(tap, server->end.fd, &server->watch, CONN_EVENTS) < 0)
             error = errno;
         else if (error == EINPROGRESS || error == EINTR)
             return;
@@ -295,8 +294,7 @@ conn_open(struct tap *tap, int fd, const struct address *client, int server_fd)
     struct conn *conn = calloc(1, sizeof(*conn));
     struct address own;
 
-    if (conn == NULL ||
-        tap_watch(tap, fd, &conn->ends[0].watch, CONN_EVENTS) < 0) {
+    if (conn == NULL || tap_watch(tap, fd, &conn->ends[0].watch, CONN_EVENTS) < 0) {
         tap_error(tap, "a connection is dropped", errno);
         free(conn);
         (void)close(fd);

@@ -123,8 +123,7 @@ flow_allow(struct flow *flow, size_t len, uint64_t now_ns)
     if (fault->slice > 0 && fault->slice < len)
         len = (size_t)fault->slice;
     if (fault->rate > 0)
-        len = pace_allow(
-            &flow->pace, fault->rate, len, fault->slice == 0, now_ns, &flow->wake_ns);
+        len = pace_allow(&flow->pace, fault->rate, len, fault->slice == 0, now_ns, &flow->wake_ns);
     return len;
 }
 
