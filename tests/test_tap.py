@@ -135,7 +135,7 @@ def test_no_server_resets_the_client_and_later_ones_are_served(rig: Rig) -> None
     server, url = listen("tcp://127.0.0.1:0")
     server.close()
     rig.tap = rig.only_tap("tcp://127.0.0.1:0", url)
-    with dial(rig.tap.url) as client, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), dial(rig.tap.url) as client:
         client.recv(1)
     refused = rig.tap.event("refused")
     assert "refused" in refused["text"].lower()

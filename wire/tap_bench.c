@@ -2,7 +2,9 @@
  * What the tap costs: the same client and server with and without the tap
  * between them, interleaved, medians of several rounds. Round trips are of 64
  * bytes with everything on one processor, so that no halted one is woken;
- * streams are measured there and with the scheduler free to place the three.
+ * streams are measured there and with the scheduler free to place the three. The
+ * tap's own processor time, per round trip or gigabyte, is the figure that other
+ * work on the machine disturbs least.
  *
  * usage: tap-bench PATH_OF_TAP [ROUNDS]
  */
@@ -255,12 +257,17 @@ stream(const char *url)
     return (double)sent / 1e9 / (seconds() - start);
 }
 
-static void
+/* Ends a process and returns the processor time that it took, in seconds. */
+static double
 stop(pid_t pid)
 {
+    struct rusage used;
+
     (void)kill(pid, SIGTERM);
-    if (waitpid(pid, NULL, 0) < 0)
-        die("waitpid");
+    if (wait4(pid, NULL, 0, &used) < 0)
+        die("wait4");
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+        1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 static void
@@ -268,6 +275,8 @@ compare_ways(const char *path, bool local, int cpu, int rounds, const char *unit
     double (*measure)(const char *url))
 {
     double results[WAYS][ROUNDS_MAX];
+    double used[WAYS][ROUNDS_MAX] = {{0}};
+    double per = measure == trips ? 1e6 / TRIPS : 1e9 / (double)STREAM_BYTES;
 
     place(cpu);
     for (int round = 0; round < rounds; round++)
@@ -278,8 +287,8 @@ compare_ways(const char *path, bool local, int cpu, int rounds, const char *unit
 
             results[way][round] = measure(url);
             if (tap != 0)
-                stop(tap);
-            stop(server);
+                used[way][round] = per * stop(tap);
+            (void)stop(server);
             if (local) {
                 char file[64];
 
@@ -294,6 +303,8 @@ compare_ways(const char *path, bool local, int cpu, int rounds, const char *unit
 
         printf(
             "  %s %.2f (%.2f-%.2f)", ways[way], middle, results[way][0], results[way][rounds - 1]);
+        if (way > 0)
+            printf(" [%.2f]", median(used[way], (size_t)rounds));
     }
     printf("\n");
     (void)fflush(stdout);
@@ -310,7 +321,8 @@ main(int argc, char **argv)
     }
     if (mkdtemp(folder) == NULL)
         die(folder);
-    printf("%d rounds, %d round trips of %d bytes, streams of %.1f GB; median (least-most)\n",
+    printf("%d rounds, %d round trips of %d bytes, streams of %.1f GB\n"
+           "median (least-most) [processor time of the tap, us per trip or s per GB]\n",
         rounds, TRIPS, MESSAGE, (double)STREAM_BYTES / 1e9);
     for (int local = 0; local < 2; local++) {
         compare_ways(argv[1], local, 0, rounds, "us", trips);
