@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.dont_write_bytecode = True
 
 from programs import Stage  # noqa: E402
+from taps import Rig  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSPORTS = ["tcp", "tcp6", "ipc"]
@@ -111,3 +112,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.when == "call" and report.failed:
         item.failed = True  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    """A tap, a server behind it, and clients; what they leave behind fails the test."""
+    program = build_folder(request.config) / "tap"
+    if not program.exists():
+        pytest.skip(f"no {program}")
+    before = open_descriptors()
+    rig = Rig(str(program), tmp_path)
+    with rig.stack:
+        yield rig
+    if not getattr(request.node, "failed", False):
+        assert open_descriptors() == before

@@ -192,6 +192,7 @@ watch_signals(struct tap *tap, struct watch *watch)
     (void)signal(SIGINT, SIG_DFL); /* a shell ignores it for what it runs in the background */
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a recording too long is an error of write(2) like others */
     (void)signal(SIGTTIN, SIG_IGN); /* reading a terminal from the background: EIO, not a stop */
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -1;
@@ -355,6 +356,7 @@ main(int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {0},
     };
+    static char name[] = "tap"; /* what getopt's messages begin with */
     static struct tap tap = {.listener = {.fd = -1, .spare = -1}, .epoll = -1};
     const char *urls[2] = {NULL, NULL};
     const char *record = NULL;
@@ -363,6 +365,7 @@ main(int argc, char **argv)
     int index;
     int status;
 
+    argv[0] = name;
     fault_init(&tap.faults[0]);
     fault_init(&tap.faults[1]);
     while ((option = getopt_long(argc, argv, "l:c:r:hV", options, &index)) != -1) {

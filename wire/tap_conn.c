@@ -24,6 +24,7 @@ enum {
     DRAIN_CALLS = 256, /* reads before a close; a sender that goes on for longer gets a reset */
 };
 
+#define CONN_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 #define CONNECT_RETRY_NS UINT64_C(2000000) /* a UNIX server's backlog is full: try again */
 #define CONNECT_GIVE_UP_NS UINT64_C(10000000000) /* and so long */
 #define RESET_RETRY_NS UINT64_C(1000000)
@@ -243,6 +244,8 @@ end_ready(struct tap *tap, struct watch *watch, uint32_t events)
         return;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
         at->end.readable = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) /* an end or urgent data to come */
+        at->end.careful = true;
     if (events & EPOLLOUT)
         at->end.writable = true;
     if (conn->state == CONN_OPEN || at == &conn->ends[0]) {
@@ -272,8 +275,7 @@ conn_connect(struct tap *tap, struct conn *conn, bool again)
         }
         conn_wake(tap, conn, 0);
         if ((error == 0 || error == EINPROGRESS || error == EINTR) &&
-            tap_watch(
-                tap, server->end.fd, &server->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0)
+            tap_watch(tap, server->end.fd, &server->watch, CONN_EVENTS) < 0)
             error = errno;
         else if (error == EINPROGRESS || error == EINTR)
             return;
@@ -292,8 +294,7 @@ conn_open(struct tap *tap, int fd, const struct address *client, int server_fd)
     struct conn *conn = calloc(1, sizeof(*conn));
     struct address own;
 
-    if (conn == NULL ||
-        tap_watch(tap, fd, &conn->ends[0].watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+    if (conn == NULL || tap_watch(tap, fd, &conn->ends[0].watch, CONN_EVENTS) < 0) {
         tap_error(tap, "a connection is dropped", errno);
         free(conn);
         (void)close(fd);
@@ -315,6 +316,7 @@ conn_open(struct tap *tap, int fd, const struct address *client, int server_fd)
         at->watch.ready = end_ready;
         at->conn = conn;
         at->end.local = (i == 0 ? &tap->front : &tap->back)->is.any.sa_family == AF_UNIX;
+        at->end.careful = at->end.local; /* reads stop short where descriptors were passed */
         address_print(at->peer, i == 0 ? client : &tap->back);
         conn->flows[i] = (struct flow){
             .from = &conn->ends[i].end,

@@ -207,19 +207,21 @@ pace_time(uint64_t rate, uint64_t n)
 }
 
 size_t
-pace_allow(struct pace *pace, uint64_t rate, size_t n, uint64_t now_ns, uint64_t *wake_ns)
+pace_allow(
+    struct pace *pace, uint64_t rate, size_t n, bool pieces, uint64_t now_ns, uint64_t *wake_ns)
 {
     uint64_t least = rate < PACE_PARTS ? 1 : rate / PACE_PARTS;
-    uint64_t burst_ns = pace_time(rate, least);
+    uint64_t burst_ns;
     uint64_t allowed;
 
+    if (least > n || !pieces)
+        least = n;
+    burst_ns = pace_time(rate, least);
     if (burst_ns < PACE_BURST_NS)
         burst_ns = PACE_BURST_NS;
     if (pace->paid_ns + burst_ns < now_ns)
         pace->paid_ns = now_ns - burst_ns;
     allowed = pace->paid_ns < now_ns ? (now_ns - pace->paid_ns) * rate / SECOND_NS : 0;
-    if (least > n)
-        least = n;
     if (allowed < least) {
         *wake_ns = pace->paid_ns + pace_time(rate, least);
         return 0;

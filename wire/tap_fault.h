@@ -60,10 +60,12 @@ struct pace {
 };
 
 /*
- * How many of n bytes may go now. 0: none before *wake_ns. They go a millisecond's
- * worth at a time (or all n, or one byte), so that a fast link is not cut to bits.
+ * How many of n bytes may go now. 0: none before *wake_ns. They go all n, or if
+ * pieces are as good, a millisecond's worth at a time (or one byte), so that a
+ * fast link is not cut to bits.
  */
-size_t pace_allow(struct pace *pace, uint64_t rate, size_t n, uint64_t now_ns, uint64_t *wake_ns);
+size_t pace_allow(
+    struct pace *pace, uint64_t rate, size_t n, bool pieces, uint64_t now_ns, uint64_t *wake_ns);
 void pace_spend(struct pace *pace, uint64_t rate, size_t n);
 
 #endif

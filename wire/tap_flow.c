@@ -123,7 +123,7 @@ flow_allow(struct flow *flow, size_t len, uint64_t now_ns)
     if (fault->slice > 0 && fault->slice < len)
         len = (size_t)fault->slice;
     if (fault->rate > 0)
-        len = pace_allow(&flow->pace, fault->rate, len, now_ns, &flow->wake_ns);
+        len = pace_allow(&flow->pace, fault->rate, len, fault->slice == 0, now_ns, &flow->wake_ns);
     return len;
 }
 
@@ -235,6 +235,9 @@ flow_fill(struct flow *flow, struct turn *turn, enum flow_result *failed)
         flow_over(flow, n < 0 ? errno : 0, now_ns);
         return true;
     }
+    /* With edge-triggered epoll a short read says as much as EAGAIN (epoll(7)), a call less. */
+    if ((size_t)n < room && !flow->from->careful)
+        flow->from->readable = false;
     flow->received += (uint64_t)n;
     tape_data(flow->tape, flow->conn, flow->way, buffer, (size_t)n);
     if (fault_none(&flow->fault) && flow->queue.used == 0)

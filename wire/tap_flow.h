@@ -20,6 +20,7 @@ struct end {
     bool local; /* a UNIX socket */
     bool readable; /* as far as is known */
     bool writable;
+    bool careful; /* a short read does not mean that there is no more */
     bool left; /* a UNIX peer closed: it will not read either */
     int error; /* the connection to this peer broke: errno */
 };
