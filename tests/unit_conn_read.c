@@ -140,7 +140,10 @@ test_a_claim_costs_nothing(void **state)
     struct frame frame;
     struct pair pair;
     pair_open(&pair, 0);
-    send_all(pair.peer, (const void *)"\xff\xff\xff\xff" "abc", 7);
+    send_all(pair.peer,
+        (const void *)"\xff\xff\xff\xff"
+                      "abc",
+        7);
     for (int i = 0; i < 100; i++) {
         assert_int_equal(conn_read(&pair.conn), 0);
         assert_int_equal(conn_next(&pair.conn, &framing, &frame), 0);

@@ -87,8 +87,8 @@ serve(struct subscriber *subscriber, uint64_t *seed)
     struct iovec iov[PIECES];
     uint64_t next = subscriber->cursor;
     int iov_max = (int)(1 + random_below(seed, PIECES));
-    int count = log_collect(
-        &messages, &next, &filter, iov, iov_max, 1 + random_below(seed, 100000));
+    int count =
+        log_collect(&messages, &next, &filter, iov, iov_max, 1 + random_below(seed, 100000));
     assert_in_range(count, 0, iov_max);
     struct check check = {
         .subscriber = subscriber,

@@ -243,7 +243,8 @@ test_random_messages_survive(void **state)
     char topic[MESSAGE_TOPIC_MAX];
     static unsigned char body[3000], buf[MESSAGE_HEAD_MAX + sizeof(body)];
     for (int i = 0; i < 2000; i++) {
-        struct message decoded, message = {
+        struct message decoded;
+        struct message message = {
             .topic = topic,
             .topic_len = random_below(&seed, sizeof(topic) + 1),
             .kind = (enum message_kind)(1 + random_below(&seed, 4)),

@@ -144,7 +144,9 @@ test_show(void **state)
         {"plain \"text\"\\", "plain \"text\"\\"},
         {"\x1b[31mred\n", ".[31mred."},
         {"\x7f\x80\xff", "..."},
-        {"\xc2\x9b" "31m", ".31m"}, /* C1: a terminal obeys it, too */
+        {"\xc2\x9b"
+         "31m",
+            ".31m"}, /* C1: a terminal obeys it, too */
         {"\xc2\xa0", "\xc2\xa0"},
         {"\xe2\x82\xac", "\xe2\x82\xac"},
     };
