@@ -1,0 +1,205 @@
+/*
+ * The log in any order of appending, collecting and sending in part, held against a model: a
+ * message's number decides its bytes, so what a subscriber must have received since last time
+ * can be told from numbers alone.
+ */
+#include "unit.h"
+
+#include "frame.h"
+#include "log.h"
+
+enum {
+    SUBSCRIBERS = 4,
+    STEPS = 60000,
+    LONGEST = 40000, /* bytes of a message; a few of them fill the smallest ring */
+    PIECES = 16,
+};
+
+struct subscriber {
+    uint64_t cursor;
+    unsigned modulus; /* wants numbers divisible by it */
+};
+
+static struct log messages;
+static unsigned char scratch[FRAME_LENGTH + LONGEST];
+
+/* Mostly short, sometimes long; the same for the same number. */
+static size_t
+length_of(uint64_t number)
+{
+    uint64_t seed = number * 2654435761u + 1;
+    size_t max = random_below(&seed, 30) == 0 ? LONGEST : 300;
+    return 8 + random_below(&seed, max - 8);
+}
+
+/* Writes the frame of a message to scratch; returns its length. */
+static size_t
+frame_of(uint64_t number)
+{
+    size_t len = length_of(number);
+    size_t head = frame_head(scratch, false, 0, len);
+    memset(scratch + head, (int)(number * 31 & 255), len);
+    memcpy(scratch + head, &number, sizeof(number));
+    return head + len;
+}
+
+static bool
+wants(const void *owner, const void *data, size_t len)
+{
+    const struct subscriber *subscriber = owner;
+    uint64_t number;
+    assert_true(len >= sizeof(number));
+    memcpy(&number, data, sizeof(number));
+    return number % subscriber->modulus == 0;
+}
+
+/* Takes frames off a stream given in pieces, and knows which are to come. */
+struct check {
+    struct subscriber *subscriber;
+    uint64_t number; /* of the next frame, if it is wanted */
+    size_t at; /* bytes of it that came already */
+};
+
+static void
+check_bytes(struct check *check, const unsigned char *data, size_t len)
+{
+    while (len > 0) {
+        while (check->number % check->subscriber->modulus != 0)
+            check->number++;
+        size_t left = frame_of(check->number) - check->at;
+        size_t n = left < len ? left : len;
+        assert_memory_equal(data, scratch + check->at, n);
+        check->at += n;
+        data += n;
+        len -= n;
+        if (n == left) {
+            check->number++;
+            check->at = 0;
+        }
+    }
+}
+
+/* Sends a subscriber what it is to have, of which the "kernel" takes only a part. */
+static void
+serve(struct subscriber *subscriber, uint64_t *seed)
+{
+    struct filter filter = {.wants = wants, .owner = subscriber};
+    struct iovec iov[PIECES];
+    uint64_t next = subscriber->cursor;
+    int iov_max = (int)(1 + random_below(seed, PIECES));
+    int count =
+        log_collect(&messages, &next, &filter, iov, iov_max, 1 + random_below(seed, 100000));
+    assert_in_range(count, 0, iov_max);
+    struct check check = {
+        .subscriber = subscriber,
+        .number = subscriber->cursor < messages.first ? messages.first : subscriber->cursor,
+    };
+    size_t total = 0;
+    for (int i = 0; i < count; i++) {
+        assert_true(i == 0 || (char *)iov[i - 1].iov_base + iov[i - 1].iov_len != iov[i].iov_base);
+        total += iov[i].iov_len;
+    }
+    size_t sent = random_below(seed, 3) == 0 ? total : random_below(seed, total + 1);
+    size_t left = sent;
+    for (int i = 0; i < count; i++) {
+        size_t n = iov[i].iov_len < left ? iov[i].iov_len : left;
+        check_bytes(&check, iov[i].iov_base, n);
+        left -= n;
+    }
+    if (sent == total) {
+        subscriber->cursor = next;
+    } else {
+        struct iovec rest = log_resume(&messages, &subscriber->cursor, &filter, sent);
+        assert_true(rest.iov_len > 0);
+        check_bytes(&check, rest.iov_base, rest.iov_len);
+    }
+    /* Whole frames; and all that is wanted up to the cursor was among them. */
+    assert_int_equal(check.at, 0);
+    assert_in_range(subscriber->cursor, 0, messages.end);
+    for (; check.number < subscriber->cursor; check.number++)
+        assert_int_not_equal(check.number % subscriber->modulus, 0);
+}
+
+static uint64_t
+needed_number(const struct subscriber *subscribers)
+{
+    uint64_t needed = messages.end;
+    for (int i = 0; i < SUBSCRIBERS; i++) {
+        if (subscribers[i].cursor < needed)
+            needed = subscribers[i].cursor;
+    }
+    return needed;
+}
+
+/* Adds a message, and checks that nothing was forgotten, and nothing grew, without reason. */
+static void
+append(const struct subscriber *subscribers)
+{
+    size_t size = messages.size, records = messages.records_size;
+    uint64_t first = messages.first, needed = needed_number(subscribers);
+    size_t len = frame_of(messages.end) - FRAME_LENGTH;
+    unsigned char *copy = exact_copy(scratch + FRAME_LENGTH, len);
+    assert_int_equal(log_append(&messages, copy, len, needed), 0);
+    free(copy);
+    assert_in_range(messages.first, first, messages.end - 1);
+    assert_in_range(messages.end - messages.first, 1, messages.queue);
+    if (messages.first > first && messages.first > needed)
+        assert_int_equal(messages.end - messages.first, messages.queue);
+    /* It grows when all that is there is needed; else the oldest goes. */
+    if (messages.size > size || messages.records_size > records)
+        assert_true(messages.first >= needed);
+    assert_in_range(messages.size, LOG_BYTES_MIN, LOG_BYTES_MAX);
+}
+
+static void
+run(uint64_t queue, uint64_t seed)
+{
+    struct subscriber subscribers[SUBSCRIBERS] = {
+        {.modulus = 1}, {.modulus = 2}, {.modulus = 7}, {.modulus = 1}};
+    assert_int_equal(log_open(&messages, queue), 0);
+    unsigned lazy = 0; /* who is served seldom, for a while */
+    for (int step = 0; step < STEPS; step++) {
+        unsigned what = (unsigned)random_below(&seed, 100);
+        if (what == 0)
+            lazy = (unsigned)random_below(&seed, SUBSCRIBERS);
+        if (what < 50) {
+            append(subscribers);
+        } else {
+            unsigned i = (unsigned)random_below(&seed, SUBSCRIBERS);
+            if (i != lazy || what == 99)
+                serve(&subscribers[i], &seed);
+        }
+    }
+    for (int i = 0; i < SUBSCRIBERS; i++) {
+        while (subscribers[i].cursor < messages.end)
+            serve(&subscribers[i], &seed);
+    }
+    log_close(&messages);
+}
+
+static void
+test_a_short_queue(void **state)
+{
+    (void)state;
+    run(1, 11);
+    run(5, 12);
+    run(100, 13);
+}
+
+static void
+test_a_long_queue(void **state)
+{
+    (void)state;
+    run(1000, 14);
+    run(1000000, 15);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_short_queue),
+        cmocka_unit_test(test_a_long_queue),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
