@@ -108,11 +108,15 @@ class Stage:
                 self._forget(program)
             self.selector.close()
 
-    def start(self, panel: Panel, role: str, name: str, *arguments: str) -> Program:
-        """Starts a program with --json and these arguments, in a process group of its own."""
-        command = [str(panel.program(role)), "--json", *arguments]
-        if shutil.which("setpriv"):
-            command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+    def start(self, panel: Panel, role: str, name: str, *arguments: str, under: tuple[str, ...] = ()) -> Program:
+        """Starts a program with --json and these arguments, in a process group of its own.
+
+        With `under` it is the child of a tracer: these words are the tracer's command.
+        """
+        dies_with_us = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+        command = [*dies_with_us, str(panel.program(role)), "--json", *arguments]
+        if under:
+            command = [*dies_with_us, *under, *command]
         with uninterrupted():  # a child that is started is also known
             process = subprocess.Popen(
                 command,
