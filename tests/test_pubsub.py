@@ -134,18 +134,20 @@ def test_P1_prefixes_are_bytes(stage: Stage) -> None:
 
 def test_P1_by_topic(stage: Stage) -> None:
     url = stage.url()
-    topics = ("-T", "weather.de", "-T", "weather.fr", "-T", "sport.de")
-    subs = {prefix: stage.ready("sub", url, "-T", prefix, "-n", n, "-t", 20000)
-            for prefix, n in (("weather", 20), ("weather.de", 10), ("s", 10))}
-    everything = stage.ready("sub", url, "-n", 30, "-t", 20000)
-    code, _, _ = stage.run("pub", "-u", url, *topics, "-n", 30, "-r", 200, "-d", 1000, "text")
-    assert code == 0
-    for prefix, sub in {**subs, "": everything}.items():
-        lines = sub.rest()
-        assert sub.wait() == 0 and lines[-1]["lost"] == 0
-        got = [(m["topic"], m["sequence"]) for m in lines if m.get("event") == "message"]
-        names = [t for t in topics if t != "-T" and t.startswith(prefix)]
-        assert got == [(t, i) for i in range(1, 11) for t in names]
+    topics = ["weather.de", "weather.fr", "sport.de"]
+    prefixes = ["weather", "weather.de", "s", ""]
+    subs = [stage.ready("sub", url, *(["-T", prefix] if prefix else [])) for prefix in prefixes]
+    options = [word for topic in topics for word in ("-T", topic)]
+    stage.ready("pub", url, *options, "-n", 150, "-r", 200, "-d", 500, "--quiet", "text")
+    for prefix, sub in zip(prefixes, subs):
+        names = [topic for topic in topics if topic.startswith(prefix)]
+        expected = [(name, i) for i in range(1, 51) for name in names]
+        got = []
+        while not got or got[-1] != expected[-1]:
+            line = sub.next("message")
+            got.append((line["topic"], line["sequence"]))
+        assert got == expected[-len(got) :]  # from its first to the last
+        assert sub.stop()["lost"] == 0
 
 
 # P2, P3
@@ -153,13 +155,15 @@ def test_P1_by_topic(stage: Stage) -> None:
 
 def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
     url = stage.url()
-    sub = stage.ready("sub", url, "-t", 20000, "-n", 3000)
-    pub = stage.ready("pub", url, "-n", 3000, "-r", 2000, "-d", 1000, "-s", 100, "--quiet")
-    lines = sub.rest(20)
-    assert pub.wait() == sub.wait() == 0
-    sequences = [line["sequence"] for line in lines if line["event"] == "message"]
-    assert sequences == list(range(1, 3001))
-    assert (lines[-1]["received"], lines[-1]["lost"], lines[-1]["duplicates"]) == (3000, 0, 0)
+    sub = stage.ready("sub", url)
+    pub = stage.ready("pub", url, "-n", 4000, "-r", 2000, "-d", 300, "-s", 100, "--quiet")
+    sequences = [sub.next("message")["sequence"]]
+    while sequences[-1] < 4000:
+        sequences.append(sub.next("message")["sequence"])
+    assert sequences == list(range(sequences[0], 4001))
+    summary = sub.stop()
+    assert (summary["received"], summary["lost"], summary["duplicates"]) == (len(sequences), 0, 0)
+    assert pub.summary()["sent"] == 4000
 
 
 def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
@@ -215,24 +219,27 @@ def test_P3_flood_with_a_subscriber_that_does_not_receive(stage: Stage) -> None:
 
 @pytest.mark.heavy
 def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
-    url, events = stage.url(), 3500
-    pub = stage.driver("pub", url, queue=500)
-    good = [stage.driver("sub", url, timeout=3000, queue=500) for _ in range(2)]
-    slow = stage.driver("sub", url, timeout=1000, queue=500)
+    """At a rate that the others can keep up with: on a busy machine the second or third."""
+    url, events, size = stage.url(), 12000, 2048
+    pub = stage.driver("pub", url, queue=2000)
+    good = [stage.driver("sub", url, timeout=3000, queue=2000) for _ in range(2)]
+    slow = stage.driver("sub", url, timeout=1000, queue=2000)
     for sub in (*good, slow):
         sub.must("subscribe")
-    sync(pub, [(sub, "") for sub in (*good, slow)])
-    slow.send_signal(signal.SIGSTOP)
-    for sub in good:
-        sub.begin(f"collect {events}")
-    assert pub.must(f"burst {events} 16384 1000", within=30)["slowest_us"] < 500_000
-    pub.must("idle 100")
-    for sub in good:
-        line = sub.result()
-        assert (line["result"], line["ordered"], line["last"]) == (events, True, events)
-    slow.send_signal(signal.SIGCONT)
-    line = slow.call(f"collect {events}", within=30)
-    assert line["ordered"] and line["result"] < events
+    for rate in (3000, 1500, 750):
+        sync(pub, [(sub, "") for sub in (*good, slow)])
+        slow.send_signal(signal.SIGSTOP)
+        for sub in good:
+            sub.begin(f"collect {events}")
+        assert pub.must(f"burst {events} {size} {rate}", within=60)["slowest_us"] < 500_000
+        pub.must("idle 100")
+        lines = [sub.result() for sub in good]
+        slow.send_signal(signal.SIGCONT)
+        line = slow.call(f"collect {events}", within=30)
+        assert line["ordered"] and line["result"] < events
+        if all(line["result"] == events for line in lines):
+            break
+    assert all((line["result"], line["ordered"]) == (events, True) for line in lines), lines
 
 
 # P4, P5, P6
@@ -314,10 +321,15 @@ def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
 def test_P6_program_ends_after_its_last(stage: Stage) -> None:
     url = stage.url()
     for _ in range(2):
-        sub = stage.ready("sub", url, "-n", 50, "-t", 5000, "--quiet")
-        code, _, _ = stage.run("pub", "-u", url, "-n", 50, "-s", 65536 - 25, "-r", 500, "-d", 1000)
-        summary = sub.summary()
-        assert (code, sub.wait(), summary["received"], summary["lost"]) == (0, 0, 50, 0)
+        sub = stage.ready("sub", url)
+        size = 65536 - 25
+        pub = stage.ready("pub", url, "-n", 300, "-s", size, "-r", 300, "-d", 300, "--quiet")
+        first = sub.next("first")["sequence"]
+        while sub.next("message")["sequence"] < 300:
+            pass
+        assert pub.summary()["sent"] == 300
+        summary = sub.stop()
+        assert (summary["received"], summary["lost"]) == (301 - first, 0)
 
 
 @pytest.mark.heavy
@@ -337,213 +349,6 @@ def test_P9_500_subscribers(stage: Stage) -> None:
         pub.must("burst 10 16 200")
         while subs.has_line():
             assert subs.result()["result"] >= 0
-    pub.must("send end")
-    assert [sub.recv() for _ in range(4)] == ["\0\xff\0\1", "\0\xff\0", "p" * 250, "end"]
-
-
-def test_P1_by_topic(stage: Stage) -> None:
-    url = stage.url()
-    topics = ("-T", "weather.de", "-T", "weather.fr", "-T", "sport.de")
-    subs = {prefix: stage.ready("sub", url, "-T", prefix, "-n", n, "-t", 20000)
-            for prefix, n in (("weather", 20), ("weather.de", 10), ("s", 10))}
-    everything = stage.ready("sub", url, "-n", 30, "-t", 20000)
-    code, _, _ = stage.run("pub", "-u", url, *topics, "-n", 30, "-r", 200, "-d", 1000, "text")
-    assert code == 0
-    for prefix, sub in {**subs, "": everything}.items():
-        lines = sub.rest()
-        assert sub.wait() == 0 and lines[-1]["lost"] == 0
-        got = [(m["topic"], m["sequence"]) for m in lines if m.get("event") == "message"]
-        names = [t for t in topics if t != "-T" and t.startswith(prefix)]
-        assert got == [(t, i) for i in range(1, 11) for t in names]
-
-
-# P2, P3
-
-
-def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
-    url = stage.url()
-    sub = stage.ready("sub", url, "-t", 20000, "-n", 3000)
-    pub = stage.ready("pub", url, "-n", 3000, "-r", 2000, "-d", 1000, "-s", 100, "--quiet")
-    lines = sub.rest(20)
-    assert pub.wait() == sub.wait() == 0
-    sequences = [line["sequence"] for line in lines if line["event"] == "message"]
-    assert sequences == list(range(1, 3001))
-    assert (lines[-1]["received"], lines[-1]["lost"], lines[-1]["duplicates"]) == (3000, 0, 0)
-
-
-def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
-    url = stage.url()
-    sub = stage.ready("sub", url, "-q", 10)
-    pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 1000)
-    sequences = [sub.next("message")["sequence"]]
-    sub.send_signal(signal.SIGSTOP)
-    time.sleep(1)
-    sub.send_signal(signal.SIGCONT)
-    while sequences[-1] - sequences[0] < len(sequences) + 20:  # a gap of more than 20
-        sequences.append(sub.next("message")["sequence"])
-    pub.stop()
-    sub.send_signal(signal.SIGINT)
-    lines = sub.rest()
-    assert sub.wait() == 0
-    sequences += [line["sequence"] for line in lines if line["event"] == "message"]
-    assert sequences == sorted(set(sequences))
-    assert lines[-1]["lost"] == sequences[-1] - sequences[0] + 1 - len(sequences)
-    assert (lines[-1]["duplicates"], lines[-1]["restarts"]) == (0, 0)
-
-
-def flood(stage: Stage, pub: Driver, megabytes: int, size: int) -> None:
-    """Sends so much without a pause; no send may block, memory may not follow."""
-    pub.forget_peak()
-    before = pub.memory()
-    line = pub.must(f"burst {megabytes * 1_000_000 // size} {size}", within=60)
-    assert line["result"] == megabytes * 1_000_000 // size
-    assert line["slowest_us"] < 1_000_000
-    assert pub.peak() - before < 100 * 1024
-
-
-@pytest.mark.heavy
-def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
-    pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=500)
-    sub.send_signal(signal.SIGSTOP)
-    flood(stage, pub, 400, 8192)
-    sub.send_signal(signal.SIGCONT)
-    collected = sub.call("collect 1000000000", within=60)
-    assert collected["ordered"] and 0 < collected["result"] < 400_000_000 // 8192
-    sync(pub, [(sub, "")])
-    gets(pub, sub, "again at once", "again at once")
-
-
-def test_P3_flood_with_a_subscriber_that_does_not_receive(stage: Stage) -> None:
-    pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=100)
-    before = sub.memory()
-    flood(stage, pub, 200, 8192)
-    assert sub.memory() - before < 100 * 1024
-    collected = sub.call("collect 1000000000", within=60)
-    assert collected["ordered"] and 0 < collected["result"] < 200_000_000 // 8192
-
-
-@pytest.mark.heavy
-def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
-    url, events = stage.url(), 3500
-    pub = stage.driver("pub", url, queue=500)
-    good = [stage.driver("sub", url, timeout=3000, queue=500) for _ in range(2)]
-    slow = stage.driver("sub", url, timeout=1000, queue=500)
-    for sub in (*good, slow):
-        sub.must("subscribe")
-    sync(pub, [(sub, "") for sub in (*good, slow)])
-    slow.send_signal(signal.SIGSTOP)
-    for sub in good:
-        sub.begin(f"collect {events}")
-    assert pub.must(f"burst {events} 16384 1000", within=30)["slowest_us"] < 500_000
-    pub.must("idle 100")
-    for sub in good:
-        line = sub.result()
-        assert (line["result"], line["ordered"], line["last"]) == (events, True, events)
-    slow.send_signal(signal.SIGCONT)
-    line = slow.call(f"collect {events}", within=30)
-    assert line["ordered"] and line["result"] < events
-
-
-# P4, P5, P6
-
-
-def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
-    url = stage.url()
-    arguments = ("-T", "weather", "-T", "sport", "-n", 0, "-r", 1000, "--quiet", "text")
-    sub = stage.ready("sub", url, "-T", "weather")
-    pub = stage.ready("pub", url, *arguments)
-    for restart in range(2):
-        while sub.next("message")["sequence"] < 600:  # more than the next one begins with
-            pass
-        pub.kill()
-        pub = stage.ready("pub", url, *arguments)
-        since = time.monotonic()
-        while (line := sub.next("message"))["us"] / 1e6 < since:
-            pass
-        assert line["us"] / 1e6 - since < 1.0
-        assert line["topic"] == "weather"
-    assert sub.stop()["restarts"] == 2
-
-
-def test_P4_subscriber_first(stage: Stage) -> None:
-    url = stage.url()
-    subs = [stage.driver("sub", url, timeout=10000) for _ in range(3)]
-    for sub in subs:
-        sub.must("subscribe a")
-        sub.begin("recv")
-    time.sleep(0.3)
-    pub = stage.ready("pub", url, "-T", "abc", "-n", 0, "-r", 200, "--quiet")
-    since = time.monotonic()
-    for sub in subs:
-        assert sub.result()["text"].startswith("abc\0\1\3")
-    assert time.monotonic() - since < 1.0
-    pub.stop()
-
-
-@pytest.mark.heavy
-def test_P5_publishing_to_nobody(stage: Stage) -> None:
-    url = stage.url()
-    pub = stage.driver("pub", url)
-    pub.must("burst 1000 64")
-    before = pub.memory()
-    assert pub.must("burst 1000000 64", within=60)["result"] == 1_000_000
-    assert pub.memory() - before < 4 * 1024
-    sub = stage.driver("sub", url, timeout=3000)
-    sub.must("subscribe")
-    sync(pub, [(sub, "")])
-
-
-def test_P5_nobody_is_left(stage: Stage) -> None:
-    pub, sub, _ = stage_pub(stage, "")
-    sub.kill()
-    pub.must("burst 20000 1000", within=60)
-    before = pub.memory()
-    assert pub.must("burst 100000 1000", within=60)["result"] == 100_000
-    assert pub.memory() - before < 4 * 1024
-
-
-@pytest.mark.parametrize("length", [8, 1000, 65536])
-def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
-    url = stage.url()
-    sub = stage.driver("sub", url, timeout=5000)
-    sub.must("subscribe")
-    pub = stage.driver()
-    for _ in range(6):
-        pub.open("pub", url)
-        sync(pub, [(sub, "")])
-        sub.begin("collect 20")
-        pub.begin(f"burst 20 {length} 400")
-        pub.begin("close")
-        assert pub.result()["result"] == 20
-        assert pub.result()["us"] < 1_000_000
-        line = sub.result()
-        assert (line["result"], line["first"], line["last"]) == (20, 1, 20), line
-
-
-def test_P6_program_ends_after_its_last(stage: Stage) -> None:
-    url = stage.url()
-    for _ in range(2):
-        sub = stage.ready("sub", url, "-n", 50, "-t", 5000, "--quiet")
-        code, _, _ = stage.run("pub", "-u", url, "-n", 50, "-s", 65536 - 25, "-r", 500, "-d", 1000)
-        summary = sub.summary()
-        assert (code, sub.wait(), summary["received"], summary["lost"]) == (0, 0, 50, 0)
-
-
-@pytest.mark.heavy
-@pytest.mark.transports("tcp")
-def test_P9_500_subscribers(stage: Stage) -> None:
-    """In one process, each handle on its own; queues hold what is received in turn."""
-    url, number, events = stage.url(), 500, 100
-    pub = stage.driver("pub", url, queue=8000)
-    subs = stage.driver()
-    for _ in range(number):
-        subs.open("sub", url, timeout=20000, queue=8000)
-        subs.must("subscribe")
-    for i in range(number):
-        subs.must(f"use {i}")
-        subs.begin("recv")
-        until(lambda: subs.has_line(0.002) or not pub.must("send sync"), 10, f"{i} is served")
-        assert subs.result()["result"] == 4
     pub.must("send end")
     for i in range(number):
         subs.must(f"use {i}")
