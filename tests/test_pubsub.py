@@ -323,13 +323,13 @@ def test_P6_program_ends_after_its_last(stage: Stage) -> None:
     for _ in range(2):
         sub = stage.ready("sub", url)
         size = 65536 - 25
-        pub = stage.ready("pub", url, "-n", 300, "-s", size, "-r", 300, "-d", 300, "--quiet")
+        pub = stage.ready("pub", url, "-n", 120, "-s", size, "-r", 80, "-d", 300, "--quiet")
         first = sub.next("first")["sequence"]
-        while sub.next("message")["sequence"] < 300:
+        while sub.next("message")["sequence"] < 120:
             pass
-        assert pub.summary()["sent"] == 300
+        assert pub.summary()["sent"] == 120
         summary = sub.stop()
-        assert (summary["received"], summary["lost"]) == (301 - first, 0)
+        assert (summary["received"], summary["lost"]) == (121 - first, 0)
 
 
 @pytest.mark.heavy
