@@ -109,14 +109,15 @@ def test_a_reset_passes_as_a_reset_behind_its_bytes(rig: Rig, kind: str) -> None
 
 def test_a_reset_waits_for_a_reader_of_what_came_before(rig: Rig) -> None:
     rig.start()
+    rig.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client, served = rig.pair()
-    data = bytes_of(100_000)
+    data = bytes_of(200_000)  # most of it waits in the tap's kernel buffer
     client.sendall(data)
     wait_for(lambda: bool(rig.tap.stats()["up"]["passed"] == len(data)))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
-    rig.tap.event("close")
     assert end_of(served) == (data, "reset")
+    rig.tap.event("close", how="reset")
 
 
 def test_writing_to_a_reset_peer_resets_the_writer(rig: Rig) -> None:

@@ -17,39 +17,46 @@ from taps import (
     receive_all,
     send_and_shut,
     silent,
+    wait_for,
 )
 
 
-def round_trip(client: socket.socket, served: socket.socket) -> float:
+def one_way(sender: socket.socket, receiver: socket.socket) -> float:
     start = time.monotonic()
-    client.sendall(b"ping")
-    served.sendall(receive(served, 4))
-    receive(client, 4)
+    sender.sendall(b"ping")
+    receive(receiver, 4)
     return time.monotonic() - start
 
 
+def best_ways(client: socket.socket, served: socket.socket) -> tuple[float, float]:
+    """The shortest times up and down: a busy machine makes any one of them longer."""
+    up = min(one_way(client, served) for _ in range(5))
+    return up, min(one_way(served, client) for _ in range(5))
+
+
+@pytest.mark.heavy
 def test_delay_of_both_directions_and_of_one(rig: Rig) -> None:
     tap = rig.start("--delay", "100")
     client, served = rig.pair()
-    assert 0.2 <= round_trip(client, served) < 0.4
+    up, down = best_ways(client, served)
+    assert 0.1 <= up < 0.2 and 0.1 <= down < 0.2
     tap.command("delay down 0")
-    assert 0.1 <= round_trip(client, served) < 0.2
+    up, down = best_ways(client, served)
+    assert 0.1 <= up < 0.2 and down < 0.1
     tap.command("delay up off")
-    assert round_trip(client, served) < 0.1
+    up, down = best_ways(client, served)
+    assert up < 0.1 and down < 0.1
 
 
+@pytest.mark.heavy
 def test_option_for_one_direction(rig: Rig) -> None:
-    rig.start("--delay", "down:150")
+    rig.start("--delay", "down:100.5")
     client, served = rig.pair()
-    start = time.monotonic()
-    client.sendall(b"x")
-    receive(served, 1)
-    assert time.monotonic() - start < 0.1
-    served.sendall(b"x")
-    receive(client, 1)
-    assert time.monotonic() - start >= 0.15
+    up, down = best_ways(client, served)
+    assert up < 0.1 and 0.1005 <= down < 0.2
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["tcp", "ipc"])
 def test_delay_does_not_reduce_bandwidth(rig: Rig, kind: str) -> None:
     rig.start("--delay", "200", front=kind, back=kind)
@@ -59,23 +66,34 @@ def test_delay_does_not_reduce_bandwidth(rig: Rig, kind: str) -> None:
     in_thread(rig.stack, send_and_shut, client, data)
     assert receive_all(served) == data
     # A queue of 256 KiB would take half a minute.
-    assert 0.2 <= time.monotonic() - start < 5
+    assert 0.2 <= time.monotonic() - start < 10
 
 
-def test_the_end_is_delayed_like_the_bytes(rig: Rig) -> None:
+@pytest.mark.parametrize("last", [b"", b"bye"])
+def test_the_end_is_delayed_like_the_bytes(rig: Rig, last: bytes) -> None:
     rig.start("--delay", "150")
     client, served = rig.pair()
     start = time.monotonic()
-    client.sendall(b"bye")
+    client.sendall(last)
     client.close()
-    assert receive_all(served) == b"bye"
-    assert 0.15 <= time.monotonic() - start < 0.4
+    assert receive_all(served) == last
+    assert 0.15 <= time.monotonic() - start < 5
+
+
+def test_a_shorter_delay_does_not_overtake_a_longer_one(rig: Rig) -> None:
+    tap = rig.start("--delay", "300")
+    client, served = rig.pair()
+    client.sendall(b"one")
+    wait_for(lambda: bool(tap.stats()["up"]["received"] == 3))
+    tap.command("delay 0")
+    client.sendall(b"two")
+    assert receive(served, 6) == b"onetwo"
 
 
 def test_jitter_varies_and_keeps_order(rig: Rig) -> None:
     rig.start("--jitter", "40")
     client, served = rig.pair()
-    assert len({round(round_trip(client, served), 2) for _ in range(20)}) > 3
+    assert len({round(one_way(client, served), 2) for _ in range(20)}) > 2
     numbers = b"".join(struct.pack(">I", i) for i in range(2000))
 
     def feed() -> None:
@@ -124,23 +142,23 @@ def test_clear_releases_what_is_delayed(rig: Rig) -> None:
     assert receive_all(served) == b"at last"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("rate", [20_000, 2_000_000])
 def test_rate_is_smooth_and_exact(rig: Rig, rate: int) -> None:
     rig.start("--rate", f"up:{rate}")
     client, served = rig.pair()
     n = rate // 2
-    in_thread(rig.stack, client.sendall, bytes(n))
     start = time.monotonic()
+    in_thread(rig.stack, client.sendall, bytes(n))
     got = 0
     while got < n:
         got += len(served.recv(65536))
         # Never ahead of the rate by more than 5 ms and the millisecond's worth of one write.
         assert got <= rate * (time.monotonic() - start + 0.02) + 1
-    assert 0.4 < time.monotonic() - start < 1.0
+    assert 0.4 < time.monotonic() - start < 5
     served.sendall(bytes(n))
-    start = time.monotonic()
     receive(client, n)
-    assert time.monotonic() - start < 0.4
+    assert rig.tap.stats()["connections"][0]["down"]["faults"] == {}
 
 
 def test_a_very_slow_rate(rig: Rig) -> None:
@@ -149,7 +167,7 @@ def test_a_very_slow_rate(rig: Rig) -> None:
     start = time.monotonic()
     client.sendall(bytes(11))
     receive(served, 11)
-    assert 0.45 < time.monotonic() - start < 1.5
+    assert 0.45 < time.monotonic() - start < 5
 
 
 def segments(sock: socket.socket) -> int:
@@ -235,6 +253,17 @@ def test_cut_after_bytes(rig: Rig, kind: str, way: str) -> None:
     assert end_of(sender) == (b"", "end")
     close = tap.event("close")
     assert (close["by"], close["how"], close[way]["passed"]) == ("tap", "cut", 777)
+
+
+def test_a_cut_is_an_end_even_with_bytes_unread(rig: Rig) -> None:
+    tap = rig.start("--stall", "0")
+    client, _ = rig.pair()
+    client.setblocking(False)
+    while select.select([], [client], [], 0.2)[1]:  # far more than the tap reads
+        client.send(bytes(100_000))
+    tap.command("cut")
+    client.settimeout(LIMIT)
+    assert end_of(client) == (b"", "end")
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
