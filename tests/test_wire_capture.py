@@ -58,7 +58,7 @@ def dissected(pcap: Path) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for packet in ElementTree.fromstring(tshark("-r", pcap, "-T", "pdml")).iter("packet"):
         protos = {proto.get("name"): proto for proto in packet.findall("proto")}
-        assert "_ws.malformed" not in protos and "_ws.lua" not in str(ElementTree.tostring(packet))
+        assert "_ws.malformed" not in protos and "Lua Error" not in str(ElementTree.tostring(packet))
         source = protos.get("ip", protos.get("ipv6"))
         assert source is not None
         address = next(f.get("show") for f in source.iter("field") if f.get("name", "").endswith(".src"))
@@ -142,8 +142,8 @@ def test_captures_are_valid(decode: Path, name: str, tmp_path: Path) -> None:
     records = CASES[name]
     _, pcap = capture(decode, records, tmp_path)
     said = subprocess.run(["capinfos", "-M", "-T", "-r", "-c", "-o", pcap], capture_output=True, text=True)
-    assert said.returncode == 0 and "nanosecond" not in said.stderr
-    assert "\tTRUE" in said.stdout  # in the order of time
+    assert said.returncode == 0
+    assert said.stdout.rstrip().endswith("True")  # in the order of time
 
     options = [f"-o{o}:TRUE" for o in ("tcp.check_checksum", "ip.check_checksum")]
     expert = tshark("-r", pcap, *options, "-q", "-z", "expert,note").replace("connection closing", "")
