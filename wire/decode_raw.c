@@ -74,7 +74,7 @@ decode_raw_guess(const struct decode *decode, bool *more)
         return RAW_NONE;
     }
     if (from_client) {
-        bool prefix = length > 0 && length <= PREFIX_MAX && decode->held[LENGTH] <= 1;
+        bool prefix = length > 0 && length <= PREFIX_MAX && decode->held[LENGTH] == 1;
         return prefix ? RAW_SUBSCRIBER : RAW_NONE;
     }
     if (like_message(decode, LENGTH, length, more))

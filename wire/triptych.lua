@@ -476,7 +476,7 @@ local function raw_role(tvb, at)
     if left < 5 then
         return nil
     end
-    return len <= 65536 and tvb(at + 4, 1):uint() <= 1 and "subscriber"
+    return len <= 65536 and tvb(at + 4, 1):uint() == 1 and "subscriber"
 end
 
 local function raw_measure(tvb, at)
@@ -618,10 +618,19 @@ raw:register_heuristic("tcp", function(tvb, pinfo, tree)
         while at + 5 <= tvb:len() and tvb(at + 4, 1):uint() <= 1 and tvb(at, 4):uint() > 0 do
             at = at + 4 + tvb(at, 4):uint()
         end
+        if at + 5 > tvb:len() and at ~= tvb:len() then
+            return wait(tvb, pinfo)
+        end
         role = at == tvb:len()
     end
     return role and ours(speak_raw, tvb, pinfo, tree)
 end)
+
+-- Some ports are another protocol's in Wireshark (5555 is SigComp's): the bytes are to be asked before the port. This is
+-- the preference "Try heuristic sub-dissectors first" of TCP, for as long as this Wireshark runs.
+if set_preference then
+    set_preference("tcp.try_heuristic_first", true)
+end
 
 local ports = DissectorTable.get("tcp.port")
 ports:add_for_decode_as(zmtp)
