@@ -209,7 +209,7 @@ def test_a_recording_cut_short_is_decoded_so_far(decode: Path, tmp_path: Path) -
 
 
 def test_usage(decode: Path, tmp_path: Path) -> None:
-    for wrong in ((), ("a", "b"), ("--show", "0", "a"), ("--show", "x", "a"), ("--what", "a")):
+    for wrong in ((), ("--show", "0", "a"), ("--show", "x", "a"), ("--what", "a")):
         assert "usage" in run(decode, *wrong, status=2)
     assert run(decode, "--help").startswith("usage")
     assert str(tmp_path / "none") in run(decode, tmp_path / "none", status=1)

@@ -11,18 +11,18 @@
 #include "trace.h"
 
 static const char usage[] =
-    "usage: decode [--reqrep | --pubsub] [--show BYTES] [--pcap FILE] RECORDING\n"
+    "usage: decode [--reqrep | --pubsub] [--show BYTES] [--pcap FILE] RECORDING...\n"
     "\n"
-    "Prints what a recording of the tap holds, as JSON lines, each byte in one of them.\n"
+    "Prints what recordings of the tap hold, as JSON lines, each byte in one of them.\n"
     "  --reqrep, --pubsub  which of the two raw's frames are; else their bytes tell\n"
     "  --show BYTES        bytes of an element to give in hex (64; 1 to 16777216)\n"
-    "  --pcap FILE         also write a capture that Wireshark opens\n"
+    "  --pcap FILE         also write a capture of all of them that Wireshark opens\n"
     "Exit: 0 done, 1 failed or the recording is damaged, 2 usage.\n";
 
 struct arguments {
     struct decode_options options;
     const char *pcap;
-    const char *recording;
+    char **recordings;
 };
 
 /* 0, 1: help was asked for, -1: wrong. */
@@ -61,28 +61,18 @@ parse(struct arguments *ret, int argc, char **argv)
             return -1;
         }
     }
-    if (optind != argc - 1)
-        return -1;
-    ret->recording = argv[optind];
-    return 0;
+    ret->recordings = argv + optind;
+    return optind < argc ? 0 : -1;
 }
 
 static int
-decode_recording(const struct arguments *arguments)
+decode_recording(const char *path, struct pcap *pcap, const struct decode_options *options)
 {
     struct record_reader *reader = NULL;
-    struct pcap *pcap = NULL;
     struct trace *trace = NULL;
     struct record record;
-    const char *where = arguments->recording;
     int got;
-    if (record_open(&reader, where) < 0)
-        goto fail;
-    if (arguments->pcap && pcap_create(&pcap, arguments->pcap) < 0) {
-        where = arguments->pcap;
-        goto fail;
-    }
-    if (trace_open(&trace, stdout, pcap, &arguments->options) < 0)
+    if (record_open(&reader, path) < 0 || trace_open(&trace, stdout, pcap, options) < 0)
         goto fail;
     while ((got = record_read(reader, &record)) > 0)
         if (trace_record(trace, &record, record_wall(reader, record.time_ns)) < 0)
@@ -91,37 +81,46 @@ decode_recording(const struct arguments *arguments)
     if (got < 0 && !cut)
         goto fail;
     if (cut)
-        fprintf(stderr, "decode: %s: the recording is cut short, or still being written\n", where);
+        fprintf(stderr, "decode: %s: the recording is cut short, or still being written\n", path);
     if (trace_end(trace, !cut) < 0)
         goto fail;
     trace_close(trace);
     record_close(reader);
-    if (pcap_finish(pcap) < 0) {
-        fprintf(stderr, "decode: %s: %s\n", arguments->pcap, strerror(errno));
-        return 1;
-    }
     return 0;
 fail:
-    if (errno == EBADMSG || errno == ENODATA)
-        fprintf(stderr, "decode: %s: not a recording of the tap, or damaged%s%.0llu\n", where,
-            reader ? " after byte " : "",
-            reader ? (unsigned long long)record_offset(reader) : 0ULL);
+    if (errno != EBADMSG && errno != ENODATA)
+        fprintf(stderr, "decode: %s: %s\n", path, strerror(errno));
+    else if (!reader)
+        fprintf(stderr, "decode: %s: not a recording of the tap\n", path);
     else
-        fprintf(stderr, "decode: %s: %s\n", where, strerror(errno));
+        fprintf(stderr, "decode: %s: damaged, in or after the record at byte %llu\n", path,
+            (unsigned long long)record_offset(reader));
     trace_close(trace);
     record_close(reader);
-    (void)pcap_finish(pcap);
-    return 1;
+    return -1;
 }
 
 int
 main(int argc, char **argv)
 {
     struct arguments arguments = {0};
+    struct pcap *pcap = NULL;
+    int status = 0;
     int parsed = parse(&arguments, argc, argv);
     if (parsed != 0) {
         fputs(usage, parsed > 0 ? stdout : stderr);
         return parsed > 0 ? 0 : 2;
     }
-    return decode_recording(&arguments);
+    if (arguments.pcap && pcap_create(&pcap, arguments.pcap) < 0) {
+        fprintf(stderr, "decode: %s: %s\n", arguments.pcap, strerror(errno));
+        return 1;
+    }
+    for (char **path = arguments.recordings; *path && status == 0; path++)
+        if (decode_recording(*path, pcap, &arguments.options) < 0)
+            status = 1;
+    if (pcap_finish(pcap) < 0) {
+        fprintf(stderr, "decode: %s: %s\n", arguments.pcap, strerror(errno));
+        status = 1;
+    }
+    return status;
 }

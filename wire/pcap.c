@@ -34,6 +34,7 @@ enum {
 
 struct pcap {
     FILE *file;
+    uint32_t conns; /* so far: numbers for addresses and first sequence numbers */
 };
 
 struct pcap_side {
@@ -190,11 +191,12 @@ parse(struct pcap_side *side, const char *url)
 
 int
 pcap_open(struct pcap *pcap, struct pcap_conn **ret, const char *client, const char *server,
-    uint32_t number, uint64_t time_ns)
+    uint64_t time_ns)
 {
     struct pcap_conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
         return -1;
+    uint32_t number = ++pcap->conns;
     conn->pcap = pcap;
     conn->address_len = parse(&conn->side[0], client);
     if (conn->address_len == 0 || parse(&conn->side[1], server) != conn->address_len) {

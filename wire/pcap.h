@@ -21,10 +21,10 @@ int pcap_create(struct pcap **ret, const char *path);
 
 /*
  * A new connection and its handshake. client and server are tcp://1.2.3.4:5,
- * tcp://[::1]:5, or anything else: then number, from 1, makes the addresses.
+ * tcp://[::1]:5, or anything else: then it gets addresses of its own.
  */
 int pcap_open(struct pcap *pcap, struct pcap_conn **ret, const char *client, const char *server,
-    uint32_t number, uint64_t time_ns);
+    uint64_t time_ns);
 
 /* up: from the client. Times are CLOCK_REALTIME nanoseconds. */
 int pcap_data(struct pcap_conn *conn, bool up, uint64_t time_ns, const void *data, size_t len);

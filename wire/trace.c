@@ -214,8 +214,7 @@ opened(struct trace *trace, const struct record *record, uint64_t wall_ns)
     if (direction_init(&conn->up, trace, record->conn, true) < 0 ||
         direction_init(&conn->down, trace, record->conn, false) < 0)
         goto fail;
-    if (trace->pcap &&
-        pcap_open(trace->pcap, &conn->pcap, names.client, names.server, record->conn, wall_ns) < 0)
+    if (trace->pcap && pcap_open(trace->pcap, &conn->pcap, names.client, names.server, wall_ns) < 0)
         goto fail;
     conn->next = trace->conns;
     trace->conns = conn;
