@@ -9,7 +9,7 @@ from rich.text import Text
 from exchange import PREFIX, UNWANTED, WANTED, Event
 from wire_totals import Observed, totals
 
-COLUMN_MIN = 56  # narrower, the meanings are torn to pieces
+COLUMN_MIN = 50  # narrower, the meanings are torn to pieces
 GAP = 3
 RUN_MIN = 4  # so many equal bytes are written as one and their number
 STYLES = {
@@ -159,4 +159,6 @@ def footnotes(pattern: str) -> list[str]:
     ]
     if pattern == "reqrep":
         lines.append("The message itself: 25 bytes of head and the body, the same in every panel.")
+    else:
+        lines.append("Between the steps nothing is done until nothing moves: those times are not the library's.")
     return lines
