@@ -50,7 +50,8 @@ def show(console: Console, pattern: str, observed: list[Observed], transport: st
 
 def bytes_table(observed: Observed, width: int) -> Table:
     a_line = 16 if width >= 104 else 8 if width >= 66 else 4
-    title = Text(f"{observed.panel.heading}: {observed.version}", style=f"bold {observed.panel.colour}")
+    title = Text(f"{observed.panel.name}: {observed.version}", style=f"bold {observed.panel.colour}")
+    title.truncate(width, overflow="ellipsis")
     table = Table(
         title=title, title_justify="left", box=None, show_header=False, padding=(0, 1, 0, 0), width=width
     )
@@ -76,7 +77,7 @@ def bytes_table(observed: Observed, width: int) -> Table:
 def timeline(observed: Observed) -> list[Event]:
     """Elements, and between them what happened to the connections."""
     others = [e for e in observed.events if e["event"] in ("open", "shut", "reset", "close")]
-    return sorted([*observed.elements, *others], key=lambda e: e["time"])
+    return sorted([*observed.elements, *others], key=lambda e: float(e["time"]))
 
 
 def happening(event: Event) -> str:
@@ -123,7 +124,7 @@ def hex_lines(element: Event, a_line: int) -> list[str]:
 
 def totals_table(pattern: str, observed: list[Observed]) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for o in observed:
         table.add_column(Text(o.panel.name, style=o.panel.colour), justify="right")
     all_totals = [totals(o) for o in observed]
@@ -134,7 +135,7 @@ def totals_table(pattern: str, observed: list[Observed]) -> Table:
 
     row("handshake bytes, up + down", "handshake_up", "handshake_down")
     trips = "until the request leaves" if pattern == "reqrep" else "until an event can arrive"
-    table.add_row(f"round trips {trips}", *(f"{t['round_trips']:.0f}" for t in all_totals))
+    table.add_row(f"round trips {trips}", *(str(t["round_trips"]) for t in all_totals))
     row("segments, up + down", "segments_up", "segments_down")
     if pattern == "reqrep":
         row("request: the message itself", "request")
