@@ -171,7 +171,7 @@ def licence(package: str) -> str:
             if found:
                 return found[1].strip()
     named = sorted(set(re.findall(r"/common-licenses/([\w.+-]*[\w+])", text)))
-    return f"text names {', '.join(named)}" if named else "see its text"
+    return f"prose; names {', '.join(named)}" if named else "prose"
 
 
 def run_server(panel: Panel, costs: Costs) -> None:

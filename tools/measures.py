@@ -215,7 +215,7 @@ class Unit:
         """The first word of an argument."""
         arguments = list(call.get_arguments())
         i = self.at.get(arguments[index].extent.start.offset) if index < len(arguments) else None
-        return "(unknown)" if i is None else self.tokens[i][1]
+        return "(unknown)" if i is None else str(self.tokens[i][1])
 
     def words(self, cursor: Any) -> list[str]:
         """The tokens of a piece of code."""
