@@ -19,6 +19,7 @@ enum {
                               more gains nothing (measured) */
     SPARE_MAX = 4 << 20, /* bytes of a buffer that is worth keeping */
     SETTLED_MIN = 256, /* bytes of a buffer that is not worth shrinking */
+    SETTLED_PART = 16, /* nor one that is filled to such a part */
     DRAIN_MAX = 16, /* reads before a close */
 };
 
@@ -232,7 +233,7 @@ conn_settle(struct conn *conn)
             *in = (struct buffer){0};
         }
         buffer_free(in);
-    } else if (in->size > SETTLED_MIN && len < in->size / 4) {
+    } else if (in->size > SETTLED_MIN && len < in->size / SETTLED_PART) {
         struct buffer small = {.end = len};
         size_t size = len > SETTLED_MIN ? 2 * len : SETTLED_MIN;
         if (buffer_resize(&small, size) < 0)

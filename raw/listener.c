@@ -76,6 +76,7 @@ listener_close(struct listener *listener)
 {
     if (listener->source.fd < 0)
         return;
+    loop_timer(listener->loop, CLOCK_NEVER, NULL, NULL);
     address_unlink(&listener->address);
     (void)close(listener->source.fd); /* which also ends its watching */
     listener->source.fd = -1;
