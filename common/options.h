@@ -29,6 +29,7 @@ struct options {
     int64_t count; /* 0: until stopped */
     bool counted; /* -n was given */
     int64_t rate; /* per second; 0: as fast as possible */
+    uint64_t warm_up; /* round trips that are not timed */
     int64_t size; /* of each body, bytes; -1: the texts */
     int work_ms;
     int delay_ms;

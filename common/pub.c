@@ -84,6 +84,9 @@ prepare(struct pub *pub, struct bodies *bodies, struct message *event,
     if (options->rate > 0) {
         int64_t due = clock_due(start, n, options->rate);
         event->sent = (uint64_t)due;
+        /* Late: gather, to catch up, but not for ever. */
+        if (n % IDLE_EVERY != 0 && clock_now() >= due)
+            return 1;
         return pub_idle(pub, due) < 0 ? -1 : 1;
     }
     return 1;

@@ -41,7 +41,8 @@ check(const struct message *request, const void *data, size_t len)
         report_error(&report, "a wrong answer: not the request's body", 0);
     } else {
         report.received++;
-        latency_add(&report.latency, now - (int64_t)request->sent);
+        if (request->sequence > report.options->warm_up)
+            latency_add(&report.latency, now - (int64_t)request->sent);
         if (report.first == 0)
             report.first = now;
         report.last = now;
