@@ -109,7 +109,7 @@ def test_a_reset_passes_as_a_reset_behind_its_bytes(rig: Rig, kind: str) -> None
 
 def test_a_reset_waits_for_a_reader_of_what_came_before(rig: Rig) -> None:
     rig.start()
-    rig.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    rig.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
     client, served = rig.pair()
     data = bytes_of(200_000)  # most of it waits in the tap's kernel buffer
     client.sendall(data)
@@ -130,6 +130,19 @@ def test_writing_to_a_reset_peer_resets_the_writer(rig: Rig) -> None:
     assert silent(served)
     rig.tap.command("go")
     assert end_of(served) == (b"", "reset")
+
+
+@pytest.mark.parametrize("options", [(), ("--stall", "0"), ("--delay", "50")])
+def test_both_sides_reset_at_once(rig: Rig, options: tuple[str, ...]) -> None:
+    tap = rig.start(*options)
+    pairs = [rig.pair() for _ in range(20)]
+    for pair in pairs:
+        for sock in pair:
+            sock.sendall(b"unread")
+        for sock in pair:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+    wait_for(lambda: bool(tap.stats()["open"] == 0))
 
 
 def test_no_server_resets_the_client_and_later_ones_are_served(rig: Rig) -> None:

@@ -389,6 +389,10 @@ conn_run(struct tap *tap, struct conn *conn)
     for (int way = 0; way < 2; way++)
         if (!conn_heed(tap, conn, way, flow_run(&conn->flows[way])))
             return;
+    if (conn->ends[0].end.error != 0 && conn->ends[1].end.error != 0) {
+        conn_reset(tap, conn); /* nobody is left to hear anything */
+        return;
+    }
     if (broken != (conn->ends[0].end.error != 0) + (conn->ends[1].end.error != 0))
         conn_turn(tap, conn); /* a write told one flow what the other must hear */
     if (conn->flows[0].done && conn->flows[1].done)
