@@ -53,8 +53,7 @@ from wire_view import show
 SIZE_MOST = 1 << 24
 SHOW = 256  # bytes of an element, without --full
 ROUND_TRIP = 0.08  # seconds, where round trips are counted: far more than all else takes
-DOUBTFUL = 0.25  # so far from a whole number of them, something else took time: once more
-ATTEMPTS = 3
+ATTEMPTS = 3  # to count them, where something else took time
 
 
 class Parser(argparse.ArgumentParser):
@@ -96,7 +95,7 @@ def observe(panel: Panel, pattern: str, arguments: argparse.Namespace, folder: P
         observed = Observed(
             panel, pattern, exchange.version, exchange.recording, events, far, ROUND_TRIP
         )
-        if abs(observed.round_trips - round(observed.round_trips)) < DOUBTFUL:
+        if not observed.doubtful:
             break
     return observed
 

@@ -123,7 +123,7 @@ def hex_lines(element: Event, a_line: int) -> list[str]:
 
 def totals_table(pattern: str, observed: list[Observed]) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for o in observed:
         table.add_column(Text(o.panel.name, style=o.panel.colour), justify="right")
     all_totals = [totals(o) for o in observed]
@@ -134,7 +134,7 @@ def totals_table(pattern: str, observed: list[Observed]) -> Table:
 
     row("handshake bytes, up + down", "handshake_up", "handshake_down")
     trips = "until the request leaves" if pattern == "reqrep" else "until an event can arrive"
-    table.add_row(f"round trips {trips}", *(f"{t['round_trips']:.0f}" for t in all_totals))
+    table.add_row(f"round trips {trips}", *(str(t["round_trips"]) for t in all_totals))
     row("segments, up + down", "segments_up", "segments_down")
     if pattern == "reqrep":
         row("request: the message itself", "request")

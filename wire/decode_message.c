@@ -60,7 +60,7 @@ head_elements(struct decode *decode, size_t topic_len)
     decode_element(decode, 8, "message.sequence", "sequence %llu", (unsigned long long)number);
     number = decode_number(decode, 0, 8);
     decode_value(decode, number);
-    decode_element(decode, 8, "message.sent", "sent at %llu.%09llu s of the machine's clock",
+    decode_element(decode, 8, "message.sent", "sent: the clock at %llu.%09llu s",
         (unsigned long long)(number / 1000000000), (unsigned long long)(number % 1000000000));
 }
 

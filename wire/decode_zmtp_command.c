@@ -216,7 +216,7 @@ static const struct {
     const char *name;
     const char *meaning;
 } commands[] = {
-    [READY] = {"READY", "command READY: handshake done, these are my properties"},
+    [READY] = {"READY", "command READY: these are my properties"},
     [ERROR] = {"ERROR", "command ERROR: handshake refused"},
     [HELLO] = {"HELLO", "command HELLO"},
     [SUBSCRIBE] = {"SUBSCRIBE", "command SUBSCRIBE"},
