@@ -2,8 +2,8 @@
  * A libFuzzer target: whatever the bytes and however they are split, the decoder
  * says the same, covers every byte once, and stays within its memory.
  *
- *     clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined tests/fuzz_decode.c \
- *         tests/decode_dump.c wire/decode.c wire/decode_*[a-z].c -o fuzz-decode   (not decode_main.c)
+ *     clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -o fuzz-decode \
+ *         tests/fuzz_decode.c tests/decode_dump.c $(ls wire/decode*.c | grep -v main)
  *     ./fuzz-decode tests/corpus/decode
  *
  * The input: a byte of options, a byte that seeds the split, the stream.

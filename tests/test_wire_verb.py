@@ -1,4 +1,4 @@
-"""./triptych wire: on the living panels what must hold of any, and on frozen recordings its very words."""
+"""./triptych wire: on living panels what must hold of any, on frozen recordings its very words."""
 
 from __future__ import annotations
 

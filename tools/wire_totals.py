@@ -44,7 +44,7 @@ class Observed:
     @cached_property
     def elements(self) -> list[Event]:
         """In the order of their first bytes."""
-        return sorted((e for e in self.events if e["event"] == "element"), key=lambda e: e["record"])
+        return sorted((e for e in self.events if e["event"] == "element"), key=lambda e: int(e["record"]))
 
     @cached_property
     def messages(self) -> list[Message]:
@@ -109,7 +109,7 @@ class Observed:
 
 
 def first(events: list[Event], kind: str) -> float:
-    return next((e["time"] for e in events if e["event"] == kind), 0.0)
+    return next((float(e["time"]) for e in events if e["event"] == kind), 0.0)
 
 
 def totals(observed: Observed) -> dict[str, Any]:

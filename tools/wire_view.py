@@ -50,7 +50,8 @@ def show(console: Console, pattern: str, observed: list[Observed], transport: st
 
 def bytes_table(observed: Observed, width: int) -> Table:
     a_line = 16 if width >= 104 else 8 if width >= 66 else 4
-    title = Text(f"{observed.panel.heading}: {observed.version}", style=f"bold {observed.panel.colour}")
+    title = Text(f"{observed.panel.name}: {observed.version}", style=f"bold {observed.panel.colour}")
+    title.truncate(width, overflow="ellipsis")
     table = Table(
         title=title, title_justify="left", box=None, show_header=False, padding=(0, 1, 0, 0), width=width
     )
@@ -76,7 +77,7 @@ def bytes_table(observed: Observed, width: int) -> Table:
 def timeline(observed: Observed) -> list[Event]:
     """Elements, and between them what happened to the connections."""
     others = [e for e in observed.events if e["event"] in ("open", "shut", "reset", "close")]
-    return sorted([*observed.elements, *others], key=lambda e: e["time"])
+    return sorted([*observed.elements, *others], key=lambda e: float(e["time"]))
 
 
 def happening(event: Event) -> str:
