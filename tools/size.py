@@ -16,8 +16,8 @@ what each measure means and how it was taken. It takes half a minute.
   --json       all of it, for programs
   --csv        the table: part, measure, unit, a column a panel
   --markdown   the table, for a document
-  --count DIR  lines of code of another source tree, C or C++, by the same
-               counter: how the libraries' own lines were counted
+  --count DIR  lines of code of another source tree, C or C++, tests left out,
+               by the same counter: how the libraries' own lines were counted
   --width N    this many columns wide; default: the terminal's, else 100
 
 Exit status: 0 done, 1 something could not be measured (it says what), 2 wrong
@@ -31,6 +31,7 @@ import csv
 import json
 import os
 import platform
+import re
 import signal
 import sys
 import textwrap
@@ -59,6 +60,7 @@ PARTS = (*PATTERNS, "other files", "whole", "net of template")
 TEMPLATE = Panel("template", "template", "does nothing", "white")
 WIDTH = 100
 WIDTH_MIN = 40
+TESTS = re.compile(r"(^|[/_])(test|tests|testing)([/_.]|$)")
 BARS = {"reqrep.c": "█", "pubsub.c": "▓", "other files": "░"}
 
 # Of the source: key, label, unit.
@@ -212,10 +214,14 @@ class Report:
     apart: dict[str, Counts]
     costs: dict[str, Costs]
     behind: list[dict[str, Any]]
+    incomplete: dict[str, set[str]]  # by panel: what libclang could not make out
 
     def troubles(self) -> list[str]:
+        """What is missing from the figures, and why."""
         wrong = [text for costs in self.costs.values() for text in costs.why_not]
-        return list(dict.fromkeys(wrong + sorted({t for counts in self.apart.values() for t in counts.incomplete})))
+        for name, texts in self.incomplete.items():
+            wrong += [f"{name}: calls may be missing: {text}" for text in sorted(texts)]
+        return wrong
 
     def as_json(self) -> str:
         behind = {str(fact["panel"]): fact for fact in self.behind}
@@ -264,6 +270,7 @@ class Report:
         return "\n".join(lines)
 
     def show(self, console: Console) -> None:
+        """The whole of it, for people."""
         self.show_table(console)
         self.show_apart(console)
         self.show_bars(console)
@@ -372,7 +379,7 @@ class Report:
             if self.costs or name not in ("text, data", "shared libraries", "threads, descriptors, memory", "system calls per request"):
                 notes(console, f"{name}: {text}")
         for text in self.troubles():
-            console.print(Text(f"not measured: {text}", style="bold red"), soft_wrap=True)
+            console.print(Text(f"! {text}", style="bold red"), soft_wrap=True)
 
 
 def plain_table() -> Table:
@@ -390,12 +397,13 @@ def notes(console: Console, text: str) -> None:
 
 
 def count_tree(folder: str) -> int:
-    """Lines of code of any C or C++ tree, and of each of its folders."""
+    """Lines of code of any C or C++ tree; what is named test, or lies in such a folder, left out."""
     root = Path(folder)
     if not root.is_dir():
         complain(2, f"size: --count {folder}: no such folder")
     endings = {".c", ".h", ".cc", ".hh", ".cpp", ".hpp"}
     files = sorted(path for path in root.rglob("*") if path.suffix in endings and path.is_file())
+    files = [path for path in files if not TESTS.search(str(path.relative_to(root)))]
     if not files:
         complain(1, f"size: --count {folder}: no C or C++ files there")
     lines = 0
@@ -448,12 +456,8 @@ def main() -> int:
             costs[panel.name] = costs_of(panel)
         rows += cost_rows(costs, behind)
     progress("")
-    report = Report(chosen, rows, {"common": common, "template": template}, costs, behind)
-    for panel in chosen:
-        for text in sorted(parts[panel.name]["whole"].incomplete):
-            costs.setdefault(panel.name, Costs()).why_not.append(f"{panel.name}: calls may be missing: {text}") if costs else print(
-                f"triptych: size: {panel.name}: calls may be missing: {text}", file=sys.stderr
-            )
+    wrong = {panel.name: parts[panel.name]["whole"].incomplete for panel in chosen}
+    report = Report(chosen, rows, {"common": common, "template": template}, costs, behind, wrong)
     if arguments.json:
         print(report.as_json())
     elif arguments.csv:

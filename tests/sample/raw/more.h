@@ -1,0 +1,4 @@
+/* What else raw has. */
+struct more {
+    int first, second;
+};

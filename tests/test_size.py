@@ -1,0 +1,197 @@
+"""./triptych size: the sources of a frozen tree against golden outputs, and the living panels measured."""
+
+import csv
+import importlib.util
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import build_folder, panels
+from tool import SAMPLE, copy_of_sample, is_golden, sample, tool
+
+NEEDED = [name for name in ("clang-format-14", "pmccabe", "unifdef") if not shutil.which(name)]
+NEEDED += [name for name in ("rich", "clang") if not importlib.util.find_spec(name)]
+pytestmark = pytest.mark.skipif(bool(NEEDED), reason=f"not installed: {' '.join(NEEDED)}")
+
+PARTS = ["reqrep.c", "pubsub.c", "other files", "whole", "net of template"]
+SOURCE = "lines tokens functions complexity worst worst_name calls places options checks releases".split()
+PROGRAM = "text text_net data data_net libraries libraries_bytes libraries_beyond libraries_beyond_bytes".split()
+RUNNING = "threads descriptors memory calls_server calls_client".split()
+
+
+def whole(tree: Path, *names: str) -> dict[str, dict[str, str]]:
+    """By measure, then by panel: the rows of the whole."""
+    out, _ = tool("size", "--tree", str(tree), "--csv", *names)
+    return {row["measure"]: row for row in csv.DictReader(io.StringIO(out)) if row["part"] == "whole"}
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown"])
+def test_golden(form: str) -> None:
+    is_golden(f"size.{form}", sample("size", f"--{form}"))
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_golden_table(width: int) -> None:
+    text = sample("size", "--width", str(width))
+    assert max(len(line) for line in text.splitlines()) <= width
+    is_golden(f"size-{width}.txt", text)
+
+
+def test_golden_json() -> None:
+    is_golden("size.json", without_machine(sample("size", "--json")))
+
+
+def without_machine(text: str) -> str:
+    report = json.loads(text)
+    del report["machine"]
+    return json.dumps(report, indent=1) + "\n"
+
+
+def changed(tmp_path: Path, old: str, new: str, panel: str = "zmq") -> tuple[dict[str, int], dict[str, int]]:
+    """What a panel counts before and after a change of its reqrep.c; numbers only."""
+
+    def numbers(tree: Path) -> dict[str, int]:
+        return {key: int(row[panel]) for key, row in whole(tree, panel).items() if row[panel].isdigit()}
+
+    tree = copy_of_sample(tmp_path)
+    path = tree / panel / "reqrep.c"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return numbers(SAMPLE), numbers(tree)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    free(req);", "    free( req ) ;"),
+        ("    free(req);", "    /* gives\n     * back */\n    free(req); // at last"),
+        ("    free(req);", "\n\n    free(req);\n\n"),
+        ("#include <zmq.h>", "#ifdef NNG_COMPAT_NN_H\nint other;\n#endif\n#include <zmq.h>"),
+    ],
+)
+def test_layout_comments_and_other_engines_do_not_count(tmp_path: Path, old: str, new: str) -> None:
+    before, after = changed(tmp_path, old, new)
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "grown"),
+    [
+        # a call that nobody checks, one that is checked, through a variable, and by errno
+        ("    *ret = req;", "    zmq_close(0);\n    *ret = req;", {"lines": 1, "places": 1, "releases": 1}),
+        ("    *ret = req;", "    if (zmq_close(0) < 0)\n        goto fail;\n    *ret = req;",
+         {"lines": 2, "places": 1, "releases": 1, "checks": 1, "complexity": 1, "worst": 1}),
+        ("    *ret = req;", "    int n = zmq_close(0);\n    if (n == -1)\n        goto fail;\n    *ret = req;",
+         {"lines": 3, "places": 1, "releases": 1, "checks": 1, "complexity": 1, "worst": 1}),
+        ("    free(req);", "    zmq_setsockopt(0, ZMQ_IPV6, 0);\n    free(req);", {"lines": 1, "places": 1, "options": 1}),
+        ("    *ret = req;", "    if (url[0] < 0 && url[1])\n        goto fail;\n    *ret = req;",
+         {"lines": 2, "complexity": 2, "worst": 2}),
+        ("void\nreq_close", "int\nmore(void)\n{\n    return 0;\n}\n\nvoid\nreq_close",
+         {"lines": 5, "functions": 1, "complexity": 1}),
+    ],
+)  # fmt: skip
+def test_what_counts(tmp_path: Path, old: str, new: str, grown: dict[str, int]) -> None:
+    before, after = changed(tmp_path, old, new)
+    del before["tokens"], after["tokens"]
+    assert {key: after[key] - before[key] for key in before if after[key] != before[key]} == grown
+
+
+def test_calls_of_the_c_library_that_are_no_sockets_do_not_count(tmp_path: Path) -> None:
+    before, after = changed(tmp_path, "    *ret = req;", "    (void)getenv(url), (void)zmq_close(0);\n    *ret = req;")
+    assert after["places"] == before["places"] + 1
+
+
+def test_calls_of_our_own_functions_do_not_count(tmp_path: Path) -> None:
+    before, after = changed(tmp_path, "(void)zmq_close(req->socket);", "req_close(req);")
+    assert (after["places"], after["calls"]) == (before["places"] - 1, before["calls"] - 1)
+
+
+def test_a_source_that_does_not_compile_is_said_to(tmp_path: Path) -> None:
+    tree = copy_of_sample(tmp_path)
+    path = tree / "zmq" / "reqrep.c"
+    path.write_text("#include <no/such.h>\n" + path.read_text())
+    _, said = tool("size", "--tree", str(tree), "--csv", "zmq", status=1)
+    assert "zmq: calls may be missing" in said and "no/such.h" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nobody"], "no panel 'nobody'; there are: raw zmq"),
+        (["--json", "--csv"], "not allowed"),
+        (["--width", "7"], "at least 40"),
+        (["--count", "/no/such"], "no such folder"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_wrong_command_lines(words: list[str], says: str) -> None:
+    out, said = tool("size", "--tree", str(SAMPLE), *words, status=2)
+    assert out == "" and says in said and said.count("\n") == 1 and said.startswith("triptych: size: ")
+
+
+def test_another_tree_is_counted_without_its_tests(tmp_path: Path) -> None:
+    tree = copy_of_sample(tmp_path)
+    (tree / "tests").mkdir()
+    (tree / "tests" / "a.c").write_text("int a;\n")
+    (tree / "zmq" / "reqrep_test.c").write_text("int b;\n")
+    (tree / "zmq" / "more.cpp").write_text("class c { int d; };\n")
+    out, _ = tool("size", "--count", str(tree / "zmq"))
+    assert out.startswith("41 lines of code in 2 files")  # 37 of reqrep.c, 4 once the class is formatted
+
+
+def check(report: dict[str, Any], names: list[str], costs: bool) -> dict[tuple[str, str], dict[str, Any]]:
+    """The schema of --json; returns the measures."""
+    assert list(report) == ["schema", "machine", "panels", "measures", "apart", "notes", "troubles"]
+    assert report["schema"] == 1
+    assert [panel["name"] for panel in report["panels"]] == names
+    for panel in report["panels"]:
+        assert list(panel) == ["name", "folder", "heading", "libraries", "system_calls", "behind"]
+        for library in panel["libraries"]:
+            assert list(library) == ["name", "path", "size", "package", "version", "licence"]
+    rows = {(row["part"], row["key"]): row for row in report["measures"]}
+    assert len(rows) == len(report["measures"])
+    for row in rows.values():
+        assert list(row) == ["part", "key", "label", "unit", "values"] and list(row["values"]) == names
+        for value in row["values"].values():
+            assert value is None or isinstance(value, str if row["key"] == "worst_name" else (int, float))
+    keys = {(part, key) for part in PARTS for key in SOURCE if part != "net of template" or "worst" not in key}
+    if costs:
+        keys |= {("program", key) for key in PROGRAM} | {("running", key) for key in RUNNING} | {("behind", "behind_lines")}
+    assert keys - set(rows) <= {("pubsub.c", "worst"), ("pubsub.c", "worst_name"), ("other files", "worst"), ("other files", "worst_name")}
+    assert set(rows) <= keys
+    assert list(report["apart"]) == ["common", "template"]
+    assert all(sorted(counts) == sorted(SOURCE) for counts in report["apart"].values())
+    return rows
+
+
+def test_schema_of_the_sample() -> None:
+    check(json.loads(sample("size", "--json")), ["raw", "zmq", "nanomsg", "nng"], costs=False)
+
+
+@pytest.mark.heavy
+def test_living_panels(pytestconfig: pytest.Config) -> None:
+    """Every measure is there for every panel that is built, and within what is possible at all."""
+    if missing := [name for name in ("strace", "size", "ldd", "dpkg") if not shutil.which(name)]:
+        pytest.skip(f"not installed: {' '.join(missing)}")
+    names = panels(pytestconfig)
+    out, said = tool("size", "--json", *names, TRIPTYCH_BUILD=str(build_folder(pytestconfig)), seconds=600)
+    assert said == ""
+    report = json.loads(out)
+    rows = check(report, names, costs=True)
+    for key, least in {"text": 1000, "libraries": 2, "threads": 1, "descriptors": 4, "memory": 500, "calls_server": 2}.items():
+        part = "program" if key in PROGRAM else "running"
+        assert all(value >= least for value in rows[part, key]["values"].values()), key
+    for panel in report["panels"]:
+        name = panel["name"]
+        total = sum(panel["system_calls"].values())
+        assert abs(total - rows["running", "calls_server"]["values"][name]) < 1.5
+        parts = [rows[part, "lines"]["values"][name] for part in PARTS]
+        assert sum(parts[:3]) == parts[3] > parts[4]
+        if name == "raw":
+            assert rows["running", "threads"]["values"][name] == 1
+            assert rows["program", "libraries_beyond"]["values"][name] == 0
