@@ -16,9 +16,9 @@
 #include <string.h>
 
 enum {
-    CLOCK_EVERY =
-        64, /* events between two readings of the clock, at full speed:
-               a reading costs as much as the rest of the loop */
+    CLOCK_EVERY = 64, /* events between two readings of the clock, at full
+                         speed: one costs as much as the rest of the loop */
+    IDLE_EVERY = 64, /* events between two turns of the panel, when late */
 };
 
 static struct report report;
