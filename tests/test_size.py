@@ -149,8 +149,9 @@ def check(report: dict[str, Any], names: list[str], costs: bool) -> dict[tuple[s
     assert list(report) == ["schema", "machine", "panels", "measures", "apart", "notes", "troubles"]
     assert report["schema"] == 1
     assert [panel["name"] for panel in report["panels"]] == names
+    assert list(report["machine"]) == ["system", "machine", "cores", "compiler", "optimised"]
     for panel in report["panels"]:
-        assert list(panel) == ["name", "folder", "heading", "libraries", "system_calls", "behind"]
+        assert list(panel) == ["name", "folder", "heading", "version", "libraries", "system_calls", "behind"]
         for library in panel["libraries"]:
             assert list(library) == ["name", "path", "size", "package", "version", "licence"]
     rows = {(row["part"], row["key"]): row for row in report["measures"]}
@@ -188,6 +189,7 @@ def test_living_panels(pytestconfig: pytest.Config) -> None:
         assert all(value >= least for value in rows[part, key]["values"].values()), key
     for panel in report["panels"]:
         name = panel["name"]
+        assert panel["version"] and panel["libraries"]
         total = sum(panel["system_calls"].values())
         assert abs(total - rows["running", "calls_server"]["values"][name]) < 1.5
         parts = [rows[part, "lines"]["values"][name] for part in PARTS]

@@ -7,6 +7,7 @@ and strace(1). What cannot be asked here is None, and a sentence says why.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import subprocess
@@ -45,6 +46,7 @@ class Costs:
     template_text: int | None = None
     template_data: int | None = None
     libraries: list[Library] = field(default_factory=list)
+    version: str | None = None  # as the panel's program says
     threads: int | None = None
     descriptors: int | None = None
     memory_kib: int | None = None
@@ -52,6 +54,20 @@ class Costs:
     calls_client: float | None = None
     calls_by_name: dict[str, float] = field(default_factory=dict)  # the server's
     why_not: list[str] = field(default_factory=list)
+
+
+def machine() -> dict[str, str | int | None]:
+    """Where and how it was measured."""
+    command = next((entry["command"] for entry in compile_commands() if "common/" in entry["output"]), "")
+    words = shlex.split(command)
+    compiler = (said([words[0], "--version"]) or "").splitlines() if words else []
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "compiler": compiler[0] if compiler else None,
+        "optimised": " ".join(word for word in words if re.match(r"-(O|g|march)", word)) or None,
+    }
 
 
 def costs_of(panel: Panel) -> Costs:
@@ -189,6 +205,7 @@ def run_server(panel: Panel, costs: Costs) -> None:
         costs.threads, costs.memory_kib = server.resources()
         costs.descriptors = len(os.listdir(f"/proc/{server.process.pid}/fd"))
         stage.stop([client, server])
+        costs.version = server.summary["version"] if server.summary else None
 
 
 def trace(panel: Panel, costs: Costs) -> None:

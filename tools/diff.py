@@ -272,7 +272,7 @@ def stat(console: Console, left: Source, right: Source, name: str | None) -> Non
     others = [p for s in (left, right) for p in s.panel.sources() if p.name not in ("reqrep.c", "pubsub.c", "panel.c")]
     if others:
         folders = ", ".join(sorted({f"{path.parent.name}/" for path in others}))
-        console.print(f"Other files of {folders}: {len(set(others))}; ./triptych size counts them.")
+        console.print(f"{folders} has other files, too ({len(set(others))}): ./triptych size counts them.")
 
 
 def show(text: str, height: int) -> None:

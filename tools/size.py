@@ -30,7 +30,6 @@ import argparse
 import csv
 import json
 import os
-import platform
 import re
 import signal
 import sys
@@ -49,7 +48,7 @@ try:
 except ImportError:
     complain(1, "size: needs Debian's python3-rich: ./triptych install size")
 
-from costs import BODY, C_LIBRARY, REQUESTS, Costs, costs_of
+from costs import BODY, C_LIBRARY, REQUESTS, Costs, costs_of, machine
 from measures import Counts, lines_of, measure, total
 from processes import end_on_signals
 
@@ -228,12 +227,13 @@ class Report:
         return json.dumps(
             {
                 "schema": SCHEMA,
-                "machine": {"system": f"{platform.system()} {platform.release()}", "machine": platform.machine()},
+                "machine": machine(),
                 "panels": [
                     {
                         "name": panel.name,
                         "folder": panel.folder,
                         "heading": panel.heading,
+                        "version": self.costs[panel.name].version if self.costs else None,
                         "libraries": [vars(x) for x in self.costs[panel.name].libraries] if self.costs else [],
                         "system_calls": self.costs[panel.name].calls_by_name if self.costs else {},
                         "behind": behind.get(panel.name),
@@ -357,7 +357,7 @@ class Report:
         title(console, "What stands behind those few lines")
         notes(
             console,
-            "A fact written down, not measured now: lines of the libraries' own source, by the same counter. To repeat it, the commands.",
+            "Written down, not measured now: lines of the libraries' own source, by the same counter. The command repeats it (apt needs a deb-src line).",
         )
         for fact in self.behind:
             panel = str(fact["panel"])
@@ -378,6 +378,11 @@ class Report:
         for name, text in NOTES:
             if self.costs or name not in ("text, data", "shared libraries", "threads, descriptors, memory", "system calls per request"):
                 notes(console, f"{name}: {text}")
+        if self.costs:
+            here = machine()
+            versions = "; ".join(f"{name}: {costs.version or 'not run'}" for name, costs in self.costs.items())
+            notes(console, f"measured: {versions}. Built by {here['compiler']}, {here['optimised']}. {here['system']}, "
+                  f"{here['machine']}, {here['cores']} cores.")  # fmt: skip
         for text in self.troubles():
             console.print(Text(f"! {text}", style="bold red"), soft_wrap=True)
 
@@ -468,7 +473,10 @@ def main() -> int:
         console = Console(highlight=False, markup=False)
         if arguments.width or not console.is_terminal:
             console.width = arguments.width or int(os.environ.get("COLUMNS") or WIDTH)
-        report.show(console)
+        with console.capture() as capture:
+            report.show(console)
+        for line in capture.get().splitlines():
+            print(line.rstrip(" "))
     if arguments.json or arguments.csv or arguments.markdown:
         for text in report.troubles():
             print(f"triptych: size: {text}", file=sys.stderr)
