@@ -359,3 +359,5 @@ def test_P9_500_subscribers(stage: Stage) -> None:
         subs.must(f"use {i}")
         line = subs.call(f"collect {events}")
         assert (line["result"], line["first"], line["last"]) == (events, 1, events), (i, line)
+    subs.stdin.close()
+    assert subs.wait(20) == 0
