@@ -215,3 +215,17 @@ def test_usage(decode: Path, tmp_path: Path) -> None:
     assert str(tmp_path / "none") in run(decode, tmp_path / "none", status=1)
     sample = recording.write(tmp_path / "a.tap", recording.exchange(*RAW["reqrep"]))
     assert "/none/a.pcap" in run(decode, "--pcap", "/none/a.pcap", sample, status=1)
+
+
+def test_segments(decode: Path) -> None:
+    """Arrivals and passings-on: each side's bytes once, in order; nothing goes on before it came."""
+    found = events(decode, "--pubsub", "--segments", HERE / "wire" / "raw-pubsub.tap")
+    totals = {e["direction"]: e["bytes"] for e in found if e["event"] == "totals"}
+    for direction, expected in totals.items():
+        moved = {"segment": 0, "pass": 0}
+        for event in found:
+            if event["event"] in moved and event["direction"] == direction:
+                assert event["offset"] == moved[event["event"]]
+                moved[event["event"]] += event["length"]
+                assert moved["pass"] <= moved["segment"]
+        assert moved == {"segment": expected, "pass": expected}

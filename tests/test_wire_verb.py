@@ -126,7 +126,7 @@ def frozen(name: str, request: pytest.FixtureRequest) -> Observed:
     path = GOLDEN / f"{name}.tap"
     decode = build_folder(request.config) / "decode"
     done = subprocess.run(
-        [decode, f"--{pattern}", "--show", "256", path], capture_output=True, text=True, check=True
+        [decode, f"--{pattern}", "--show", "256", "--segments", path], capture_output=True, text=True, check=True
     )
     events = [json.loads(line) for line in done.stdout.splitlines()]
     return Observed(panel, pattern, "a frozen version", path, events, events, 1000.0)

@@ -27,7 +27,7 @@ Event = dict[str, Any]
 WANTED, UNWANTED, PREFIX = "weather.bern", "sport.tennis", "weather."
 STEP_SECONDS = 5.0  # nothing here takes so long, unless it is broken
 SUB_TIMEOUT_MS = 200
-QUIET_SECONDS = 0.1  # nothing more passes: the handshake is over
+QUIET_SECONDS = 0.2  # nothing more passes: the handshake is over
 SHOW_MOST = 1 << 24  # bytes of an element that the decoder can give
 
 
@@ -141,11 +141,13 @@ class Tap(Child):
 class Exchange:
     """Where one panel's exchange takes place."""
 
-    def __init__(self, panel: Panel, folder: Path, ipc: bool, round_trip: float = 0.0):
+    def __init__(
+        self, panel: Panel, folder: Path, ipc: bool, round_trip: float = 0.0, patience: float = 1.0
+    ):
         self.panel = panel
         self.recording = folder / f"{panel.name}.tap"
         self.round_trip = round_trip  # seconds that the bytes take to the server and back
-        self.quiet = max(QUIET_SECONDS, 1.5 * round_trip)
+        self.quiet = patience * max(QUIET_SECONDS, 1.5 * round_trip)
         self.version = ""
         if ipc:
             self.front, self.back = (f"ipc://{folder}/{panel.name}.{end}" for end in ("f", "b"))

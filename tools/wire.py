@@ -73,12 +73,18 @@ def body_of(length: int | None) -> bytes:
 
 
 def run(panel: Panel, pattern: str, body: bytes, folder: Path, ipc: bool, round_trip: float = 0.0) -> Exchange:
-    exchange = Exchange(panel, folder, ipc, round_trip)
-    if pattern == "reqrep":
-        exchange.requests(body)
-    else:
-        exchange.events(body, publish=not round_trip)
-    return exchange
+    """One exchange; on a machine too busy for its pace, once more and slower."""
+    for patience in (1.0, 5.0):
+        exchange = Exchange(panel, folder, ipc, round_trip, patience)
+        try:
+            if pattern == "reqrep":
+                exchange.requests(body)
+            else:
+                exchange.events(body, publish=not round_trip)
+            return exchange
+        except Failed as problem:
+            failure = problem
+    raise failure
 
 
 def observe(panel: Panel, pattern: str, arguments: argparse.Namespace, folder: Path) -> Observed:
@@ -89,15 +95,16 @@ def observe(panel: Panel, pattern: str, arguments: argparse.Namespace, folder: P
     events = decode(pattern, "--show", show_bytes, exchange.recording)
     away = folder / "away"
     away.mkdir(exist_ok=True)
+    attempts = []
     for _ in range(ATTEMPTS):
         distant = run(panel, pattern, b"hello", away, arguments.ipc, ROUND_TRIP)
-        far = decode(pattern, "--show", 1, distant.recording)
-        observed = Observed(
-            panel, pattern, exchange.version, exchange.recording, events, far, ROUND_TRIP
+        far = decode(pattern, "--show", 1, "--segments", distant.recording)
+        attempts.append(
+            Observed(panel, pattern, exchange.version, exchange.recording, events, far, ROUND_TRIP)
         )
-        if not observed.doubtful:
+        if not attempts[-1].doubtful:
             break
-    return observed
+    return min(attempts, key=lambda observed: observed.round_trips)
 
 
 def main() -> int:

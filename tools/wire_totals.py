@@ -71,30 +71,47 @@ class Observed:
                    if e["event"] == "totals" and e["direction"] == direction)  # fmt: skip
 
     @cached_property
-    def way(self) -> float:
-        """How often the long way had been gone: until the request left; until an event can be there.
+    def round_trips(self) -> int:
+        """Before the request leaves; before an event can be there. Counted over the long way.
 
-        Only the way back is long. An event could set out when the last byte that the subscriber
-        sends for it has come, and is there a way back later.
+        What the client sends depends on what it has received: it is one round trip later than the
+        latest of that, which depends in turn on what the server had received when it sent it.
         """
-        up = [e for e in self.far if e["event"] == "element" and e["direction"] == "up"]
-        opened = first(self.far, "open")
-        if self.pattern == "reqrep":
-            times = [e["time"] for e in up if e["message"]][:1]
-        else:
-            times = [e["time"] for e in up if e["part"] in ("handshake", "control")][-1:]
-        if not times:
-            return float("nan")
-        return (times[0] - opened) / self.round_trip + (self.pattern == "pubsub")
+        known = -1  # the most round trips behind anything that has come back to the client
+        asked = 0  # behind anything that has gone to the server
+        answers: list[tuple[int, int]] = []  # on the way back: offset, round trips
+        last = needed = 0
+        record = self.deciding_record
+        for event in self.far:
+            up = event.get("direction") == "up"
+            if event["event"] == "segment" and up:
+                last = max(asked, known + 1)
+                if event["record"] == record:
+                    needed = last
+            elif event["event"] == "segment":
+                answers.append((event["offset"], asked))
+            elif event["event"] == "pass" and up:
+                asked = max(asked, last)
+            elif event["event"] == "pass":
+                reach = event["offset"] + event["length"]
+                known = max([known, *(trips for offset, trips in answers if offset < reach)])
+        return needed + (self.pattern == "pubsub")
 
     @property
-    def round_trips(self) -> int:
-        """Whole ones: what a busy machine adds is less, and never takes any away."""
-        return int(self.way + 0.05)
+    def deciding_record(self) -> int:
+        """The segment that carries the request, or the last bytes that ask for events."""
+        up = [e for e in self.far if e["event"] == "element" and e["direction"] == "up"]
+        if self.pattern == "reqrep":
+            return next((int(e["record"]) for e in up if e["message"]), 0)
+        return max((int(e["record"]) for e in up if e["part"] in ("handshake", "control")), default=0)
 
     @property
     def doubtful(self) -> bool:
-        return self.way - self.round_trips > 0.5
+        """Did it take longer than so many ways? Then something was late, and may have misled."""
+        record = self.deciding_record
+        times = [e["time"] for e in self.far if e["event"] == "segment" and e["record"] == record]
+        trips = self.round_trips - (self.pattern == "pubsub")
+        return not times or times[0] - first(self.far, "open") > (trips + 0.5) * self.round_trip
 
     def as_json(self, ipc: bool) -> dict[str, Any]:
         return {
@@ -109,7 +126,8 @@ class Observed:
 
 
 def first(events: list[Event], kind: str) -> float:
-    return next((float(e["time"]) for e in events if e["event"] == kind), 0.0)
+    times = [float(e["time"]) for e in events if e["event"] == kind]
+    return times[0] if times else 0.0
 
 
 def totals(observed: Observed) -> dict[str, Any]:

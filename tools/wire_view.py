@@ -155,7 +155,7 @@ def totals_table(pattern: str, observed: list[Observed]) -> Table:
 
 def footnotes(pattern: str) -> list[str]:
     lines = [
-        "Round trips: after TCP's own, counted in a second exchange over a way of 80 ms there and back.",
+        "Round trips: after TCP's own; observed in a second exchange, over a way of 80 ms there and back.",
         "Segments: arrivals at the tap; what one write sends may arrive as one, or joined to the next.",
     ]
     if pattern == "reqrep":

@@ -11,16 +11,18 @@
 #include "trace.h"
 
 static const char usage[] =
-    "usage: decode [--reqrep | --pubsub] [--show BYTES] [--pcap FILE] RECORDING...\n"
+    "usage: decode [--reqrep | --pubsub] [--show BYTES] [--segments] [--pcap FILE] RECORDING...\n"
     "\n"
     "Prints what recordings of the tap hold, as JSON lines, each byte in one of them.\n"
     "  --reqrep, --pubsub  which of the two raw's frames are; else their bytes tell\n"
     "  --show BYTES        bytes of an element to give in hex (64; 1 to 16777216)\n"
+    "  --segments          also each arrival at the tap, and each passing on\n"
     "  --pcap FILE         also write a capture of all of them that Wireshark opens\n"
     "Exit: 0 done, 1 failed or the recording is damaged, 2 usage.\n";
 
 struct arguments {
     struct decode_options options;
+    bool segments;
     const char *pcap;
     char **recordings;
 };
@@ -33,6 +35,7 @@ parse(struct arguments *ret, int argc, char **argv)
         {"reqrep", no_argument, NULL, 'r'},
         {"pubsub", no_argument, NULL, 'p'},
         {"show", required_argument, NULL, 's'},
+        {"segments", no_argument, NULL, 'g'},
         {"pcap", required_argument, NULL, 'w'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -52,6 +55,9 @@ parse(struct arguments *ret, int argc, char **argv)
             if (*end || ret->options.show < 1 || ret->options.show > 1 << 24)
                 return -1;
             break;
+        case 'g':
+            ret->segments = true;
+            break;
         case 'w':
             ret->pcap = optarg;
             break;
@@ -66,13 +72,14 @@ parse(struct arguments *ret, int argc, char **argv)
 }
 
 static int
-decode_recording(const char *path, struct pcap *pcap, const struct decode_options *options)
+decode_recording(const char *path, struct pcap *pcap, const struct arguments *arguments)
 {
     struct record_reader *reader = NULL;
     struct trace *trace = NULL;
     struct record record;
     int got;
-    if (record_open(&reader, path) < 0 || trace_open(&trace, stdout, pcap, options) < 0)
+    if (record_open(&reader, path) < 0 ||
+        trace_open(&trace, stdout, pcap, &arguments->options, arguments->segments) < 0)
         goto fail;
     while ((got = record_read(reader, &record)) > 0)
         if (trace_record(trace, &record, record_wall(reader, record.time_ns)) < 0)
@@ -116,7 +123,7 @@ main(int argc, char **argv)
         return 1;
     }
     for (char **path = arguments.recordings; *path && status == 0; path++)
-        if (decode_recording(*path, pcap, &arguments.options) < 0)
+        if (decode_recording(*path, pcap, &arguments) < 0)
             status = 1;
     if (pcap_finish(pcap) < 0) {
         fprintf(stderr, "decode: %s: %s\n", arguments.pcap, strerror(errno));

@@ -31,6 +31,7 @@ struct direction {
     size_t count; /* the end; segments[first..count) */
     size_t size;
     uint64_t bytes;
+    uint64_t passed; /* of them, on to the other side */
     uint64_t segments_seen;
     uint64_t parts[PARTS];
     uint64_t messages;
@@ -48,6 +49,7 @@ struct trace {
     FILE *out;
     struct pcap *pcap;
     struct decode_options options;
+    bool segments;
     struct conn *conns;
     uint64_t start_ns; /* of the first record; times count from it */
     uint64_t records;
@@ -189,7 +191,8 @@ conn_free(struct conn *conn)
 }
 
 int
-trace_open(struct trace **ret, FILE *out, struct pcap *pcap, const struct decode_options *options)
+trace_open(struct trace **ret, FILE *out, struct pcap *pcap, const struct decode_options *options,
+    bool segments)
 {
     struct trace *trace = calloc(1, sizeof(*trace));
     if (!trace)
@@ -197,6 +200,7 @@ trace_open(struct trace **ret, FILE *out, struct pcap *pcap, const struct decode
     trace->out = out;
     trace->pcap = pcap;
     trace->options = *options;
+    trace->segments = segments;
     *ret = trace;
     return 0;
 }
@@ -248,15 +252,40 @@ closed(struct trace *trace, struct conn **at, const struct record *record, uint6
     return result;
 }
 
+/* Bytes arrived, or went on: so many, from that offset on. */
+static void
+put_moved(struct trace *trace, const struct record *record, uint64_t offset, uint64_t len)
+{
+    if (!trace->segments)
+        return;
+    put_head(
+        trace, record->type == RECORD_DATA ? "segment" : "pass", record->conn, record->time_ns);
+    put_direction(trace->out, record->direction == RECORD_UP);
+    put_number(trace->out, "record", trace->records);
+    put_number(trace->out, "offset", offset);
+    put_number(trace->out, "length", len);
+    fputs("}\n", trace->out);
+}
+
 /* A record of a direction. */
 static int
 directed(struct trace *trace, struct conn *conn, const struct record *record, uint64_t wall_ns)
 {
     bool up = record->direction == RECORD_UP;
+    struct direction *dir = up ? &conn->up : &conn->down;
+    uint64_t count;
+    if (record->type == RECORD_PASS) {
+        if (record_count(&count, record) < 0)
+            return -1;
+        put_moved(trace, record, dir->passed, count);
+        dir->passed += count;
+        return 0;
+    }
     if (record->type == RECORD_DATA) {
+        put_moved(trace, record, dir->bytes, record->len);
         if (conn->pcap && pcap_data(conn->pcap, up, wall_ns, record->data, record->len) < 0)
             return -1;
-        return direction_data(up ? &conn->up : &conn->down, record);
+        return direction_data(dir, record);
     }
     bool reset = record->type == RECORD_RESET;
     put_head(trace, reset ? "reset" : "shut", record->conn, record->time_ns);
@@ -283,7 +312,7 @@ trace_record(struct trace *trace, const struct record *record, uint64_t wall_ns)
     struct conn **at = &trace->conns;
     while (*at && (*at)->number != record->conn)
         at = &(*at)->next;
-    if (!*at || record->type == RECORD_PASS || record->type == RECORD_END)
+    if (!*at || record->type == RECORD_END)
         return 0;
     if (record->type == RECORD_CLOSE)
         return closed(trace, at, record, wall_ns);
