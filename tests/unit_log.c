@@ -279,6 +279,28 @@ test_wrapping_around(void **state)
     assert_int_equal(messages.size, LOG_BYTES_MIN);
 }
 
+/* So many bytes are left at the ring's end: what is longer by one byte goes to the front. */
+static void
+test_the_last_bytes_of_the_ring(void **state)
+{
+    (void)state;
+    for (size_t left = FRAME_LENGTH; left < 20; left++) {
+        for (size_t more = 0; more < 6; more++) {
+            open_log(1000);
+            append_many(1, 100, 0);
+            append_many(1, LOG_BYTES_MIN - left - 104 - FRAME_LENGTH, 0);
+            append_many(1, left + more - FRAME_LENGTH, 1);
+            uint64_t cursor = 2;
+            assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 1000), 1);
+            assert_int_equal(iov[0].iov_len, left + more);
+            size_t at = (size_t)((unsigned char *)iov[0].iov_base - messages.bytes);
+            assert_int_equal(at, more == 0 ? LOG_BYTES_MIN - left : 0);
+            assert_int_equal(messages.size, LOG_BYTES_MIN);
+            log_close(&messages);
+        }
+    }
+}
+
 #define LOG_TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int
@@ -296,6 +318,7 @@ main(void)
         LOG_TEST(test_bytes_are_a_bound),
         LOG_TEST(test_the_longest_message),
         LOG_TEST(test_wrapping_around),
+        LOG_TEST(test_the_last_bytes_of_the_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

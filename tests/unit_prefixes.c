@@ -25,6 +25,8 @@ test_what_matches(void **state)
     assert_true(match(&prefixes, "rainbow"));
     assert_false(match(&prefixes, "rai"));
     assert_false(match(&prefixes, "rais"));
+    for (size_t len = 0; len < 4; len++) /* though the bytes that follow would do */
+        assert_false(prefixes_match(&prefixes, "rain", len));
     assert_false(match(&prefixes, "Rain"));
     assert_false(match(&prefixes, "a rain"));
     assert_int_equal(prefixes_add(&prefixes, "sun", 3), 0);
