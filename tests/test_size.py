@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ PROGRAM = "text text_net data data_net libraries libraries_bytes libraries_beyon
 RUNNING = "threads descriptors memory calls_server calls_client".split()
 
 
+@cache
 def whole(tree: Path, *names: str) -> dict[str, dict[str, str]]:
-    """By measure, then by panel: the rows of the whole."""
+    """By measure, then by panel: the rows of the whole. A tree does not change once it was asked for."""
     out, _ = tool("size", "--tree", str(tree), "--csv", *names)
     return {row["measure"]: row for row in csv.DictReader(io.StringIO(out)) if row["part"] == "whole"}
 
