@@ -1,4 +1,4 @@
-"""Peers that are not ours: what goes over the wire is the library's protocol and DESIGN's format.
+"""Peers that are not ours: what goes over the wire is the library's protocol and common/message.h's format.
 
 pyzmq against zmq-*, nanocat and nngcat against both panels of nng/, Python sockets against raw-*,
 each in both roles of each pattern; and socat in between.

@@ -1,5 +1,5 @@
 /*
- * Our message, as DESIGN and common/message.h give it: topic, 00, version,
+ * Our message, as common/message.h gives it: topic, 00, version,
  * kind, zero, body length, sequence, sent, body. It is ours if all of that
  * agrees, the body's length with the frame's too; the head, 280 bytes at most,
  * is looked at before any of it is handed out.

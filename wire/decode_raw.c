@@ -1,5 +1,5 @@
 /*
- * raw's framing, as DESIGN section 5 gives it: `length u32 | request id u32
+ * raw's framing, as raw/frame.h gives it: `length u32 | request id u32
  * (request/reply only) | message`; a subscriber sends `length | 01 prefix` and
  * `length | 00 prefix`. The length counts all that follows it. There is no
  * greeting: costs nothing, and tells nothing.

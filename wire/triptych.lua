@@ -4,7 +4,7 @@ Triptych's message. The fields have the names that the decoder gives them (decod
 
 ZMTP and SP are recognised by their greeting, whatever the port; raw by a first frame that parses. A capture that begins
 later: Decode As. After "rfc.zeromq.org/spec/23" and "/37", "sp-tcp-mapping-01", "sp-ipc-mapping-01",
-"sp-request-reply-01" and DESIGN.md.
+"sp-request-reply-01", common/message.h and raw/frame.h.
 
 A greeting and a frame tell themselves apart by their first bytes, and a multipart message is read in one piece; so
 nothing but the role of each side is remembered from packet to packet, and packets may be looked at in any order.
