@@ -126,11 +126,12 @@ pub_close(struct pub *pub)
     if (!pub)
         return;
     int64_t deadline = clock_deadline(CLOSE_MS);
-    int result = pub->log.bytes ? work(pub, LOOP_NOW) : 0;
+    if (pub->log.bytes)
+        (void)work(pub, LOOP_NOW);
     listener_close(&pub->server.listener);
     while (!subscribers_served(&pub->server, &pub->log) &&
-        (result == 0 || errno != ETIMEDOUT))
-        result = work(pub, deadline);
+        (work(pub, deadline) == 0 || errno == EINTR))
+        ;
     server_close(&pub->server);
     log_close(&pub->log);
     free(pub);

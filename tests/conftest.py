@@ -7,6 +7,7 @@ tests wait rather than compute, so with pytest-xdist several run at once; those 
 the machine are marked `heavy` and run one after the other.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -97,13 +98,14 @@ def open_descriptors() -> int:
 @pytest.fixture
 def stage(panel: str, transport: str, request: pytest.FixtureRequest) -> Iterator[Stage]:
     """Where a test's processes live; what they leave behind fails it."""
+    gc.collect()  # what an earlier test left to be collected is not this one's
     before = open_descriptors()
     stage = Stage(build_folder(request.config), panel, transport)
     yield stage
     wrong = stage.end()
     if not getattr(request.node, "failed", False):
         assert not wrong, "; ".join(wrong)
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -125,4 +127,4 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     with rig.stack:
         yield rig
     if not getattr(request.node, "failed", False):
-        assert open_descriptors() == before
+        assert open_descriptors() <= before

@@ -112,8 +112,7 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     ]
     folders = list(dict.fromkeys(panel.folder for panel in panels))
     if len(folders) > 1:
-        pair = f"{folders[0]}/reqrep.c {folders[1]}/reqrep.c"
-        text.append(f"  two panels            diff -y -W 165 {pair} | less -S")
+        text.append(f"  two panels            ./triptych diff reqrep {folders[0]} {folders[1]}")
     text += [
         f"  the contract, tested  ./triptych test {panels[0].name}",
         "  a panel of your own   ./triptych new mine",

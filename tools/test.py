@@ -96,6 +96,10 @@ def units(count: Count) -> None:
     status = run(["meson", "test", "-C", str(BUILD), "--no-rebuild", "--print-errorlogs"])
     failed = count.failed
     count.add(report)
+    for suite in xml.parse(report).iter("testsuite") if report.exists() else []:
+        if suite.get("failures", "0") != "0" or suite.get("errors", "0") != "0":
+            lines = (suite.findtext("system-out") or "").splitlines()  # which meson keeps to itself
+            print("\n".join(line for line in lines if line.startswith("# ")), flush=True)
     if status and count.failed == failed:
         print(f"meson test ended with status {status}", flush=True)
         count.failed += 1
