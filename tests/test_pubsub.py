@@ -305,7 +305,7 @@ def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
     url = stage.url()
     sub = stage.driver("sub", url, timeout=5000)
     sub.must("subscribe")
-    pub = stage.driver()
+    pub, waits = stage.driver(), []
     for _ in range(6):
         pub.open("pub", url)
         sync(pub, [(sub, "")])
@@ -313,9 +313,10 @@ def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
         pub.begin(f"burst 20 {length} 400")
         pub.begin("close")
         assert pub.result()["result"] == 20
-        assert pub.result()["us"] < 1_000_000
+        waits.append(pub.result()["us"])
         line = sub.result()
         assert (line["result"], line["first"], line["last"]) == (20, 1, 20), line
+    assert min(waits) < 600_000  # it waits 500 ms at most; a busy machine may add to some
 
 
 def test_P6_program_ends_after_its_last(stage: Stage) -> None:

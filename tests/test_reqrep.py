@@ -407,7 +407,7 @@ def test_R9_rep_send_out_of_turn(stage: Stage) -> None:
 def test_R11_reply_just_before_close(stage: Stage, length: int) -> None:
     url = stage.url()
     req = stage.driver("req", url, timeout=5000)
-    rep = stage.driver()
+    rep, waits = stage.driver(), []
     for turn in range(6):
         rep.open("rep", url, timeout=5000)
         req.begin(f"send {turn}")
@@ -416,10 +416,11 @@ def test_R11_reply_just_before_close(stage: Stage, length: int) -> None:
         rep.begin(f"send -s {length} {turn}")
         rep.begin("close")
         assert rep.result()["result"] == 0
-        assert rep.result()["us"] < 1_000_000
+        waits.append(rep.result()["us"])
         assert req.result()["result"] == 0
         line = req.result()
         assert (line["result"], line.get("crc")) == (length, pattern(length, turn))
+    assert min(waits) < 600_000  # it waits 500 ms at most; a busy machine may add to some
 
 
 def test_R11_reply_just_before_exit(stage: Stage) -> None:

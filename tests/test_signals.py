@@ -135,7 +135,8 @@ def ends(stage: Stage, situation: Situation, number: int) -> None:
 @signals
 @pytest.mark.parametrize(
     "situation",
-    [rep_waiting, rep_served, rep_working, req_nobody, req_awaiting, req_pacing, req_busy, req_reading],
+    [rep_waiting, rep_served, rep_working]
+    + [req_nobody, req_awaiting, req_pacing, req_busy, req_reading],
 )
 def test_R10_signal(stage: Stage, situation: Situation, number: int) -> None:
     ends(stage, situation, number)
