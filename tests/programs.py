@@ -337,3 +337,14 @@ def sync(pub: Driver, subs: list[tuple[Driver, str]]) -> None:
     for sub, prefix in subs:
         last = [end for end in ends if end.startswith(prefix)][-1]
         sub.must(f"until {last}")
+
+
+def others_are_answered(stage: Stage, url: str, asks: int = 10) -> None:
+    """A client of 500 ms patience is answered every time."""
+    other = stage.driver("req", url, timeout=5000)
+    assert other.asked("warm")
+    impatient = stage.driver("req", url, timeout=500)
+    assert impatient.asked("warm") or impatient.asked("warm")  # its connection, once
+    for i in range(asks):
+        line = impatient.ask(f"ask {i}")
+        assert line["result"] >= 0, f"ask {i} of {asks}: {line}"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from programs import Driver, Stage, sync, until
+from programs import Driver, Stage, sync
 
 def stage_pub(stage: Stage, *prefixes: str, **tuning: int) -> tuple[Driver, Driver, str]:
     """A publisher and a subscriber to these prefixes, served."""

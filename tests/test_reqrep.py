@@ -1,14 +1,14 @@
-"""R1-R6, R8, R9, R11: request and reply. (R7: test_garbage.py, R10: test_signals.py.)"""
+"""R1-R5, R8, R9, R11: request and reply.
 
-import signal
-import threading
+R6: test_clients.py, R7: test_garbage.py, R10: test_signals.py.
+"""
+
 import time
 import zlib
 
 import pytest
 
-from programs import Driver, Stage, until
-from wire import Peer
+from programs import Driver, Stage, others_are_answered, until
 
 
 def pattern(length: int, seed: int = 0) -> int:
@@ -211,122 +211,6 @@ def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
         line = req.ask("after")
         assert line["result"] > 0 and line["text"].startswith("\0\1\4"), line
         server.kill()
-
-
-# R6
-
-
-@pytest.mark.heavy
-def test_R6_ten_busy_clients(stage: Stage) -> None:
-    url = stage.url()
-    rep = stage.driver("rep", url, timeout=3000)
-    rep.begin("echo 1000000000")
-    clients = [stage.driver("req", url, timeout=3000) for _ in range(10)]
-    for client in clients:
-        assert client.asked("here")
-    shares = []
-    for _ in range(3):  # the clause holds in any 2 s; the machine may disturb one of three
-        for seed, client in enumerate(clients):
-            client.begin(f"busy 2000 64 {seed * 25}")
-        lines = [client.result() for client in clients]
-        failures = [line for line in lines if line["wrong"] or line["failed"]]
-        assert not failures, failures
-        counts = [line["result"] for line in lines]
-        shares.append(min(counts) * len(counts) / sum(counts))
-        if shares[-1] >= 0.5:
-            break
-    assert max(shares) >= 0.5, f"the least served client's part of the mean: {shares}"
-
-
-def others_are_answered(stage: Stage, url: str, asks: int = 10) -> None:
-    """A client of 500 ms patience is answered every time."""
-    other = stage.driver("req", url, timeout=5000)
-    assert other.asked("warm")
-    impatient = stage.driver("req", url, timeout=500)
-    assert impatient.asked("warm") or impatient.asked("warm")  # its connection, once
-    for i in range(asks):
-        line = impatient.ask(f"ask {i}")
-        assert line["result"] >= 0, f"ask {i} of {asks}: {line}"
-
-
-def echo_server(stage: Stage) -> str:
-    url = stage.url()
-    stage.driver("rep", url, timeout=20000).begin("echo 1000000000")
-    return url
-
-
-def test_R6_while_a_client_stalls_in_mid_request(stage: Stage) -> None:
-    url = echo_server(stage)
-    with Peer(stage.panel, "req", url) as peer:
-        peer.greet().socket.sendall(peer.protocol.frame(bytes(100_000))[:50_000])
-        others_are_answered(stage, url)
-
-
-@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-def test_R6_while_clients_vanish_in_mid_request(stage: Stage, reset: bool) -> None:
-    url = echo_server(stage)
-    for _ in range(20):
-        peer = Peer(stage.panel, "req", url)
-        peer.greet().socket.sendall(peer.protocol.frame(bytes(1000))[:500])
-        peer.close(reset)
-    others_are_answered(stage, url)
-
-
-def test_R6_while_clients_are_killed_awaiting_a_reply(stage: Stage) -> None:
-    url = stage.url()
-    rep = stage.driver("rep", url, timeout=20000)
-    for i in range(5):
-        client = stage.driver("req", url)
-        client.begin(f"send {i}")
-        assert rep.recv() == str(i)
-        client.kill()
-        assert rep.must("send -s 100000")["us"] < 500_000
-    rep.begin("echo 1000000")
-    others_are_answered(stage, url)
-
-
-def test_R6_while_a_client_never_reads_its_replies(stage: Stage) -> None:
-    url = echo_server(stage)
-    with Peer(stage.panel, "req", url) as peer:
-        requests = peer.greet().protocol.frame(bytes(100_000)) * 300
-        pushing = threading.Thread(target=peer.push, args=(requests, 2))
-        pushing.start()
-        others_are_answered(stage, url, asks=30)
-        pushing.join()
-        others_are_answered(stage, url)
-
-
-def test_R6_rep_send_never_blocks(stage: Stage) -> None:
-    rep, healthy, url = pair(stage, timeout=10000)
-    with Peer(stage.panel, "req", url) as peer:
-        peer.greet()
-        for i in range(4):
-            peer.send(b"big please")
-            # what the server cannot take in while it is owed to this client is the client's loss
-            healthy.begin(f"send {i}")
-            healthy.begin("recv")
-            text = ""
-            while text != str(i):
-                text = rep.recv()
-                line = rep.must("send " + ("-s 16777216" if text == "big please" else text))
-                assert line["us"] < 500_000
-            assert healthy.result()["result"] == 0
-            assert healthy.result()["text"] == str(i)
-
-
-def test_R6_stopped_program(stage: Stage) -> None:
-    url = stage.url()
-    stage.ready("rep", url, "--quiet")
-    stopped = stage.driver("req", url)
-    stopped.begin("send -s 16000000")
-    stopped.send_signal(signal.SIGSTOP)
-    others_are_answered_by_program(stage, url)
-
-
-def others_are_answered_by_program(stage: Stage, url: str) -> None:
-    stage.run("req", "-u", url, "warm")
-    code, lines, _ = stage.run("req", "-u", url, "-n", 20, "-r", 20, "-t", 500, "--quiet", "x")
-    assert code == 0 and lines[-1]["timeouts"] == 0
 
 
 # R8, R9, R11
