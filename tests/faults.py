@@ -97,7 +97,7 @@ FAULTS = [
           "frame conn_read", "test_R1_message_max_itself_and_not_a_byte_more"),
     Fault("spinning-listener", "without descriptors, accept is tried without end", "raw/listener.c",
           "loop_change(listener->loop, &listener->source, 0);", "(void)resume;",
-          "", "test_R7_out_of_descriptors test_P7_out_of_descriptors"),
+          "listener", ""),
     Fault("descriptor-kept", "the descriptor of a client that left stays open", "raw/conn.c",
           "(void)close(conn->source.fd); /* whatever", "/* whatever",
           "", "test_R7_descriptors_of_clients_that_left"),
