@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from programs import Stage, others_are_answered
-from wire import Peer
+from wire import REQUEST, Message, Peer
 
 
 @pytest.mark.heavy
@@ -111,3 +111,15 @@ def others_are_answered_by_program(stage: Stage, url: str) -> None:
     stage.run("req", "-u", url, "warm")
     code, lines, _ = stage.run("req", "-u", url, "-n", 20, "-r", 20, "-t", 500, "--quiet", "x")
     assert code == 0 and lines[-1]["timeouts"] == 0
+
+
+@pytest.mark.panels("raw")  # a library's client has one request under way
+def test_R6_while_a_client_asks_without_end(stage: Stage) -> None:
+    """A thousand requests at once are answered, 5 ms each, in turn with those of others."""
+    url = stage.url()
+    stage.ready("rep", url, "-w", 5, "--quiet")
+    with Peer("raw", "req", url) as peer:
+        peer.socket.sendall(peer.protocol.frame(Message(REQUEST).encode()) * 1000)
+        peer.receive()
+        code, lines, _ = stage.run("req", "-u", url, "-n", 5, "-t", 500)
+        assert code == 0, lines

@@ -3,12 +3,14 @@
 R6: test_clients.py, R7: test_garbage.py, R10: test_signals.py.
 """
 
+import socket
 import time
 import zlib
 
 import pytest
 
 from programs import Driver, Stage, others_are_answered, until
+from wire import Peer
 
 
 def pattern(length: int, seed: int = 0) -> int:
@@ -305,6 +307,23 @@ def test_R11_reply_just_before_close(stage: Stage, length: int) -> None:
         line = req.result()
         assert (line["result"], line.get("crc")) == (length, pattern(length, turn))
     assert min(waits) < 600_000  # it waits 500 ms at most; a busy machine may add to some
+
+
+@pytest.mark.panels("raw")
+@pytest.mark.transports("tcp", "tcp6")
+def test_R11_a_close_with_requests_unread(stage: Stage) -> None:
+    """The kernel answers a close with bytes unread by a reset, which would overtake the reply."""
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=5000)
+    with Peer("raw", "req", url) as peer:
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.socket.sendall(peer.protocol.frame(b"now") * 2)
+        assert rep.recv() == "now"
+        peer.socket.sendall(peer.protocol.frame(b"too late"))
+        rep.must("send -s 65536")
+        rep.begin("close")
+        time.sleep(0.1)  # so that it is closing when the reading begins
+        assert len(peer.receive()) == 65536
 
 
 def test_R11_reply_just_before_exit(stage: Stage) -> None:
