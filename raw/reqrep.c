@@ -16,6 +16,7 @@
 
 enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
+    FRESH_US = 100, /* after a reply its sender is taken to be still there */
     CLOSE_MS = 500, /* a close waits so long for replies on their way */
 };
 
@@ -26,6 +27,7 @@ struct req {
     int timeout_ms;
     uint32_t id; /* of the latest request */
     bool asked; /* and its reply is still to come */
+    int64_t heard; /* when the last reply came */
 };
 
 struct rep {
@@ -41,8 +43,8 @@ struct rep {
 static void
 tune(const struct tuning *tuning, struct framing *framing, int *timeout_ms)
 {
-    size_t max = tuning->message_max != 0 ? tuning->message_max : MESSAGE_MAX;
-    *framing = (struct framing){.ids = true, .max = max};
+    framing->ids = true;
+    framing->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
     *timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
 }
 
@@ -74,9 +76,10 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    /* A server that has gone since is noticed here (R5): a first write to a
-     * connection that the peer has closed would succeed, and be lost. */
-    (void)loop_turn(&req->loop, LOOP_NOW);
+    /* A server that has gone since is noticed here (R5): a first write to it
+     * would succeed, and be lost. */
+    if (clock_now() - req->heard > FRESH_US * CLOCK_US)
+        (void)loop_turn(&req->loop, LOOP_NOW);
     if (dialer->conn.hangup)
         dialer_drop(dialer);
     conn_cancel(&dialer->conn); /* an earlier request that never left: R2 */
@@ -107,6 +110,7 @@ req_recv(struct req *req, const void **data)
                 continue; /* a late reply to an earlier request: R2 */
             req->asked = false;
             dialer_prove(&req->dialer);
+            req->heard = clock_now();
             *data = frame.data;
             return too_long ? -1 : (ssize_t)frame.len;
         }
@@ -228,8 +232,8 @@ rep_send(struct rep *rep, const void *data, size_t len)
     }
     struct conn *conn = &rep->current->conn;
     rep->asked = false;
-    /* What is kept for a client that does not read is bounded, and nobody waits
-     * for it (R6): the rest of a reply begun, and the latest one. */
+    /* Kept for a client that does not read: the rest of a reply, and this (R6).
+     */
     conn_cancel(conn);
     if (conn_write(conn, &rep->framing, rep->id, data, len) < 0)
         conn_detach(conn); /* it has gone; its request stays lent */
