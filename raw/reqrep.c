@@ -1,8 +1,8 @@
 /*
  * Request/reply over plain sockets. A stream has no messages (frame.c makes
- * them), a connection that breaks stays broken (dialer.c makes another), and a
- * descriptor per client means waiting for many at once (loop.c, server.c). What
- * is left here are the two roles: which reply is whose, and whose turn it is.
+ * them), a connection that breaks stays broken (dialer.c makes another), and
+ * many clients are many descriptors (loop.c, server.c). What is left here are
+ * the two roles: which reply is whose, and whose turn it is.
  */
 #include "pattern.h"
 
