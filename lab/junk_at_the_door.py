@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import time
+from typing import Any
 
 from lab_bench import Bench, Observation
 
@@ -21,14 +22,14 @@ ZMTP = b"\xff" + bytes(7) + b"\x01\x7f\x03\x00NULL" + bytes(16) + b"\x00" + byte
 SP = b"\x00SP\x00\x00\x30\x00\x00"
 GREETINGS = {"raw": b"", "zmq": ZMTP, "nanomsg": SP, "nng": SP}
 EXPLANATION = """
-What listens will be spoken to: by port scanners, by browsers, by yesterday's version of your own client.
-Over TCP all four close the connection and go on. Each has checked the greeting; after a right greeting
-the length of the first message is checked before memory is given for it.
+What listens will be spoken to: by port scanners, by browsers, by yesterday's version of your own
+client. Over TCP all four close the connection and go on. Each has checked the greeting; after a
+right greeting the length of the first message is checked before memory is given for it.
 
-Over a UNIX socket nanomsg trusts whoever can reach the path: the byte that says what kind of message follows
-is asserted, not checked, and a wrong one aborts the process, with a line in its standard error that names
-the assertion. An assertion on what others send is a remote off switch. A path needs permissions (the
-directory's), even more so here.
+Over a UNIX socket nanomsg trusts whoever can reach the path: the byte that says what kind of
+message follows is asserted, not checked, and a wrong one aborts the process, with a line in its
+standard error that names the assertion. An assertion on what others send is a remote off switch. A
+path needs permissions (the directory's), even more so here.
 """
 SOURCES = [
     "nanomsg: src/transports/ipc/sipc.c, NN_SIPC_MSG_NORMAL",
@@ -58,14 +59,19 @@ def run(bench: Bench, panel: str) -> Observation:
             closed = throw(url, some)
             client = bench.program("req", "-u", url, "-n", 3, "-t", 1000, "hello").summary()
             status = server.ended(0.0)
-            seen[what] = "died" if status is not None else "served" if client["received"] else "deaf"
+            seen[what] = (
+                "died" if status is not None else "served" if client["received"] else "deaf"
+            )
             if status is not None:
                 how = signal.Signals(-status).name if status < 0 else f"status {status}"
-                words = " ".join(server.stderr().split()) or how
-                bench.say(f"{kind}, {what}: the server died ({how}): {words}")
+                last = (server.stderr().strip().splitlines() or [""])[-1]
+                words = f"{how}: {last}"
+                bench.say(f"{kind}, {what}: the server died, {words}")
             else:
                 hung_up = "the server hung up" if closed else "the server kept listening to it"
-                bench.say(f"{kind}, {what}: {hung_up}; of a good client's 3 requests it answered {client['received']}")
+                bench.say(
+                    f"{kind}, {what}: {hung_up}; {client['received']} of 3 good requests answered"
+                )
             server.kill()
     good = {kind: [w for w in junk if seen[w] == "served"] for kind, seen in data.items()}
     phrase = "; ".join(
@@ -73,13 +79,14 @@ def run(bench: Bench, panel: str) -> Observation:
         for kind, well in good.items()
     )
     if words:
-        phrase += f" ({words})"
+        phrase += f", dies of the rest ({words})"
     tcp, ipc = (len(good[kind]) == len(junk) for kind in ("tcp", "ipc"))
-    return Observation(data, phrase, 1 if tcp and ipc else 2 if tcp else 3)
+    return Observation({**data, "words": words}, phrase, 1 if tcp and ipc else 2 if tcp else 3)
 
 
 def throw(url: str, junk: bytes) -> bool:
     """Sends it; whether the server closed the connection within 0.3 s."""
+    where: Any
     family, where = (
         (socket.AF_UNIX, url[6:])
         if url.startswith("ipc:")

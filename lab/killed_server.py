@@ -4,7 +4,10 @@ from lab_bench import Bench, Observation
 
 THEME = "request/reply"
 ORDER = 20
-QUESTION = "The server is killed while it works on a request, and comes back. What becomes of the request?"
+QUESTION = (
+    "The server is killed while it works on a request, and comes back. What becomes of the "
+    "request?"
+)
 PREDICT = [
     "it is lost, and the client hears nothing until its time-out",
     "the client is told at once",
@@ -12,15 +15,16 @@ PREDICT = [
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-The kernel tells the client's side that the connection has ended; what is made of that is the library's
-choice. nanomsg and NNG keep a copy of the pending request and send it again as soon as there is a
-connection: the client is answered, but the work was done twice, once by a server that died before it
-could say so. If the request was "pay 10 francs", that matters; the remedy is a number in the request by
-which the server recognises a repetition (the message format of this project has one).
+The kernel tells the client's side that the connection has ended; what is made of that is the
+library's choice. nanomsg and NNG keep a copy of the pending request and send it again as soon as
+there is a connection: the client is answered, but the work was done twice, once by a server that
+died before it could say so. If the request was "pay 10 francs", that matters; the remedy is a
+number in the request by which the server recognises a repetition (the message format of this
+project has one).
 
-ZeroMQ connects again and sends nothing: the request is lost, and the client hears so only by its own
-time-out. raw was made like ZeroMQ, the simplest that the contract allows. None of them reports the
-death, though all of them know of it: in ZeroMQ a socket monitor would tell.
+ZeroMQ connects again and sends nothing: the request is lost, and the client hears so only by its
+own time-out. raw was made like ZeroMQ, the simplest that the contract allows. None of them reports
+the death, though all of them know of it: in ZeroMQ a socket monitor would tell.
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_REQ; zmq_socket_monitor(3)",

@@ -6,33 +6,42 @@ from lab_bench import Bench, Observation
 
 THEME = "request/reply"
 ORDER = 30
-QUESTION = "A client gives up on request one and asks two. Then one's answer comes. What does the client get for two?"
+QUESTION = (
+    "A client gives up on request one and asks two. Then one's answer comes. What does the client "
+    "get for two?"
+)
 PREDICT = ["the answer to one", "the answer to two", "an error: it may not ask two"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 SETTINGS = {"raw": ["naive", "ids"], "zmq": ["defaults", "relaxed", "correlate"]}
 EXPLANATION = """
-A stream delivers what was sent, in order, and an answer that nobody waits for is delivered too. A naive
-client on a socket takes it for the answer to its next question, and from then on every answer is the
-previous one's: the classic fault of clients with time-outs. A number in each request, repeated in its
-reply, cures it; raw's framing has one.
+A stream delivers what was sent, in order, and an answer that nobody waits for is delivered too. A
+naive client on a socket takes it for the answer to its next question, and from then on every answer
+is the previous one's: the classic fault of clients with time-outs. A number in each request,
+repeated in its reply, cures it; raw's framing has one.
 
-nanomsg and NNG put such a number into every request and drop replies to any but the latest. ZeroMQ's REQ by
-default refuses the second request altogether: its state machine waits for the reply, for ever, and the
-only way out is to close the socket. ZMQ_REQ_RELAXED alone permits to ask again, and lets in the late
-answer as the new one's: worse than the error. With ZMQ_REQ_CORRELATE, which adds the number, both are right:
-these two belong together.
+nanomsg and NNG put such a number into every request and drop replies to any but the latest.
+ZeroMQ's REQ by default refuses the second request altogether: its state machine waits for the
+reply, for ever, and the only way out is to close the socket. ZMQ_REQ_RELAXED alone permits to ask
+again, and lets in the late answer as the new one's: worse than the error. With ZMQ_REQ_CORRELATE,
+which adds the number, both are right: these two belong together.
 """
 SOURCES = [
     "zmq_setsockopt(3): ZMQ_REQ_RELAXED, ZMQ_REQ_CORRELATE",
     "nn_reqrep(7); nanomsg: rfc/sp-request-reply-01.txt, request id",
     "raw/frame.h; common/CONTRACT.md, R2 and R3",
 ]
-TRY_NEXT = "The clients are lab/probes/late_reply_*.c. Ask three times in a row: what does the naive one get?"
+TRY_NEXT = (
+    "Have lab/probes/late_reply_raw.c ask three times in a row: what does the naive client get?"
+)
 RIGHT = {"asks_again": True, "gets": "answer to two"}
 WRONG = {"asks_again": True, "gets": "answer to one"}
 EXPECTED = {
     "raw": {"naive": WRONG, "ids": RIGHT},
-    "zmq": {"defaults": {"asks_again": False, "gets": "answer to one"}, "relaxed": WRONG, "correlate": RIGHT},
+    "zmq": {
+        "defaults": {"asks_again": False, "gets": "answer to one"},
+        "relaxed": WRONG,
+        "correlate": RIGHT,
+    },
     "nanomsg": {"defaults": RIGHT},
     "nng": {"defaults": RIGHT},
 }
@@ -48,7 +57,8 @@ def run(bench: Bench, panel: str) -> Observation:
         server.must("recv")
         gave_up = client.hear("gave up")
         asked = client.hear("asked again")
-        bench.say(f"{setting}: the client gives up ({gave_up['error']}), asks again: {asked['error'] or 'done'}")
+        bench.say(f"{setting}: the client gives up: {gave_up['error']}")
+        bench.say(f"{setting}: it asks again: {asked['error'] or 'done'}")
         server.must("send answer to one")
         if not asked["error"]:
             server.must("recv")

@@ -11,10 +11,10 @@ PREDICT = ["it fails at once", "it is lost, the next one is answered", "it waits
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
 In all three libraries a connect only leaves an order with a background thread, which tries again
-until somebody listens; a socket of the operating system would have said "connection refused" at once.
-Where the request waits meanwhile differs. ZeroMQ and nanomsg queue it, and the send returns at once;
-NNG has no pipe to put it into and keeps the sender waiting, so send itself lasts until the server is
-there. raw does by hand what the libraries do: it dials again after 10, 20, 40 ... 200 ms.
+until somebody listens; a socket of the operating system would have said "connection refused" at
+once. Where the request waits meanwhile differs. ZeroMQ and nanomsg queue it, and the send returns
+at once; NNG has no pipe to put it into and keeps the sender waiting, so send itself lasts until the
+server is there. raw does by hand what the libraries do: it dials again after 10, 20, 40 ... 200 ms.
 
 How long after the server's start the answer comes is the reconnect interval, not the network: the
 panels set it to 100 ms. NNG's own default is a random time up to a second.

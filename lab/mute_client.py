@@ -16,20 +16,25 @@ PREDICT = ["about a second", "ten seconds or more", "for ever"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 WATCH_SECONDS = 11.0
 EXPLANATION = """
-Each silent connection costs the server a descriptor, of which a process has 1024 by default; a thousand
-of them, and the next honest client is not accepted. So the libraries give a newcomer a time to greet:
-nanomsg a second, NNG ten, both fixed; ZeroMQ 30 seconds, unless ZMQ_HANDSHAKE_IVL says otherwise, as the
-panel does (1 s). raw's protocol has no greeting, so a silent client is as good as one that has not asked
-yet, and is kept: a deadline for the first byte would be a dozen lines more.
+Each silent connection costs the server a descriptor, of which a process has 1024 by default; a
+thousand of them, and the next honest client is not accepted. So the libraries give a newcomer a
+time to greet: nanomsg a second, NNG ten, both fixed; ZeroMQ 30 seconds, unless ZMQ_HANDSHAKE_IVL
+says otherwise, as the panel does (1 s). raw's protocol has no greeting, so a silent client is as
+good as one that has not asked yet, and is kept: a deadline for the first byte would be a dozen
+lines more.
 
-None of them limits those who have greeted and then fall silent: that is an idle client, and welcome.
+None of them limits those who have greeted and then fall silent: that is an idle client, and
+welcome.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_HANDSHAKE_IVL: 30000 ms",
-    "nanomsg: src/transports/utils/streamhdr.c; NNG: src/sp/transport/tcp/tcp.c, negotiation time-out",
+    "nanomsg: src/transports/utils/streamhdr.c",
+    "NNG: src/sp/transport/tcp/tcp.c, the time-out of the negotiation",
     "getrlimit(2), RLIMIT_NOFILE",
 ]
-TRY_NEXT = "How many silent connections until raw serves nobody? ulimit -n 64 in the server's shell makes it quick."
+TRY_NEXT = (
+    "How many silent connections until raw serves nobody? Lower its limit: prlimit --nofile=64."
+)
 KEPT = {"closed_ms": None}
 SECOND = {"closed_ms": [700, 3000]}
 EXPECTED = {

@@ -6,20 +6,24 @@ from lab_bench import Bench, Observation
 
 THEME = "request/reply"
 ORDER = 130
-QUESTION = "A client connects to a port where nobody listens, and to a host that does not exist. What does connect say?"
+QUESTION = (
+    "A client connects to a port where nobody listens, and to a host that does not exist. What "
+    "does connect say?"
+)
 PREDICT = ["connection refused, and unknown host", "nothing: it succeeds", "it waits"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOST = "tcp://no-such-host.invalid:5555"  # RFC 6761: .invalid never exists
 EXPLANATION = """
-connect(2) tells the truth about this moment: refused, no such path; and getaddrinfo knows no such host. In
-the libraries connect only writes down an intention. A thread tries, and tries again, and a refused
-connection is a reason to try later, not an error: who starts first does not matter (lab late-server), and a
-misspelt host name looks for ever like a server that is about to start. The first that a client hears is the
-time-out of its first answer.
+connect(2) tells the truth about this moment: refused, no such path; and getaddrinfo knows no such
+host. In the libraries connect only writes down an intention. A thread tries, and tries again, and a
+refused connection is a reason to try later, not an error: who starts first does not matter (lab
+late-server), and a misspelt host name looks for ever like a server that is about to start. The
+first that a client hears is the time-out of its first answer.
 
-Even of a port that cannot exist some say nothing: ZeroMQ takes its lower 16 bits, as the C library does
-with getaddrinfo; nanomsg looks. This is why common/address.c checks an address and resolves its name before a panel
-sees it. To know more, ZeroMQ offers zmq_socket_monitor, nanomsg nn_get_statistic.
+Even of a port that cannot exist some say nothing: ZeroMQ takes its lower 16 bits, as the C library
+does with getaddrinfo; nanomsg looks. This is why common/address.c checks an address and resolves
+its name before a panel sees it. To know more, ZeroMQ offers zmq_socket_monitor, nanomsg
+nn_get_statistic.
 """
 SOURCES = [
     "connect(2), getaddrinfo(3); RFC 6761, 6.4",
@@ -70,5 +74,7 @@ def run(bench: Bench, panel: str) -> Observation:
     silent = [what for what in asked if data[what] == "succeeds"]
     phrase = "; ".join(f"{what}: {data[what]}" for what in asked)
     if len(silent) == len(asked):
-        phrase = f"succeeds for all of them; the first request tells: {reply.get('error', 'answered')}"
+        phrase = (
+            f"succeeds for all of them; the first request tells: {reply.get('error', 'answered')}"
+        )
     return Observation(data, phrase, 2 if "refused port" in silent else 1)

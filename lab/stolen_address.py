@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lab_bench import Bench, Observation
 
 THEME = "request/reply"
 ORDER = 100
-QUESTION = "A second server binds to an address that is taken: a port, a UNIX path, a path with somebody's file. What happens?"
+QUESTION = (
+    "A second server binds to an address that is taken: a port, a UNIX path, a path with "
+    "somebody's file. What happens?"
+)
 PREDICT = [
     "it is refused each time",
     "it is refused, except that a file in the way is deleted",
@@ -14,16 +19,17 @@ PREDICT = [
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-A port belongs to the kernel, which refuses the second. A UNIX socket's path is a file that stays behind
-when its server dies, so every library has to deal with stale ones, and each does it in its own way.
-ZeroMQ unlinks whatever is at the path and binds anew: the first server lives on, its clients too, but every
-new client reaches the second one, and nobody was told. nanomsg and NNG first try to connect: if somebody
-accepts, the address is in use. In NNG that question hurts the server that is asked: a connection that comes
-and goes without a byte disturbs its listener, and the next client reaches nobody (not always, but mostly).
+A port belongs to the kernel, which refuses the second. A UNIX socket's path is a file that stays
+behind when its server dies, so every library has to deal with stale ones, and each does it in its
+own way. ZeroMQ unlinks whatever is at the path and binds anew: the first server lives on, its
+clients too, but every new client reaches the second one, and nobody was told. nanomsg and NNG first
+try to connect: if somebody accepts, the address is in use. In NNG that question hurts the server
+that is asked: a connection that comes and goes without a byte disturbs its listener, and the next
+client reaches nobody (not always, but mostly).
 
-What is at the path need not be a socket. All three libraries delete a regular file there, without a word.
-The sockets alone refuse it (EADDRINUSE), as they do a stale path; the panels are given addresses that
-common/address.c has checked first, for that reason.
+What is at the path need not be a socket. All three libraries delete a regular file there, without a
+word. The sockets alone refuse it (EADDRINUSE), as they do a stale path; the panels are given
+addresses that common/address.c has checked first, for that reason.
 """
 SOURCES = [
     "unix(7); bind(2), EADDRINUSE; unlink(2)",
@@ -37,7 +43,7 @@ REFUSED = {"client_reaches": "the first server"}
 IN_USE = {"second_bind": "Address already in use", **REFUSED}
 NNG_IN_USE = {"second_bind": "Address in use"}
 CHECKED = {"deleted": False}
-EXPECTED = {
+EXPECTED: dict[str, Any] = {
     "raw": {
         "tcp": IN_USE,
         "ipc": IN_USE,
@@ -92,7 +98,9 @@ def run(bench: Bench, panel: str) -> Observation:
     probe = bench.probe("address", "bind", f"ipc://{path}")
     bound = probe.hear()["error"] or "succeeds"
     deleted = not path.is_file()
-    bench.say(f"the library binds to a path with a file: {bound}; the file is {'gone' if deleted else 'there'}")
+    bench.say(
+        f"the library binds to a path with a file: {bound}; it is {'gone' if deleted else 'there'}"
+    )
     data["file"] = {"bind": bound, "deleted": deleted}
     driver = bench.driver()
     path.unlink(missing_ok=True)

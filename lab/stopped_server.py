@@ -7,8 +7,8 @@ from lab_bench import Bench, Event, Observation
 THEME = "request/reply"
 ORDER = 60
 QUESTION = (
-    "The server is asleep (SIGSTOP). A client asks four times and gives up each time; then it stays, or "
-    "leaves. The server wakes up: which of the four does it run?"
+    "The server is asleep (SIGSTOP). A client asks four times and gives up each time; then it "
+    "stays, or leaves. The server wakes up: which of the four does it run?"
 )
 PREDICT = [
     "all four if the client is still there, none if it has left",
@@ -19,18 +19,18 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 ASKED, TIMEOUT_MS = 4, 200
 EXPLANATION = """
-A stopped process keeps its connections: the kernel goes on accepting bytes for it until the buffers are
-full. To its client a server that sleeps, one that is slow and one behind a broken cable look alike; a
-time-out ends the client's waiting, not the request. No engine takes a request back: the protocols have
-nothing by which a client could. So all of it waits in the server's kernel, and when the server goes on it
-does work for nobody, in the worst moment: after an overload the stale requests delay the fresh ones,
-whose clients give up in turn. A server defends itself with the request's age: the message format here
-carries the time it was sent.
+A stopped process keeps its connections: the kernel goes on accepting bytes for it until the buffers
+are full. To its client a server that sleeps, one that is slow and one behind a broken cable look
+alike; a time-out ends the client's waiting, not the request. No engine takes a request back: the
+protocols have nothing by which a client could. So all of it waits in the server's kernel, and when
+the server goes on it does work for nobody, in the worst moment: after an overload the stale
+requests delay the fresh ones, whose clients give up in turn. A server defends itself with the
+request's age: the message format here carries the time it was sent.
 
-A client that has left helps a little, and by accident. The first reply to a closed connection is answered
-with a reset, which throws away what the server's kernel still holds of it unread; who reads one request at
-a time (raw, nanomsg, NNG) runs those that it had taken by then. ZeroMQ's thread has read all of them
-before your code answers the first.
+A client that has left helps a little, and by accident. The first reply to a closed connection is
+answered with a reset, which throws away what the server's kernel still holds of it unread; who
+reads one request at a time (raw, nanomsg, NNG) runs those that it had taken by then. ZeroMQ's
+thread has read all of them before your code answers the first.
 """
 SOURCES = [
     "kill(2), signal(7), SIGSTOP and SIGCONT",

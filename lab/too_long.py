@@ -4,7 +4,10 @@ from lab_bench import Bench, Observation
 
 THEME = "request/reply"
 ORDER = 90
-QUESTION = "A client sends 1 MB to a server that takes 64 KiB at most. Who notices, and what does it cost on the wire?"
+QUESTION = (
+    "A client sends 1 MB to a server that takes 64 KiB at most. Who notices, and what does it cost"
+    " on the wire?"
+)
 PREDICT = [
     "the client's send fails",
     "the server hangs up, the client times out, 1 MB at most has travelled",
@@ -13,19 +16,21 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 LENGTH, LIMIT, TIMEOUT_MS = 1_000_000, 65_536, 2000
 EXPLANATION = """
-No protocol here negotiates a largest message, so the client cannot know, and its send succeeds. The length
-stands in front of the message; a server may hang up as soon as it has read that. All that the client sees
-is a closed connection, which looks like a network's whim, so the libraries connect again.
+No protocol here negotiates a largest message, so the client cannot know, and its send succeeds. The
+length stands in front of the message; a server may hang up as soon as it has read that. All that
+the client sees is a closed connection, which looks like a network's whim, so the libraries connect
+again.
 
-ZeroMQ closes the connection, forgets the request, and the client times out. nanomsg's REQ cures a lost
-connection by sending the pending request again, to be refused again, every reconnect interval, until
-the client gives up: a request that can never succeed, at full bandwidth. NNG would do the same with
-NN_RCVMAXSIZE set; the panel therefore reads the whole message, drops it, and keeps the connection. raw
-hangs up, as ZeroMQ does, and connects again.
+ZeroMQ closes the connection, forgets the request, and the client times out. nanomsg's REQ cures a
+lost connection by sending the pending request again, to be refused again, every reconnect interval,
+until the client gives up: a request that can never succeed, at full bandwidth. NNG would do the
+same with NN_RCVMAXSIZE set; the panel therefore reads the whole message, drops it, and keeps the
+connection. raw hangs up, as ZeroMQ does, and connects again.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_MAXMSGSIZE",
-    "nn_getsockopt(3), NN_RCVMAXSIZE; nanomsg: src/transports/tcp/stcp.c, src/protocols/reqrep/req.c",
+    "nn_getsockopt(3), NN_RCVMAXSIZE",
+    "nanomsg: src/transports/tcp/stcp.c, src/protocols/reqrep/req.c",
     "common/CONTRACT.md, R8",
 ]
 TRY_NEXT = "The same over ipc: change bench.url() to bench.url('ipc') in this file."
@@ -58,10 +63,11 @@ def run(bench: Bench, panel: str) -> Observation:
         "connections": summary["accepted"],
         "server_counts": told["too_long"],
     }
-    bench.say(f"the client: {reply.get('error', 'answered')}; {up} bytes, {data['connections']} connections")
-    phrase = (
-        f"the client hears: {reply.get('error', 'an answer')}; {data['connections']} connection"
-        f"{'s' if data['connections'] != 1 else ''}, {up / 1e6:.1f} MB sent"
+    heard = reply.get("error", "an answer")
+    bench.say(f"the client: {heard}; {up} bytes, {data['connections']} connections")
+    connections = (
+        "1 connection" if data["connections"] == 1 else f"{data['connections']} connections"
     )
+    phrase = f"the client hears: {heard}; {connections}, {up / 1e6:.1f} MB sent"
     answer = 1 if data["send_fails"] else 3 if times > 1.5 or data["connections"] > 2 else 2
     return Observation(data, phrase, answer)

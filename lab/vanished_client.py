@@ -8,23 +8,27 @@ from lab_bench import Bench, Observation
 
 THEME = "request/reply"
 ORDER = 70
-QUESTION = "The client is killed while the server works on its request. What does the server hear when it answers?"
+QUESTION = (
+    "The client is killed while the server works on its request. What does the server hear when it"
+    " answers?"
+)
 PREDICT = ["an error from send", "a signal (SIGPIPE)", "nothing: send succeeds"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-A reply to nobody succeeds everywhere. With plain sockets it would be the other way round: the first write
-to a closed connection succeeds, the second fails with EPIPE and, unless MSG_NOSIGNAL says otherwise,
-SIGPIPE ends the process (lab second-write). The libraries' threads saw the connection end long before
-the reply, dropped the client's return address, and drop the reply: REP sends to somebody "if still there".
+A reply to nobody succeeds everywhere. With plain sockets it would be the other way round: the first
+write to a closed connection succeeds, the second fails with EPIPE and, unless MSG_NOSIGNAL says
+otherwise, SIGPIPE ends the process (lab second-write). The libraries' threads saw the connection
+end long before the reply, dropped the client's return address, and drop the reply: REP sends to
+somebody "if still there".
 
-That is convenient, and it means that a server of this kind cannot know whether its answer arrived. If
-it must, the client has to say so, in a request of its own.
+That is convenient, and it means that a server of this kind cannot know whether its answer arrived.
+If it must, the client has to say so, in a request of its own.
 
 The connection's descriptor is freed without your doing: the libraries' threads notice its end by
 themselves; raw, which has no thread, in its next call.
 """
 SOURCES = [
-    "zmq_socket(3), ZMQ_REP: if the original requester does not exist any more the reply is silently discarded",
+    "zmq_socket(3), ZMQ_REP: a reply to a requester that has gone is silently discarded",
     "nn_reqrep(7); nanomsg: src/protocols/reqrep/rep.c",
     "send(2), MSG_NOSIGNAL, EPIPE",
     "common/CONTRACT.md, R6",

@@ -156,7 +156,9 @@ def run_all(
 
 def status_of(results: dict[str, dict[str, Outcome]], check: bool) -> int:
     bad = {"broken", "deviates", "unrecorded"} if check else {"broken"}
-    found = [(n, p, o) for n, all_of in results.items() for p, o in all_of.items() if o.status in bad]
+    found = [
+        (n, p, o) for n, all_of in results.items() for p, o in all_of.items() if o.status in bad
+    ]
     for name, panel, outcome in found:
         told = "; ".join(outcome.deviations) or outcome.phrase
         print(f"triptych: lab: {name}, {panel}, {outcome.status}: {told}", file=sys.stderr)
@@ -194,11 +196,18 @@ def main() -> int:
     if not chosen:
         near = [e.name for e in experiments if name in e.name or e.name in name]
         hint = f"; did you mean {near[0]}?" if near else ""
-        complain(2, f"lab: no experiment '{name}'{hint} ./triptych lab lists them" if hint else
-                 f"lab: no experiment '{name}'; ./triptych lab lists them")
+        complain(
+            2,
+            f"lab: no experiment '{name}'{hint} ./triptych lab lists them"
+            if hint
+            else f"lab: no experiment '{name}'; ./triptych lab lists them",
+        )
     panels, left_out = choose_panels(names, "lab")
     for panel in left_out:
-        print(f"triptych: {panel.name} is left out: not built, its library is missing", file=sys.stderr)
+        print(
+            f"triptych: {panel.name} is left out: not built, its library is missing",
+            file=sys.stderr,
+        )
     if not names:  # a panel of one's own takes part when it is asked for
         panels = [panel for panel in panels if panel.name in FOUR]
     known = [panel.name for panel in read_panels() if panel.name in FOUR]

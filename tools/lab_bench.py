@@ -2,8 +2,8 @@
 
 A Bench belongs to one run of one experiment on one panel, in one thread. What was started on it is
 killed at its end, process group by process group, and its folder removed, whatever happened; should
-this process itself be killed, the kernel kills its children (PR_SET_PDEATHSIG, through setpriv, for
-which the thread that started a child must live as long as the child: start children in run() alone).
+this process itself be killed, the kernel kills its children (PR_SET_PDEATHSIG, through setpriv). That
+is bound to the thread that starts a child: start them in run() itself, not in a thread of yours.
 
 Every wait has a limit. A wait for what an experiment needs raises Failed, a wait for what it
 observes returns None or what is false: heard(), ended(), wait_for().

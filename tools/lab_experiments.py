@@ -35,7 +35,18 @@ THEMES = (
     "streams, signals, processes",
     "the lecture's sockets",
 )
-REQUIRED = ("THEME", "ORDER", "QUESTION", "PREDICT", "PANELS", "EXPLANATION", "SOURCES", "TRY_NEXT", "EXPECTED", "run")
+REQUIRED = (
+    "THEME",
+    "ORDER",
+    "QUESTION",
+    "PREDICT",
+    "PANELS",
+    "EXPLANATION",
+    "SOURCES",
+    "TRY_NEXT",
+    "EXPECTED",
+    "run",
+)
 OPTIONAL: dict[str, Any] = {"needs": [], "timing": False}
 RUN_SECONDS = 60.0  # no run of an experiment on one panel takes longer
 
@@ -109,7 +120,7 @@ def load_all(folder: Path = FOLDER) -> list[Experiment]:
 
 
 def lack(need: str) -> str:
-    """What is missing of "namespaces", "package:NAME", "program:NAME", "cores:N"; empty: nothing."""
+    """What is missing of namespaces, package:NAME, program:NAME or cores:N; empty: nothing."""
     kind, _, name = need.partition(":")
     if kind == "namespaces":
         trial = ["unshare", "-n", "true"] if os.geteuid() == 0 else ["unshare", "-rn", "true"]
@@ -162,11 +173,12 @@ def words(expected: Any) -> str:
 
 def deviations(expected: dict[str, Any], data: dict[str, Any]) -> list[str]:
     """A line for each key that is not as recorded."""
-    return [
-        f"{key}: expected: {words(value)}; observed: {words(data.get(key)) if key in data else 'not observed'}"
-        for key, value in expected.items()
-        if key not in data or not fits(value, data[key])
-    ]
+    lines = []
+    for key, value in expected.items():
+        if key not in data or not fits(value, data[key]):
+            seen = words(data[key]) if key in data else "not observed"
+            lines.append(f"{key}: expected: {words(value)}; observed: {seen}")
+    return lines
 
 
 def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
@@ -245,7 +257,8 @@ class Running:
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             outcome = Outcome(
-                "broken", f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+                "broken",
+                f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
             )
         if self.overdue:
             outcome = Outcome("broken", f"took more than {RUN_SECONDS:g} s")

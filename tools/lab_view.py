@@ -183,7 +183,9 @@ def versions(panels: list[Panel]) -> dict[str, str]:
     """What each panel says of its library."""
     said = {}
     for panel in panels:
-        done = subprocess.run([panel.program("rep"), "-V"], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            [panel.program("rep"), "-V"], capture_output=True, text=True, timeout=10
+        )
         said[panel.name] = done.stdout.strip().removeprefix(panel.name).strip(" ()")
     return said
 
@@ -241,7 +243,8 @@ def as_markdown(
     lines = [
         "# The lab's results",
         "",
-        f"Written by `./triptych lab all --markdown` on {time.strftime('%Y-%m-%d')}, on {machine()}.",
+        "Written by `./triptych lab all --markdown`, "
+        f"{time.strftime('%Y-%m-%d')}, on {machine()}.",
         f"{said}. {tally(results)}, in {seconds:.0f} s.",
         "",
         "Each cell is what a run observed; `./triptych lab NAME` repeats it and explains it.",
