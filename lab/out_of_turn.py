@@ -45,7 +45,7 @@ TURNS: dict[str, Any] = {
 EXPECTED = {
     "raw": TURNS,
     "zmq": {**TURNS, "rep_takes_twice": "fails"},
-    "nanomsg": TURNS,
+    "nanomsg": {**TURNS, "server_ran": [1, 2]},  # 1: the first was not written yet
     "nng": TURNS,
 }
 
@@ -60,6 +60,10 @@ def run(bench: Bench, panel: str) -> Observation:
     answer = server.call("send nobody asked")
     bench.say(f"the server answers before it was asked: {answer.get('error', 'done')}")
 
+    client.must("send warm")  # so that the connection stands
+    server.must("recv")
+    server.must("send warm")
+    client.must("recv")
     sends = [client.call("send one"), client.call("send two")]
     ran = 0
     if sends[1]["result"] < 0:

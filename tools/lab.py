@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import difflib
 import json
 import os
 import resource
@@ -63,8 +64,13 @@ class Parser(argparse.ArgumentParser):
 
 def rerun(running: Running, check: bool) -> None:
     """The second chance of what is bound to timing, where a difference is a failure."""
-    for panel, outcome in running.outcomes.items():
-        if check and running.experiment.timing and outcome.status in ("deviates", "broken"):
+    for panel, outcome in list(running.outcomes.items()):
+        if (
+            check
+            and not running.stopped
+            and running.experiment.timing
+            and outcome.status in ("deviates", "broken")
+        ):
             running.again(panel)
 
 
@@ -144,7 +150,7 @@ def run_all(
             except BaseException:
                 stopped.set()
                 for running in runs.values():
-                    running.close()
+                    running.stop()
                 raise
         for experiment in experiments:
             if experiment.timing:
@@ -194,14 +200,9 @@ def main() -> int:
     name = name.replace("_", "-")
     chosen = [e for e in experiments if name in (e.name, "all")]
     if not chosen:
-        near = [e.name for e in experiments if name in e.name or e.name in name]
-        hint = f"; did you mean {near[0]}?" if near else ""
-        complain(
-            2,
-            f"lab: no experiment '{name}'{hint} ./triptych lab lists them"
-            if hint
-            else f"lab: no experiment '{name}'; ./triptych lab lists them",
-        )
+        near = difflib.get_close_matches(name, [e.name for e in experiments], 1, 0.5)
+        hint = f" did you mean {near[0]}?" if near else ""
+        complain(2, f"lab: no experiment '{name}';{hint} ./triptych lab lists them")
     panels, left_out = choose_panels(names, "lab")
     for panel in left_out:
         print(

@@ -205,6 +205,7 @@ class Running:
         self.outcomes: dict[str, Outcome] = {}
         self.benches: dict[str, Bench] = {}
         self.overdue = False
+        self.stopped = False  # by Ctrl-C
 
     def run(self) -> dict[str, Outcome]:
         """To its end; an exception (Ctrl-C) leaves nothing running."""
@@ -225,7 +226,7 @@ class Running:
                         self.close()
                         deadline += RUN_SECONDS
             except BaseException:
-                self.close()
+                self.stop()
                 for thread in threads:
                     thread.join(5)
                 raise
@@ -239,6 +240,11 @@ class Running:
         self.outcomes[panel] = once.run()[panel]
         self.outcomes[panel].reruns = before.reruns + 1
 
+    def stop(self) -> None:
+        """Ends it, from any thread; nothing of it begins any more."""
+        self.stopped = True
+        self.close()
+
     def close(self) -> None:
         for bench in list(self.benches.values()):
             bench.close()
@@ -247,6 +253,8 @@ class Running:
         started = time.monotonic()
         bench = Bench(panel, lambda text: self.say(panel, text))
         self.benches[panel] = bench
+        if self.stopped:  # between its making and its being known
+            bench.close()
         try:
             with bench:
                 outcome = judge(self.experiment, panel, self.experiment.run(bench, panel))
