@@ -6,7 +6,9 @@ by ./triptych lab all --check.
 
 import json
 import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -344,3 +346,50 @@ def test_what_an_experiment_refers_to_is_there() -> None:
         for path in re.findall(r"\b(?:raw|zmq|nng|common|wire|lab)/[\w/]+\.\w+\b", told):
             if not re.search(rf"(nanomsg|NNG|libzmq): \S*{re.escape(path)}", told):
                 assert (ROOT / path).exists(), f"{e.name}: {path}"
+
+
+def test_the_prediction_is_asked_on_a_terminal(fake: Any) -> None:
+    fake.write("one_thing")
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TRIPTYCH_LAB": str(fake.folder), "TERM": "dumb"}
+    process = subprocess.Popen(
+        [*LAB, "one-thing"], stdin=slave, stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    shown = ""
+
+    def shows(text: str) -> bool:
+        nonlocal shown
+        if select.select([master], [], [], 0.05)[0]:
+            try:
+                shown += os.read(master, 65536).decode()
+            except OSError:  # the other end is closed
+                return True
+        return text in shown
+
+    until(lambda: shows("or Enter"), 20)
+    os.write(master, b"7\n2\n")  # there is no 7: asked again
+    until(lambda: shows("Something else."), 20)
+    assert process.wait(20) == 0
+    os.close(master)
+    assert shown.index("2  two") < shown.index("now it happens"), "asked too late"
+    assert "You expected: two. So it was in raw." in shown
+
+
+def test_the_template_of_the_readme_runs(fake: Any) -> None:
+    text = (ROOT / "lab" / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    fake.folder.mkdir()
+    (fake.folder / "template.py").write_text(block)
+    status, out, err = fake.run("template", "raw")
+    assert status == 0 and "comes first" in out and "not observed" not in out, err
+
+
+def test_the_readme_names_experiments_that_exist() -> None:
+    text = (ROOT / "lab" / "README.md").read_text()
+    named = set(re.findall(r"`(?:\./triptych )?lab ([a-z]+-[a-z-]+)", text))
+    experiments = lab.load_all(ROOT / "lab")
+    there = {e.name for e in experiments}
+    assert {"late-server", "killed-server"} <= named & there
+    if {e.theme for e in experiments} == set(lab.THEMES):
+        assert named <= there
