@@ -22,10 +22,11 @@ from conftest import ROOT
 from programs import until
 
 sys.path.insert(0, str(ROOT / "tools"))
-os.environ.setdefault("TRIPTYCH_BUILD", str(ROOT / "build"))
 pytest.importorskip("rich")
 
+import lab_bench  # noqa: E402
 import lab_experiments as lab  # noqa: E402
+import panels  # noqa: E402
 from lab_bench import Bench, Failed, Skip  # noqa: E402
 
 LAB = ["/usr/bin/python3", "-B", str(ROOT / "tools" / "lab.py")]
@@ -86,16 +87,14 @@ def fake(tmp_path: Path) -> Any:
     return Fake()
 
 
-def build_has_raw(pytestconfig: pytest.Config) -> Path:
-    return ROOT / str(pytestconfig.getoption("--build"))
-
-
 @pytest.fixture(autouse=True)
 def needs_raw(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    build = build_has_raw(pytestconfig)
+    build = ROOT / str(pytestconfig.getoption("--build"))
     if not (build / "raw-rep").exists():
         pytest.skip("raw is not built")
     monkeypatch.setenv("TRIPTYCH_BUILD", str(build))
+    monkeypatch.setattr(panels, "BUILD", build)
+    monkeypatch.setattr(lab_bench, "BUILD", build)
     yield
 
 
