@@ -26,10 +26,12 @@ ZeroMQ always leaves the writing to its thread, so exit and even zmq_close make 
 small reply mostly loses; zmq_ctx_term is what waits until all is sent (ZMQ_LINGER, for ever by
 default).
 
-nanomsg and NNG try to write at once, in the sender's own call. What the kernel takes in that call
-is safe: always a small reply; in NNG also 1 MB over loopback. The rest of nanomsg's is lost even
-after nn_close, since NN_LINGER, once meant for just that, does nothing in either. The remedy is a
-pause, or better an acknowledgement by the client.
+nanomsg and NNG try to write at once, in the sender's own call, and what the kernel takes in that
+call is safe: always a small reply. Of a large one nanomsg writes what fits the kernel's send
+buffer, which it sets to 128 KiB (NN_SNDBUF), and loses the rest even if nn_close is called:
+NN_LINGER, once meant for just that, does nothing. NNG leaves the buffer's size to the kernel, which
+over loopback takes 1 MB at a time; a longer reply or a real network would show the same loss. The
+remedy is a pause, or better an acknowledgement by the client.
 """
 SOURCES = [
     "zmq_ctx_term(3); zmq_setsockopt(3), ZMQ_LINGER",

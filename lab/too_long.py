@@ -21,11 +21,11 @@ length stands in front of the message; a server may hang up as soon as it has re
 the client sees is a closed connection, which looks like a network's whim, so the libraries connect
 again.
 
-ZeroMQ closes the connection, forgets the request, and the client times out. nanomsg's REQ cures a
-lost connection by sending the pending request again, to be refused again, every reconnect interval,
-until the client gives up: a request that can never succeed, at full bandwidth. NNG would do the
-same with NN_RCVMAXSIZE set; the panel therefore reads the whole message, drops it, and keeps the
-connection. raw hangs up, as ZeroMQ does, and connects again.
+ZeroMQ closes the connection, forgets the request, and the client times out; raw does the same.
+nanomsg's REQ cures a lost connection by sending the pending request again, to be refused again,
+every reconnect interval, until the client gives up: a request that can never succeed, at full
+bandwidth. In NNG a client whose connection is closed in the midst of a long send may stay dead, so
+the panel sets no limit there: it reads the whole message, drops it, and keeps the connection.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_MAXMSGSIZE",
