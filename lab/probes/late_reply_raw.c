@@ -1,0 +1,69 @@
+/*
+ * A client on a plain socket that gives up on a request and asks the next one.
+ *
+ *   late-reply-raw naive|ids tcp://127.0.0.1:PORT
+ *
+ * naive: takes the next frame that comes for the answer; ids: only the one that carries the
+ * request's number. Raw's framing: length u32 | request id u32 | message.
+ */
+#include "late_reply.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+static int
+ask(int fd, uint32_t id, const char *text)
+{
+    uint32_t len = (uint32_t)strlen(text);
+    uint32_t head[] = {htonl(len + 4), htonl(id)};
+    if (send(fd, head, sizeof(head), MSG_MORE) < 0)
+        return -1;
+    return send(fd, text, len, 0) < 0 ? -1 : 0;
+}
+
+/* The text of the next frame, or of the next one with that id if it is not 0. */
+static ssize_t
+receive(int fd, uint32_t id, char text[64], int timeout_ms)
+{
+    struct timeval limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    uint32_t head[2];
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    do {
+        if (recv(fd, head, sizeof(head), MSG_WAITALL) != sizeof(head))
+            return -1;
+        if (ntohl(head[0]) > 4 + 64 ||
+            recv(fd, text, ntohl(head[0]) - 4, MSG_WAITALL) != (ssize_t)ntohl(head[0]) - 4)
+            return -1;
+    } while (id != 0 && ntohl(head[1]) != id);
+    return (ssize_t)ntohl(head[0]) - 4;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc != 3)
+        return 2;
+    int ids = strcmp(argv[1], "ids") == 0;
+    char text[64];
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)atoi(strrchr(argv[2], ':') + 1)),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || ask(fd, 1, "one") < 0)
+        return 1;
+
+    ssize_t n = receive(fd, ids ? 1 : 0, text, GIVE_UP_MS);
+    say("gave up", n < 0 ? strerror(errno) : "", text, n < 0 ? 0 : (int)n);
+    say("asked again", ask(fd, 2, "two") < 0 ? strerror(errno) : "", "", 0);
+    n = receive(fd, ids ? 2 : 0, text, WAIT_MS);
+    say("received", n < 0 ? strerror(errno) : "", text, n < 0 ? 0 : (int)n);
+    return 0;
+}
