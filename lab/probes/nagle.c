@@ -9,7 +9,6 @@
 #include "pair.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
 

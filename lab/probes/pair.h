@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,13 +85,15 @@ pair_get(char *message, int timeout_ms)
 #else
 static int pair;
 
-/* tcp://127.0.0.1:PORT; waits for the other end, as the libraries do by themselves. */
+/* tcp://1.2.3.4:PORT; waits for the other end, as the libraries do by themselves. */
 static inline int
 pair_open(const char *url, int binds)
 {
     struct sockaddr_in to = {.sin_family = AF_INET};
+    char host[16] = "";
+    sscanf(url, "tcp://%15[^:]", host);
     to.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_addr.s_addr = inet_addr(host);
     int one = 1;
     pair = socket(AF_INET, SOCK_STREAM, 0);
     setsockopt(pair, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
