@@ -51,7 +51,7 @@ open_receiver(void)
 #if defined(WITH_ZMQ)
     context = zmq_ctx_new();
     receiver = zmq_socket(context, ZMQ_PAIR);
-    return zmq_bind(receiver, "inproc://close");
+    return zmq_bind(receiver, "tcp://127.0.0.1:*");
 #elif defined(WITH_NN)
     receiver = nn_socket(AF_SP, NN_PAIR);
     return nn_bind(receiver, "inproc://close");
