@@ -7,7 +7,6 @@ ORDER = 70
 QUESTION = "A publisher sends one event and leaves at once. Does the event arrive?"
 PREDICT = ["always: the send had succeeded", "if it is closed before the exit", "only with something that waits"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
-TIMING = True
 EXPLANATION = """
 A send that succeeded has handed the message over: to the kernel, or to a thread of this process. The
 kernel goes on delivering when the process has ended; a thread does not.

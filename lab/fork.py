@@ -21,8 +21,8 @@ open sockets in each process.
 """
 SOURCES = [
     "fork(2); pthread_atfork(3)",
-    "libzmq: src/signaler.cpp and src/ctx.cpp, which compare the process's number; zmq_ctx_new(3)",
-    "NNG: src/platform/posix/posix_thread.c: \"nng is not fork-reentrant safe\"",
+    'libzmq: src/signaler.cpp: "we have forked ... emulate an interrupt response"',
+    'NNG: src/platform/posix/posix_thread.c: "nng is not fork-reentrant safe"',
     "lab/probes/fork.c",
 ]
 TRY_NEXT = "Let the child send ten messages of 100 kB instead of one of 16 bytes."
@@ -40,8 +40,9 @@ def run(bench: Bench, panel: str) -> Observation:
     child = "SIGABRT" if said["child"] == "ABRT" else said["child"]
     data = {"child": child, "arrived": said["child_arrived"], "parent_goes_on": said["parent_arrived"]}
     bench.say(f"the child: {child}")
-    what = {"sent": "its send succeeds", "SIGABRT": "it is aborted", "hangs": "it hangs"}.get(child, f"its send fails: {child}")
-    phrase = what + (" and arrives" if data["arrived"] else "")
+    what = {"sent": "its send succeeds", "SIGABRT": "it is aborted", "hangs": "it hangs"}
+    phrase = what.get(child, f"its send fails: {child}")
+    phrase += " and arrives" if data["arrived"] else ""
     phrase += "; the parent goes on" if data["parent_goes_on"] else "; the parent's connection is broken too"
     answer = 1 if data["arrived"] else {"SIGABRT": 3, "hangs": 4}.get(child, 2)
     return Observation(data, phrase, answer)

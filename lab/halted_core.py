@@ -13,8 +13,8 @@ EXPLANATION = """
 They never work at the same time, so there is nothing to share. And a core whose process waits is halted:
 to wake it takes an interrupt from the other core, and in a virtual machine a turn through the host, which
 costs more than all the rest of the round trip. On one core the kernel only switches from one to the
-other. That is why two benchmarks of one program can differ tenfold, and why ours say which core each
-process had.
+other. That is why two benchmarks of one program can differ several times over, and why ours say which
+core each process had.
 
 The cure is not to fall asleep so soon: receives that do not block, with sched_yield between them, for at
 most 50 us, before the one that blocks. The core is not halted then, and the byte is usually there. It costs
@@ -23,8 +23,11 @@ the worst choice on one core: it keeps out the very process that it waits for.
 
 Where other programs keep the cores busy, they are not halted, and the difference is smaller.
 """
-SOURCES = ["sched_yield(2); socket(7), SO_BUSY_POLL; kernel documentation: cpuidle haltpoll", "lab/probes/halted-core.c"]
-TRY_NEXT = "./triptych wire and demo with --cpu: how much of a library's latency is waking its own thread?"
+SOURCES = [
+    "sched_yield(2); socket(7), SO_BUSY_POLL; Linux: Documentation/virt/guest-halt-polling.rst",
+    "lab/probes/halted-core.c",
+]
+TRY_NEXT = "build/zmq-rep and build/zmq-req, both with --cpu 0, then with --cpu 0 and --cpu 1: compare their latencies."
 EXPECTED = {"raw": {"two_by_one": [1.1, 100], "yield_by_two": [0, 0.9]}}
 
 

@@ -25,7 +25,7 @@ benchmarks miss it.
 SOURCES = [
     "RFC 896 (Nagle); RFC 1122, 4.2.3.2 (delayed acknowledgement), 4.2.3.4; tcp(7), TCP_NODELAY",
     "libzmq: src/tcp.cpp, tune_tcp_socket; nn_tcp(7), NN_TCP_NODELAY",
-    "NNG: src/compat/nanomsg/nn.c, nn_socket",
+    'NNG: src/compat/nanomsg/nn.c, nn_socket: "legacy sockets have nodelay disabled"',
     "lab/probes/nagle.c",
 ]
 TRY_NEXT = "Put both messages into one write (writev, MSG_MORE): is TCP_NODELAY still needed?"

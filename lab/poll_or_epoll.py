@@ -4,7 +4,10 @@ from lab_bench import Bench, Observation
 
 THEME = "streams, signals, processes"
 ORDER = 100
-QUESTION = "A server waits for any of 5000 connections; one has something. What does the wait cost with poll, and with epoll?"
+QUESTION = (
+    "A server waits for any of 5000 connections; one has something. "
+    "What does the wait cost with poll, and with epoll?"
+)
 PREDICT = ["the same", "poll some ten times as much", "poll a thousand times as much and more"]
 PANELS = ["raw"]
 TIMING = True
@@ -16,7 +19,11 @@ connections there is nothing to choose between them; select is like poll, up to 
 
 libzmq, nanomsg and NNG use epoll where there is one, as raw does (raw/loop.c).
 """
-SOURCES = ["poll(2), epoll(7), select(2)", "Stevens, UNIX Network Programming, chapter 6", "lab/probes/idle-connections.c"]
+SOURCES = [
+    "poll(2), epoll(7), select(2)",
+    "Stevens, UNIX Network Programming, chapter 6",
+    "lab/probes/idle-connections.c",
+]
 TRY_NEXT = "Let all 5000 speak at once: what is epoll's advantage then?"
 EXPECTED = {"raw": {"poll_by_epoll": [50, 100_000], "epoll_us": [0.05, 50], "few_poll_by_epoll": [0.2, 50]}}
 

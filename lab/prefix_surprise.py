@@ -30,11 +30,12 @@ SOURCES = [
     "NNG: src/sp/protocol/pubsub0/sub.c: a topic that is there already is not added again; raw/prefixes.c likewise",
 ]
 TRY_NEXT = "Subscribe to the empty prefix and to tx, then unsubscribe the empty one."
+NO_ENTRY = "Entry not found"
 EXPECTED = {
     "raw": {"tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False},
     "zmq": {"tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False, "unknown": "accepted"},
     "nanomsg": {"tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False, "unknown": "SIGSEGV"},
-    "nng": {"tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False, "unknown": "Entry not found"},
+    "nng": {"tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False, "unknown": NO_ENTRY},
 }
 TRAVEL_MS = 200  # for a subscription's way to the publisher
 

@@ -24,7 +24,7 @@ its send said otherwise; no later call will ever tell.
 No library lets it come to that. ZeroMQ's connecting end keeps its queue while nobody is there, and a
 send goes into the queue: success, for as long as there is room. nanomsg and NNG know that there is no
 peer, and a send that may not wait says EAGAIN; one that may, waits. All of them see the end of the
-connection in a thread of theirs, and all give MSG_NOSIGNAL or ignore the signal.
+connection in a thread of theirs, and none lets SIGPIPE through to the program.
 """
 SOURCES = [
     "send(2), EPIPE and MSG_NOSIGNAL; signal(7), SIGPIPE; RFC 9293 (TCP), 3.5.2: reset generation",

@@ -35,10 +35,11 @@ The other subscriber is not slowed down by this one anywhere. If it lost some by
 them by itself: 16 messages at the publisher are six milliseconds at this pace.
 """
 SOURCES = [
-    "zmq_socket(3), ZMQ_PUB: \"any messages that would be sent to the subscriber in question shall instead be dropped\"",
+    'zmq_socket(3), ZMQ_PUB: "messages that would be sent to the subscriber in question shall instead be dropped"',
     "zmq_setsockopt(3), ZMQ_SNDHWM, ZMQ_RCVHWM: 1000 messages",
     "nn_getsockopt(3), NN_SNDBUF, NN_RCVBUF: 128 kB; nanomsg: src/protocols/utils/dist.c",
-    "NNG: src/sp/protocol/pubsub0/pub.c (16 messages) and sub.c (128; the oldest is dropped); src/compat/nanomsg/nn.c",
+    "NNG: src/sp/protocol/pubsub0/pub.c (16 messages), sub.c (128; the oldest is dropped)",
+    "NNG: src/compat/nanomsg/nn.c: NN_SNDBUF and NN_RCVBUF divided by 1024",
     "raw/log.h",
 ]
 TRY_NEXT = "Replace ipc by tcp in this file: how much does the kernel hold then?"

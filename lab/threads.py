@@ -1,6 +1,7 @@
 """How many threads a socket starts, and closing one from another thread."""
 
 import os
+from typing import Any
 
 from lab_bench import Bench, Child, Observation
 
@@ -51,7 +52,7 @@ def became(probe: Child) -> str:
 def run(bench: Bench, panel: str) -> Observation:
     driver = bench.driver("req", bench.url())
     bench.pause(0.1)
-    data = {"threads": driver.status("Threads"), "descriptors": len(os.listdir(f"/proc/{driver.pid}/fd"))}
+    data: dict[str, Any] = {"threads": driver.status("Threads"), "descriptors": len(os.listdir(f"/proc/{driver.pid}/fd"))}
     bench.say(f"a process with one request socket: {data['threads']} threads, {data['descriptors']} descriptors")
     tries = [became(probe) for probe in [bench.probe("close-thread") for _ in range(TRIES)]]
     data["close"] = "SIGABRT" if "SIGABRT" in tries else tries[0]

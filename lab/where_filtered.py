@@ -19,7 +19,7 @@ cannot forget it. Where bandwidth matters, nanomsg's way is one address per topi
 """
 SOURCES = [
     "RFC 29 (29/PUBSUB): filtering at the publisher; RFC 37 (ZMTP 3.1), SUBSCRIBE",
-    'nn_pubsub(7); nanomsg: rfc/sp-protocol-ids.txt and src/protocols/pubsub/sub.c, which filters in "recv"',
+    "nn_pubsub(7); nanomsg: src/protocols/pubsub/xsub.c, nn_xsub_recv: the filter",
     "NNG: src/sp/protocol/pubsub0/sub.c",
 ]
 TRY_NEXT = "./triptych wire shows the bytes; subscribe to both topics and count again."
