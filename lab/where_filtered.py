@@ -1,0 +1,51 @@
+"""Events that nobody wants: are they sent all the same?"""
+
+from lab_bench import Bench, Observation
+
+THEME = "publish/subscribe"
+ORDER = 40
+QUESTION = "1000 events of 1000 bytes, and one subscriber, who wants none of them. How many bytes travel to it?"
+PREDICT = ["hardly any: the publisher filters", "a megabyte: the subscriber filters"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+"Subscribe" can be an order or a sieve. In ZeroMQ (since version 3) and in raw it is an order: the
+prefix travels to the publisher, which sends what matches. In nanomsg and NNG it is a sieve: the protocol
+has no way to tell the publisher anything, all events go to all subscribers, and each library
+throws away what was not asked for, after it has crossed the network, been received and been allocated.
+
+That costs bandwidth, and the subscriber's processor time, for each subscriber. It has its advantages too: the
+publisher does no work per prefix, a new subscription works at once, and a broken publisher
+cannot forget it. Where bandwidth matters, nanomsg's way is one address per topic.
+"""
+SOURCES = [
+    "RFC 29 (29/PUBSUB): filtering at the publisher; RFC 37 (ZMTP 3.1), SUBSCRIBE",
+    "nn_pubsub(7); nanomsg: src/protocols/pubsub/xsub.c, nn_xsub_recv: the filter",
+    "NNG: src/sp/protocol/pubsub0/sub.c",
+]
+TRY_NEXT = "./triptych wire shows the bytes; subscribe to both topics and count again."
+EXPECTED = {
+    "raw": {"bytes": [0, 500], "back": [10, 200], "received": 0},
+    "zmq": {"bytes": [50, 1000], "back": [50, 500], "received": 0},
+    "nanomsg": {"bytes": [1_000_000, 1_100_000], "back": [8, 50], "received": 0},
+    "nng": {"bytes": [1_000_000, 1_100_000], "back": [8, 50], "received": 0},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    url, front = bench.url(), bench.url()
+    publisher = bench.driver("pub", url)
+    tap = bench.tap(front, url)
+    sub = bench.driver("sub", front, timeout=300)
+    sub.must("subscribe weather")
+    if sub.call("recv")["result"] >= 0:  # and connects meanwhile
+        bench.say("an event came that nobody published")
+    publisher.must("idle 500")
+    bench.say("1000 events, none of them about the weather")
+    publisher.must("burst 1000 1000 2000")
+    received = sub.call("recv")["result"] >= 0
+    publisher.must("idle 300")
+    stats = tap.stats()
+    data = {"bytes": stats["down"]["received"], "back": stats["up"]["received"], "received": int(received)}
+    many = data["bytes"] > 100_000
+    phrase = f"{data['bytes']} bytes to the subscriber: filtered " + ("there" if many else "by the publisher")
+    return Observation(data, phrase, 2 if many else 1)
