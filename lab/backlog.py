@@ -1,12 +1,14 @@
 """A server that listens and does not accept."""
 
+from typing import Any
+
 from lab_bench import Bench, Observation
 
 THEME = "the lecture's sockets"
 ORDER = 10
 QUESTION = (
     '"The backlog is the number of clients that may wait; all others are refused," says the lecture. A server '
-    'calls listen(fd, 2) and never accepts. How many clients connect, and what does the next one see?'
+    "calls listen(fd, 2) and never accepts. How many clients connect, and what does the next one see?"
 )
 PREDICT = [
     "none connects before the server accepts",
@@ -37,8 +39,8 @@ SOURCES = [
     "Linux: include/net/sock.h, sk_acceptq_is_full(); tcp_conn_request(); net/unix/af_unix.c, unix_recvq_full()",
     "RFC 6298, section 2: the first retransmission after one second",
 ]
-TRY_NEXT = "Set /proc/sys/net/ipv4/tcp_abort_on_overflow to 1 on a machine of your own; does the next one see it?"
-OF_BOTH = {
+TRY_NEXT = "Stop raw-rep with SIGSTOP and connect to it; what do Recv-Q and Send-Q mean on its line of ss -lnt?"
+OF_BOTH: dict[str, Any] = {
     "waiting": BACKLOG + 1,
     "sent": 5,
     "server_gone": "Connection reset by peer",
@@ -52,7 +54,7 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict:
+def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
     probe = bench.probe("backlog", where, BACKLOG)
     following, waiting = probe.hear("next"), probe.hear("waiting")
     bench.say(f"{name}: {waiting['result']} are connected; the next one, after 300 ms: {following['error']}")

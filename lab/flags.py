@@ -9,7 +9,7 @@ THEME = "the lecture's sockets"
 ORDER = 40
 QUESTION = (
     '"MSG_OOB sends urgent data, which overtakes the rest," says the lecture. Over TCP a client sends abc, '
-    'then XY with MSG_OOB, then def. What does the server\'s plain recv return, with room for all?'
+    "then XY with MSG_OOB, then def. What does the server's plain recv return, with room for all?"
 )
 PREDICT = [
     "XYabcdef: the urgent bytes come first",
@@ -100,8 +100,8 @@ def run(bench: Bench, panel: str) -> Observation:
     if not routes:
         bench.say("MSG_DONTROUTE is left out: no network namespace of one's own here, or no ip(8)")
         routes = {step: NO_NAMESPACE for step in EXPECTED["raw"] if step not in ("tcp", "unix")}
-    seen = (tcp.get("recv up to the mark"), tcp.get("recv behind the mark"))
-    answer = {(4, 3): 4, (8, None): 3, (6, None): 2}.get(seen, 0)
+    seen: tuple[Any, Any] = (tcp.get("recv up to the mark"), tcp.get("recv behind the mark"))
+    answer = 4 if seen == (4, 3) else {8: 3, 6: 2}.get(seen[0], 0)
     beyond = routes["behind a router, MSG_DONTROUTE"]
     phrase = (
         f"of 8 bytes the first recv returns {seen[0]}, one with MSG_OOB {tcp.get('recv with MSG_OOB')}, "

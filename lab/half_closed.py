@@ -8,8 +8,8 @@ THEME = "the lecture's sockets"
 ORDER = 60
 QUESTION = (
     '"shutdown closes one direction of a connection," says the lecture. The client sends its question and '
-    'calls shutdown(fd, SHUT_WR); the server reads to the end of the file and then answers. What becomes of '
-    'the answer?'
+    "calls shutdown(fd, SHUT_WR); the server reads to the end of the file and then answers. What becomes of "
+    "the answer?"
 )
 PREDICT = [
     "the server's send fails: the client has closed",
@@ -39,7 +39,7 @@ SOURCES = [
     "Linux: net/ipv4/tcp.c, tcp_shutdown(): the receiving direction is left alone",
 ]
 TRY_NEXT = "nc -N sends the FIN at the end of its input, nc without -N does not: which server notices?"
-OF_BOTH = {
+OF_BOTH: dict[str, Any] = {
     "server receives": 8,
     "server receives the end": 0,
     "server answers": 6,

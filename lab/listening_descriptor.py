@@ -8,8 +8,8 @@ THEME = "the lecture's sockets"
 ORDER = 50
 QUESTION = (
     '"The server\'s socket only listens; accept returns another one for each client," says the lecture. A '
-    'client has connected and sent hello, poll says that the listening descriptor is readable. What does '
-    'reading it say, over TCP?'
+    "client has connected and sent hello, poll says that the listening descriptor is readable. What does "
+    "reading it say, over TCP?"
 )
 PREDICT = [
     "hello",

@@ -6,7 +6,7 @@ THEME = "the lecture's sockets"
 ORDER = 20
 QUESTION = (
     '"A UNIX socket\'s address is a path, and bind creates a file there," says the lecture. The server exits. '
-    'What does the next server get when it binds the same path?'
+    "What does the next server get when it binds the same path?"
 )
 PREDICT = [
     "success: the file went with its process",
