@@ -1,5 +1,7 @@
 """Datagrams: over UDP, and over a UNIX socket."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from lab_bench import Bench, Observation
@@ -7,9 +9,9 @@ from lab_bench import Bench, Observation
 THEME = "the lecture's sockets"
 ORDER = 30
 QUESTION = (
-    '"Datagrams keep their boundaries, but may be lost or come out of order," says the lecture. A sender '
-    "sends up to 2000 datagrams of a KiB, and the reader on the same machine does not read. What does the "
-    "sender see?"
+    '"Datagrams keep their boundaries, but may be lost or come out of order," says the lecture. '
+    "A sender sends up to 2000 datagrams of a KiB, and the reader on the same machine does not "
+    "read. What does the sender see?"
 )
 PREDICT = [
     "the same with both: all are sent, some are lost",
@@ -19,23 +21,27 @@ PREDICT = [
 ]
 PANELS = ["raw"]
 EXPLANATION = """
-UDP has no way to hold a sender back. What does not fit into the receiver's buffer is dropped there, also on one
-machine, and sendto succeeds all the same; those that came first are kept, in order. A UNIX datagram socket knows
-its reader: when the queue is full (net.unix.max_dgram_qlen and one more; or the sender's own SO_SNDBUF) the sender waits or gets "Resource
-temporarily unavailable". It is reliable and ordered, on Linux.
+UDP has no way to hold a sender back. What does not fit into the receiver's buffer is dropped there,
+also on one machine, and sendto succeeds all the same; those that came first are kept, in order. A
+UNIX datagram socket knows its reader: when the queue is full (net.unix.max_dgram_qlen and one more;
+or the sender's own SO_SNDBUF) the sender waits or gets "Resource temporarily unavailable". It is
+reliable and ordered, on Linux.
 
-Both keep boundaries: a receive returns one datagram, also an empty one, whose length 0 is not an end of file. A
-buffer that is too short cuts it and the rest is gone; only MSG_TRUNC tells how long it was.
+Both keep boundaries: a receive returns one datagram, also an empty one, whose length 0 is not an
+end of file. A buffer that is too short cuts it and the rest is gone; only MSG_TRUNC tells how long
+it was.
 
-With nobody there, UDP's sendto goes on succeeding. The ICMP message "port unreachable" does come back, but only
-a connected socket is told, and only by its next call: "Connection refused" for a datagram long gone. (udp(7)
-promises it to every socket; Linux keeps that for those that set IP_RECVERR.) And recvfrom tells the sender's address, except that a UNIX sender which never called bind has none: no answer can
-be sent.
+With nobody there, UDP's sendto goes on succeeding. The ICMP message "port unreachable" does come
+back, but only a connected socket is told, and only by its next call: "Connection refused" for a
+datagram long gone. (udp(7) promises it to every socket; Linux keeps that for those that set
+IP_RECVERR.) And recvfrom tells the sender's address, except that a UNIX sender which never called
+bind has none: no answer can be sent.
 """
 SOURCES = [
-    "udp(7); unix(7): SOCK_DGRAM, on most implementations always reliable and in order; max_dgram_qlen",
+    "udp(7); unix(7): datagrams, on most implementations, are always reliable and in order",
     "recv(2), MSG_TRUNC; connect(2): the default destination of a datagram socket",
-    "RFC 1122, section 4.1.3.3: ICMP messages are passed up; Linux: net/ipv4/udp.c, __udp4_lib_err()",
+    "RFC 1122, section 4.1.3.3: ICMP messages are passed up",
+    "Linux: net/ipv4/udp.c, __udp4_lib_err()",
 ]
 TRY_NEXT = "Bind the UNIX sender with the address family alone (unix(7), Autobind), and answer it."
 OF_BOTH = {

@@ -1,5 +1,7 @@
 """The flags of send and recv, each beside the call without it."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from lab_bench import Bench, Observation
@@ -8,8 +10,9 @@ from panels import BUILD
 THEME = "the lecture's sockets"
 ORDER = 40
 QUESTION = (
-    '"MSG_OOB sends urgent data, which overtakes the rest," says the lecture. Over TCP a client sends abc, '
-    "then XY with MSG_OOB, then def. What does the server's plain recv return, with room for all?"
+    '"MSG_OOB sends urgent data, which overtakes the rest," says the lecture. Over TCP a client '
+    "sends abc, then XY with MSG_OOB, then def. What does the server's plain recv return, with "
+    "room for all?"
 )
 PREDICT = [
     "XYabcdef: the urgent bytes come first",
@@ -19,24 +22,26 @@ PREDICT = [
 ]
 PANELS = ["raw"]
 EXPLANATION = """
-TCP has no second channel. It has a pointer to one place in the stream, so of XY only the last byte is urgent.
-Linux takes that byte out, recv with MSG_OOB fetches it, and a plain recv stops at the mark: abcX, then def.
-Nothing has overtaken anything; RFC 6093 asks new programs to leave it alone.
+TCP has no second channel. It has a pointer to one place in the stream, so of XY only the last byte
+is urgent. Linux takes that byte out, recv with MSG_OOB fetches it, and a plain recv stops at the
+mark: abcX, then def. Nothing has overtaken anything; RFC 6093 asks new programs to leave it alone.
 
-MSG_PEEK reads without taking, any number of times. MSG_DONTWAIT makes one call not block; "Resource temporarily
-unavailable" is also what a blocking recv says at the end of SO_RCVTIMEO: one word for "not yet" and "too late".
-MSG_DONTROUTE does nothing for a neighbour; one behind a router becomes unreachable.
+MSG_PEEK reads without taking, any number of times. MSG_DONTWAIT makes one call not block; "Resource
+temporarily unavailable" is also what a blocking recv says at the end of SO_RCVTIMEO: one word for
+"not yet" and "too late". MSG_DONTROUTE does nothing for a neighbour; one behind a router becomes
+unreachable.
 
-"With flags 0, send is write": on a connected socket yes, SIGPIPE included, which MSG_NOSIGNAL spares. But write
-takes any descriptor and send only a socket. For recv and read the manual names another difference, that read
-leaves an empty datagram pending. What was measured is narrower: it does so only if it asks for 0 bytes.
+"With flags 0, send is write": on a connected socket yes, SIGPIPE included, which MSG_NOSIGNAL
+spares. But write takes any descriptor and send only a socket. For recv and read the manual names
+another difference, that read leaves an empty datagram pending. What was measured is narrower: it
+does so only if it asks for 0 bytes.
 """
 SOURCES = [
-    "send(2), recv(2) with its NOTES on zero-length datagrams; tcp(7), urgent data; socket(7), SO_RCVTIMEO",
+    "send(2); recv(2), NOTES on zero-length datagrams; tcp(7), urgent data",
     "RFC 6093: On the Implementation of the TCP Urgent Mechanism",
-    "Linux: net/socket.c, sock_read_iter(), match SYS5 behaviour; net/ipv4/tcp_input.c, tcp_check_urg()",
+    "Linux: net/socket.c, sock_read_iter(); net/ipv4/tcp_input.c, tcp_check_urg()",
 ]
-TRY_NEXT = "Set SO_OOBINLINE at the server. Then send two urgent bytes in two calls, and look for the first one."
+TRY_NEXT = "Send two urgent bytes in two calls and look for the first one. Then set SO_OOBINLINE."
 AGAIN, BROKEN = "Resource temporarily unavailable", "Broken pipe"
 OF_BOTH = {
     "MSG_PEEK": 5,
@@ -104,8 +109,8 @@ def run(bench: Bench, panel: str) -> Observation:
     answer = 4 if seen == (4, 3) else {8: 3, 6: 2}.get(seen[0], 0)
     beyond = routes["behind a router, MSG_DONTROUTE"]
     phrase = (
-        f"of 8 bytes the first recv returns {seen[0]}, one with MSG_OOB {tcp.get('recv with MSG_OOB')}, "
-        f"the next {seen[1]}; "
+        f"of 8 bytes the first recv returns {seen[0]}, "
+        f"one with MSG_OOB {tcp.get('recv with MSG_OOB')}, the next {seen[1]}; "
         f"send to a pipe: {tcp.get('send to a pipe')}; MSG_DONTROUTE behind a router: {beyond}"
     )
     return Observation({"tcp": tcp, "unix": unix, **routes}, phrase, answer)

@@ -1,5 +1,7 @@
 """Reading the descriptor that listens."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from lab_bench import Bench, Observation
@@ -7,9 +9,9 @@ from lab_bench import Bench, Observation
 THEME = "the lecture's sockets"
 ORDER = 50
 QUESTION = (
-    '"The server\'s socket only listens; accept returns another one for each client," says the lecture. A '
-    "client has connected and sent hello, poll says that the listening descriptor is readable. What does "
-    "reading it say, over TCP?"
+    '"The server\'s socket only listens; accept returns another one for each client," says the '
+    "lecture. A client has connected and sent hello, poll says that the listening descriptor is "
+    "readable. What does reading it say, over TCP?"
 )
 PREDICT = [
     "hello",
@@ -20,21 +22,22 @@ PREDICT = [
 ]
 PANELS = ["raw"]
 EXPLANATION = """
-A listening socket holds a queue of connections and no bytes. It has no peer, so there is nobody to read from:
-TCP says "Transport endpoint is not connected", although a client is connected, just not to this descriptor;
-a UNIX socket says "Invalid argument". To a write that same UNIX socket says that it is not connected, and TCP
-says "Broken pipe" and raises SIGPIPE. For poll "readable" means that the next call of the right kind does not block, and the
-right kind is accept.
+A listening socket holds a queue of connections and no bytes. It has no peer, so there is nobody to
+read from: TCP says "Transport endpoint is not connected", although a client is connected, just not
+to this descriptor; a UNIX socket says "Invalid argument". To a write that same UNIX socket says
+that it is not connected, and TCP says "Broken pipe" and raises SIGPIPE. For poll "readable" means
+that the next call of the right kind does not block, and the right kind is accept.
 
-The bytes were not waiting for accept: they came in meanwhile, and the accepted descriptor has them at once.
-After that the two have nothing to do with each other: closing the listening one harms no client.
+The bytes were not waiting for accept: they came in meanwhile, and the accepted descriptor has them
+at once. After that the two have nothing to do with each other: closing the listening one harms no
+client.
 """
 SOURCES = [
     "accept(2); listen(2); poll(2); socket(7), SO_ACCEPTCONN",
     "Linux: net/ipv4/tcp.c, tcp_recvmsg_locked() and tcp_sendmsg_locked()",
     "Linux: net/unix/af_unix.c, unix_stream_read_generic() and unix_stream_sendmsg()",
 ]
-TRY_NEXT = "Connect the listening descriptor to somewhere; then read and write a socket that was never connected."
+TRY_NEXT = "Read and write a TCP socket that neither listens nor is connected."
 OF_BOTH = {
     "poll": 1,
     "SO_ACCEPTCONN": 1,
@@ -46,8 +49,20 @@ OF_BOTH = {
 NOT_CONNECTED, INVALID = "Transport endpoint is not connected", "Invalid argument"
 EXPECTED = {
     "raw": {
-        "tcp": {**OF_BOTH, "read before": NOT_CONNECTED, "read": NOT_CONNECTED, "write": "Broken pipe", "SIGPIPE": 1},
-        "unix": {**OF_BOTH, "read before": INVALID, "read": INVALID, "write": NOT_CONNECTED, "SIGPIPE": 0},
+        "tcp": {
+            **OF_BOTH,
+            "read before": NOT_CONNECTED,
+            "read": NOT_CONNECTED,
+            "write": "Broken pipe",
+            "SIGPIPE": 1,
+        },
+        "unix": {
+            **OF_BOTH,
+            "read before": INVALID,
+            "read": INVALID,
+            "write": NOT_CONNECTED,
+            "SIGPIPE": 0,
+        },
     }
 }
 
