@@ -69,6 +69,7 @@ def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
         f"{name}: {waiting['result']} are connected; the next, after 300 ms: {following['error']}"
     )
     sent = probe.hear("send")
+    bench.say(f"{name}: one of those that wait sends already: {sent['result']} bytes are taken")
     late = probe.hear("late")
     bench.say(
         f"{name}: the server accepts one after 200 ms; another connect takes {late['result']} ms"

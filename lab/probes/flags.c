@@ -56,8 +56,8 @@ urgent(int client, int server)
         return;
     if (send(client, "def", 3, 0) != 3)
         exit(fail("send"));
-    int left =
-        1; /* until all has come; a UNIX socket counts what is unread, and needs no waiting */
+    /* Until all has come; a UNIX socket counts what is unread instead, and needs no waiting. */
+    int left = 1;
     for (int ms = 0; ms < 200 && left > 0 && ioctl(client, SIOCOUTQ, &left) == 0; ms++)
         usleep(1000);
     say("recv up to the mark", recv(server, bytes, sizeof(bytes), 0));
@@ -115,8 +115,8 @@ static void
 dont_route(void)
 {
     struct sockaddr_in near = {.sin_family = AF_INET, .sin_port = htons(9)}, far = near;
-    const struct sockaddr *neighbour = (struct sockaddr *)&near,
-                          *stranger = (struct sockaddr *)&far;
+    const struct sockaddr *neighbour = (struct sockaddr *)&near;
+    const struct sockaddr *stranger = (struct sockaddr *)&far;
     near.sin_addr.s_addr = htonl(0xc6336403); /* 198.51.100.3 */
     far.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
