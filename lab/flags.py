@@ -24,9 +24,9 @@ PANELS = ["raw"]
 EXPLANATION = """
 TCP has no second channel. It has a pointer to one place in the stream, so of XY only the last byte
 is urgent. Linux takes that byte out, recv with MSG_OOB fetches it, and a plain recv stops at the
-mark: abcX, then def. Nothing has overtaken anything; RFC 6093 asks new programs to leave it alone. (unix(7) still says
-that UNIX stream sockets have no urgent data; since 5.15 Linux can be built with it: ./triptych lab
-flags --json shows what this kernel does.)
+mark: abcX, then def. Nothing has overtaken anything; RFC 6093 asks new programs to leave it alone.
+(unix(7) still says that UNIX stream sockets have no urgent data; since 5.15 Linux can be built with
+it: ./triptych lab flags --json shows what this kernel does.)
 
 MSG_PEEK reads without taking, any number of times. MSG_DONTWAIT makes one call not block; "Resource
 temporarily unavailable" is also what a blocking recv says at the end of SO_RCVTIMEO: one word for
