@@ -1,0 +1,106 @@
+/*
+ * Datagrams over UDP or a UNIX socket: boundaries, a buffer that is too short,
+ * a reader that does not read, the order, no reader at all, and the sender.
+ *
+ *   datagrams inet|PATH
+ */
+#include "lecture.h"
+
+#include <poll.h>
+
+enum {
+    FLOOD = 2000, /* datagrams of a KiB: more than any default buffer takes */
+};
+
+static struct place place;
+
+/* What waits at the reader, without waiting. */
+static ssize_t
+receive(int fd, void *data, size_t len, int flags)
+{
+    return recv(fd, data, len, MSG_DONTWAIT | flags);
+}
+
+static ssize_t
+send_to(int fd, const void *data, size_t len)
+{
+    const struct sockaddr *addr = (const struct sockaddr *)&place.addr;
+    return sendto(fd, data, len, MSG_DONTWAIT, addr, place.len);
+}
+
+/* Numbered datagrams until one is refused, and nobody reads; then all are read. */
+static void
+flood(int reader, int sender)
+{
+    int datagram[256] = {0}, last = -1, got = 0, ordered = 1;
+    long sent = 0;
+    while (sent < FLOOD && send_to(sender, datagram, sizeof(datagram)) == sizeof(datagram))
+        datagram[0] = (int)++sent;
+    if (sent < FLOOD)
+        say("flood: the next", -1);
+    usleep(50 * 1000); /* all that are on their way have come */
+    while (receive(reader, datagram, sizeof(datagram), 0) == sizeof(datagram)) {
+        ordered &= datagram[0] > last;
+        last = datagram[0];
+        got++;
+    }
+    say("flood: sent", sent);
+    say("flood: received", got);
+    say("flood: ordered", ordered);
+    say("flood: the first ones are kept", got == last + 1);
+}
+
+int
+main(int argc, char **argv)
+{
+    char large[256] = "", small[10];
+    struct place from = {.len = sizeof(from.addr)};
+    struct sockaddr *source = (struct sockaddr *)&from.addr;
+    if (argc != 2)
+        return 2;
+    int reader = bind_at(&place, argv[1], SOCK_DGRAM);
+    int sender = socket(place.addr.ss_family, SOCK_DGRAM, 0);
+    if (reader < 0 || sender < 0)
+        return fail(argv[1]);
+
+    /* Three sends, one of them empty, and one receive each, though all would fit into the first. */
+    if (send_to(sender, large, 100) < 0 || send_to(sender, large, 0) < 0 ||
+        send_to(sender, large, 20) < 0)
+        return fail("sendto");
+    say("first", receive(reader, large, sizeof(large), 0));
+    say("second", receive(reader, large, sizeof(large), 0));
+    say("third", receive(reader, large, sizeof(large), 0));
+
+    /* 100 bytes for a buffer of 10: where is the rest? MSG_TRUNC tells the true length. */
+    for (int i = 0; i < 2; i++)
+        if (send_to(sender, large, 100) < 0)
+            return fail("sendto");
+    say("cut", receive(reader, small, sizeof(small), 0));
+    say("cut, with MSG_TRUNC", receive(reader, small, sizeof(small), MSG_TRUNC));
+    say("the rest", receive(reader, small, sizeof(small), 0));
+
+    flood(reader, sender);
+
+    /* Whom would one answer? recvfrom tells the sender's address: its length, 0: it has none. */
+    if (send_to(sender, "who", 3) != 3)
+        return fail("sendto");
+    if (recvfrom(reader, small, sizeof(small), MSG_DONTWAIT, source, &from.len) != 3)
+        return fail("recvfrom");
+    say("sender's address", from.len > sizeof(sa_family_t));
+    say("answer", sendto(reader, "you", 3, MSG_DONTWAIT, source, from.len));
+
+    /* Nobody there: the reader has gone, its path stays. */
+    close(reader);
+    say("to nobody", send_to(sender, "hello", 5));
+    struct pollfd refused = {.fd = sender};
+    (void)poll(&refused, 1, 200); /* time for the ICMP message: POLLERR */
+    say("to nobody again", send_to(sender, "hello", 5));
+    if (connect_to(sender, &place) == 0) {
+        say("connected, to nobody", send(sender, "hello", 5, MSG_DONTWAIT));
+        (void)poll(&refused, 1, 1000);
+        say("connected, to nobody again", send(sender, "hello", 5, MSG_DONTWAIT));
+    } else {
+        say("connect to nobody", -1);
+    }
+    return 0;
+}
