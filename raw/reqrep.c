@@ -176,8 +176,7 @@ release(struct rep *rep)
 
 /* A client's next request: 1; 0: not yet; -1: close it. */
 static int
-next_request(
-    struct peer *peer, const struct framing *framing, struct frame *ret)
+request_of(struct peer *peer, const struct framing *framing, struct frame *ret)
 {
     struct conn *conn = &peer->conn;
     int found = conn_next(conn, framing, ret);
@@ -204,7 +203,7 @@ rep_recv(struct rep *rep, const void **data)
                 return -1;
             continue;
         }
-        int found = next_request(peer, &rep->framing, &frame);
+        int found = request_of(peer, &rep->framing, &frame);
         if (found < 0) {
             peer_close(peer);
         } else if (found == 0) {
