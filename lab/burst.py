@@ -12,25 +12,27 @@ PREDICT = ["all", "more than half", "less than half"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
-The faster the publisher's call returns, the more is lost. In ZeroMQ it puts a message into a queue of
-1000, in a tenth of a microsecond: the queue is full before the thread that empties it has been woken.
-The call succeeds all the same; publishing never blocks and never fails. nanomsg and NNG need some 10 us a
-message - handing each to a worker thread, a system call each - and lose less per message than their much
-shorter queues suggest, because the call itself is the brake.
+The faster the publisher's call returns, the more is lost. In ZeroMQ it puts a message into a queue
+of 1000, in a tenth of a microsecond: the queue is full before the thread that empties it has been
+woken. The call succeeds all the same; publishing never blocks and never fails. In nanomsg and NNG
+the call itself takes longer, since it tries to write, or hands over to a worker for each message:
+that is a brake, and more arrives than their much shorter queues hold.
 
-raw loses nothing here, and that is no merit of its queue: with no thread to hand over to, it writes
-by itself whenever 64 KiB have gathered, and the kernel's buffers take these two megabytes. With larger
-messages or a slower subscriber its log overflows too.
+raw loses nothing here, and that is no merit of its queue: with no thread to hand over to, it
+writes by itself whenever 64 KiB have gathered, and the kernel's buffers take these two megabytes.
+With larger messages or a slower subscriber its log overflows too.
 
-With queues of 100,000 nothing is lost, unless the engine sets a limit of its own (NNG: 8192 messages). A
-queue is memory: for each subscriber, in the two with queues per subscriber.
+With queues of 100,000 nothing is lost, unless the engine sets a limit of its own (NNG: 8192
+messages). A queue is memory, and in the libraries it is there for each subscriber.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_SNDHWM; zmq_socket(3), ZMQ_PUB: drops in mute state",
     "nanomsg: src/protocols/utils/dist.c; NNG: src/sp/protocol/pubsub0/pub.c",
     "raw/pubsub.c, BATCH; tcp(7), tcp_wmem and tcp_rmem",
 ]
-TRY_NEXT = "build/zmq-pub with -r 100000, then 200000 ...: from which pace on does it lose messages?"
+TRY_NEXT = (
+    "build/zmq-pub with -r 100000, then 200000 ...: from which pace on does it lose messages?"
+)
 COUNT = 20000
 EXPECTED = {
     "raw": {"default": [10001, COUNT], "large": COUNT},
@@ -47,12 +49,13 @@ def run(bench: Bench, panel: str) -> Observation:
         options = ("-n", COUNT, "-q", queue, "--quiet")
         publisher = bench.ready("pub", url, "-s", 64, "-d", 600, *options)
         sub = bench.ready("sub", url, "-t", 1500, *options)
-        bench.say(f"{COUNT} events, with a queue {'as the library has it' if queue == 0 else f'of {queue}'}")
+        bench.say(f"{COUNT} events, with the {name} queue")
         published = publisher.summary(20)
         data[name] = sub.summary(20)["received"]
         data[name + "_us"] = round(published["seconds"] * 1e6)
         bench.say(f"published within {data[name + '_us'] // 1000} ms; {data[name]} arrived")
     each = data["default_us"] / COUNT
-    phrase = f"{data['default']} of {COUNT}, published in {each:.2f} us each; with queues of 100,000: {data['large']}"
+    phrase = f"{data['default']} of {COUNT}, published in {each:.2f} us each"
+    phrase += f"; with queues of 100,000: {data['large']}"
     answer = 1 if data["default"] == COUNT else 2 if data["default"] > COUNT / 2 else 3
     return Observation(data, phrase, answer)

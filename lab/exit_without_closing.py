@@ -22,9 +22,9 @@ With a plain socket, what send has taken is the kernel's, and the kernel deliver
 process lives, closes or crashes. A library's send has only handed the message to another thread of
 the same process. If that ends, so does the thread, with all it had not written yet.
 
-ZeroMQ always leaves the writing to its thread, so exit and even zmq_close make it a race, which a
-small reply mostly loses; zmq_ctx_term is what waits until all is sent (ZMQ_LINGER, for ever by
-default).
+ZeroMQ always leaves the writing to its thread, so exit and even zmq_close make it a race, which
+here about half of the replies lose, whatever their length; zmq_ctx_term is what waits until all is
+sent (ZMQ_LINGER, for ever by default).
 
 nanomsg and NNG try to write at once, in the sender's own call, and what the kernel takes in that
 call is safe: always a small reply. Of a large one nanomsg writes what fits the kernel's send
@@ -40,18 +40,14 @@ SOURCES = [
     "common/CONTRACT.md, R11",
 ]
 TRY_NEXT = "The servers are lab/probes/exit_*.c: how short a pause is enough for 1 MB?"
-ALL, LUCK, NONE = [TRIALS - 1, TRIALS], [0, TRIALS], [0, 1]
+ALL, FEW = [TRIALS - 1, TRIALS], [0, TRIALS - 1]
 ALWAYS = {"64 B": ALL, "1 MB": ALL}
 EXPECTED = {
     "raw": {"exit": ALWAYS, "close": ALWAYS},
-    "zmq": {
-        "exit": {"64 B": [0, TRIALS - 1], "1 MB": LUCK},
-        "close": {"64 B": [0, TRIALS - 1], "1 MB": LUCK},
-        "term": ALWAYS,
-    },
+    "zmq": {"lost": [1, 4 * TRIALS], "term": ALWAYS},  # in all: each one is luck
     "nanomsg": {
-        "exit": {"64 B": ALL, "1 MB": NONE},
-        "close": {"64 B": ALL, "1 MB": NONE},
+        "exit": {"64 B": ALL, "1 MB": FEW},
+        "close": {"64 B": ALL, "1 MB": FEW},
         "pause": ALWAYS,
     },
     "nng": {"exit": ALWAYS, "close": ALWAYS, "pause": ALWAYS},
@@ -70,14 +66,16 @@ def run(bench: Bench, panel: str) -> Observation:
         )
         bench.say(f"the server ends by {way}: {told} arrive")
     phrases = [
-        f"{way}: {'; '.join(f'{count}/{TRIALS} of {name}' for name, count in counts.items())}"
+        f"{way}: " + ", ".join(f"{name} {count}/{TRIALS}" for name, count in counts.items())
         for way, counts in arrived.items()
     ]
-    lost = [n < TRIALS for counts in arrived.values() for n in counts.values()]
-    closed_all = all(
-        n == TRIALS for way, counts in arrived.items() if way != "exit" for n in counts.values()
+    lost = sum(TRIALS - n for counts in arrived.values() for n in counts.values())
+    closed = [n for way, counts in arrived.items() if way != "exit" for n in counts.values()]
+    return Observation(
+        {**arrived, "lost": lost},
+        "arrived after " + "; ".join(phrases),
+        1 if lost == 0 else 2 if min(closed) == TRIALS else 3,
     )
-    return Observation(arrived, ", ".join(phrases), 1 if not any(lost) else 2 if closed_all else 3)
 
 
 def trial(bench: Bench, way: str, length: int) -> bool:

@@ -16,16 +16,16 @@ PREDICT = ["yes", "with IPv6 turned off only", "no"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 NEEDS = ["namespaces"]
 EXPLANATION = """
-A name stands for a list of addresses, the preferred first, and with IPv6 that is ::1. The lecture's loop
-over getaddrinfo's list tries one after the other. The libraries take the first and stay with it:
-with IPv6 on they dial ::1, where nobody listens, again and again, and never say so. ZeroMQ and
-nanomsg have IPv6 off by default, so by default it works, until somebody turns it on. In NNG it is always
-on.
+A name stands for a list of addresses, the preferred first, and with IPv6 that is ::1. The
+lecture's loop over getaddrinfo's list tries one after the other. The libraries take the first and
+stay with it: with IPv6 on they dial ::1, where nobody listens, again and again, and never say so.
+ZeroMQ and nanomsg have IPv6 off by default, so by default it works, until somebody turns it on. In
+NNG it is always on.
 
-A name that does not exist is no error either: connect has succeeded, the resolving is done by a thread,
-later, again and again - a typing error looks like a server that is down. Only a plain socket's program
-learns it, from getaddrinfo, which blocks meanwhile. The panels resolve names beforehand, in
-common/address.c, IPv4 first, and give the libraries literal addresses.
+A name that does not exist is no error either: connect has succeeded, the resolving is done by a
+thread, later, again and again - a typing error looks like a server that is down. Only a plain
+socket's program learns it, from getaddrinfo, which blocks meanwhile. The panels resolve names
+beforehand, in common/address.c, IPv4 first, and give the libraries literal addresses.
 """
 SOURCES = [
     "getaddrinfo(3); RFC 6724 (order of addresses); RFC 8305 (happy eyeballs)",
@@ -86,4 +86,5 @@ def run(bench: Bench, panel: str) -> Observation:
         phrase += "; not by the first address alone" if panel == "raw" else "; not with IPv6 on"
     none = data["unknown"] == "none"
     phrase += f"; an unknown name: {'no error' if none else data['unknown']}"
-    return Observation(data, phrase, 3 if not data[default] else 1 if data["ipv6"] or panel == "raw" else 2)
+    always = data["ipv6"] or panel == "raw"
+    return Observation(data, phrase, 3 if not data[default] else 1 if always else 2)

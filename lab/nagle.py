@@ -13,14 +13,15 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
 Two good ideas together make a bad one. Nagle's algorithm (1984): while something small is
-unacknowledged, hold back the next small thing. Delayed acknowledgement: wait 40 ms whether an answer comes,
-with which the acknowledgement could travel. The first message goes out; the second waits for the
-acknowledgement; the acknowledgement waits for the answer; the answer waits for the second message.
+unacknowledged, hold back the next small thing. Delayed acknowledgement: wait 40 ms whether an
+answer comes, with which the acknowledgement could travel. The first message goes out; the second
+waits for the acknowledgement; the acknowledgement waits for the answer; the answer waits for the
+second message.
 
-TCP_NODELAY turns the first idea off. ZeroMQ does so always. nanomsg does not unless told to (NN_TCP_NODELAY),
-and NNG does by itself but not through its nanomsg-compatible API, which imitates nanomsg here too.
-Request and reply strictly in turn do not show it: a single small message never waits. That is how
-benchmarks miss it.
+TCP_NODELAY turns the first idea off. ZeroMQ does so always. nanomsg does not unless told to
+(NN_TCP_NODELAY), and NNG does by itself but not through its nanomsg-compatible API, which imitates
+nanomsg here too. Request and reply strictly in turn do not show it: a single small message never
+waits. That is how benchmarks miss it.
 """
 SOURCES = [
     "RFC 896 (Nagle); RFC 1122, 4.2.3.2 (delayed acknowledgement), 4.2.3.4; tcp(7), TCP_NODELAY",

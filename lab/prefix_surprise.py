@@ -8,17 +8,22 @@ QUESTION = (
     'A subscriber asks for "tx". Does it get "tx_trytes"? It asks twice, and unsubscribes once: '
     "does it still get anything?"
 )
-PREDICT = ["only tx; then nothing", "only tx; then still tx", "both; then nothing", "both; then still both"]
+PREDICT = [
+    "only tx; then nothing",
+    "only tx; then still tx",
+    "both; then nothing",
+    "both; then still both",
+]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-No library knows topics. A subscription is a number of bytes that are compared with a message's first
-ones, so "tx" matches "tx", "tx_trytes" and "txt". Who means a topic ends it: with a NUL (as
-this sandbox's messages do; `sub -T` still takes a prefix), a space, a slash. Overlapping subscriptions
-give one copy everywhere: a message is matched, not delivered once for each match.
+No library knows topics. A subscription is a number of bytes that are compared with a message's
+first ones, so "tx" matches "tx", "tx_trytes" and "txt". Who means a topic ends it: with a NUL (as
+this sandbox's messages do; `sub -T` still takes a prefix), a space, a slash. Overlapping
+subscriptions give one copy everywhere: a message is matched, not delivered once for each match.
 
-Whether two subscriptions to the same prefix are two or one is where they part. ZeroMQ and nanomsg count
-them; in NNG, and in raw, a prefix is in the set or not, and the first unsubscribe ends both. So two
-parts of a program that share a subscriber cannot each tidy up after itself there.
+Whether two subscriptions to the same prefix are two or one is where they part. ZeroMQ and nanomsg
+count them; in NNG, and in raw, a prefix is in the set or not, and the first unsubscribe ends both.
+So two parts of a program that share a subscriber cannot each tidy up after itself there.
 
 The last number is the library's own answer to unsubscribing from something never subscribed to.
 nanomsg looks into the trie of prefixes that does not exist yet. The panels remember what they
@@ -27,15 +32,25 @@ subscribed to, and never ask.
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_SUBSCRIBE, ZMQ_UNSUBSCRIBE",
     "nn_pubsub(7); nanomsg: src/protocols/pubsub/trie.c, which counts",
-    "NNG: src/sp/protocol/pubsub0/sub.c: a topic that is there already is not added again; raw/prefixes.c likewise",
+    "NNG: src/sp/protocol/pubsub0/sub.c: a topic that is there is not added again",
+    "raw/prefixes.c",
 ]
 TRY_NEXT = "Subscribe to the empty prefix and to tx, then unsubscribe the empty one."
 NO_ENTRY = "Entry not found"
 EXPECTED = {
     "raw": {"tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False},
-    "zmq": {"tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False, "unknown": "accepted"},
-    "nanomsg": {"tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False, "unknown": "SIGSEGV"},
-    "nng": {"tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False, "unknown": NO_ENTRY},
+    "zmq": {
+        "tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False,
+        "unknown": "accepted",
+    },
+    "nanomsg": {
+        "tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False,
+        "unknown": "SIGSEGV",
+    },
+    "nng": {
+        "tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False,
+        "unknown": NO_ENTRY,
+    },
 }
 TRAVEL_MS = 200  # for a subscription's way to the publisher
 
@@ -71,18 +86,19 @@ def run(bench: Bench, panel: str) -> Observation:
     sub.must("subscribe tx")
     publisher.must("idle 300")
     data: dict[str, object] = {"tx_trytes": heard(publisher, sub, "tx_trytes|HASH") == 1}
-    bench.say(f"subscribed to tx: tx_trytes {'arrives' if data['tx_trytes'] else 'does not arrive'}")
+    bench.say(f"subscribed to tx; does tx_trytes arrive: {data['tx_trytes']}")
     sub.must("subscribe t")
     data["copies"] = heard(publisher, sub, "tx|HASH")
     sub.must("unsubscribe t")
     sub.must("subscribe tx")
     sub.must("unsubscribe tx")
     data["after_one_of_two"] = heard(publisher, sub, "tx|HASH") == 1
-    bench.say(f"subscribed twice, unsubscribed once: {'still heard' if data['after_one_of_two'] else 'deaf'}")
+    bench.say(f"subscribed twice, unsubscribed once; heard: {data['after_one_of_two']}")
     sub.must("unsubscribe tx")
     data["after_both"] = heard(publisher, sub, "tx|HASH") == 1
     phrase = "a prefix" if data["tx_trytes"] else "a topic"
-    phrase += "; counted" if data["after_one_of_two"] else "; not counted: one unsubscribe ends both"
+    counted = data["after_one_of_two"]
+    phrase += "; counted" if counted else "; not counted: one unsubscribe ends both"
     if panel != "raw":
         data["unknown"] = unknown(bench)
         phrase += f"; of an unknown one: {data['unknown']}"

@@ -6,22 +6,30 @@ from lab_bench import Bench, Event, Observation
 
 THEME = "publish/subscribe"
 ORDER = 60
-QUESTION = "The publisher, at work once a millisecond, is killed and started again. How long is the subscriber deaf?"
-PREDICT = ["it must be started again too", "until it reconnects: a tenth of a second", "more than a second"]
+QUESTION = (
+    "The publisher, at work once a millisecond, is killed and started again. How long is the "
+    "subscriber deaf?"
+)
+PREDICT = [
+    "it must be started again too",
+    "until it reconnects: a tenth of a second",
+    "more than a second",
+]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
 None of them tells the subscriber's program that its publisher has gone: receiving just waits. All
-reconnect by themselves, and subscribe again by themselves, ZeroMQ and raw by saying their prefixes once
-more; so the gap is the new publisher's start and the rest of a reconnect interval, 100 ms as the panels
-set it. (NNG's default is a random time up to a second, which would be most of the gap.)
+reconnect by themselves, and subscribe again by themselves, ZeroMQ and raw by saying their prefixes
+once more; so the gap is the new publisher's start and the rest of a reconnect interval, 100 ms as
+the panels set it. (NNG's default is a random time up to a second, which would be most of the gap.)
 
-What was published in the gap is lost without a trace: no library numbers messages. The programs see it
-by the numbers in the messages, which begin again with 1 after the restart, and the first one heard says
-how many were missed. Whoever must not miss them keeps them at the publisher and asks for them.
+What was published in the gap is lost without a trace: no library numbers messages. The programs
+see it by the numbers in the messages, which begin again with 1 after the restart, and the first
+one heard says how many were missed. Whoever must not miss them keeps them at the publisher and
+asks for them.
 """
 SOURCES = [
-    "zmq_setsockopt(3), ZMQ_RECONNECT_IVL; RFC 29: a subscriber sends its subscriptions to each new connection",
+    "zmq_setsockopt(3), ZMQ_RECONNECT_IVL; RFC 29 (29/PUBSUB)",
     "nn_getsockopt(3), NN_RECONNECT_IVL",
     "The ZeroMQ Guide, chapter 5: reliable publish/subscribe (Clone)",
 ]
@@ -62,4 +70,5 @@ def run(bench: Bench, panel: str) -> Observation:
     if not new:
         return Observation(data, "not back within 5 s", 1)
     bench.say(f"the first that is heard: number {new['sequence']}")
-    return Observation(data, f"back {gap} ms after it speaks again; these {gap} are lost", 2 if gap < 1000 else 3)
+    phrase = f"back {gap} ms after it speaks again; these {gap} are lost"
+    return Observation(data, phrase, 2 if gap < 1000 else 3)

@@ -4,16 +4,20 @@ from lab_bench import Bench, Observation
 
 THEME = "streams, signals, processes"
 ORDER = 50
-QUESTION = "A program waits in the library's blocking receive. A signal arrives, its handler returns. And the receive?"
+QUESTION = (
+    "A program waits in the library's blocking receive. A signal arrives, its handler returns. "
+    "And the receive?"
+)
 PREDICT = ["it returns: EINTR", "it goes on waiting", "it depends on how the handler was installed"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-A blocking system call is interrupted, and then either ends with EINTR or is started again: SA_RESTART,
-given with the handler, decides. (Not if the socket has a time-out, nor for poll, epoll_wait and
-sleeps: these always end.) ZeroMQ and nanomsg wait in poll, so SA_RESTART does not help: a receive can
-always end with EINTR, and whoever takes that for a failure has a program that dies when a terminal's
-window is resized. NNG waits on a condition variable, which no signal ends: the handler runs,
-the receive goes on. A program that is to end on Ctrl-C never notices, if its handler only sets a flag.
+A blocking system call is interrupted, and then either ends with EINTR or is started again:
+SA_RESTART, given with the handler, decides. (Not if the socket has a time-out, nor for poll,
+epoll_wait and sleeps: these always end.) ZeroMQ and nanomsg wait in poll, so SA_RESTART does not
+help: a receive can always end with EINTR, and whoever takes that for a failure has a program that
+dies when a terminal's window is resized. NNG waits on a condition variable, which no signal ends:
+the handler runs, the receive goes on. A program that is to end on Ctrl-C never notices, if its
+handler only sets a flag.
 
 The panels promise EINTR in all four; nng/ therefore waits in nn_poll, which does heed signals.
 """
@@ -53,4 +57,5 @@ def run(bench: Bench, panel: str) -> Observation:
     bench.say(f"the library's receive: {what('plain')}; with SA_RESTART: {what('restart')}")
     both = {data["plain"] == "EINTR", data["restart"] == "EINTR"}
     answer = 3 if len(both) == 2 else 1 if both == {True} else 2
-    return Observation(data, f"{what('plain')}; with SA_RESTART: {what('restart')}; the panel: {data['panel']}", answer)
+    phrase = f"{what('plain')}; with SA_RESTART: {what('restart')}; the panel: {data['panel']}"
+    return Observation(data, phrase, answer)

@@ -18,24 +18,24 @@ PREDICT = [
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-Nobody blocks, so something must be dropped; the question is what a queue does when it is full. ZeroMQ
-and nanomsg throw away what comes: the subscriber finds the oldest, in one piece, and then nothing.
-NNG's subscriber goes on reading all the while and throws away what it has held longest: it finds the
-newest. raw has no queue per subscriber but a log of the last messages and a cursor in it, which
-jumps when it is overtaken: what the kernel had taken already is the oldest, what the log still
-holds the newest, and between them is the gap.
+Nobody blocks, so something must be dropped; the question is what a queue does when it is full.
+ZeroMQ and nanomsg throw away what comes: the subscriber finds the oldest, in one piece, and then
+nothing. NNG's subscriber goes on reading all the while and throws away what it has held longest:
+it finds the newest. raw has no queue per subscriber but a log of the last messages and a cursor in
+it, which jumps when it is overtaken: what the kernel had taken already is the oldest, what the log
+still holds the newest, and between them is the gap.
 
 How many: ZeroMQ's high-water mark counts messages, at the publisher and again at the subscriber.
 nanomsg's NN_SNDBUF and NN_RCVBUF are bytes, and the kernel gets them as SO_SNDBUF and SO_RCVBUF.
-NNG divides these bytes by 1024 and calls the quotient messages. raw's log counts messages. So "a queue
-of 1000" is four different things, each beside the kernel's own buffers, which for this UNIX socket hold
-about a hundred messages, and over TCP, which tunes itself, megabytes.
+NNG divides these bytes by 1024 and calls the quotient messages. raw's log counts messages. So "a
+queue of 1000" is four different things, each beside the kernel's own buffers, which for this UNIX
+socket hold about a hundred messages, and over TCP, which tunes itself, megabytes.
 
-The other subscriber is not slowed down by this one anywhere. If it lost some by default in NNG, it lost
-them by itself: 16 messages at the publisher are six milliseconds at this pace.
+The other subscriber is not slowed down by this one anywhere. If it lost some by default in NNG, it
+lost them by itself: 16 messages at the publisher are six milliseconds at this pace.
 """
 SOURCES = [
-    'zmq_socket(3), ZMQ_PUB: "messages that would be sent to the subscriber in question shall instead be dropped"',
+    'zmq_socket(3), ZMQ_PUB: "any messages ... shall instead be dropped"',
     "zmq_setsockopt(3), ZMQ_SNDHWM, ZMQ_RCVHWM: 1000 messages",
     "nn_getsockopt(3), NN_SNDBUF, NN_RCVBUF: 128 kB; nanomsg: src/protocols/utils/dist.c",
     "NNG: src/sp/protocol/pubsub0/pub.c (16 messages), sub.c (128; the oldest is dropped)",
@@ -45,10 +45,22 @@ SOURCES = [
 TRY_NEXT = "Replace ipc by tcp in this file: how much does the kernel hold then?"
 COUNT, BYTES, RATE = 5000, 1000, 2500
 EXPECTED = {
-    "raw": {"default_kept": "both", "default": [1020, 2000], "equal_kept": "both", "equal": [1020, 2000]},
-    "zmq": {"default_kept": "oldest", "default": [1900, 2700], "equal_kept": "oldest", "equal": [1900, 2700]},
-    "nanomsg": {"default_kept": "oldest", "default": [50, 600], "equal_kept": "oldest", "equal": [200, 2500]},
-    "nng": {"default_kept": "newest", "default": [128, 160], "equal_kept": "newest", "equal": [1000, 1032]},
+    "raw": {
+        "default_kept": "both", "default": [1020, 2000], "equal_kept": "both",
+        "equal": [1020, 2000],
+    },
+    "zmq": {
+        "default_kept": "oldest", "default": [1900, 2700], "equal_kept": "oldest",
+        "equal": [1900, 2700],
+    },
+    "nanomsg": {
+        "default_kept": "oldest", "default": [50, 600], "equal_kept": "oldest",
+        "equal": [200, 2500],
+    },
+    "nng": {
+        "default_kept": "newest", "default": [128, 160], "equal_kept": "newest",
+        "equal": [1000, 1032],
+    },
 }
 
 
@@ -71,8 +83,9 @@ def side(bench: Bench, queue: int) -> tuple[Driver, Driver, Driver]:
 def kept(first: int, last: int, number: int) -> str:
     if number == COUNT:
         return "all"
-    ends = (first == 1, last == COUNT)
-    return {(True, True): "both", (True, False): "oldest", (False, True): "newest"}.get(ends, "middle")
+    if first == 1:
+        return "both" if last == COUNT else "oldest"
+    return "newest" if last == COUNT else "middle"
 
 
 def run(bench: Bench, panel: str) -> Observation:
@@ -90,7 +103,7 @@ def run(bench: Bench, panel: str) -> Observation:
         data[name] = found["result"]
         data[f"{name}_first"], data[f"{name}_last"] = found["first"], found["last"]
         data[f"{name}_kept"] = kept(found["first"], found["last"], found["result"])
-        bench.say(f"{name} queue: {found['result']} events are left, {found['first']} to {found['last']}")
+        bench.say(f"{name} queue: {found['result']} events, {found['first']} to {found['last']}")
     same = data["default_kept"]
     what = {"all": "all", "both": "the oldest and the newest"}.get(same, f"the {same}")
     lost = max(data["default_others_lost"], data["equal_others_lost"])

@@ -7,26 +7,31 @@ from lab_bench import Bench, Child, Observation
 
 THEME = "streams, signals, processes"
 ORDER = 70
-QUESTION = "One thread waits in a receive, another closes the socket. What becomes of the one that waits?"
+QUESTION = (
+    "One thread waits in a receive, another closes the socket. What becomes of the one that "
+    "waits?"
+)
 PREDICT = ["its receive fails", "it waits for ever", "the process is aborted"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-close(2) frees a number; a receive that is under way holds the socket itself, and goes on. Worse, the
-number may be given to another file meanwhile. shutdown(2) is what ends the conversation and wakes
-the receiver. ZeroMQ's sockets belong to one thread, except by handing them over with care: zmq_close in
-another one breaks the library's own bookkeeping, and an assertion ends the process, as a rule.
-zmq_ctx_shutdown may be called from anywhere, and ends each blocking call with ETERM. nanomsg's and
-NNG's sockets may be used from several threads, and nn_close is how one wakes them: EBADF.
+close(2) frees a number; a receive that is under way holds the socket itself, and goes on. Worse,
+the number may be given to another file meanwhile. shutdown(2) is what ends the conversation and
+wakes the receiver. ZeroMQ's sockets belong to one thread, except by handing them over with care:
+zmq_close in another one breaks the library's own bookkeeping, and an assertion ends the process,
+as a rule. zmq_ctx_shutdown may be called from anywhere, and ends each blocking call with ETERM.
+nanomsg's and NNG's sockets may be used from several threads, and nn_close is how one wakes them:
+EBADF.
 
-The threads: one request socket's. ZeroMQ starts one for the network and one that buries sockets. nanomsg
-starts one worker; NNG several for each of its tasks, by the number of cores. raw starts none, so nothing
-happens in it while the program does something else; that is what pub_idle is about.
+The threads: one request socket's. ZeroMQ starts one for the network and one that buries sockets.
+nanomsg starts one worker; NNG several for each of its tasks, by the number of cores. raw starts
+none, so nothing happens in it while the program does something else; that is what pub_idle is
+about.
 """
 SOURCES = [
     "close(2), multithreaded processes; shutdown(2)",
     "zmq_socket(3), thread safety; zmq_ctx_shutdown(3)",
     "nn_close(3): EBADF; NNG: src/core/taskq.c, src/platform/posix",
-    "lab/probes/close-thread.c",
+    "lab/probes/close_thread.c",
 ]
 TRY_NEXT = "ps -L of a running build/nng-rep names each thread; ZMQ_IO_THREADS adds some to ZeroMQ."
 EXPECTED = {
@@ -52,8 +57,9 @@ def became(probe: Child) -> str:
 def run(bench: Bench, panel: str) -> Observation:
     driver = bench.driver("req", bench.url())
     bench.pause(0.1)
-    data: dict[str, Any] = {"threads": driver.status("Threads"), "descriptors": len(os.listdir(f"/proc/{driver.pid}/fd"))}
-    bench.say(f"a process with one request socket: {data['threads']} threads, {data['descriptors']} descriptors")
+    data: dict[str, Any] = {"threads": driver.status("Threads")}
+    data["descriptors"] = len(os.listdir(f"/proc/{driver.pid}/fd"))
+    bench.say(f"one request socket: {data['threads']} threads, {data['descriptors']} descriptors")
     tries = [became(probe) for probe in [bench.probe("close-thread") for _ in range(TRIES)]]
     data["close"] = "SIGABRT" if "SIGABRT" in tries else tries[0]
     bench.say(f"closed from another thread: {data['close']}")

@@ -4,18 +4,22 @@ from lab_bench import Bench, Observation
 
 THEME = "publish/subscribe"
 ORDER = 40
-QUESTION = "1000 events of 1000 bytes, and one subscriber, who wants none of them. How many bytes travel to it?"
+QUESTION = (
+    "1000 events of 1000 bytes, and one subscriber, who wants none of them. How many bytes "
+    "travel to it?"
+)
 PREDICT = ["hardly any: the publisher filters", "a megabyte: the subscriber filters"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
 "Subscribe" can be an order or a sieve. In ZeroMQ (since version 3) and in raw it is an order: the
-prefix travels to the publisher, which sends what matches. In nanomsg and NNG it is a sieve: the protocol
-has no way to tell the publisher anything, all events go to all subscribers, and each library
-throws away what was not asked for, after it has crossed the network, been received and been allocated.
+prefix travels to the publisher, which sends what matches. In nanomsg and NNG it is a sieve: the
+protocol has no way to tell the publisher anything, all events go to all subscribers, and each
+library throws away what was not asked for, after it has crossed the network, been received and
+been allocated.
 
-That costs bandwidth, and the subscriber's processor time, for each subscriber. It has its advantages too: the
-publisher does no work per prefix, a new subscription works at once, and a broken publisher
-cannot forget it. Where bandwidth matters, nanomsg's way is one address per topic.
+That costs bandwidth, and the subscriber's processor time, for each subscriber. It has its
+advantages too: the publisher does no work per prefix, a new subscription works at once, and a
+broken publisher cannot forget it. Where bandwidth matters, nanomsg's way is one address per topic.
 """
 SOURCES = [
     "RFC 29 (29/PUBSUB): filtering at the publisher; RFC 37 (ZMTP 3.1), SUBSCRIBE",
@@ -45,7 +49,9 @@ def run(bench: Bench, panel: str) -> Observation:
     received = sub.call("recv")["result"] >= 0
     publisher.must("idle 300")
     stats = tap.stats()
-    data = {"bytes": stats["down"]["received"], "back": stats["up"]["received"], "received": int(received)}
+    data = {"bytes": stats["down"]["received"], "back": stats["up"]["received"]}
+    data["received"] = int(received)
     many = data["bytes"] > 100_000
-    phrase = f"{data['bytes']} bytes to the subscriber: filtered " + ("there" if many else "by the publisher")
+    where = "there" if many else "by the publisher"
+    phrase = f"{data['bytes']} bytes to the subscriber: filtered {where}"
     return Observation(data, phrase, 2 if many else 1)
