@@ -18,6 +18,9 @@ enum {
     HOST_MAX = 255, /* bytes of a name in the DNS (RFC 1035, 2.3.4) */
 };
 
+#define HOST_LETTERS                                                           \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+
 static char reason[512];
 
 static int
@@ -123,7 +126,7 @@ check_tcp(char *ret, const char *rest, bool bind, const char **why)
         memcpy(literal, "*", 2);
     } else if (inet_pton(AF_INET, host, binary) == 1) {
         memcpy(literal, host, len + 1);
-    } else if (strcspn(host, " \t/?#@%,;=*\"'<>\\") != len) {
+    } else if (strspn(host, HOST_LETTERS) != len) {
         return refuse(EINVAL, why, "\"%s\" is not a host name", host);
     } else if (resolve(literal, sizeof(literal), host, why) < 0) {
         return -1;

@@ -7,9 +7,11 @@
 #include "bodies.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "stop.h"
 
 /* Memory for a body of that size and the head before it. */
 static int
@@ -69,33 +71,60 @@ line_grow(struct bodies *bodies)
     return 0;
 }
 
+void
+bodies_wait(struct bodies *bodies, int (*wait)(void *owner), void *owner)
+{
+    bodies->wait = wait;
+    bodies->owner = owner;
+}
+
+/* The next byte of standard input: 1, 0 at the end, or -1. */
+static int
+next_byte(struct bodies *bodies, unsigned char *ret)
+{
+    if (bodies->in_at == bodies->in_end) {
+        if (bodies->wait && bodies->wait(bodies->owner) < 0)
+            return -1;
+        ssize_t n;
+        do {
+            n = read(STDIN_FILENO, bodies->in, sizeof(bodies->in));
+        } while (n < 0 && errno == EINTR && !stop_requested());
+        if (n <= 0)
+            return (int)n;
+        bodies->in_at = 0;
+        bodies->in_end = (size_t)n;
+    }
+    *ret = bodies->in[bodies->in_at++];
+    return 1;
+}
+
 /* Reads a line of standard input, without its end: 1, 0 at the end, or -1. */
 static int
 line_read(struct bodies *bodies)
 {
     size_t max = bodies->options->tuning.message_max;
     bool too_long = false;
-    int c;
+    unsigned char c = 0;
+    int result;
     bodies->line.len = 0;
     if (!bodies->line.data && line_grow(bodies) < 0)
         return -1;
-    errno = 0;
-    while ((c = getc_unlocked(stdin)) != EOF && c != '\n') {
+    while ((result = next_byte(bodies, &c)) > 0 && c != '\n') {
         if (bodies->line.len >= max) {
             too_long = true; /* read on to its end, keep nothing */
             continue;
         }
         if (bodies->line.len == bodies->line_size && line_grow(bodies) < 0)
             return -1;
-        bodies->line.data[bodies->line.len++] = (unsigned char)c;
+        bodies->line.data[bodies->line.len++] = c;
     }
-    if (c == EOF && ferror(stdin))
+    if (result < 0)
         return -1;
     if (too_long) {
         errno = EMSGSIZE;
         return -1;
     }
-    return c == EOF && bodies->line.len == 0 ? 0 : 1;
+    return result > 0 || bodies->line.len > 0;
 }
 
 static void

@@ -23,6 +23,11 @@ struct bodies {
     struct body series; /* -s: byte i is i & 255, 255 more than a body needs */
     struct body line; /* of standard input */
     size_t line_size;
+    int (*wait)(void *owner); /* before standard input is read; NULL: nothing */
+    void *owner;
+    size_t in_at; /* bytes of standard input read and not used: in_at..in_end */
+    size_t in_end;
+    unsigned char in[4096];
     size_t next; /* text */
     unsigned char *covered; /* where the last head was written, NULL: nowhere */
     size_t covered_len;
@@ -31,6 +36,12 @@ struct bodies {
 
 /* ENOMEM. bodies_close() is due in any case, and accepts all zero. */
 int bodies_open(struct bodies *ret, const struct options *options);
+
+/*
+ * Has wait(owner) called before standard input is read: it returns once there
+ * is something to read, or -1 and errno, which bodies_next() then returns.
+ */
+void bodies_wait(struct bodies *bodies, int (*wait)(void *owner), void *owner);
 
 /*
  * Makes the next body message->body, for the message of that sequence; it is

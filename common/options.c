@@ -10,6 +10,7 @@
 #include "topics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     DEFAULT_TIMEOUT_MS = 2000, /* of req; the others wait for ever */
@@ -87,12 +89,16 @@ role_name(enum role role)
 void
 complain(enum role role, const char *format, ...)
 {
+    char text[1024];
     va_list args;
     va_start(args, format);
-    (void)fprintf(stderr, "%s-%s: ", panel_name(), role_name(role));
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    for (char *p = text; *p; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?'; /* one line, whatever the user or a peer wrote */
+    }
+    (void)fprintf(stderr, "%s-%s: %s\n", panel_name(), role_name(role), text);
 }
 
 static void
@@ -153,6 +159,17 @@ pin(enum role role, unsigned cpu)
         complain(role, "--cpu %u: %s; `nproc` tells how many there are", cpu,
             strerror(errno));
         exit(EXIT_FAILED);
+    }
+}
+
+/* A descriptor that is closed would be given to a connection, and what is
+ * printed then sent to a peer. */
+static void
+fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR); /* the lowest one that is free */
     }
 }
 
@@ -239,6 +256,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
         complain(role, "%s", strerror(errno));
         exit(EXIT_FAILED);
     }
+    fill_standard_streams();
     const char *url = NULL;
     int cpu = -1;
     int letter;

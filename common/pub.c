@@ -14,28 +14,58 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
+#include <unistd.h>
 
 enum {
     CLOCK_EVERY = 64, /* events between two readings of the clock, at full
                          speed: one costs as much as the rest of the loop */
     IDLE_EVERY = 64, /* events between two turns of the panel, when late */
+    IDLE_MAX_MS = 200, /* between two looks whether a signal has come */
+    INPUT_MS = 10, /* between two looks at standard input */
 };
 
 static struct report report;
 static struct topics topics;
 
-/* Waits for standard input. The panel is idle before, and catches up after. */
+/*
+ * Lets the panel idle until then. In slices, since a panel that never comes to
+ * wait is not interrupted. -1: a signal, or an error that was reported.
+ */
 static int
-next_body(struct pub *pub, struct bodies *bodies, struct message *event)
+idle(struct pub *pub, int64_t until)
 {
-    if (!report.options->lines)
-        return bodies_next(bodies, event);
-    if (pub_idle(pub, 0) < 0)
-        return -1;
-    int result = bodies_next(bodies, event);
-    if (result > 0 && pub_idle(pub, 0) < 0)
-        return -1;
-    return result;
+    for (;;) {
+        int64_t slice = clock_now() + IDLE_MAX_MS * (int64_t)CLOCK_MS;
+        int result = pub_idle(pub, until < slice ? until : slice);
+        if (stop_requested())
+            return -1;
+        if (result < 0 && errno != EINTR) {
+            report_error(&report, "waiting", errno);
+            return -1;
+        }
+        if (result == 0 && until < slice)
+            return 0;
+    }
+}
+
+/* Waits for standard input, and lets the panel work meanwhile. */
+static int
+await_input(void *owner)
+{
+    for (;;) {
+        fd_set input;
+        struct timeval now = {0};
+        FD_ZERO(&input);
+        FD_SET(STDIN_FILENO, &input);
+        int ready = select(STDIN_FILENO + 1, &input, NULL, NULL, &now);
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return ready > 0 ? 0 : -1;
+        if (idle(owner, clock_now() + INPUT_MS * (int64_t)CLOCK_MS) < 0) {
+            errno = EINTR;
+            return -1;
+        }
+    }
 }
 
 /* Publishes one event. -1: there is no going on. */
@@ -68,7 +98,7 @@ prepare(struct pub *pub, struct bodies *bodies, struct message *event,
     uint64_t n, int64_t start)
 {
     const struct options *options = report.options;
-    int result = next_body(pub, bodies, event);
+    int result = bodies_next(bodies, event);
     if (result < 0 && errno == EMSGSIZE) {
         report.too_long++;
         report_error(&report, "a line is longer than -m, and left out", 0);
@@ -87,7 +117,7 @@ prepare(struct pub *pub, struct bodies *bodies, struct message *event,
         /* Late: gather, to catch up, but not for ever. */
         if (n % IDLE_EVERY != 0 && clock_now() >= due)
             return 1;
-        return pub_idle(pub, due) < 0 ? -1 : 1;
+        return idle(pub, due) < 0 ? -1 : 1;
     }
     return 1;
 }
@@ -162,8 +192,9 @@ main(int argc, char **argv)
         goto done;
     }
     report_ready(&report);
+    bodies_wait(&bodies, await_input, pub);
     if (options.delay_ms == 0 ||
-        pub_idle(pub, clock_deadline(options.delay_ms)) == 0)
+        idle(pub, clock_deadline(options.delay_ms)) == 0)
         publish_all(pub, &bodies, names, (uint64_t)names_len);
 done:
     pub_close(pub);

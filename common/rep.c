@@ -96,6 +96,14 @@ send_reply(struct rep *rep, const struct message *reply)
 }
 
 static void
+work(int ms)
+{
+    int64_t until = clock_deadline(ms);
+    while (clock_sleep(until) < 0 && !stop_requested())
+        ;
+}
+
+static void
 answer_all(struct rep *rep)
 {
     const struct options *options = report.options;
@@ -117,13 +125,14 @@ answer_all(struct rep *rep)
         }
         struct message reply;
         bool good = answer(&reply, data, (size_t)len);
-        if (good && options->work_ms > 0 &&
-            clock_sleep(clock_deadline(options->work_ms)) < 0)
-            continue; /* a signal */
+        if (good && options->work_ms > 0)
+            work(options->work_ms);
+        if (stop_requested())
+            return;
         if (send_reply(rep, &reply) < 0)
             return;
         if (options->count > 0 && report.received >= (uint64_t)options->count) {
-            (void)clock_sleep(clock_deadline(LINGER_MS)); /* or a signal */
+            work(LINGER_MS);
             return;
         }
     }

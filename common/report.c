@@ -6,6 +6,7 @@
 #include "report.h"
 
 #include "clock.h"
+#include "stop.h"
 #include "text.h"
 
 #include <errno.h>
@@ -141,10 +142,18 @@ print_message(const struct report *report, const struct message *message,
         (void)printf("... (%zu bytes)", message->body_len);
     if (direction[0] == 'r' && message->kind != MESSAGE_REQUEST &&
         message->sent != 0) {
-        int64_t us = (now - (int64_t)message->sent) / CLOCK_US;
-        (void)printf("  %lld us", (long long)us);
+        int64_t ns = (int64_t)((uint64_t)now - message->sent);
+        (void)printf("  %lld us", (long long)(ns / CLOCK_US));
     }
     (void)putchar('\n');
+}
+
+/* Who reads our output may have gone: then there is nothing more to do. */
+static void
+check_output(void)
+{
+    if (ferror(stdout))
+        stop_request();
 }
 
 void
@@ -152,6 +161,7 @@ report_sent(struct report *report, const struct message *message, int64_t now)
 {
     if (!report->options->quiet)
         print_message(report, message, "sent", now);
+    check_output();
 }
 
 void
@@ -160,6 +170,7 @@ report_received(
 {
     if (!report->options->quiet)
         print_message(report, message, "received", now);
+    check_output();
 }
 
 static void

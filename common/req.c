@@ -55,9 +55,13 @@ await(struct req *req, const struct message *request)
 {
     const void *data;
     ssize_t len;
+    int64_t deadline = clock_deadline(report.options->tuning.timeout_ms);
     do {
         len = req_recv(req, &data);
-    } while (len < 0 && errno == EINTR && !stop_requested());
+    } while (len < 0 && errno == EINTR && !stop_requested() &&
+        clock_now() < deadline);
+    if (len < 0 && errno == EINTR && !stop_requested())
+        errno = ETIMEDOUT; /* the process was stopped and continued meanwhile */
 
     if (len >= 0) {
         check(request, data, (size_t)len);
@@ -130,8 +134,10 @@ ask_all(struct req *req, struct bodies *bodies)
         if (options->rate > 0) {
             int64_t due = clock_due(start, n, options->rate);
             request.sent = (uint64_t)due;
-            if (clock_sleep(due) < 0) /* EINTR: a signal */
-                return;
+            while (clock_sleep(due) < 0) {
+                if (stop_requested())
+                    return;
+            }
         }
         if (ask(req, bodies, &request) < 0)
             return;

@@ -57,6 +57,12 @@ stop_install(void)
     return sigaction(SIGPIPE, &action, NULL);
 }
 
+void
+stop_request(void)
+{
+    on_stop(0);
+}
+
 bool
 stop_requested(void)
 {

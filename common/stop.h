@@ -10,6 +10,9 @@
  */
 int stop_install(void);
 
+/* As if a signal had come. */
+void stop_request(void);
+
 /* Whether a signal has come. */
 bool stop_requested(void);
 

@@ -42,7 +42,7 @@ read_clock(const struct message *event)
     now_sent = event->sent;
     now_uses = 0;
     if (sample)
-        latency_add(&report.latency, now - (int64_t)event->sent);
+        latency_add(&report.latency, (int64_t)((uint64_t)now - event->sent));
 }
 
 /* Follows the topic's sequence. False: the event came twice. */

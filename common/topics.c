@@ -22,7 +22,8 @@ topics_find(struct topics *topics, const char *name, size_t len)
     unsigned slot = hash(name, len) % TOPICS_SLOTS;
     for (; topics->slots[slot] != 0; slot = (slot + 1) % TOPICS_SLOTS) {
         struct topic *topic = &topics->topics[topics->slots[slot] - 1];
-        if (topic->len == len && memcmp(topic->name, name, len) == 0)
+        if (topic->len == len &&
+            (len == 0 || memcmp(topic->name, name, len) == 0))
             return topic;
     }
     if (topics->count == TOPICS_MAX || len > MESSAGE_TOPIC_MAX)

@@ -27,6 +27,7 @@ enum {
     BATCH = 64 << 10, /* bytes gathered before they are written: the system call
                          then costs little beside them (measured) */
     DIRECT_MIN = 16 << 10, /* bytes of a message that is not worth a copy */
+    TOLD_MAX = 8 << 20, /* bytes of subscriptions on their way */
     IDLE_TURNS = 16, /* to accept, read and flush all that is there now */
 };
 
@@ -143,6 +144,8 @@ tell(struct sub *sub, unsigned char what, const void *prefix, size_t len)
 {
     static const struct framing framing = {.max = 1 + PREFIX_MAX};
     unsigned char text[1 + PREFIX_MAX];
+    if (conn_pending(&sub->dialer.conn) > TOLD_MAX)
+        return -1; /* it does not listen: the next connection is told all */
     text[0] = what;
     memcpy(text + 1, prefix, len);
     return conn_write(&sub->dialer.conn, &framing, 0, text, 1 + len);
@@ -154,6 +157,7 @@ on_connected(void *owner)
 {
     struct sub *sub = owner;
     const struct prefix *p;
+    conn_cancel(&sub->dialer.conn); /* what was to be told the last one */
     for (p = sub->prefixes.first; p; p = p->next) {
         if (tell(sub, 1, p->bytes, p->len) < 0)
             return -1;
@@ -212,6 +216,7 @@ sub_recv(struct sub *sub, const void **data)
         struct frame frame;
         int found = conn_next(conn, &sub->framing, &frame);
         if (found > 0) {
+            dialer_prove(&sub->dialer);
             *data = frame.data;
             return (ssize_t)frame.len;
         }

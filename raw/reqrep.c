@@ -16,7 +16,7 @@
 
 enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
-    FRESH_US = 100, /* after a reply its sender is taken to be still there */
+    FRESH_US = 50, /* after a reply its sender is taken to be still there */
     CLOSE_MS = 500, /* a close waits so long for replies on their way */
 };
 

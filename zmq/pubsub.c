@@ -151,8 +151,10 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     if (queue > 0 &&
         zmq_setsockopt(sub->socket, ZMQ_RCVHWM, &queue, sizeof(queue)) < 0)
         goto fail;
-    /* A subscription that has not left yet lingers like a message. */
+    /* A subscription that has not left yet lingers like a message, and counts
+     * as one: more than the high-water mark at once would be lost (P1). */
     if (zmq_setsockopt(sub->socket, ZMQ_LINGER, &none, sizeof(none)) < 0 ||
+        zmq_setsockopt(sub->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
         zmq_setsockopt(sub->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
         zmq_setsockopt(
             sub->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||
