@@ -72,11 +72,20 @@ def side(bench: Bench, queue: int) -> tuple[Driver, Driver, Driver]:
     for sub in (slow, fast):
         sub.must("subscribe")
         sub.begin("until hello")
-    publisher.must("idle 500")
-    publisher.must("send hello")
-    for sub in (slow, fast):
-        if sub.result()["result"] < 0:
-            raise Failed("a subscriber has not heard the publisher")
+        for _ in range(50):
+            publisher.must("send hello")
+            publisher.must("idle 100")
+            said = sub.heard("", 0)
+            if said and said["result"] >= 0:
+                break
+            if said:
+                sub.begin("until hello")
+    for sub in (slow, fast):  # nothing of all that is left in a queue
+        sub.begin("until start")
+    publisher.must("send start")
+    publisher.must("idle 100")
+    if any(sub.result()["result"] < 0 for sub in (slow, fast)):
+        raise Failed("a subscriber has not heard the publisher")
     return publisher, slow, fast
 
 
