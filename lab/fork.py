@@ -19,9 +19,9 @@ ZeroMQ remembers the process that made the socket, and refuses in another one: E
 signal had come. It does not look at every call, though: a send within a millisecond of another one
 succeeds, into a queue that no thread empties (so the child here waits a little first). NNG aborts
 the child with a message of its own. nanomsg has no guard: its send first tries to write by itself,
-without its thread, and here it works - by luck. The child's next send, or a receive, may find the
-thread's work undone and wait for ever. In all three the rule is: fork first, then open sockets in
-each process.
+without its thread, and here that suffices. What it could not write at once, nobody would finish:
+the child has no such thread. In all three the rule is: fork first, then open sockets in each
+process.
 """
 SOURCES = [
     "fork(2); pthread_atfork(3)",
