@@ -114,7 +114,7 @@ def others_are_answered_by_program(stage: Stage, url: str) -> None:
 
 
 @pytest.mark.panels("raw")  # a library's client has one request under way
-def test_R6_while_a_client_asks_without_end(stage: Stage) -> None:
+def test_raw_answers_others_while_a_client_asks_without_end(stage: Stage) -> None:
     """A thousand requests at once are answered, 5 ms each, in turn with those of others."""
     url = stage.url()
     stage.ready("rep", url, "-w", 5, "--quiet")

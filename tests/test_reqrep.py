@@ -311,7 +311,7 @@ def test_R11_reply_just_before_close(stage: Stage, length: int) -> None:
 
 @pytest.mark.panels("raw")
 @pytest.mark.transports("tcp", "tcp6")
-def test_R11_a_close_with_requests_unread(stage: Stage) -> None:
+def test_raw_closes_gently_with_requests_unread(stage: Stage) -> None:
     """The kernel answers a close with bytes unread by a reset, which would overtake the reply."""
     url = stage.url()
     rep = stage.driver("rep", url, timeout=5000)
