@@ -15,12 +15,13 @@ A descriptor is inherited: parent and child have the same socket, and what eithe
 socket is more than descriptors: memory, which the child gets a copy of, and threads, of which it
 gets none but the one that forked.
 
-ZeroMQ remembers the process that made the socket, and refuses in another one: EINTR, as if a signal
-had come. It does not look at every call, though: a send right after another one may succeed, into a
-queue that no thread empties. NNG aborts the child with a message of its own. nanomsg has no guard:
-its send first tries to write by itself, without its thread, and here it works - by luck. The
-child's next send, or a receive, may find the thread's work undone and wait for ever. In all three
-the rule is: fork first, then open sockets in each process.
+ZeroMQ remembers the process that made the socket, and refuses in another one: EINTR, as if a
+signal had come. It does not look at every call, though: a send within a millisecond of another one
+succeeds, into a queue that no thread empties (so the child here waits a little first). NNG aborts
+the child with a message of its own. nanomsg has no guard: its send first tries to write by itself,
+without its thread, and here that suffices. What it could not write at once, nobody would finish:
+the child has no such thread. In all three the rule is: fork first, then open sockets in each
+process.
 """
 SOURCES = [
     "fork(2); pthread_atfork(3)",

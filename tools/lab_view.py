@@ -239,13 +239,14 @@ def as_markdown(
         parts = [outcome.phrase, *(f"**{deviation}**" for deviation in outcome.deviations)]
         return escape("\n".join(parts))
 
-    said = "; ".join(f"{name}: {version}" for name, version in versions(panels).items())
+    said = "; ".join(f"`{name}`: {version}" for name, version in versions(panels).items())
     lines = [
         "# The lab's results",
         "",
         "Written by `./triptych lab all --markdown`, "
         f"{time.strftime('%Y-%m-%d')}, on {machine()}.",
-        f"{said}. {tally(results)}, in {seconds:.0f} s.",
+        f"{said}.",
+        f"{tally(results)}, in {seconds:.0f} s.",
         "",
         "Each cell is what a run observed; `./triptych lab NAME` repeats it and explains it.",
     ]

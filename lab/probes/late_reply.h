@@ -9,7 +9,7 @@
 
 enum {
     GIVE_UP_MS = 200,
-    WAIT_MS = 1000,
+    WAIT_MS = 3000,
 };
 
 static inline void
