@@ -53,11 +53,6 @@ floor_open(struct floor *floor, const char *name, int argc, char **argv)
         {0},
     };
     *floor = (struct floor){.name = name, .version = "", .role = "ROLE", .size = 64, .peers = 1};
-    if (argc < 2 || argv[1][0] == '-')
-        fail(floor, "usage",
-            "ROLE -u URL [-n COUNT] [-s BYTES] [-q QUEUE] [-c PEERS] [-d MS] [--cpu N]");
-    floor->role = argv[1];
-    optind = 2;
     int letter;
     while ((letter = getopt_long(argc, argv, "u:n:s:q:c:d:", options, NULL)) != -1) {
         unsigned long long number = optarg ? strtoull(optarg, NULL, 10) : 0;
@@ -92,6 +87,10 @@ floor_open(struct floor *floor, const char *name, int argc, char **argv)
             exit(2);
         }
     }
+    if (optind != argc - 1)
+        fail(floor, "usage",
+            "ROLE -u URL [-n COUNT] [-s BYTES] [-q QUEUE] [-c PEERS] [-d MS] [--cpu N]");
+    floor->role = argv[optind];
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;

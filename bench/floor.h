@@ -19,7 +19,7 @@
 struct floor {
     const char *name; /* "floor-epoll" */
     const char *version; /* of the library, if it has one */
-    const char *role; /* the first argument: "req", "rep", "pub", ... */
+    const char *role; /* the one argument: "req", "rep", "pub", ... */
     const char *url; /* -u tcp://127.0.0.1:PORT or ipc:///PATH */
     uint64_t count; /* -n messages; 0: until stopped */
     size_t size; /* -s bytes of a message, all told */
