@@ -33,7 +33,8 @@ from bench_run import (
 from panels import Panel
 from processes import Program, free_port
 
-JOIN_MS = 300  # a publisher waits so long for its first subscriber ...
+JOIN_MS = [300]  # a publisher waits so long for its first subscriber; longer where that was too short ...
+JOIN_MAX_MS = 3000
 JOIN_EACH_MS = 8  # ... and so much longer for each more
 WARM_UP = 0.1  # of the round trips are not timed, where the program can be told so
 
@@ -182,8 +183,10 @@ def run_publishing(panel: Panel, case: Case, count: int, roles: tuple[str, str] 
     queue = count if case.queue < 0 else case.queue
     shared = ["--quiet", "-q", str(queue)]
     size = sized(panel, case, "pub")
-    delay = JOIN_MS + JOIN_EACH_MS * case.peers
+    delay = JOIN_MS[0] + JOIN_EACH_MS * case.peers
+    late: list[str] = []
     with stage_for(case) as stage, address(case.transport) as url:
+        stage.listener = lambda program, event: late.extend(late_joiner(program.name, event))
         watch = Watch(stage.placement)
         arguments = [*shared, "-u", url, "-n", str(count), *size, "-d", str(delay)]
         if case.rate:
@@ -199,12 +202,20 @@ def run_publishing(panel: Panel, case: Case, count: int, roles: tuple[str, str] 
         stage.wait_ended([publisher], RUN_SECONDS)
         wait_quiet(stage, subscribers, RUN_SECONDS)
         stage.stop([publisher, *subscribers])
+        if late and case.queue != 0 and delay < JOIN_MAX_MS:
+            JOIN_MS[0] = min(2 * JOIN_MS[0], JOIN_MAX_MS)
+            raise Failed(f"{panel.name}: {late[0]} came too late")
         sent = summary_of(publisher)
         if sent["sent"] != count:
             raise Failed(f"{panel.name}: {sent['sent']} sent of {count}")
         metrics = delivered(case, sent, [summary_of(program) for program in subscribers])
         metrics["count"] = count
         return finish(stage, watch, {"client": subscribers, "server": [publisher]}, metrics)
+
+
+def late_joiner(name: str, event: dict[str, Any]) -> list[str]:
+    """Its name, if a subscriber's first event is not the publisher's first."""
+    return [name] if event.get("event") == "first" and event.get("sequence") != 1 else []
 
 
 def delivered(case: Case, sent: dict[str, Any], received: list[dict[str, Any]]) -> Metrics:
