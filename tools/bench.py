@@ -42,9 +42,9 @@ import bench_show
 from bench_goals import Goal, run_goals
 from bench_kinds import Case, run_publishing
 from bench_machine import build_type, library_options, machine, options_in_force, versions
-from bench_run import ALL_CPUS, OTHERS_MAX, STEAL_MAX, Failed, placed  # noqa: F401
+from bench_run import ALL_CPUS, OTHERS_MAX, STEAL_MAX, Failed
 from bench_session import TOOLS, Session, floors_of
-from bench_stats import find_highest
+from bench_stats import find_highest, interval
 from panels import BUILD, Panel, choose_panels, complain, read_panels
 from processes import end_on_signals
 
@@ -197,8 +197,6 @@ def head(console: Console, results: dict[str, Any], session: Session) -> None:
 
 
 def new_results(panels: list[Panel], session: Session) -> dict[str, Any]:
-    from bench_stats import interval
-
     return {
         "format": bench_results.FORMAT,
         "version": bench_results.VERSION,

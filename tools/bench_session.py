@@ -22,6 +22,7 @@ from panels import Panel
 
 COUNT_MAX = {"latency": 200_000, "connections": 100_000, "throughput": 4_000_000, "fanout": 20_000_000}
 MEMORY_MAX = 512 << 20  # bytes that a queue without loss may hold, at 100 a message more than its body
+ROUNDS_MIN = 2  # however late it is
 REPEATS = 2  # of a disturbed run, at most
 RUN_OVERHEAD = {"latency": 0.15, "connections": 0.6, "throughput": 0.8, "fanout": 1.0}  # seconds a run, besides
 
@@ -138,19 +139,24 @@ class Session:
         cells = [Cell(case, competitor, kind) for competitor, kind in competitors if kind == "tool" or competitor.built]
         planned = self.plan(case, len(competitors))
         step = planned / max(1, len(cells) * (self.rounds + 1))
-        # Behind the plan, the runs get shorter; their number stays.
+        # Behind the plan, the runs get shorter; if that does not suffice, fewer: the table says so.
         left = max(0.0, self.deadline - time.monotonic())
         pace = min(1.0, left / max(0.1, self.planned - self.done))
+        group_end = time.monotonic() + planned * pace
+        begun = self.done
         for cell in cells:
             self._tell(cell)
             self._calibrate(cell, max(0.05, self.seconds * pace))
             self.done += step
-        for _ in range(self.rounds):
+        for number in range(self.rounds):
+            if number >= ROUNDS_MIN and time.monotonic() > group_end:
+                break
             for cell in random.sample(cells, len(cells)):
                 self._tell(cell)
                 if not cell.failed:
                     cell.runs.append(self._once(cell, cell.count))
                 self.done += step
+        self.done = begun + planned
         for cell in cells:
             self._repeat(cell)
         self.cells += cells

@@ -122,6 +122,8 @@ def show_group(console: Console, group: list[Cell]) -> None:
         colour = cell.competitor.colour
         name = cell.competitor.heading if cell.kind != "floor" else f"  {cell.competitor.name} ({cell.competitor.heading})"
         mark = "*" if cell.disturbed else ""
+        if cell.kind != "tool" and len(cell.good) < 5:
+            mark += f" ({len(cell.good)} runs)"
         style = colour if cell.kind == "panel" else f"dim {colour}"
         if not cell.good:
             table.add_row(f"[{style}]{name}[/]", f"failed: {cell.failed}")
