@@ -220,7 +220,7 @@ def test_a_childs_usage_is_known() -> None:
         stage.stop([program])
         used = Usage.of(program)
         assert program.process.returncode == 0
-    assert 0 < used.cpu < 1 and used.memory > 500
+    assert 0 < used.cpu < 1 and used.voluntary > 0
 
 
 @pytest.mark.heavy

@@ -228,6 +228,9 @@ def run_benches(console: Console, session: Session, benches: list[str], panels: 
     console.print("options in force, read back from running programs:")
     bench_show.show_options(console, results["options"])
     for case, who in groups:
+        if time.monotonic() > session.deadline:
+            console.print(f"left out, no time: {case.title()}\n")
+            continue
         bench_show.show_group(console, session.group(case, who))
     if lossless:
         results["lossless"] = lossless_rates(panels, session)

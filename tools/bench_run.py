@@ -25,6 +25,8 @@ from processes import Program, Stage, free_port, uninterrupted
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
 QUIET_SECONDS = 0.12  # a subscriber that used no CPU for so long has had all that comes
 TICK = os.sysconf("SC_CLK_TCK")
+SAMPLE_SECONDS = 0.05  # between two looks at a few programs' memory
+SAMPLED_MAX = 4
 OTHERS_MAX = 0.05  # of the CPU time that was to be had: more used by others is a disturbance
 STEAL_MAX = 0.02  # likewise, taken by the hypervisor
 HEADER = 25  # bytes of a message that are not its body, with the empty topic
@@ -106,7 +108,10 @@ class BenchStage(Stage):
     def __init__(self, placement: Placement) -> None:
         super().__init__(lambda program, event: None, lambda: None)
         self.placement = placement
+        self.tick = self.sample
         self.prefix: list[str] = []  # a tracer, for instance
+        self.memory: dict[int, int] = {}  # by process: most resident memory seen, KiB
+        self.sampled = 0.0
         self.options: dict[str, int] = {}  # what the floors say is in force
 
     def start(self, panel: Panel, role: str, name: str, *arguments: str, pinned: bool = True) -> Program:
@@ -130,6 +135,18 @@ class BenchStage(Stage):
             self.programs.append(program)
         return self.listen(program)
 
+    def sample(self) -> None:
+        """Notes the memory of a few programs, now and then. (Of a child, ru_maxrss is its parent's at the fork.)"""
+        now = time.monotonic()
+        if now - self.sampled < SAMPLE_SECONDS:
+            return
+        self.sampled = now
+        for program in self.programs[:SAMPLED_MAX]:
+            with contextlib.suppress(OSError, AttributeError, ValueError):
+                status = Path(f"/proc/{program.process.pid}/status").read_text()
+                kib = int(status.split("VmHWM:")[1].split()[0]) if "VmHWM:" in status else 0
+                self.memory[program.process.pid] = max(kib, self.memory.get(program.process.pid, 0))
+
     def listen(self, program: Program) -> Program:
         """Hears a program that was started otherwise, too."""
         for stream in (program.process.stdout, program.process.stderr):
@@ -146,12 +163,11 @@ class BenchStage(Stage):
 
 @dataclass
 class Usage:
-    """What processes have used: seconds of CPU, switches of context, KiB of memory at most."""
+    """What processes have used: seconds of CPU, switches of context."""
 
     cpu: float = 0.0
     voluntary: int = 0
     involuntary: int = 0
-    memory: int = 0
 
     @staticmethod
     def of(program: Program) -> Usage:
@@ -159,7 +175,7 @@ class Usage:
         usage = process.usage if isinstance(process, Child) else None
         if usage is None:
             return Usage()
-        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw, usage.ru_nivcsw, usage.ru_maxrss)
+        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw, usage.ru_nivcsw)
 
 
 @dataclass
