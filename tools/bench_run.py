@@ -23,7 +23,8 @@ from panels import BUILD, Panel
 from processes import Program, Stage, free_port, uninterrupted
 
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
-QUIET_SECONDS = 0.12  # a subscriber that used no CPU for so long has had all that comes
+QUIET_SECONDS = 0.1  # a subscriber that did next to nothing for so long, twice, has had all that comes
+QUIET_NS = 3_000_000  # of CPU in that time: some look for their publisher again, with many threads
 TICK = os.sysconf("SC_CLK_TCK")
 SAMPLE_SECONDS = 0.05  # between two looks at a few programs' memory
 SAMPLED_MAX = 4
@@ -267,9 +268,11 @@ def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> None:
     """Waits until these have ended, or do nothing any more."""
     deadline = time.monotonic() + seconds
     before = -1
+    quiet = 0
     while any(p.running for p in programs) and time.monotonic() < deadline:
         now = sum(cpu_now(p) for p in programs)
-        if before >= 0 and now - before < 200_000 * len(programs):
+        quiet = quiet + 1 if before >= 0 and now - before < QUIET_NS * len(programs) else 0
+        if quiet == 2:
             return
         before = now
         stage.wait(lambda: not any(p.running for p in programs), QUIET_SECONDS)
