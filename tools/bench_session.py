@@ -24,7 +24,7 @@ COUNT_MAX = {"latency": 200_000, "connections": 100_000, "throughput": 4_000_000
 MEMORY_MAX = 512 << 20  # bytes that a queue without loss may hold, at 100 a message more than its body
 ROUNDS_MIN = 2  # however late it is
 REPEATS = 2  # of a disturbed run, at most
-RUN_OVERHEAD = {"latency": 0.15, "connections": 0.6, "throughput": 0.8, "fanout": 1.0}  # seconds a run, besides
+RUN_OVERHEAD = {"latency": 0.15, "connections": 0.6, "throughput": 0.75, "fanout": 0.6}  # seconds a run, besides
 
 
 def floor(name: str, label: str, colour: str, framed: bool = False) -> Floor:
