@@ -135,11 +135,11 @@ def idle_goals(session: Session, raw: Panel) -> list[Goal]:
     """5000 idle clients: both cases take turns, since their ratio counts."""
     cells = {peers: Cell(Case("connections", peers=peers), raw, "panel") for peers in (0, 5000)}
     for cell in cells.values():
-        session._calibrate(cell, session.seconds)
+        session.calibrate(cell, session.seconds)
     for _ in range(session.rounds):
         for cell in cells.values():
-            session._tell(cell)
-            cell.runs.append(None if cell.failed else session._once(cell, cell.count))
+            session.tell(cell)
+            cell.runs.append(None if cell.failed else session.once(cell, cell.count))
     session.cells += cells.values()
     latency = Goal("raw p50 with 5000 idle connections / with none", 1.2, False)
     latency.value = ratio_of(cells[5000], cells[0], "p50")

@@ -10,7 +10,7 @@ import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bench_run import (
@@ -178,7 +178,7 @@ def parse_sockperf(name: str, text: str) -> Metrics:
 def run_publishing(panel: Panel, case: Case, count: int, roles: tuple[str, str] = ("pub", "sub")) -> Outcome:
     """A publisher and its subscribers; each counts what it gets, until all is there or nothing comes."""
     if panel.name.endswith("-push"):
-        panel, roles = replace(panel, name=panel.name.removesuffix("-push")), ("push", "pull")
+        roles = ("push", "pull")
     floor = isinstance(panel, Floor)
     queue = count if case.queue < 0 else case.queue
     shared = ["--quiet", "-q", str(queue)]

@@ -44,11 +44,11 @@ class Floor(Panel):
     framed: bool = False  # it has to be told the bytes of raw's framing, too
 
     def program(self, role: str) -> Path:
-        return BUILD / self.name
+        return BUILD / self.name.removesuffix("-push")  # its PUSH/PULL loop, the same program
 
     @property
     def built(self) -> bool:
-        return os.access(BUILD / self.name, os.X_OK)
+        return os.access(self.program("pub"), os.X_OK)
 
 
 class Failed(Exception):

@@ -147,27 +147,27 @@ class Session:
         group_end = time.monotonic() + planned * pace
         begun = self.done
         for cell in cells:
-            self._tell(cell)
-            self._calibrate(cell, max(0.05, self.seconds * pace))
+            self.tell(cell)
+            self.calibrate(cell, max(0.05, self.seconds * pace))
             self.done += step
         for number in range(self.rounds):
             if number >= ROUNDS_MIN and time.monotonic() > group_end:
                 break
             for cell in random.sample(cells, len(cells)):
-                self._tell(cell)
+                self.tell(cell)
                 if not cell.failed:
-                    cell.runs.append(self._once(cell, cell.count))
+                    cell.runs.append(self.once(cell, cell.count))
                 self.done += step
         self.done = begun + planned
         for cell in cells:
-            self._repeat(cell)
+            self.repeat(cell)
         self.cells += cells
         return cells
 
-    def _tell(self, cell: Cell) -> None:
+    def tell(self, cell: Cell) -> None:
         self.progress(f"{cell.case.title()}: {cell.competitor.name}", self.done, self.planned)
 
-    def _once(self, cell: Cell, count: int) -> Outcome | None:
+    def once(self, cell: Cell, count: int) -> Outcome | None:
         for _ in range(2):  # a port may have been taken meanwhile
             try:
                 outcome = self.run(cell.competitor, cell.case, count, self.warm_up)
@@ -181,13 +181,13 @@ class Session:
         cell.failed = cell.failed or (reason if cell.short is None else "")
         return None
 
-    def _calibrate(self, cell: Cell, seconds: float) -> None:
+    def calibrate(self, cell: Cell, seconds: float) -> None:
         case = cell.case
         count = 300 if case.size < 1 << 16 else 40
         if case.bench in ("throughput", "fanout"):
             count = max(200, 20_000 // case.peers) if case.size < 1 << 14 else 200
         for _ in range(2):
-            outcome = self._once(cell, count)
+            outcome = self.once(cell, count)
             if outcome is None:
                 cell.failed = cell.failed or "failed"
                 return
@@ -201,13 +201,13 @@ class Session:
         if case.rate:
             cell.count = max(50, round(case.rate * max(seconds, 0.3)))
 
-    def _repeat(self, cell: Cell) -> None:
+    def repeat(self, cell: Cell) -> None:
         for index, run in enumerate(cell.runs):
             for _ in range(REPEATS):
                 slack = self.deadline - time.monotonic() - (self.planned - self.done)
                 if run is None or not run.disturbed or slack < 2 * self.seconds + 2:
                     break
-                again = self._once(cell, cell.count)
+                again = self.once(cell, cell.count)
                 cell.repeated += 1
                 if again and (not again.disturbed or again.others < run.others):
                     cell.runs[index] = run = again
@@ -219,6 +219,8 @@ def duration(metrics: Metrics, case: Case) -> float:
     if "seconds" in metrics:
         sending = count / metrics["sending_rate"] if metrics.get("sending_rate") else 0.0
         return max(metrics["seconds"], sending, 1e-5)
+    if "p50" not in metrics:
+        return 1.0  # iperf3: it runs for a second
     return max(count * metrics["p50"] * 1e-6, 1e-5)
 
 
