@@ -23,9 +23,7 @@ Exit status: 0 done, 1 a panel failed, 2 wrong command line, 130 stopped.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
-import sys
 import time
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to tidy: just end
@@ -39,7 +37,7 @@ except ImportError:
 
 import acts
 from own_input import Lines, own_lines
-from processes import end_on_signals
+from processes import run_verb
 from results import show_results
 from views import view_for
 
@@ -89,16 +87,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    try:
-        code = main()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\ntriptych: stopped; nothing is left running", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # ./triptych demo | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
-    except OSError as error:
-        complain(1, f"demo: {error}")
-    sys.exit(code)
+    run_verb(main)

@@ -33,7 +33,6 @@ import argparse
 import concurrent.futures
 import difflib
 import json
-import os
 import resource
 import signal
 import sys
@@ -51,7 +50,7 @@ except ImportError:
 
 import lab_view as view
 from lab_experiments import Experiment, Outcome, Running, Wrong, load_all
-from processes import end_on_signals
+from processes import run_verb
 
 AT_ONCE = 3  # experiments of `lab all` that run together: most only wait
 FOUR = ("raw", "zmq", "nanomsg", "nng")
@@ -233,15 +232,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_on_signals()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # some libraries abort: no core files
-    try:
-        code = main()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\ntriptych: stopped; nothing is left running", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # ./triptych lab | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
-    sys.exit(code)
+    run_verb(main)

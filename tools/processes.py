@@ -17,11 +17,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from panels import Panel
 
@@ -262,6 +263,21 @@ def end_on_signals() -> None:
     signal.signal(signal.SIGTERM, end)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, end)
+
+
+def run_verb(main: Callable[[], int]) -> NoReturn:
+    """Runs a verb and exits as it does, or as Ctrl-C, SIGTERM or a reader that has gone make it."""
+    end_on_signals()
+    try:
+        code = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("\ntriptych: stopped; nothing is left running", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # ./triptych VERB | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    sys.exit(code)
 
 
 _given: set[int] = set()

@@ -31,7 +31,6 @@ import csv
 import json
 import os
 import re
-import signal
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ except ImportError:
 
 from costs import BODY, C_LIBRARY, REQUESTS, Costs, costs_of, machine
 from measures import Counts, lines_of, measure, total
-from processes import end_on_signals
+from processes import run_verb
 
 Value = int | float | str | None
 SCHEMA = 1
@@ -484,14 +483,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    try:
-        code = main()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\ntriptych: stopped; nothing is left running", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # ./triptych size | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
-    sys.exit(code)
+    run_verb(main)

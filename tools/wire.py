@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -46,7 +45,7 @@ except ImportError:
     complain(1, "wire: needs Debian's python3-rich: ./triptych install wire")
 
 from exchange import SHOW_MOST, Exchange, Failed, decode
-from processes import end_on_signals
+from processes import run_verb
 from wire_totals import Observed, totals
 from wire_view import show
 
@@ -167,14 +166,4 @@ def write_capture(path: str, recordings: dict[str, list[Path]]) -> bool:
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    try:
-        code = main()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\ntriptych: stopped; nothing is left running", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # ./triptych wire | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
-    sys.exit(code)
+    run_verb(main)
