@@ -8,13 +8,21 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+enum {
+    LOCK_TRIES = 200, /* a millisecond each */
+};
 
 static int
 parse_tcp(struct address *ret, const char *rest)
@@ -104,8 +112,8 @@ is_stale(const struct address *address)
     return stale;
 }
 
-int
-address_listen(const struct address *address)
+static int
+listen_there(const struct address *address)
 {
     const struct sockaddr *name = (const struct sockaddr *)&address->storage;
     int on = 1;
@@ -135,6 +143,41 @@ address_listen(const struct address *address)
 fail:
     (void)close(fd); /* keeps errno: a close of ours does not fail */
     return -1;
+}
+
+/*
+ * Between its bind and its listen, a server's path looks stale to the next one,
+ * and to remove a stale path and bind are two calls, too. So servers that start
+ * at the same moment take turns, by a lock on the directory: for a while, since
+ * anybody may hold it.
+ */
+static int
+lock_directory(const struct address *address)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    const struct sockaddr_un *un =
+        (const struct sockaddr_un *)&address->storage;
+    memcpy(path, un->sun_path, sizeof(path));
+    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return fd;
+        (void)nanosleep(&pause, NULL); /* cut short, it is tried sooner */
+    }
+    return fd;
+}
+
+int
+address_listen(const struct address *address)
+{
+    int lock = is_ipc(address) ? lock_directory(address) : -1;
+    int fd = listen_there(address);
+    int errnum = errno;
+    if (lock >= 0)
+        (void)close(lock); /* which unlocks */
+    errno = errnum;
+    return fd;
 }
 
 void

@@ -321,3 +321,17 @@ def test_stdout_is_line_buffered(stage: Stage) -> None:
     line = program.next("message")
     assert time.monotonic_ns() // 1000 - line["us"] < 500_000
     assert json.dumps(line)
+
+
+@pytest.mark.panels("raw")  # ZeroMQ takes the path over: the lab shows it
+@pytest.mark.transports("ipc")
+def test_one_of_several_servers_started_at_once(stage: Stage) -> None:
+    """On a fresh path, and on a stale one: one is ready, the others say that it is taken."""
+    url = stage.url()
+    for _ in range(6):
+        servers = [stage.start("rep", "-u", url) for _ in range(4)]
+        events = [server.next()["event"] for server in servers]
+        assert sorted(events) == ["error", "error", "error", "ready"]
+        for server in servers:
+            server.kill()
+            server.wait()

@@ -46,7 +46,7 @@ except ImportError:
 
 from exchange import SHOW_MOST, Exchange, Failed, decode
 from processes import run_verb
-from wire_totals import Observed, totals
+from wire_totals import Observed
 from wire_view import show
 
 SIZE_MOST = 1 << 24
