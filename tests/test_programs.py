@@ -329,7 +329,7 @@ def test_one_of_several_servers_started_at_once(stage: Stage) -> None:
     """On a fresh path, and on a stale one: one is ready, the others say that it is taken."""
     url = stage.url()
     for _ in range(6):
-        servers = [stage.start("rep", "-u", url) for _ in range(4)]
+        servers = [stage.start("rep", "--json", "-u", url) for _ in range(4)]
         events = [server.next()["event"] for server in servers]
         assert sorted(events) == ["error", "error", "error", "ready"]
         for server in servers:
