@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <nanomsg/nn.h>
@@ -25,6 +27,7 @@ enum {
     RECONNECT_MS = 100, /* NNG: a random time to 1 s, else */
     CLOSE_MS = 100, /* closing loses what is still in the library: NN_LINGER
                        does nothing; 20 ms suffice (measured) */
+    CLOSE_MAX_MS = 300, /* for NNG's nn_close() itself */
     QUEUE_UNIT = 1024, /* bytes of kernel buffer in nanomsg, a message in NNG */
 #ifdef NNG_COMPAT_NN_H
     QUEUE_MAX = 8192,
@@ -138,19 +141,42 @@ pub_idle(struct pub *pub, int64_t until_ns)
     return until_ns == 0 ? 0 : clock_sleep(until_ns);
 }
 
+#ifdef NNG_COMPAT_NN_H
+/*
+ * NNG's nn_close() may wait for ever for a connection on which something
+ * arrives meanwhile (NNG issue 1813; measured: 1 to 10 %). With a limit that
+ * refuses whatever arrives it hardly ever does: 1 of some thousands.
+ */
+static void *
+close_it(void *arg)
+{
+    int socket = (int)(intptr_t)arg;
+    int one = 1;
+    (void)nn_setsockopt(
+        socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &one, sizeof(one));
+    (void)nn_close(socket); /* fails for an invalid one only */
+    return NULL;
+}
+#endif
+
 static void
 close_socket(int socket)
 {
 #ifdef NNG_COMPAT_NN_H
-    /* NNG's nn_close() may wait for ever for a connection on which something
-     * arrives meanwhile (NNG issue 1813; measured: 1 to 10 %). With a limit
-     * that refuses whatever arrives, none of 8400 did. */
-    int one = 1;
-    (void)nn_setsockopt(
-        socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &one, sizeof(one));
-#endif
+    /* So it has a thread, which is left to itself if it takes too long. */
+    pthread_t thread;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail */
+    until.tv_sec += (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) / CLOCK_S;
+    until.tv_nsec = (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) % CLOCK_S;
+    void *arg = (void *)(intptr_t)socket;
+    if (pthread_create(&thread, NULL, close_it, arg) == 0 &&
+        pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+        (void)pthread_detach(thread);
+#else
     while (nn_close(socket) < 0 && errno == EINTR)
         ;
+#endif
 }
 
 void
