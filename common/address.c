@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 enum {
@@ -126,6 +127,9 @@ check_tcp(char *ret, const char *rest, bool bind, const char **why)
         memcpy(literal, "*", 2);
     } else if (inet_pton(AF_INET, host, binary) == 1) {
         memcpy(literal, host, len + 1);
+    } else if (strcasecmp(host, "localhost") == 0) {
+        /* Even where no hosts file says so (RFC 6761, 6.3). */
+        memcpy(literal, "127.0.0.1", sizeof("127.0.0.1"));
     } else if (strspn(host, HOST_LETTERS) != len) {
         return refuse(EINVAL, why, "\"%s\" is not a host name", host);
     } else if (resolve(literal, sizeof(literal), host, why) < 0) {
