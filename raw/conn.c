@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 
 enum {
-    READ_SIZE = 256 << 10, /* bytes asked for at a time: fewer system calls;
-                              more gains nothing (measured) */
+    READ_SIZE = 256 << 10, /* bytes asked for at a time: four of a publisher's
+                              batches, so that a reader behind catches up */
     SPARE_MAX = 4 << 20, /* bytes of a buffer that is worth keeping */
     SETTLED_MIN = 256, /* bytes of a buffer that is not worth shrinking */
     SETTLED_PART = 16, /* nor one that is filled to such a part */

@@ -11,7 +11,7 @@ programs each time. bench/METHOD.md says how, and why so.
 
   WHAT           latency, throughput, fanout, connections, or all (default)
   PANEL...       these panels only; none: all that are built
-  --quick        in under 2 minutes: fewer sizes, short runs, 64 subscribers
+  --quick        in some minutes: fewer sizes, short runs, 64 subscribers
   --goals        runs what the goals need, prints each ratio against its bound;
                  exit status 1 if one is missed
   --json FILE    writes all figures, each run's too (bench/results.schema.json)
