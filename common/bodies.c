@@ -1,8 +1,9 @@
 /*
  * Bodies from the command line, from standard input, or made: byte i of a made
  * one is (sequence + i) & 255, so all of them lie in one series of bytes, each
- * at another offset. A head is written in front of its body in place; what it
- * covers of the series is put back before the next one.
+ * one byte further than the one before. A head is written in front of its body
+ * in place, over bytes of the series that are not needed again until a body
+ * begins further in front: once in 256 they are put back.
  */
 #include "bodies.h"
 
@@ -127,18 +128,22 @@ line_read(struct bodies *bodies)
     return result > 0 || bodies->line.len > 0;
 }
 
-static void
-uncover(struct bodies *bodies)
+/* The made body of that sequence. */
+static const unsigned char *
+made_body(struct bodies *bodies, uint64_t sequence)
 {
-    if (bodies->covered)
-        memcpy(bodies->covered, bodies->saved, bodies->covered_len);
-    bodies->covered = NULL;
+    size_t at = sequence & 255;
+    if (at < bodies->at) { /* heads may have covered what lies between */
+        for (size_t i = at; i < bodies->at; i++)
+            bodies->series.data[i] = (unsigned char)i;
+    }
+    bodies->at = at;
+    return bodies->series.data + at;
 }
 
 int
 bodies_next(struct bodies *bodies, struct message *message)
 {
-    uncover(bodies);
     if (bodies->options->lines) {
         int result = line_read(bodies);
         if (result > 0) {
@@ -148,7 +153,7 @@ bodies_next(struct bodies *bodies, struct message *message)
         return result;
     }
     if (!bodies->texts) {
-        message->body = bodies->series.data + (message->sequence & 255);
+        message->body = made_body(bodies, message->sequence);
         message->body_len = bodies->series.len;
         return 1;
     }
@@ -160,18 +165,14 @@ bodies_next(struct bodies *bodies, struct message *message)
 }
 
 const void *
-bodies_encode(struct bodies *bodies, const struct message *message, size_t *len)
+bodies_encode(const struct message *message, size_t *len)
 {
     unsigned char *body = (unsigned char *)(uintptr_t)message->body;
     size_t head = message->topic_len + MESSAGE_HEADER;
-    uncover(bodies);
-    bodies->covered = body - head;
-    bodies->covered_len = head;
-    memcpy(bodies->saved, bodies->covered, head);
     /* Topics and bodies were checked when the command line was read. */
-    (void)message_encode_head(message, bodies->covered, head);
+    (void)message_encode_head(message, body - head, head);
     *len = head + message->body_len;
-    return bodies->covered;
+    return body - head;
 }
 
 void

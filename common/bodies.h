@@ -29,9 +29,7 @@ struct bodies {
     size_t in_end;
     unsigned char in[4096];
     size_t next; /* text */
-    unsigned char *covered; /* where the last head was written, NULL: nowhere */
-    size_t covered_len;
-    unsigned char saved[MESSAGE_HEAD_MAX]; /* what stood there */
+    size_t at; /* where in the series the last body began */
 };
 
 /* ENOMEM. bodies_close() is due in any case, and accepts all zero. */
@@ -56,8 +54,7 @@ int bodies_next(struct bodies *bodies, struct message *message);
  * Writes the head of a message in front of its body, which bodies_next() gave,
  * and returns the whole. Valid until the next call here.
  */
-const void *bodies_encode(
-    struct bodies *bodies, const struct message *message, size_t *len);
+const void *bodies_encode(const struct message *message, size_t *len);
 
 void bodies_close(struct bodies *bodies);
 

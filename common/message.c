@@ -1,28 +1,43 @@
 /*
- * The message format: see message.h. Written with shifts, byte by byte, so that
- * neither the machine's byte order nor its alignment matters; the compiler
- * makes single instructions of them.
+ * The message format: see message.h. An integer is copied to and from where it
+ * stands, since nothing there is aligned; with the byte order turned, that is
+ * two instructions. (A loop over its bytes is what the compiler makes of it: it
+ * took as long as all the rest, measured.)
  */
 #include "message.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
-static unsigned char *
-put(unsigned char *p, uint64_t value, int bytes)
+static void
+put_u32(unsigned char *p, uint32_t value)
 {
-    for (int i = bytes - 1; i >= 0; i--)
-        *p++ = (unsigned char)(value >> (8 * i));
-    return p;
+    value = htobe32(value);
+    memcpy(p, &value, sizeof(value));
+}
+
+static void
+put_u64(unsigned char *p, uint64_t value)
+{
+    value = htobe64(value);
+    memcpy(p, &value, sizeof(value));
+}
+
+static uint32_t
+get_u32(const unsigned char *p)
+{
+    uint32_t value;
+    memcpy(&value, p, sizeof(value));
+    return be32toh(value);
 }
 
 static uint64_t
-get(const unsigned char *p, int bytes)
+get_u64(const unsigned char *p)
 {
-    uint64_t value = 0;
-    for (int i = 0; i < bytes; i++)
-        value = value << 8 | p[i];
-    return value;
+    uint64_t value;
+    memcpy(&value, p, sizeof(value));
+    return be64toh(value);
 }
 
 size_t
@@ -50,13 +65,13 @@ message_encode_head(const struct message *message, void *buf, size_t size)
     if (message->topic_len > 0)
         memcpy(p, message->topic, message->topic_len);
     p += message->topic_len;
-    p = put(p, 0, 1);
-    p = put(p, MESSAGE_VERSION, 1);
-    p = put(p, message->kind, 1);
-    p = put(p, 0, 2);
-    p = put(p, message->body_len, 4);
-    p = put(p, message->sequence, 8);
-    put(p, message->sent, 8);
+    p[0] = 0; /* the topic's end */
+    p[1] = MESSAGE_VERSION;
+    p[2] = (unsigned char)message->kind;
+    p[3] = p[4] = 0;
+    put_u32(p + 5, (uint32_t)message->body_len);
+    put_u64(p + 9, message->sequence);
+    put_u64(p + 17, message->sent);
     return (ssize_t)head;
 }
 
@@ -84,18 +99,17 @@ message_decode(struct message *ret, const void *data, size_t len)
         size_t most = len - MESSAGE_HEADER; /* bytes left for a topic */
         if (most > MESSAGE_TOPIC_MAX)
             most = MESSAGE_TOPIC_MAX;
-        p = memchr(start, 0, most + 1);
+        /* Most messages have no topic: theirs ends where it begins. */
+        p = *start == 0 ? start : memchr(start, 0, most + 1);
     }
     if (!p)
         goto bad;
 
-    uint64_t version = get(p + 1, 1);
-    uint64_t kind = get(p + 2, 1);
-    uint64_t zero = get(p + 3, 2);
-    uint64_t body_len = get(p + 5, 4);
+    unsigned kind = p[2];
+    uint32_t body_len = get_u32(p + 5);
     const unsigned char *body = p + MESSAGE_HEADER;
-    if (version != MESSAGE_VERSION || kind < MESSAGE_REQUEST ||
-        kind > MESSAGE_ERROR || zero != 0 ||
+    if (p[1] != MESSAGE_VERSION || kind < MESSAGE_REQUEST ||
+        kind > MESSAGE_ERROR || p[3] != 0 || p[4] != 0 ||
         body_len != (size_t)(start + len - body))
         goto bad;
 
@@ -103,10 +117,10 @@ message_decode(struct message *ret, const void *data, size_t len)
         .topic = data,
         .topic_len = (size_t)(p - start),
         .kind = (enum message_kind)kind,
-        .sequence = get(p + 9, 8),
-        .sent = get(p + 17, 8),
+        .sequence = get_u64(p + 9),
+        .sent = get_u64(p + 17),
         .body = body,
-        .body_len = (size_t)body_len,
+        .body_len = body_len,
     };
     return 0;
 bad:

@@ -70,10 +70,10 @@ await_input(void *owner)
 
 /* Publishes one event. -1: there is no going on. */
 static int
-publish(struct pub *pub, struct bodies *bodies, struct message *event)
+publish(struct pub *pub, const struct message *event)
 {
     size_t len;
-    const void *data = bodies_encode(bodies, event, &len);
+    const void *data = bodies_encode(event, &len);
     int result;
     do {
         result = pub_send(pub, data, len);
@@ -123,16 +123,18 @@ prepare(struct pub *pub, struct bodies *bodies, struct message *event,
 }
 
 static void
-publish_all(struct pub *pub, struct bodies *bodies, struct topic **names,
-    uint64_t names_len)
+publish_all(
+    struct pub *pub, struct bodies *bodies, struct topic **names, int names_len)
 {
     const struct options *options = report.options;
     uint64_t count = options->count > 0 ? (uint64_t)options->count : UINT64_MAX;
     bool every = !options->quiet || options->lines;
     int64_t start = clock_now();
     int64_t now = start;
+    int turn = -1; /* not n % names_len: a division a message (measured) */
     for (uint64_t n = 0; n < count && !stop_requested(); n++) {
-        struct topic *topic = names[n % names_len];
+        turn = turn + 1 < names_len ? turn + 1 : 0;
+        struct topic *topic = names[turn];
         struct message event = {
             .topic = topic->name,
             .topic_len = topic->len,
@@ -147,7 +149,7 @@ publish_all(struct pub *pub, struct bodies *bodies, struct topic **names,
             now = clock_now();
         if (options->rate == 0)
             event.sent = (uint64_t)now;
-        int result = publish(pub, bodies, &event);
+        int result = publish(pub, &event);
         if (result < 0)
             break;
         if (result == 0)
@@ -195,7 +197,7 @@ main(int argc, char **argv)
     bodies_wait(&bodies, await_input, pub);
     if (options.delay_ms == 0 ||
         idle(pub, clock_deadline(options.delay_ms)) == 0)
-        publish_all(pub, &bodies, names, (uint64_t)names_len);
+        publish_all(pub, &bodies, names, names_len);
 done:
     pub_close(pub);
     bodies_close(&bodies);

@@ -159,8 +159,9 @@ check_output(void)
 void
 report_sent(struct report *report, const struct message *message, int64_t now)
 {
-    if (!report->options->quiet)
-        print_message(report, message, "sent", now);
+    if (report->options->quiet)
+        return;
+    print_message(report, message, "sent", now);
     check_output();
 }
 
@@ -168,8 +169,9 @@ void
 report_received(
     struct report *report, const struct message *message, int64_t now)
 {
-    if (!report->options->quiet)
-        print_message(report, message, "received", now);
+    if (report->options->quiet)
+        return;
+    print_message(report, message, "received", now);
     check_output();
 }
 

@@ -80,13 +80,13 @@ await(struct req *req, const struct message *request)
 
 /* Asks once. -1: there is no going on. */
 static int
-ask(struct req *req, struct bodies *bodies, struct message *request)
+ask(struct req *req, struct message *request)
 {
     size_t len;
     int64_t now = clock_now();
     if (report.options->rate == 0)
         request->sent = (uint64_t)now;
-    const void *data = bodies_encode(bodies, request, &len);
+    const void *data = bodies_encode(request, &len);
     int result;
     do {
         result = req_send(req, data, len);
@@ -139,7 +139,7 @@ ask_all(struct req *req, struct bodies *bodies)
                     return;
             }
         }
-        if (ask(req, bodies, &request) < 0)
+        if (ask(req, &request) < 0)
             return;
     }
 }

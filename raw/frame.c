@@ -24,7 +24,7 @@ put_u32(unsigned char *p, uint32_t value)
 }
 
 size_t
-frame_head(unsigned char buf[FRAME_HEAD_MAX], bool ids, uint32_t id, size_t len)
+frame_head(unsigned char *buf, bool ids, uint32_t id, size_t len)
 {
     put_u32(buf, (uint32_t)(len + (ids ? FRAME_ID : 0)));
     if (!ids)

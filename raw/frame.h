@@ -34,9 +34,9 @@ struct frame {
     size_t len;
 };
 
-/* Writes what stands before a message of frame->len; returns its length. */
-size_t frame_head(
-    unsigned char buf[FRAME_HEAD_MAX], bool ids, uint32_t id, size_t len);
+/* Writes what stands before a message of len bytes; returns its length: at most
+ * FRAME_HEAD_MAX, FRAME_LENGTH without ids. */
+size_t frame_head(unsigned char *buf, bool ids, uint32_t id, size_t len);
 
 /*
  * Looks for a frame at the beginning of a stream's bytes. Returns its length,

@@ -121,22 +121,18 @@ make_room(struct log *log, size_t len, uint64_t needed)
 int
 log_append(struct log *log, const void *data, size_t len, uint64_t needed)
 {
-    unsigned char head[FRAME_HEAD_MAX];
-    size_t head_len = frame_head(head, false, 0, len);
-    if (head_len + len > LOG_BYTES_MAX) {
+    if (len > LOG_BYTES_MAX - FRAME_LENGTH) {
         errno = EMSGSIZE;
         return -1;
     }
-    if (make_room(log, head_len + len, needed) < 0)
+    struct record record = {.len = FRAME_LENGTH + len};
+    if (make_room(log, record.len, needed) < 0)
         return -1;
-    unsigned char *at = log->bytes + log->head;
-    memcpy(at, head, head_len);
-    memcpy(at + head_len, data, len);
-    *record_of(log, log->end) = (struct record){
-        .at = log->head,
-        .len = head_len + len,
-    };
-    log->head += head_len + len;
+    record.at = log->head;
+    (void)frame_head(log->bytes + record.at, false, 0, len);
+    memcpy(log->bytes + record.at + FRAME_LENGTH, data, len);
+    *record_of(log, log->end) = record;
+    log->head += record.len;
     log->end++;
     return 0;
 }
@@ -149,7 +145,8 @@ next_wanted(
     for (; *number < log->end; (*number)++) {
         const struct record *record = record_of(log, *number);
         unsigned char *frame = log->bytes + record->at;
-        if (filter->wants(filter->owner, frame + FRAME_LENGTH,
+        if (!filter->wants ||
+            filter->wants(filter->owner, frame + FRAME_LENGTH,
                 record->len - FRAME_LENGTH))
             return (struct iovec){.iov_base = frame, .iov_len = record->len};
     }

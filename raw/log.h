@@ -18,6 +18,7 @@ enum {
 
 /* Which messages a subscriber wants. */
 struct filter {
+    /* Whether it wants that one; NULL: it wants all. */
     bool (*wants)(const void *owner, const void *data, size_t len);
     const void *owner;
 };

@@ -40,6 +40,7 @@ prefixes_add(struct prefixes *prefixes, const void *data, size_t len)
     prefix->next = prefixes->first;
     prefixes->first = prefix;
     prefixes->count++;
+    prefixes->all = prefixes->all || len == 0;
     return 0;
 }
 
@@ -52,6 +53,7 @@ prefixes_remove(struct prefixes *prefixes, const void *data, size_t len)
         return false;
     *link = prefix->next;
     prefixes->count--;
+    prefixes->all = prefixes->all && len > 0;
     free(prefix);
     return true;
 }
@@ -59,13 +61,10 @@ prefixes_remove(struct prefixes *prefixes, const void *data, size_t len)
 bool
 prefixes_match(const struct prefixes *prefixes, const void *data, size_t len)
 {
-    for (const struct prefix *p = prefixes->first; p; p = p->next) {
-        /* Everything is the most common wish, and memcmp() costs its call. */
-        if (p->len == 0 ||
-            (p->len <= len && memcmp(p->bytes, data, p->len) == 0))
-            return true;
-    }
-    return false;
+    bool found = prefixes->all;
+    for (const struct prefix *p = prefixes->first; p && !found; p = p->next)
+        found = p->len <= len && memcmp(p->bytes, data, p->len) == 0;
+    return found;
 }
 
 void
@@ -76,5 +75,5 @@ prefixes_clear(struct prefixes *prefixes)
         prefixes->first = prefix->next;
         free(prefix);
     }
-    prefixes->count = 0;
+    *prefixes = (struct prefixes){0};
 }

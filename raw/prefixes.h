@@ -20,6 +20,7 @@ struct prefix {
 struct prefixes {
     struct prefix *first;
     size_t count;
+    bool all; /* the empty one is among them */
 };
 
 /* EMSGSIZE: longer than PREFIX_MAX; ENOBUFS: too many; ENOMEM. */

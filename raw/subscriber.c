@@ -57,7 +57,10 @@ static int
 serve(struct subscriber *subscriber, const struct log *log)
 {
     struct conn *conn = &subscriber->peer.conn;
-    struct filter filter = {.wants = wants, .owner = subscriber};
+    struct filter filter = {
+        .wants = subscriber->prefixes.all ? NULL : wants,
+        .owner = subscriber,
+    };
     while (subscriber->cursor < log->end && conn_pending(conn) == 0) {
         struct iovec iov[PIECES];
         uint64_t next = subscriber->cursor;
