@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -54,7 +55,7 @@ floor_open(struct floor *floor, const char *name, int argc, char **argv)
     };
     *floor = (struct floor){.name = name, .version = "", .role = "ROLE", .size = 64, .peers = 1};
     int letter;
-    while ((letter = getopt_long(argc, argv, "u:n:s:q:c:d:", options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "u:n:s:q:c:d:r:", options, NULL)) != -1) {
         unsigned long long number = optarg ? strtoull(optarg, NULL, 10) : 0;
         switch (letter) {
         case 'u':
@@ -75,6 +76,9 @@ floor_open(struct floor *floor, const char *name, int argc, char **argv)
         case 'd':
             floor->delay_ms = (int)number;
             break;
+        case 'r':
+            floor->rate = (int64_t)number;
+            break;
         case OPTION_CPU:
             pin(floor, (int)number);
             break;
@@ -89,13 +93,14 @@ floor_open(struct floor *floor, const char *name, int argc, char **argv)
     }
     if (optind != argc - 1)
         fail(floor, "usage",
-            "ROLE -u URL [-n COUNT] [-s BYTES] [-q QUEUE] [-c PEERS] [-d MS] [--cpu N]");
+            "ROLE -u URL [-n COUNT] [-s BYTES] [-r RATE] [-q QUEUE] [-c PEERS] [-d MS] [--cpu N]");
     floor->role = argv[optind];
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer may do, too */
     }
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* as the panels' programs do */
     floor->data = calloc(1, floor->size + 1);
     if (!floor->url || !floor->data || stop_install() < 0)
         fail(floor, "start", floor->url ? strerror(errno) : "-u URL is required");
@@ -128,6 +133,19 @@ floor_more(const struct floor *floor)
 }
 
 int64_t
+floor_turn(struct floor *floor)
+{
+    if (floor->rate == 0)
+        return clock_now();
+    if (floor->start == 0)
+        floor->start = clock_now();
+    int64_t due = clock_due(floor->start, floor->sent, floor->rate);
+    while (clock_sleep(due) < 0 && !stop_requested())
+        ;
+    return due;
+}
+
+void
 floor_round_trip(struct floor *floor, int64_t start)
 {
     int64_t now = clock_now();
@@ -138,7 +156,6 @@ floor_round_trip(struct floor *floor, int64_t start)
         floor->first = now;
     floor->last = now;
     floor->last_count = floor->received;
-    return now;
 }
 
 static void
@@ -253,8 +270,10 @@ floor_close(struct floor *floor)
     double seconds = (double)(floor->last - floor->first) / CLOCK_S;
     (void)printf("{\"event\":\"summary\",\"panel\":\"%s\",\"version\":\"%s\",\"role\":\"%s\"",
         floor->name, floor->version, floor->role);
-    (void)printf(",\"sent\":%llu,\"received\":%llu,\"seconds\":%.9f",
-        (unsigned long long)floor->sent, (unsigned long long)floor->received, seconds);
+    (void)printf(",\"sent\":%llu,\"received\":%llu,\"first_us\":%lld,\"last_us\":%lld",
+        (unsigned long long)floor->sent, (unsigned long long)floor->received,
+        (long long)(floor->first / CLOCK_US), (long long)(floor->last / CLOCK_US));
+    (void)printf(",\"seconds\":%.9f", seconds);
     if (seconds > 0) /* n messages span n - 1 intervals */
         (void)printf(",\"rate\":%.3f", (double)(floor->last_count - 1) / seconds);
     else

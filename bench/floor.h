@@ -26,11 +26,13 @@ struct floor {
     int queue; /* -q messages, as the panels' -q; 0: the library's own */
     int peers; /* -c subscribers to publish to, or idle clients to be */
     int delay_ms; /* -d: wait so long for subscribers before publishing */
+    int64_t rate; /* -r requests a second; 0: the next when the last is answered */
     uint64_t warm_up; /* --warm-up: the first so many round trips are not timed */
     unsigned char *data; /* size bytes */
     struct latency latency;
     uint64_t sent;
     uint64_t received;
+    int64_t start; /* when the first request was due; 0: not yet */
     int64_t first; /* when the first message was received, or sent; 0: none yet */
     int64_t last; /* when the clock was read last ... */
     uint64_t last_count; /* ... and how many had been received, or sent, by then */
@@ -51,8 +53,12 @@ void floor_option(const char *name, long long value);
 /* Whether there is another message to come, or to send. */
 bool floor_more(const struct floor *floor);
 
-/* A round trip has ended that began at that time; returns the time now, when the next begins. */
-int64_t floor_round_trip(struct floor *floor, int64_t start);
+/* When the next request begins: now, or at its time, for which this waits (-r). */
+int64_t floor_turn(struct floor *floor);
+
+/* A round trip that began then has ended, now: as in common/req.c, both times are read next to the
+ * calls of the library, and what is made of them is not timed. */
+void floor_round_trip(struct floor *floor, int64_t start);
 
 /* So many more messages were received, or sent: reads the clock now and then. */
 void floor_received(struct floor *floor, uint64_t count);

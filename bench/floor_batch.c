@@ -8,9 +8,6 @@
  */
 #include "floor.h"
 
-#include "clock.h"
-#include "stop.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -7,8 +7,6 @@
  */
 #include "floor.h"
 
-#include "clock.h"
-
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,11 +40,11 @@ main(int argc, char **argv)
             (void)unlink(floor_.url + 6);
     } else {
         int fd = floor_connect(&floor_);
-        int64_t start = clock_now();
         while (floor_more(&floor_)) {
+            int64_t start = floor_turn(&floor_);
             if (!floor_check(&floor_, transmit(fd) && receive(fd), "round trip"))
                 break;
-            start = floor_round_trip(&floor_, start);
+            floor_round_trip(&floor_, start);
         }
     }
     return floor_close(&floor_);

@@ -8,7 +8,6 @@
  */
 #include "floor.h"
 
-#include "clock.h"
 #include "stop.h"
 
 #include <errno.h>
@@ -110,14 +109,14 @@ ask(void)
     struct conn conn = {.fd = floor_connect(&floor_)};
     int epoll = epoll_create1(0);
     watch(epoll, &conn);
-    int64_t start = clock_now();
     while (floor_more(&floor_)) {
+        int64_t start = floor_turn(&floor_);
         int result = transmit(&conn) ? 0 : -1;
         while (result == 0 && epoll_wait(epoll, &event, 1, -1) > 0)
             result = receive(&conn);
         if (!floor_check(&floor_, result > 0, "round trip"))
             break;
-        start = floor_round_trip(&floor_, start);
+        floor_round_trip(&floor_, start);
     }
 }
 

@@ -80,10 +80,12 @@ static void
 ask(void)
 {
     nng_msg *reply;
-    int64_t start = clock_now();
-    while (floor_more(&floor_) && transmit_copy() && receive(&reply)) {
+    while (floor_more(&floor_)) {
+        int64_t start = floor_turn(&floor_);
+        if (!transmit_copy() || !receive(&reply))
+            break;
+        floor_round_trip(&floor_, start);
         nng_msg_free(reply);
-        start = floor_round_trip(&floor_, start);
     }
 }
 
@@ -159,9 +161,8 @@ main(int argc, char **argv)
                                    : nng_dial(sock, floor_.url, NULL, NNG_FLAG_NONBLOCK);
         good(error, floor_.url);
         floor_ready(&floor_);
-        roles[i].run();
-        if (roles[i].run != receive_all)
-            (void)nng_close(sock); /* it may never return, if messages were left (measured) */
+        roles[i]
+            .run(); /* and no nng_close(): it may never return (measured); the end closes, too */
     }
     return floor_close(&floor_);
 }

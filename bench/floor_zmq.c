@@ -17,6 +17,7 @@
 #include <zmq.h>
 
 enum {
+    TIMEOUT_MS = 2000,
     LINGER_MS = 500,
     RECONNECT_MS = 100,
     HANDSHAKE_MS = 1000,
@@ -31,7 +32,7 @@ set(int option, int value)
     return floor_check(&floor_, zmq_setsockopt(sock, option, &value, sizeof(value)) == 0, "option");
 }
 
-/* Waits for a message; false: a signal came. The time-out is the socket's: none. */
+/* Waits for a message; false: a signal came. The time-out is the socket's. */
 static bool
 receive(zmq_msg_t *message)
 {
@@ -58,7 +59,7 @@ static void
 tune(int type, bool binds)
 {
     int64_t max = 32 << 20;
-    set(ZMQ_RCVTIMEO, -1);
+    set(ZMQ_RCVTIMEO, type == ZMQ_REQ ? TIMEOUT_MS : -1);
     set(ZMQ_LINGER, binds || type == ZMQ_PUSH ? LINGER_MS : 0);
     if (binds) {
         set(ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
@@ -73,7 +74,7 @@ tune(int type, bool binds)
         set(ZMQ_REQ_CORRELATE, 1);
         set(ZMQ_SNDHWM, 0);
     } else if (type != ZMQ_REP && floor_.queue > 0) {
-        set(ZMQ_SNDHWM, floor_.queue);
+        set(ZMQ_SNDHWM, type == ZMQ_SUB ? 0 : floor_.queue);
         set(ZMQ_RCVHWM, floor_.queue);
     }
     if (type == ZMQ_SUB)
@@ -88,11 +89,11 @@ ask(void)
 {
     zmq_msg_t reply;
     (void)zmq_msg_init(&reply);
-    int64_t start = clock_now();
     while (floor_more(&floor_)) {
+        int64_t start = floor_turn(&floor_);
         if (!transmit(floor_.data, floor_.size) || !receive(&reply))
             break;
-        start = floor_round_trip(&floor_, start);
+        floor_round_trip(&floor_, start);
     }
     (void)zmq_msg_close(&reply);
 }

@@ -311,6 +311,11 @@ print_summary_json(const struct report *report)
             ",\"rate\":%.3f", (double)(done(report) - 1) * 1e9 / (double)ns);
     else
         (void)printf(",\"rate\":null");
+    /* By CLOCK_MONOTONIC, as the "us" of the other events. */
+    print_count(
+        "first_us", report->first != 0, (uint64_t)(report->first / CLOCK_US));
+    print_count(
+        "last_us", report->first != 0, (uint64_t)(report->last / CLOCK_US));
     (void)printf(",\"latency_us\":");
     if (knows[role].latency && report->latency.count > 0)
         print_latency(&report->latency, true);

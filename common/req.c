@@ -49,17 +49,18 @@ check(const struct message *request, const void *data, size_t len)
     }
 }
 
-/* Waits for the answer to a request. -1: there is no going on. */
+/* Waits for the answer to a request made then. -1: there is no going on. */
 static int
-await(struct req *req, const struct message *request)
+await(struct req *req, const struct message *request, int64_t asked)
 {
     const void *data;
     ssize_t len;
-    int64_t deadline = clock_deadline(report.options->tuning.timeout_ms);
+    int timeout_ms = report.options->tuning.timeout_ms;
     do {
         len = req_recv(req, &data);
     } while (len < 0 && errno == EINTR && !stop_requested() &&
-        clock_now() < deadline);
+        (timeout_ms < 0 ||
+            clock_now() < asked + timeout_ms * (int64_t)CLOCK_MS));
     if (len < 0 && errno == EINTR && !stop_requested())
         errno = ETIMEDOUT; /* the process was stopped and continued meanwhile */
 
@@ -95,7 +96,7 @@ ask(struct req *req, struct message *request)
     if (result == 0) {
         report.sent++;
         report_sent(&report, request, now);
-        return await(req, request);
+        return await(req, request, now);
     }
     if (errno == ETIMEDOUT) {
         report_timeout(&report, "not sent");

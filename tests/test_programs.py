@@ -17,7 +17,7 @@ URL = "tcp://127.0.0.1:9"  # for what fails before it is used
 
 SUMMARY = set(
     "event panel version role sent received lost duplicates restarts malformed too_long timeouts"
-    " seconds rate latency_us".split()
+    " seconds rate first_us last_us latency_us".split()
 )
 MESSAGE = set("event direction kind topic sequence length text us".split())
 LATENCY = ["min", "p50", "p90", "p99", "p999", "max"]
@@ -139,6 +139,9 @@ def test_texts_counts_and_lines(stage: Stage) -> None:
     assert [latency[k] for k in LATENCY] == sorted(latency[k] for k in LATENCY)
     assert latency["min"] <= latency["mean"] <= latency["max"]
     assert [summary[k] for k in ("lost", "duplicates", "restarts")] == [None] * 3
+    span = (summary["last_us"] - summary["first_us"]) * 1e-6
+    assert span == pytest.approx(summary["seconds"], abs=2e-6)
+    assert summary["first_us"] <= messages[-1]["us"]
 
     served = [rep.next("message") for _ in range(10)]
     assert [(m["direction"], m["text"]) for m in served[:2]] == [("received", "eins"), ("sent", "eins")]

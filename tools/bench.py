@@ -1,34 +1,35 @@
 #!/usr/bin/python3
 """./triptych bench - how fast, how steady, at what cost
 
-Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick] [--goals]
+Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
                          [--json FILE] [--compare FILE] [--svg FOLDER]
+        ./triptych bench --goals [PANEL...] [--json FILE] [--compare FILE]
 
 The panels' own programs, and beside each the least that could do the same on
 its substrate (a floor, bench/): in turns, at least five runs each, medians and
 their intervals, on a named placement. Figures marked * were disturbed by other
-programs each time. bench/METHOD.md says how, and why so.
+programs or guests each time. bench/METHOD.md says how, and why so.
 
   WHAT           latency, throughput, fanout, connections, or all (default)
   PANEL...       these panels only; none: all that are built
-  --quick        in some minutes: fewer sizes, short runs, 64 subscribers
+  --quick        in two minutes: 64 B, short runs, 64 subscribers; else forty
   --goals        runs what the goals need, prints each ratio against its bound;
-                 exit status 1 if one is missed
+                 exit status 1 if one is missed; ten minutes
   --json FILE    writes all figures, each run's too (bench/results.schema.json)
   --compare FILE tells what has changed since the run that FILE was written by
   --svg FOLDER   where the charts go (default: build/bench)
 
 Exit status: 0 done, 1 a goal was missed or a panel failed, 2 wrong command
-line, 130 stopped.
+line, 130 stopped (what was measured by then is in the --json file).
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -38,23 +39,44 @@ from rich.console import Console
 import bench_chart
 import bench_costs
 import bench_results
+import bench_search
 import bench_show
 from bench_goals import Goal, run_goals
-from bench_kinds import Case, run_publishing
+from bench_kinds import Case
 from bench_machine import build_type, library_options, machine, options_in_force, versions
-from bench_run import ALL_CPUS, OTHERS_MAX, STEAL_MAX, Failed
-from bench_session import TOOLS, Session, floors_of
-from bench_stats import find_highest, interval
+from bench_run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
+from bench_session import EXTRA_ROUNDS, TOOLS, Session, floors_of, title
+from bench_stats import interval
 from panels import BUILD, Panel, choose_panels, complain, read_panels
-from processes import end_on_signals
+from processes import run_verb
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
-QUICK_SECONDS, FULL_SECONDS = 110.0, 2300.0
 BUILDS = ("debugoptimized", "release", "minsize")
 SIZES = (16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 PUBLISH_SIZES = (16, 64, 256, 1024, 4096, 16384, 65536)
+PUSH_SIZES = (64, 4096, 65536)  # at which the floors of another pattern take part
+QUEUE_SIZES = (64, 4096)  # with other queues, too
 RATES = (1000, 5000, 20000)
-LOSSLESS_SIZES = (64, 4096)
+PEERS = (1, 8, 64, 256, 512)
+FLOORED_PEERS = 64  # above, the floors are left out: forty minutes are not enough
+IDLE = (0, 100, 1000, 5000)
+COSTS_SECONDS = 4.0  # of one competitor and pattern
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much is measured."""
+
+    quick: bool
+    total: float  # seconds that all may take
+    run: float  # seconds of a run
+    patience: float  # of that time, to wait for quiet moments
+
+
+QUICK = Depth(True, 108.0, 0.1, 0.05)
+GOALS = Depth(False, 600.0, 0.2, 0.5)
+FULL = Depth(False, 2280.0, 0.25, 0.15)
+ROUNDS = 5
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,108 +90,86 @@ class Bar:
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.told = 0.0
+        self.shown = sys.stderr.isatty()
 
     def __call__(self, what: str, done: float, planned: float) -> None:
         now = time.monotonic()
         share = min(1.0, done / planned) if planned else 0.0
         left = (now - self.began) * (1 - share) / share if share > 0.02 else planned
         text = f"{share:4.0%}  {int(left) // 60}:{int(left) % 60:02} left  {what}"
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text[:100]}", end="", file=sys.stderr, flush=True)
+        if self.shown:
+            print(f"\r\033[K{text[:78]}", end="", file=sys.stderr, flush=True)
         elif now - self.told > 10:
             self.told = now
             print(text, file=sys.stderr, flush=True)
 
-    def end(self) -> None:
-        if sys.stderr.isatty():
+    def clear(self) -> None:
+        """Before anything else is printed."""
+        if self.shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def cases(benches: list[str], quick: bool) -> list[Case]:
     """What is measured, in order."""
     found: list[Case] = []
-    one, two, free = ("one core", "two cores", "free") if len(ALL_CPUS) > 1 else ("one core",) * 3
+    two = possible(TWO)
+    elsewhere = [place for place in (TWO, FREE) if possible(place) != ONE]
     if "latency" in benches and quick:
-        found += [Case("latency", "tcp", one), Case("latency", "ipc", one)]
+        found += [Case("latency", "tcp"), Case("latency", "ipc")]
     elif "latency" in benches:
-        found += [Case("latency", transport, one, size) for transport in ("tcp", "ipc") for size in SIZES]
-        found += [Case("latency", transport, where) for transport in ("tcp", "ipc") for where in sorted({two, free} - {one})]
-        found += [Case("latency", "tcp", one, rate=rate) for rate in RATES]
+        found += [Case("latency", transport, ONE, size) for transport in ("tcp", "ipc") for size in SIZES]
+        found += [Case("latency", transport, where) for transport in ("tcp", "ipc") for where in elsewhere]
+        found += [Case("latency", "tcp", ONE, rate=rate) for rate in RATES]
     if "throughput" in benches:
         sizes = (64,) if quick else PUBLISH_SIZES
         found += [Case("throughput", "tcp", two, size) for size in sizes]
         if not quick:
-            found += [Case("throughput", "tcp", two, size, -1) for size in (64, 4096)]
-            found += [Case("throughput", "tcp", two, size, 0) for size in (64, 4096)]
+            found += [Case("throughput", "tcp", two, size, queue) for queue in (-1, 0) for size in QUEUE_SIZES]
     if "fanout" in benches:
-        peers = (64,) if quick else (1, 8, 64, 256, 512)
-        found += [Case("fanout", "tcp", free, 64, -1, peers=n) for n in peers]
+        peers = (64,) if quick else PEERS
+        found += [Case("fanout", "tcp", FREE, 64, -1, peers=n) for n in peers]
     if "connections" in benches:
-        found += [Case("connections", peers=n) for n in ((1000,) if quick else (0, 100, 1000, 5000))]
+        found += [Case("connections", peers=n) for n in ((1000,) if quick else IDLE)]
     return found
+
+
+def floors_for(case: Case, panel: Panel, quick: bool) -> list[Panel]:
+    """The floors that stand beside a panel: its own, and where there is time the others."""
+    floors: list[Panel] = list(floors_of(panel.name, case.bench))
+    if panel.name != "raw" and (
+        (case.bench == "fanout" and (quick or case.peers > FLOORED_PEERS)) or (case.bench == "connections" and quick)
+    ):
+        return []
+    if quick or case.bench in ("fanout", "connections") or case.rate or case.queue == 0:
+        return floors[:1]
+    return [one for one in floors if not one.name.endswith("-push") or case.size in PUSH_SIZES]
+
+
+def tools_for(case: Case, quick: bool) -> list[Panel]:
+    """The independent tools that can do the same."""
+    if case.transport != "tcp" or case.rate or case.queue != 1000 or quick:
+        return []
+    if case.bench == "latency" and case.placement == ONE and case.size == 64:
+        return [TOOLS["sockperf"]]
+    return [TOOLS["iperf3"]] if case.bench == "throughput" and case.size == 65536 else []
 
 
 def competitors(case: Case, panels: list[Panel], quick: bool) -> list[tuple[Panel, str]]:
-    """Who takes part in a case: the panels, their floors, an independent tool."""
+    """Who takes part in a case, and as what."""
     chosen: list[tuple[Panel, str]] = []
-    floors = case.rate == 0 and case.queue != 0 and case.bench in ("latency", "throughput")
-    if quick and case.transport == "ipc":
-        floors = False
     for panel in panels:
         chosen.append((panel, "panel"))
-        own = floors_of(panel.name, case.bench)
-        if floors:
-            chosen += [(floor, "floor") for floor in (own[:1] if quick else own)]
-        elif own and panel.name == "raw" and case.rate == 0 and case.queue != 0 and not (quick and case.peers > 1):
-            chosen.append((own[0], "floor"))
-    usual = case.transport == "tcp" and case.rate == 0
-    if usual and case.bench == "latency" and case.placement == "one core" and case.size == 64 and not quick:
-        chosen.append((TOOLS["sockperf"], "tool"))
-    if usual and case.bench == "throughput" and case.size == 65536:
-        chosen.append((TOOLS["iperf3"], "tool"))
-    return chosen
+        chosen += [(floor, "floor") for floor in floors_for(case, panel, quick)]
+    return chosen + [(tool, "tool") for tool in tools_for(case, quick)]
 
 
-def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]]:
-    """For each panel and size, the highest rate at which nothing is lost, found by search."""
-    found = []
-    for size in LOSSLESS_SIZES:
-        for panel in panels:
-            case = Case("throughput", "tcp", "two cores" if len(ALL_CPUS) > 1 else "one core", size, 1000)
-
-            def works(rate: float, panel: Panel = panel, case: Case = case) -> bool:
-                session.progress(f"lossless rate: {panel.name} {case.size} B {rate:.0f}/s", session.done, session.planned)
-                count = max(200, round(rate * 0.4))
-                try:
-                    metrics = run_publishing(panel, replace(case, rate=round(rate)), count).metrics
-                except Failed:
-                    return False
-                # Kept up with, too: not merely queued by a publisher that fell behind.
-                return metrics["lost_share"] == 0 and metrics["sending_rate"] >= 0.95 * round(rate)
-
-            rate = find_highest(works, 50_000, low=1000, high=4_000_000, precision=0.1)
-            found.append({"panel": panel.name, "size": size, "rate": rate})
-            session.done += 15
-    return found
-
-
-def measure_costs(panels: list[Panel], quick: bool, session: Session) -> dict[str, Any]:
-    """System calls and bytes a message, panel by panel."""
-    costs: dict[str, Any] = {}
+def costed(panels: list[Panel], quick: bool) -> list[Panel]:
+    """Whose system calls and bytes are counted."""
+    chosen: list[Panel] = []
     for panel in panels:
-        session.progress(f"system calls and bytes: {panel.name}", session.done, session.planned)
-        cost: dict[str, Any] = {"calls": {}, "wire": {}}
-        for name, roles in (("reqrep", ("rep", "req")), ("pubsub", ("pub", "sub"))):
-            if quick and name == "pubsub":
-                continue
-            try:
-                cost["calls"] |= bench_costs.system_calls(panel, roles)
-                cost["wire"][name] = bench_costs.wire_bytes(panel, roles)
-            except (Failed, OSError, subprocess.TimeoutExpired) as error:
-                cost["failed"] = str(error)
-        costs[panel.name] = cost
-        session.done += 2 if quick else 8
-    return costs
+        own = [] if quick else floors_of(panel.name, "latency")[:1]
+        chosen += [panel, *(floor for floor in own if floor.built)]
+    return chosen
 
 
 def read_options(panels: list[Panel]) -> dict[str, Any]:
@@ -182,61 +182,94 @@ def read_options(panels: list[Panel]) -> dict[str, Any]:
     return found
 
 
-def head(console: Console, results: dict[str, Any], session: Session) -> None:
+def head(console: Console, results: dict[str, Any]) -> None:
     info, method = results["machine"], results["method"]
     virtual = "virtual, " if info["hypervisor"] else ""
-    console.print(f"[bold]{info['cpu']}[/] ({virtual}{info['cpus']} processors), {info['kernel']}, {info['system']}")
-    console.print(f"load before: {' '.join(map(str, info['load_before']))}; clock {info['clock']}; TCP {info['congestion_control']}; built as {results['build']}")
+    load = " ".join(map(str, info["load_before"]))
+    console.print(
+        f"[bold]{info['cpu']}[/] ({virtual}{info['cpus']} processors), {info['kernel']}, {info['system']}\n"
+        f"load before: {load}; clock {info['clock']}; TCP {info['congestion_control']}; built as {results['build']}"
+    )
     for name, version in results["versions"].items():
         console.print(f"  {name}: {version}")
     console.print(
-        f"[dim]{method['rounds']} runs each, in turns, in a new order each round, after one that is thrown away; median and the interval "
-        f"that holds the true one with {method['coverage']:.0%}; sizes are of the body, a message is 25 bytes more; * others used more than "
-        f"{OTHERS_MAX:.0%} of the CPU, or the hypervisor {STEAL_MAX:.0%}, in a run that counts; jitter: p99 - p50; CPU and switches: client + server[/]\n"
+        f"[dim]The {method['rounds']} least disturbed of {method['rounds']} to {method['rounds'] + EXTRA_ROUNDS} runs, in turns, in a new "
+        f"order each round; the median, and the interval that holds the true one with {method['coverage']:.0%}. Sizes are of the body, a "
+        f"message is 25 bytes more. *: in one of them others used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
+        f"{STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. Jitter: p99 - p50. CPU and switches: client + "
+        f"server, or subscribers + publisher, of a message received and sent[/]\n"
     )
 
 
-def new_results(panels: list[Panel], session: Session) -> dict[str, Any]:
-    return {
-        "format": bench_results.FORMAT,
-        "version": bench_results.VERSION,
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "build": build_type(),
-        "versions": versions(panels),
-        "method": {
-            "rounds": session.rounds,
-            "run_seconds": session.seconds,
-            "coverage": interval([float(i) for i in range(session.rounds)]).coverage,
-            "warm_up": session.warm_up,
-            "placements": "one core: both sides on the last processor; two cores: server or publisher on the last, the others on the first; free: the kernel's choice",
-        },
-    }
+class Recorder:
+    """The results so far, and the file that they are kept in."""
+
+    def __init__(self, session: Session, panels: list[Panel], depth: Depth, path: Path | None) -> None:
+        self.session = session
+        self.path = path
+        self.began = time.monotonic()
+        self.results: dict[str, Any] = {
+            "format": bench_results.FORMAT,
+            "version": bench_results.VERSION,
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "quick": depth.quick,
+            "machine": machine(),
+            "build": build_type(),
+            "versions": versions(panels),
+            "method": {
+                "rounds": session.rounds,
+                "run_seconds": session.seconds,
+                "coverage": interval([float(i) for i in range(session.rounds)]).coverage,
+                "placements": "one core: both sides on the last processor; two cores: server or publisher "
+                "on the last, the others on the first; free: the kernel's choice",
+            },
+        }
+
+    def write(self, interrupted: bool = True) -> None:
+        """All that was measured by now, so that nothing is lost if there is no more."""
+        cells = self.session.cells
+        self.results["cells"] = [bench_results.cell_dict(cell, cells) for cell in cells]
+        self.results["seconds"] = round(time.monotonic() - self.began, 1)
+        self.results["interrupted"] = interrupted
+        if self.path:
+            bench_results.write(self.results, self.path)
 
 
-def knows_warm_up(panel: Panel) -> bool:
-    done = subprocess.run([str(panel.program("req")), "-h"], capture_output=True, check=False, timeout=10)
-    return b"--warm-up" in done.stdout
-
-
-def run_benches(console: Console, session: Session, benches: list[str], panels: list[Panel], quick: bool, results: dict[str, Any]) -> None:
+def run_benches(
+    console: Console, session: Session, recorder: Recorder, benches: list[str], panels: list[Panel], quick: bool
+) -> None:
     groups = [(case, competitors(case, panels, quick)) for case in cases(benches, quick)]
     lossless = "throughput" in benches and not quick
+    patterns = ["reqrep"] if quick else ["reqrep", "pubsub"]
+    counted = costed(panels, quick)
     session.planned = sum(session.plan(case, len(who)) for case, who in groups)
-    session.planned += len(panels) * ((2 if quick else 8) + (15 * len(LOSSLESS_SIZES) if lossless else 0))
+    session.planned += len(counted) * len(patterns) * COSTS_SECONDS
+    session.planned += bench_search.plan(len(panels)) if lossless else 0
+    results = recorder.results
     results["options"] = read_options(panels)
-    console.print("options in force, read back from running programs:")
     bench_show.show_options(console, results["options"])
     for case, who in groups:
-        if time.monotonic() > session.deadline:
-            console.print(f"left out, no time: {case.title()}\n")
-            continue
-        bench_show.show_group(console, session.group(case, who))
+        cells = session.group(case, who)
+        clear(session)
+        bench_show.show_group(console, cells)
+        recorder.write()
     if lossless:
-        results["lossless"] = lossless_rates(panels, session)
+        results["lossless"] = bench_search.lossless_rates(panels, session)
+        clear(session)
         bench_show.show_lossless(console, results["lossless"], panels)
-    results["costs"] = measure_costs(panels, quick, session)
-    bench_show.show_costs(console, results["costs"], panels)
+        recorder.write()
+    results["costs"] = {}
+    for one in counted:
+        session.progress(f"system calls and bytes: {one.name}", session.done, session.planned)
+        results["costs"][one.name] = bench_costs.costs_of(one, patterns)
+        session.done += len(patterns) * COSTS_SECONDS
+    clear(session)
+    bench_show.show_costs(console, results["costs"], counted)
+
+
+def clear(session: Session) -> None:
+    if isinstance(session.progress, Bar):
+        session.progress.clear()
 
 
 def draw_charts(console: Console, session: Session, folder: Path) -> None:
@@ -248,11 +281,10 @@ def draw_charts(console: Console, session: Session, folder: Path) -> None:
 
 
 def goal_dict(goal: Goal) -> dict[str, Any]:
-    kept = asdict(goal)
-    return {**kept, "value": bench_results.as_dict(goal.value), "met": goal.met}
+    return {**asdict(goal), "value": bench_results.as_dict(goal.value), "met": goal.met}
 
 
-def main() -> int:
+def read_command_line() -> argparse.Namespace:
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--quick", action="store_true")
@@ -262,68 +294,74 @@ def main() -> int:
     parser.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_intermixed_args()
+    words = arguments.words
+    known = [panel.name for panel in read_panels()]
+    arguments.names = [word for word in words if word not in (*BENCHES, "all")]
+    arguments.benches = [bench for bench in BENCHES if bench in words] or list(BENCHES)
+    for name in arguments.names:
+        if name not in known:
+            complain(2, f"bench: '{name}' is neither {', '.join(BENCHES)}, all, nor a panel ({' '.join(known)})")
+    if arguments.goals and (arguments.quick or len(arguments.names) < len(words)):
+        complain(2, "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick")
+    return arguments
+
+
+def try_writing(what: str, attempt: Callable[[], object]) -> None:
+    """Better now than after forty minutes."""
+    try:
+        attempt()
+    except OSError as error:
+        complain(2, f"bench: {what}: {error.strerror}")
+
+
+def main() -> int:
+    arguments = read_command_line()
     if arguments.help:
         print((__doc__ or "").rstrip())
         return 0
-    names = [word for word in arguments.words if word not in (*BENCHES, "all")]
-    benches = [bench for bench in BENCHES if bench in arguments.words] or list(BENCHES)
-    known = [panel.name for panel in read_panels()]
-    for name in names:
-        if name not in known:
-            complain(2, f"bench: '{name}' is neither {', '.join(BENCHES)}, all, nor a panel ({' '.join(known)})")
-    panels, left_out = choose_panels(names, "bench")
     earlier = None
     if arguments.compare:
         try:
             earlier = bench_results.read(arguments.compare)
         except ValueError as error:
             complain(2, f"bench: --compare {error}")
-    if not build_type() in BUILDS:
+    panels, left_out = choose_panels(arguments.names, "bench")
+    if build_type() not in BUILDS:
         complain(1, f"bench: built as {build_type()}; only {', '.join(BUILDS)} without sanitizers are measured")
     for panel in left_out:
         print(f"triptych: {panel.name} is left out: not built", file=sys.stderr)
+    if arguments.json:
+        try_writing(f"--json {arguments.json}", lambda: arguments.json.open("a").close())
+    if not arguments.goals:
+        try_writing(f"--svg {arguments.svg}", lambda: arguments.svg.mkdir(parents=True, exist_ok=True))
 
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    bar = Bar()
-    allowed = QUICK_SECONDS if arguments.quick else FULL_SECONDS
-    session = Session(
-        rounds=5,
-        seconds=0.12 if arguments.quick else 0.4,
-        deadline=time.monotonic() + allowed,
-        progress=bar,
-        warm_up=all(knows_warm_up(panel) for panel in panels),
-    )
-    began = time.monotonic()
-    results = new_results(panels, session)
-    head(console, results, session)
+    depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
+    session = Session(ROUNDS, depth.run, time.monotonic() + depth.total, Bar(), patience=depth.patience)
+    recorder = Recorder(session, panels, depth, arguments.json)
+    head(console, recorder.results)
     goals: list[Goal] = []
     if arguments.goals:
         goals = run_goals(session, panels)
+        recorder.results["goals"] = [goal_dict(goal) for goal in goals]
     else:
-        run_benches(console, session, benches, panels, arguments.quick, results)
-    bar.end()
+        run_benches(console, session, recorder, arguments.benches, panels, arguments.quick)
+    recorder.write(interrupted=False)
+    clear(session)
     if goals:
         bench_show.show_goals(console, goals)
-        results["goals"] = [goal_dict(goal) for goal in goals]
     else:
         draw_charts(console, session, arguments.svg)
-    results["cells"] = [bench_results.cell_dict(cell, session.cells) for cell in session.cells]
-    results["seconds"] = round(time.monotonic() - began, 1)
     if arguments.json:
-        bench_results.write(results, arguments.json)
         console.print(f"written: {arguments.json}")
     if earlier:
-        bench_show.show_changes(console, bench_results.compare(earlier, results))
-    failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.good]
+        changes = bench_results.compare(earlier, recorder.results)
+        bench_show.show_changes(console, changes, bench_results.differences(earlier, recorder.results))
+    failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.counting]
     for cell in failed:
-        print(f"triptych: {cell.case.title()}: {cell.competitor.name}: {cell.failed}", file=sys.stderr)
+        print(f"triptych: {title(cell)}: {cell.failed}", file=sys.stderr)
     return 1 if failed or any(goal.met is not True for goal in goals) else 0
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\ntriptych: stopped", file=sys.stderr)
-        sys.exit(130)
+    run_verb(main)

@@ -10,6 +10,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench_kinds import Case
+from bench_run import ONE
 from bench_session import Cell
 
 SVG_COLOURS = {
@@ -121,14 +123,14 @@ def by(cells: list[Cell], attribute: str, metric: str, name: str, title: str, x:
 def charts(cells: list[Cell]) -> list[Chart]:
     """All that these cells give rise to."""
     made = []
-    groups: dict[object, list[Cell]] = {}
+    groups: dict[Case, list[Cell]] = {}
     for cell in cells:
-        if cell.good:
+        if cell.counting:
             groups.setdefault(cell.case, []).append(cell)
     for case, group in groups.items():
-        if case.bench == "latency" and case.size == 64 and case.placement == "one core" and not case.rate:  # type: ignore[attr-defined]
-            transport = case.transport  # type: ignore[attr-defined]
-            made.append(distribution(group, f"latency-{transport}", f"round trip, 64 B, {transport}, one core"))
+        if case.bench == "latency" and case.size == 64 and case.placement == ONE and not case.rate:
+            title = f"round trip, 64 B, {case.transport}, one core"
+            made.append(distribution(group, f"latency-{case.transport}", title))
     good = [cell for group in groups.values() for cell in group]
     for bench, attribute, metric, x, y in (
         ("latency", "size", "p50", "bytes of the body", "p50, us"),
@@ -136,9 +138,15 @@ def charts(cells: list[Cell]) -> list[Chart]:
         ("fanout", "peers", "rate", "subscribers", "delivered/s in all"),
         ("connections", "peers", "p50", "idle clients", "p50, us"),
     ):
-        chosen = [c for c in good if c.case.bench == bench and c.case.transport == "tcp" and not c.case.rate and c.case.queue in (1000, -1)]
-        if bench == "latency":
-            chosen = [c for c in chosen if c.case.placement == "one core"]
+        chosen = [
+            cell
+            for cell in good
+            if cell.case.bench == bench
+            and cell.case.transport == "tcp"
+            and not cell.case.rate
+            and cell.case.queue == (-1 if bench == "fanout" else 1000)
+            and (bench != "latency" or cell.case.placement == ONE)
+        ]
         if len({getattr(c.case, attribute) for c in chosen if getattr(c.case, attribute) > 0}) > 1:
             made.append(by(chosen, attribute, metric, f"{bench}-by-{attribute}", f"{bench} by {x}, tcp", x, y))
     return made

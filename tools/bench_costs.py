@@ -7,86 +7,100 @@ drops out. The traced runs are runs of their own: tracing makes a program many t
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from bench_kinds import Case, stage_for
-from bench_run import Failed, address, summary_of
+from bench_kinds import Case, sized, stage_for
+from bench_run import FREE, BenchStage, Failed, Floor, address, summary_of
 from panels import BUILD, Panel
-from processes import free_port
+from processes import Program, dying, free_port
+from strace import calls, counting
 
-SHORT, LONG = 100, 600  # messages
-TRACE_SECONDS = 20.0
+SIZE = 64  # bytes of a body
+FEW, MANY = 100, 400  # messages traced
+FEW_BYTES, MANY_BYTES = 20, 120  # messages through the tap
+PACE = 2000  # events a second: a publisher at full speed makes other calls
+WAIT_SECONDS = 20.0
+
+ROLES = {"reqrep": ("rep", "req"), "pubsub": ("pub", "sub")}
 
 
-def calls_in(report: str) -> dict[str, int]:
-    """strace's table: calls by name."""
-    calls = {}
-    for line in report.splitlines():
-        match = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", line)
-        if match and match[2] != "total":
-            calls[match[2]] = calls.get(match[2], 0) + int(match[1])
-    return calls
+def arguments_of(panel: Panel, role: str, url: str, count: int) -> list[str]:
+    """What that role is told, for so many messages."""
+    size = sized(panel, Case("latency", size=SIZE), "pub" if role in ("pub", "sub") else "rep")
+    arguments = ["--quiet", "-u", url]
+    if role != "rep":
+        arguments += ["-n", str(count)]
+    if role == "pub":
+        arguments += ["-d", "800"]
+    if role == "pub" and not isinstance(panel, Floor):
+        arguments += ["-r", str(PACE)]
+    if role in ("pub", "req") or isinstance(panel, Floor):
+        arguments += size
+    return arguments
+
+
+def check_all_came(client: Program, count: int) -> None:
+    if client.running or summary_of(client)["received"] != count:
+        raise Failed(f"{client.panel.name}: not all of {count} messages came")
 
 
 def traced(panel: Panel, roles: tuple[str, str], count: int) -> dict[str, dict[str, int]]:
     """One run with both sides traced: system calls by role and name."""
-    server_role, client_role = roles
-    with tempfile.TemporaryDirectory(prefix="bench") as folder, stage_for(Case("latency", placement="free")) as stage, address("tcp") as url:
-        files = {role: Path(folder) / role for role in roles}
-        number = ["-n", str(count)]
-        size = ["-s", "64"]
-        stage.prefix = ["strace", "-f", "-c", "-o", str(files[server_role])]
-        delay = ["-d", "1000", "-r", "2000", *size] if server_role == "pub" else []
-        server = stage.start(panel, server_role, "server", "--quiet", "-u", url, *number, *delay)
-        stage.need_ready(server)
-        stage.prefix = ["strace", "-f", "-c", "-o", str(files[client_role])]
-        patience = ["-t", "5000"]
-        client = stage.start(panel, client_role, "client", "--quiet", "-u", url, *number, *patience, *(size if client_role == "req" else []))
-        stage.wait_ended([client, server], TRACE_SECONDS)
-        if client.running or server.running:
-            raise Failed(f"{panel.name}: the traced run did not end")
-        return {role: calls_in(files[role].read_text()) for role in roles}
+    case = Case("latency", placement=FREE)
+    with tempfile.TemporaryDirectory(prefix="bench") as folder, stage_for(case) as stage, address("tcp") as url:
+        tables = {role: Path(folder) / role for role in roles}
+        programs = []
+        for role in roles:
+            arguments = arguments_of(panel, role, url, count)
+            programs.append(stage.start(panel, role, role, *arguments, under=counting(tables[role])))
+            stage.need_ready(programs[-1])
+        stage.wait_ended(programs[1:], WAIT_SECONDS)
+        stop_traced(stage, programs)
+        check_all_came(programs[1], count)
+        return {role: calls(table) for role, table in tables.items()}
+
+
+def stop_traced(stage: BenchStage, programs: list[Program]) -> None:
+    """Asks the traced programs to end, not their tracers, which then write what they counted."""
+    for program in programs:
+        children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
+        for pid in children.read_text().split() if program.running else []:
+            subprocess.run(["kill", pid], check=False)
+    stage.wait_ended(programs, WAIT_SECONDS)
 
 
 def system_calls(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, float]]:
-    """System calls a message, by role and name; "all" is their sum. Empty without strace."""
-    if not shutil.which("strace"):
-        return {}
-    short, long = (traced(panel, roles, count) for count in (SHORT, LONG))
+    """System calls a message, by role and name; "all" is their sum."""
+    few, many = (traced(panel, roles, count) for count in (FEW, MANY))
     result = {}
     for role in roles:
-        names = {name: (calls - short[role].get(name, 0)) / (LONG - SHORT) for name, calls in long[role].items()}
+        names = {name: (number - few[role].get(name, 0)) / (MANY - FEW) for name, number in many[role].items()}
         names = {name: round(value, 2) for name, value in names.items() if value >= 0.01}
         result[role] = {"all": round(sum(names.values()), 2), **names}
     return result
 
 
-def bytes_passed(panel: Panel, roles: tuple[str, str], count: int, size: int) -> tuple[int, int]:
+def bytes_passed(panel: Panel, roles: tuple[str, str], count: int) -> tuple[int, int]:
     """Bytes to the server and from it when so many messages go through the tap."""
-    server_role, client_role = roles
-    back, front = free_port(), free_port()
-    with stage_for(Case("latency", placement="free")) as stage:
-        body = ["-s", str(size)]
-        delay = ["-d", "800", "-r", "1000", *body] if server_role == "pub" else []
-        number = ["-n", str(count)]
-        server = stage.start(panel, server_role, "server", "--quiet", "-u", f"tcp://127.0.0.1:{back}", *(number if delay else []), *delay)
+    back, front = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    with stage_for(Case("latency", placement=FREE)) as stage:
+        server = stage.start(panel, roles[0], "server", *arguments_of(panel, roles[0], back, count))
         stage.need_ready(server)
         tap = subprocess.Popen(
-            [str(BUILD / "tap"), "-l", f"tcp://127.0.0.1:{front}", "-c", f"tcp://127.0.0.1:{back}"],
+            dying([str(BUILD / "tap"), "-l", front, "-c", back]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )
         try:
             stage.pause(0.1)
-            client = stage.start(panel, client_role, "client", "--quiet", "-u", f"tcp://127.0.0.1:{front}", *number, "-t", "3000", *(body if not delay else []))
-            stage.wait_ended([client], TRACE_SECONDS)
+            client = stage.start(panel, roles[1], "client", *arguments_of(panel, roles[1], front, count))
+            stage.wait_ended([client], WAIT_SECONDS)
             stage.stop([client, server])
-            if summary_of(client)["received"] != count:
-                raise Failed(f"{panel.name}: not all came through the tap")
+            check_all_came(client, count)
         finally:
             tap.send_signal(signal.SIGTERM)
             text = tap.communicate(timeout=5)[0].decode()
@@ -96,9 +110,25 @@ def bytes_passed(panel: Panel, roles: tuple[str, str], count: int, size: int) ->
     return int(match[1]), int(match[2])
 
 
-def wire_bytes(panel: Panel, roles: tuple[str, str], size: int = 64) -> dict[str, float]:
-    """Bytes a message with a body of `size` takes on the wire, each way."""
-    short, long = 20, 120
-    few, many = (bytes_passed(panel, roles, count, size) for count in (short, long))
-    to, back = ((many[i] - few[i]) / (long - short) for i in (0, 1))
+def wire_bytes(panel: Panel, roles: tuple[str, str]) -> dict[str, float]:
+    """Bytes a message takes on the wire, each way."""
+    few, many = (bytes_passed(panel, roles, count) for count in (FEW_BYTES, MANY_BYTES))
+    to, back = ((many[i] - few[i]) / (MANY_BYTES - FEW_BYTES) for i in (0, 1))
     return {"to_server": to, "from_server": back}
+
+
+def costs_of(panel: Panel, patterns: list[str]) -> dict[str, Any]:
+    """System calls and bytes a message; "failed" says what could not be had, and why."""
+    costs: dict[str, Any] = {"calls": {}, "wire": {}, "failed": []}
+    for pattern in patterns:
+        for measure in (
+            lambda: costs["calls"].update(system_calls(panel, ROLES[pattern])),
+            lambda: costs["wire"].update({pattern: wire_bytes(panel, ROLES[pattern])}),
+        ):
+            try:
+                measure()
+            except FileNotFoundError as error:
+                costs["failed"].append(f"{panel.name} {pattern}: {error.filename} is missing")
+            except (Failed, OSError, subprocess.TimeoutExpired) as error:
+                costs["failed"].append(str(error))
+    return costs

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench_kinds import Case
+from bench_run import ALL_CPUS, FREE, ONE, TWO, possible
 from bench_session import Cell, Session, find_cell, floors_of, ratio_of
-from bench_stats import Interval
+from bench_stats import Interval, interval
 from panels import BUILD, Panel
 
 GOAL_SIZE = 39  # of the body: 64 bytes is the whole message
 LIBRARIES = ("zmq", "nanomsg", "nng")
 LIBRARY_SIZES = (GOAL_SIZE, 1024, 65536)
+IDLE = 5000  # clients
+CODEC_RUNS = 5
 
 
 @dataclass
@@ -40,135 +43,146 @@ class Goal:
 
 @dataclass
 class Task:
-    """A group to be run, and the goals that follow from it."""
+    """Cells to be run in turns, and the goals that follow from them."""
 
-    case: Case
-    competitors: list[tuple[Panel, str]]
+    cells: list[Cell]
     conclude: Callable[[list[Cell]], list[Goal]]
 
 
-def exact(value: float) -> Interval:
-    return Interval(value, value, value, 0.0, 1)
+def cells_of(case: Case, *competitors: Panel) -> list[Cell]:
+    return [Cell(case, one, "floor" if one.folder == "bench" else "panel") for one in competitors]
 
 
-def goal_ratio(cells: list[Cell], what: str, above: str, below: str, metric: str, bound: float, at_least: bool) -> Goal:
-    one, other = find_cell(cells, above), find_cell(cells, below)
-    goal = Goal(what, bound, at_least)
-    if one and other:
-        goal.value = ratio_of(one, other, metric)
-        goal.note = one.failed or other.failed
-        if one.disturbed or other.disturbed:
-            goal.note = (goal.note + " disturbed").strip()
-        lost = max(one.values("lost_share") + other.values("lost_share"), default=0.0)
-        if lost > 0:
-            goal.note = f"{goal.note} up to {lost:.1%} lost".strip()
+def notes_of(cells: list[Cell]) -> str:
+    """What a reader of the figure has to know."""
+    notes = [f"{cell.competitor.name}: {cell.failed}" for cell in cells if cell.failed]
+    notes += ["disturbed"] if any(cell.disturbed for cell in cells) else []
+    lost = max((share for cell in cells for share in cell.values("lost_share")), default=0.0)
+    notes += [f"up to {lost:.1%} lost"] if lost > 0 else []
+    return ", ".join(notes)
+
+
+def ratio_goal(cells: list[Cell], what: str, above: str, below: str, metric: str) -> Goal:
+    """The ratio of two of these; its bound is still to be set."""
+    pair = [cell for name in (above, below) if (cell := find_cell(cells, name))]
+    goal = Goal(what, 0.0, True, note=notes_of(pair))
+    if len(pair) == 2:
+        goal.value = ratio_of(pair[0], pair[1], metric)
     return goal
 
 
-def lossless(goal: Goal, cells: list[Cell], name: str) -> Goal:
-    """The goal counts only if all that was sent arrived."""
-    cell = find_cell(cells, name)
+def at_most(bound: float, goal: Goal) -> Goal:
+    goal.bound, goal.at_least = bound, False
+    return goal
+
+
+def at_least(bound: float, goal: Goal) -> Goal:
+    goal.bound, goal.at_least = bound, True
+    return goal
+
+
+def lossless(goal: Goal, cells: list[Cell]) -> Goal:
+    """Counts only if raw lost nothing."""
+    cell = find_cell(cells, "raw")
     if cell and max(cell.values("lost_share"), default=0.0) > 0:
-        goal.value = exact(0.0)
-        goal.note = "messages were lost"
+        goal.value = interval([0.0])
     return goal
 
 
-def raw_tasks(panels: dict[str, Panel]) -> list[Task]:
-    raw = (panels["raw"], "panel")
-    epoll = (floors_of("raw", "latency")[0], "floor")
-    batch = (floors_of("raw", "throughput")[0], "floor")
-    tasks = []
-    for transport in ("tcp", "ipc"):
-        case = Case("latency", transport, "one core", GOAL_SIZE)
-        what = f"raw round trip 64 B {transport} one core, p50 / bare epoll"
-        tasks.append(Task(case, [raw, epoll], lambda cells, what=what: [goal_ratio(cells, what, "raw", "floor-epoll", "p50", 1.15, False)]))
+def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
+    epoll = floors_of("raw", "latency")[0]
+    batch = floors_of("raw", "throughput")[0]
+    push = floors_of("zmq", "throughput")[1]
+    two = possible(TWO)
 
-    push = (floors_of("zmq", "throughput")[1], "floor")
-    case = Case("throughput", "tcp", "two cores", GOAL_SIZE, -1)
-    tasks.append(
-        Task(
-            case,
-            [raw, batch, push],
-            lambda cells: [
-                lossless(goal_ratio(cells, "raw publish 64 B lossless / bare batches", "raw", "floor-batch", "rate", 0.5, True), cells, "raw"),
-                lossless(goal_ratio(cells, "raw publish 64 B lossless / bare ZeroMQ PUSH/PULL", "raw", "floor-zmq-push", "rate", 2.0, True), cells, "raw"),
-            ],
+    def round_trips(transport: str) -> Task:
+        what = f"raw: round trip 64 B, {transport}, one core, p50 / bare epoll"
+        return Task(
+            cells_of(Case("latency", transport, ONE, GOAL_SIZE), raw, epoll),
+            lambda cells: [at_most(1.15, ratio_goal(cells, what, "raw", epoll.name, "p50"))],
         )
-    )
-    case = Case("throughput", "tcp", "two cores", 65536, -1)
-    tasks.append(Task(case, [raw, batch], lambda cells: [goal_ratio(cells, "raw publish 64 KiB / bare sender", "raw", "floor-batch", "rate", 0.8, True)]))
-    if "zmq" in panels:
-        case = Case("fanout", "tcp", "free", GOAL_SIZE, -1, peers=64)
-        competitors = [raw, (panels["zmq"], "panel")]
-        tasks.append(Task(case, competitors, lambda cells: [goal_ratio(cells, "raw publish 64 B to 64 subscribers / ZeroMQ's panel", "raw", "zmq", "rate", 4.0, True)]))
+
+    def publishing(cells: list[Cell]) -> list[Goal]:
+        bare = ratio_goal(cells, "raw: publish 64 B, nothing lost / bare batches", "raw", batch.name, "rate")
+        other = ratio_goal(cells, "raw: publish 64 B, nothing lost / ZeroMQ PUSH/PULL", "raw", push.name, "rate")
+        return [lossless(at_least(0.5, bare), cells), lossless(at_least(2.0, other), cells)]
+
+    def large(cells: list[Cell]) -> list[Goal]:
+        return [at_least(0.8, ratio_goal(cells, "raw: publish 64 KiB / bare sender", "raw", batch.name, "rate"))]
+
+    def fanout(cells: list[Cell]) -> list[Goal]:
+        what = "raw: publish 64 B to 64 subscribers / ZeroMQ's panel"
+        return [at_least(4.0, ratio_goal(cells, what, "raw", "zmq", "rate"))]
+
+    def idle(cells: list[Cell]) -> list[Goal]:
+        none, many = (cell for peers in (0, IDLE) if (cell := find_cell(cells, "raw", peers=peers)))
+        what = f"raw: p50 with {IDLE} idle connections / with none"
+        latency = Goal(what, 1.2, False, value=ratio_of(many, none, "p50"), note=notes_of(cells))
+        memory = Goal(f"raw: the server's memory with {IDLE} idle connections", 12.0, False, " MB")
+        resident = many.values("server_resident_kib")
+        if resident:
+            memory.value = interval([kib * 1024 / 1e6 for kib in resident])
+        return [latency, memory]
+
+    tasks = [
+        round_trips("tcp"),
+        round_trips("ipc"),
+        Task(cells_of(Case("throughput", "tcp", two, GOAL_SIZE, -1), raw, batch, push), publishing),
+        Task(cells_of(Case("throughput", "tcp", two, 65536, -1), raw, batch), large),
+        Task([Cell(Case("connections", peers=n), raw, "panel") for n in (0, IDLE)], idle),
+    ]
+    if zmq:
+        tasks.append(Task(cells_of(Case("fanout", "tcp", FREE, GOAL_SIZE, -1, peers=64), raw, zmq), fanout))
     return tasks
 
 
-def library_tasks(panels: dict[str, Panel]) -> list[Task]:
-    tasks = []
-    for name in LIBRARIES:
-        if name not in panels:
-            continue
-        for size in LIBRARY_SIZES:
-            shown = "64 B" if size == GOAL_SIZE else f"{size >> 10} KiB"
-            for bench, placement, metric, bound in (
-                ("latency", "one core", "p50", 0.9),
-                ("throughput", "two cores", "rate", 0.85),
-            ):
-                own = floors_of(name, bench)[0]
-                word = "round trip" if bench == "latency" else "publish"
-                what = f"{name} {word} {shown} / bare loop"
-                # Of two times, the floor's over the panel's: more is better, as for a rate.
-                above, below = (own.name, name) if bench == "latency" else (name, own.name)
-                tasks.append(
-                    Task(
-                        Case(bench, "tcp", placement, size, -1),
-                        [(panels[name], "panel"), (own, "floor")],
-                        lambda cells, w=what, a=above, b=below, m=metric, bound=bound: [goal_ratio(cells, w, a, b, m, bound, True)],
-                    )
-                )
-    return tasks
+def library_tasks(panel: Panel) -> list[Task]:
+    """A library's panel beside the bare loops over it: round trips, and publishing."""
 
+    def task(bench: str, size: int) -> Task:
+        own = floors_of(panel.name, bench)[0]
+        shown = "64 B" if size == GOAL_SIZE else f"{size >> 10} KiB"
+        if bench == "latency":  # of two times, the floor's over the panel's: more is better
+            what, pair, metric, bound = "round trip", (own.name, panel.name), "p50", 0.9
+        else:
+            what, pair, metric, bound = "publish", (panel.name, own.name), "rate", 0.85
+        what = f"{panel.name}: {what} {shown} / bare loop"
+        case = Case(bench, "tcp", ONE if bench == "latency" else possible(TWO), size, -1)
+        return Task(
+            cells_of(case, panel, own),
+            lambda cells: [at_least(bound, ratio_goal(cells, what, *pair, metric))],
+        )
 
-def idle_goals(session: Session, raw: Panel) -> list[Goal]:
-    """5000 idle clients: both cases take turns, since their ratio counts."""
-    cells = {peers: Cell(Case("connections", peers=peers), raw, "panel") for peers in (0, 5000)}
-    for cell in cells.values():
-        session.calibrate(cell, session.seconds)
-    for _ in range(session.rounds):
-        for cell in cells.values():
-            session.tell(cell)
-            cell.runs.append(None if cell.failed else session.once(cell, cell.count))
-    session.cells += cells.values()
-    latency = Goal("raw p50 with 5000 idle connections / with none", 1.2, False)
-    latency.value = ratio_of(cells[5000], cells[0], "p50")
-    latency.note = cells[5000].failed or ("disturbed" if cells[5000].disturbed else "")
-    memory = Goal("raw server's memory with 5000 idle connections", 12.0, False, " MB")
-    kib = cells[5000].values("server_resident_kib")
-    if kib:
-        memory.value = exact(max(kib) * 1024 / 1e6)
-    return [latency, memory]
+    return [task(bench, size) for size in LIBRARY_SIZES for bench in ("latency", "throughput")]
 
 
 def codec_goal() -> Goal:
-    goal = Goal("common: encode + decode of a 64 B message", 40.0, False, " ns")
-    done = subprocess.run([str(BUILD / "bench-codec")], capture_output=True, check=False, timeout=60)
-    if done.returncode == 0:
-        goal.value = exact(json.loads(done.stdout)["ns"])
+    goal = Goal("common: encode + decode of a 64 B message", 20.0, False, " ns")
+    command = ["taskset", "-c", str(ALL_CPUS[-1]), str(BUILD / "bench-codec")]
+    times = []
+    for _ in range(CODEC_RUNS):
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        if done.returncode == 0:
+            times.append(float(json.loads(done.stdout)["ns"]))
+    goal.value = interval(times) if times else None
     return goal
 
 
 def run_goals(session: Session, panels: list[Panel]) -> list[Goal]:
-    """Runs all that the goals need, and judges."""
+    """Runs all that the goals of these panels need, and judges."""
     by_name = {panel.name: panel for panel in panels}
-    tasks = raw_tasks(by_name) if "raw" in by_name else []
-    tasks += library_tasks(by_name)
-    session.planned = sum(session.plan(task.case, len(task.competitors)) for task in tasks) + 15
+    tasks = raw_tasks(by_name["raw"], by_name.get("zmq")) if "raw" in by_name else []
+    for name in LIBRARIES:
+        tasks += library_tasks(by_name[name]) if name in by_name else []
+    for task in tasks:
+        task.cells = [cell for cell in task.cells if cell.competitor.built]
+
+    def plan(task: Task) -> float:
+        return sum(session.plan(cell.case, 1) for cell in task.cells)
+
+    session.planned = sum(plan(task) for task in tasks)
     goals = []
     for task in tasks:
-        goals += task.conclude(session.group(task.case, task.competitors))
-    if "raw" in by_name:
-        goals += idle_goals(session, by_name["raw"])
-    goals.append(codec_goal())
-    return goals
+        session.take_turns(task.cells, plan(task))
+        goals += task.conclude(task.cells)
+    return [*goals, codec_goal()]

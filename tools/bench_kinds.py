@@ -15,10 +15,11 @@ from typing import Any
 
 from bench_run import (
     HEADER,
+    ONE,
     PLACEMENTS,
     RUN_SECONDS,
     BenchStage,
-    Child,
+    Disturbance,
     Failed,
     Floor,
     Metrics,
@@ -28,15 +29,17 @@ from bench_run import (
     placed,
     size_for,
     summary_of,
+    tool_server,
     wait_quiet,
 )
 from panels import Panel
 from processes import Program, free_port
 
-JOIN_MS = [300]  # a publisher waits so long for its first subscriber; longer where that was too short ...
-JOIN_MAX_MS = 3000
-JOIN_EACH_MS = 8  # ... and so much longer for each more
+JOIN_MS = 200  # a publisher waits so long for its first subscriber ...
+JOIN_EACH_MS = 6  # ... and so much longer for each more
+DROPS_OLDEST = ("nng",)  # a full queue's: so the first event that comes need not be the first
 WARM_UP = 0.1  # of the round trips are not timed, where the program can be told so
+PER_MILLE_MIN = 1000  # round trips without which there is no 99.9th percentile
 
 
 @dataclass(frozen=True)
@@ -45,26 +48,29 @@ class Case:
 
     bench: str  # latency, throughput, fanout, connections
     transport: str = "tcp"
-    placement: str = "one core"
+    placement: str = ONE
     size: int = 64  # bytes of the body
     queue: int = 1000  # -q; 0: the library's own; -1: as many as there are messages
     rate: int = 0  # messages a second; 0: as fast as possible
     peers: int = 1  # subscribers, or idle clients
 
-    def title(self) -> str:
-        rate = f", {self.rate}/s" if self.rate else ""
-        return f"{self.bench} {self.transport} {self.size} B {self.placement}{rate}"
+    @property
+    def publishes(self) -> bool:
+        return self.bench in ("throughput", "fanout")
 
 
 @dataclass
 class Outcome:
-    """One run: its figures, and what others did to the machine meanwhile."""
+    """One run: its figures, what it used, and what disturbed it."""
 
     metrics: Metrics
-    disturbed: bool
-    others: float
-    steal: float
+    disturbance: Disturbance
     cpu: dict[str, float]  # seconds of CPU by side, to be compared with a shorter run's
+    messages: dict[str, float]  # of each side: sent by the server of publishing, else received
+
+    @property
+    def disturbed(self) -> bool:
+        return self.disturbance.score > 1
 
 
 @contextlib.contextmanager
@@ -75,68 +81,94 @@ def stage_for(case: Case) -> Iterator[BenchStage]:
 
 
 def finish(
-    stage: BenchStage, watch: Watch, sides: dict[str, list[Program]], metrics: Metrics
+    stage: BenchStage,
+    watch: Watch,
+    sides: dict[str, tuple[list[Program], float]],
+    metrics: Metrics,
+    seconds: float,
 ) -> Outcome:
-    """Adds to the figures what the processes have used; all of them have ended."""
-    watch.end(stage.programs)
-    cpu = {}
-    for side, programs in sides.items():
+    """Adds to the figures what the processes have used; all of them have ended.
+
+    By side: its programs, and how many messages they sent or received in that time.
+    """
+    disturbance = watch.end(stage.programs, seconds)
+    cpu, messages = {}, {}
+    for side, (programs, messages[side]) in sides.items():
         used = [Usage.of(program) for program in programs]
         cpu[side] = sum(u.cpu for u in used)
         metrics[f"{side}_voluntary"] = sum(u.voluntary for u in used)
         metrics[f"{side}_involuntary"] = sum(u.involuntary for u in used)
-        metrics[f"{side}_memory_kib"] = max((stage.memory.get(p.process.pid, 0) for p in programs), default=0)
-    return Outcome(metrics, watch.disturbed, watch.others, watch.steal, cpu)
+        memory = max((stage.memory.get(p.process.pid, 0) for p in programs), default=0)
+        if memory:  # else it was over before it was looked at
+            metrics[f"{side}_memory_kib"] = memory
+    return Outcome(metrics, disturbance, cpu, messages)
 
 
 def sized(panel: Panel, case: Case, server: str) -> list[str]:
     return ["-s", str(size_for(panel, case.size, server))]
 
 
-def run_round_trips(panel: Panel, case: Case, count: int, warm_up: bool = False) -> Outcome:
+def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
     """A server, perhaps idle clients, and one client that asks so often."""
     if panel.name == "sockperf":
         return run_sockperf(case, count)
+    warm_up = int(count * WARM_UP)
     with stage_for(case) as stage, address(case.transport) as url:
         watch = Watch(stage.placement)
         floor = isinstance(panel, Floor)
         size = sized(panel, case, "rep")
         server = stage.start(panel, "rep", "server", "--quiet", "-u", url, *(size if floor else []))
         stage.need_ready(server)
-        idle = start_idle(stage, panel, url, case.peers) if case.bench == "connections" else None
-        arguments = ["--quiet", "-u", url, "-n", str(count), *size]
-        if case.rate:
-            arguments += ["-r", str(case.rate)]
-        if warm_up:
-            arguments += ["--warm-up", str(int(count * WARM_UP))]
-        client = stage.start(panel, "req", "client", *arguments)
-        stage.wait_ended([client], RUN_SECONDS)
+        idle = start_idle(stage, panel, url, case.peers) if case.bench == "connections" else []
+        rate = ["-r", str(case.rate)] if case.rate else []
+        client = stage.start(
+            panel, "req", "client", "--quiet", "-u", url, "-n", str(count), *size, *rate,
+            "--warm-up", str(warm_up),
+        )  # fmt: skip
+        seconds = RUN_SECONDS + (count / case.rate if case.rate else 0)
+        stage.wait_ended([client], seconds)
         memory = server.resources()[1]
-        stage.stop([program for program in (client, server, idle) if program])
-        summary = summary_of(client)
-        if summary["received"] != count or not summary["latency_us"]:
-            raise Failed(f"{panel.name}: {summary['received']} answers to {count} requests")
-        metrics: Metrics = {**summary["latency_us"], "rate": summary["rate"] or 0.0}
-        metrics["jitter"] = metrics["p99"] - metrics["p50"]
+        stage.stop([client, server, *idle])
+        asked = summary_of(client)
+        check_answers(panel, asked, summary_of(server), count)
+        metrics = timed(asked, count - warm_up)
         metrics["count"] = count
-        metrics["server_resident_kib"] = memory
-        return finish(stage, watch, {"client": [client], "server": [server]}, metrics)
+        if memory:
+            metrics["server_resident_kib"] = memory
+        sides = {"client": ([client], float(count)), "server": ([server], float(count))}
+        return finish(stage, watch, sides, metrics, asked["seconds"])
 
 
-def start_idle(stage: BenchStage, panel: Panel, url: str, peers: int) -> Program | None:
+def check_answers(panel: Panel, asked: dict[str, Any], answered: dict[str, Any], count: int) -> None:
+    """All were answered, and (a floor's server does not count) the server has answered as many."""
+    if asked["received"] != count or not asked["latency_us"]:
+        raise Failed(f"{panel.name}: {asked['received']} answers to {count} requests")
+    if not isinstance(panel, Floor) and answered["sent"] != count:
+        raise Failed(f"{panel.name}: {count} answers of {answered['sent']} that were sent")
+
+
+def timed(summary: dict[str, Any], count: int) -> Metrics:
+    """A client's times; no percentile that so few round trips do not have."""
+    metrics: Metrics = {**summary["latency_us"], "rate": summary["rate"] or 0.0}
+    metrics["jitter"] = metrics["p99"] - metrics["p50"]
+    if count < PER_MILLE_MIN:
+        del metrics["p999"]
+    return metrics
+
+
+def start_idle(stage: BenchStage, panel: Panel, url: str, peers: int) -> list[Program]:
     """Clients that connect, say as much as a server must hear to believe it, and wait."""
     if peers == 0:
-        return None
-    role = "zmtp" if "zmq" in panel.name else "plain" if plain(panel) else "sp"
+        return []
+    protocol = "zmtp" if "zmq" in panel.name else "plain" if speaks_no_library(panel) else "sp"
     idler = Floor("bench-idle", "bench", "idle clients", "white")
-    program = stage.start(idler, role, "idle", "-u", url, "-c", str(peers))
+    program = stage.start(idler, protocol, "idle", "-u", url, "-c", str(peers))
     stage.need_ready(program, RUN_SECONDS)
     stage.pause(0.3)  # the server takes them in
-    return program
+    return [program]
 
 
-def plain(panel: Panel) -> bool:
-    """Whether it speaks no library's protocol."""
+def speaks_no_library(panel: Panel) -> bool:
     return not any(word in panel.name for word in ("zmq", "nanomsg", "nng"))
 
 
@@ -144,99 +176,112 @@ def run_sockperf(case: Case, count: int) -> Outcome:
     """An independent ping-pong beside ours, for as long as ours would take at 20 us a round trip."""
     port = str(free_port())
     size = str(max(case.size + HEADER, 14))  # its own least
-    seconds = str(max(1, round(count * 20e-6)))
-    pin = ["taskset", "-c", str(PLACEMENTS[case.placement].cpus()[-1])]
+    seconds = max(1, round(count * 20e-6))
     with stage_for(case) as stage:
         watch = Watch(stage.placement)
-        panel = Panel("sockperf", "", "sockperf", "white")
-        command = [*pin, "sockperf", "server", "--tcp", "-i", "127.0.0.1", "-p", port]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-            try:
-                stage.pause(0.3)
-                command = [*pin, "sockperf", "ping-pong", "--tcp", "--full-rtt", "-i", "127.0.0.1"]
-                command += ["-p", port, "-m", size, "-t", seconds]
-                text = subprocess.run(command, capture_output=True, timeout=RUN_SECONDS, check=False).stdout
-            finally:
-                server.kill()
-        watch.end(stage.programs)
-        return Outcome(parse_sockperf(panel.name, text.decode(errors="replace")), False, 0.0, 0.0, {})
+        command = ["sockperf", "server", "--tcp", "-i", "127.0.0.1", "-p", port]
+        with tool_server(stage.placement, command) as pinned:
+            stage.pause(0.3)
+            command = [*pinned, "sockperf", "ping-pong", "--tcp", "--full-rtt", "-i", "127.0.0.1"]
+            command += ["-p", port, "-m", size, "-t", str(seconds)]
+            text = run_tool(command)
+        slow = Disturbance(slow=watch.end([], seconds).slow)  # its CPU time is not known as ours
+        return Outcome(parse_sockperf(text), slow, {}, {})
 
 
-def parse_sockperf(name: str, text: str) -> Metrics:
+def run_tool(command: list[str]) -> str:
+    """What a tool prints."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=RUN_SECONDS, check=False)
+    except FileNotFoundError as error:
+        raise Failed(f"{error.filename}: not installed") from error
+    return done.stdout.decode(errors="replace")
+
+
+def parse_sockperf(text: str) -> Metrics:
     found = {key: float(value) for key, value in re.findall(r"percentile ([\d.]+) =\s*([\d.]+)", text)}
     if "50.000" not in found:
-        raise Failed(f"{name}: no percentiles in its output")
-    extremes = {k.lower(): float(v) for k, v in re.findall(r"<(MIN|MAX)> observation =\s*([\d.]+)", text)}
+        raise Failed("sockperf: no percentiles in its output")
+    extremes = re.findall(r"<(MIN|MAX)> observation =\s*([\d.]+)", text)
     mean = re.search(r"avg-rtt=([\d.]+)", text)
     metrics = {"p50": found["50.000"], "p90": found["90.000"], "p99": found["99.000"]}
-    metrics |= {"p999": found["99.900"], **extremes}
-    metrics["mean"] = float(mean[1]) if mean else metrics["p50"]
+    metrics |= {"p999": found["99.900"], **{k.lower(): float(v) for k, v in extremes}}
+    if mean:
+        metrics["mean"] = float(mean[1])
     metrics["jitter"] = metrics["p99"] - metrics["p50"]
     return metrics
 
 
-def run_publishing(panel: Panel, case: Case, count: int, roles: tuple[str, str] = ("pub", "sub")) -> Outcome:
+def run_publishing(panel: Panel, case: Case, count: int) -> Outcome:
     """A publisher and its subscribers; each counts what it gets, until all is there or nothing comes."""
-    if panel.name.endswith("-push"):
-        roles = ("push", "pull")
+    roles = ("push", "pull") if panel.name.endswith("-push") else ("pub", "sub")
     floor = isinstance(panel, Floor)
-    queue = count if case.queue < 0 else case.queue
-    shared = ["--quiet", "-q", str(queue)]
+    shared = ["--quiet", "-q", str(queue_for(case, count))]
     size = sized(panel, case, "pub")
-    delay = JOIN_MS[0] + JOIN_EACH_MS * case.peers
+    delay = JOIN_MS + JOIN_EACH_MS * case.peers
     late: list[str] = []
     with stage_for(case) as stage, address(case.transport) as url:
-        stage.listener = lambda program, event: late.extend(late_joiner(program.name, event))
+        stage.listener = lambda program, event: late.extend(late_joiner(program, event))
         watch = Watch(stage.placement)
         arguments = [*shared, "-u", url, "-n", str(count), *size, "-d", str(delay)]
-        if case.rate:
-            arguments += ["-r", str(case.rate)]
-        if floor:
-            arguments += ["-c", str(case.peers)]
+        arguments += ["-r", str(case.rate)] if case.rate else []
+        arguments += ["-c", str(case.peers)] if floor else []
         publisher = stage.start(panel, roles[0], "publisher", *arguments)
         stage.need_ready(publisher)
+        arguments = [*shared, "-u", url, "-n", str(count), *(size if floor else [])]
         subscribers = [
-            stage.start(panel, roles[1], f"subscriber {i}", *shared, "-u", url, "-n", str(count), *(size if floor else []))
-            for i in range(case.peers)
+            stage.start(panel, roles[1], f"subscriber {i}", *arguments) for i in range(case.peers)
         ]
         stage.wait_ended([publisher], RUN_SECONDS)
-        wait_quiet(stage, subscribers, RUN_SECONDS)
+        sent = publisher.summary
+        patience = 1.0 + 3 * sent["seconds"] if sent else 0.0
+        wait_quiet(stage, subscribers, min(patience, RUN_SECONDS))
         stage.stop([publisher, *subscribers])
-        if late and case.queue != 0 and delay < JOIN_MAX_MS:
-            JOIN_MS[0] = min(2 * JOIN_MS[0], JOIN_MAX_MS)
+        if late:
             raise Failed(f"{panel.name}: {late[0]} came too late")
         sent = summary_of(publisher)
         if sent["sent"] != count:
             raise Failed(f"{panel.name}: {sent['sent']} sent of {count}")
         metrics = delivered(case, sent, [summary_of(program) for program in subscribers])
         metrics["count"] = count
-        return finish(stage, watch, {"client": subscribers, "server": [publisher]}, metrics)
+        sides = {"client": (subscribers, metrics["received"]), "server": ([publisher], float(count))}
+        return finish(stage, watch, sides, metrics, metrics["seconds"])
 
 
-def late_joiner(name: str, event: dict[str, Any]) -> list[str]:
+def queue_for(case: Case, count: int) -> int:
+    """What -q says. As long as the run: in messages, and in KiB, which is what nanomsg counts."""
+    return count * (1 + (case.size + HEADER) // 1024) if case.queue < 0 else case.queue
+
+
+def late_joiner(program: Program, event: dict[str, Any]) -> list[str]:
     """Its name, if a subscriber's first event is not the publisher's first."""
-    return [name] if event.get("event") == "first" and event.get("sequence") != 1 else []
+    late = event.get("event") == "first" and event.get("sequence") != 1
+    return [program.name] if late and program.panel.name not in DROPS_OLDEST else []
 
 
 def delivered(case: Case, sent: dict[str, Any], received: list[dict[str, Any]]) -> Metrics:
-    """What arrived: in all a second, the share lost, and how the worst subscriber fared."""
-    due = sent["sent"] * len(received)
+    """What arrived: in all a second, the share lost, and how the worst subscriber fared.
+
+    A second is one of those between the first message received by anybody and the last.
+    """
     counts = [summary["received"] for summary in received]
-    seconds = max(summary["seconds"] for summary in received)
-    if len(received) > 1:  # one after the other they may get all in a moment each
-        seconds = max(seconds, sent.get("seconds", 0.0))
-    if seconds <= 0:
-        raise Failed("nothing arrived")
+    some = [summary for summary in received if summary["received"] > 1]
+    if not some:
+        raise Failed("nothing arrived" if not any(counts) else "hardly anything arrived")
     if any(count > sent["sent"] for count in counts):
         raise Failed("more arrived than was sent")
-    rate = sum(summary["rate"] or 0.0 for summary in received)
+    first = min(summary["first_us"] for summary in some)
+    seconds = (max(summary["last_us"] for summary in some) - first) * 1e-6
+    if seconds <= 0:
+        raise Failed("all arrived at once")
     metrics: Metrics = {
-        "rate": rate if len(received) == 1 else sum(counts) / seconds,
-        "worst": min(summary["rate"] or 0.0 for summary in received),
-        "worst_count": min(counts),
-        "lost_share": 1.0 - sum(counts) / due,
-        "received": sum(counts),
+        # Of one, as it says itself: n messages span n - 1 intervals.
+        "rate": received[0]["rate"] if len(received) == 1 else sum(counts) / seconds,
+        "worst": min(counts) / seconds,
+        "lost_share": 1.0 - sum(counts) / (sent["sent"] * len(received)),
+        "received": float(sum(counts)),
         "sending_rate": sent["rate"] or 0.0,
+        "sending_seconds": sent["seconds"],
         "seconds": seconds,
     }
     metrics["bytes_rate"] = metrics["rate"] * (case.size + HEADER)
@@ -250,28 +295,23 @@ def delivered(case: Case, sent: dict[str, Any], received: list[dict[str, Any]]) 
 def run_iperf3(case: Case) -> Outcome:
     """An independent sender beside ours, one second of writes of 64 KiB."""
     port = str(free_port())
-    cpus = PLACEMENTS[case.placement]
-    sides = [["taskset", "-c", str(cpus.cpu(serves))] if cpus.cpu(serves) is not None else [] for serves in (True, False)]
     with stage_for(case) as stage:
-        server = Child([*sides[1], "iperf3", "-s", "-1", "-p", port], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
+        watch = Watch(stage.placement)
+        with tool_server(stage.placement, ["iperf3", "-s", "-1", "-p", port]) as pinned:
             stage.pause(0.3)
-            command = [*sides[0], "iperf3", "-c", "127.0.0.1", "-p", port, "-l", "64K", "-t", "1", "-J"]
-            text = subprocess.run(command, capture_output=True, timeout=RUN_SECONDS, check=False).stdout
-        finally:
-            server.kill()
-            server.wait()
-    match = re.search(r'"sum_received":\s*{[^}]*"bits_per_second":\s*([\d.e+]+)', text.decode())
+            command = [*pinned, "iperf3", "-c", "127.0.0.1", "-p", port, "-l", "64K", "-t", "1", "-J"]
+            text = run_tool(command)
+        slow = Disturbance(slow=watch.end([], 1.0).slow)
+    match = re.search(r'"sum_received":\s*{[^}]*"bits_per_second":\s*([\d.e+]+)', text)
     if not match:
         raise Failed("iperf3: no result in its output")
     rate = float(match[1]) / 8
-    return Outcome({"bytes_rate": rate, "rate": rate / (case.size + HEADER), "lost_share": 0.0}, False, 0.0, 0.0, {})
+    metrics = {"bytes_rate": rate, "rate": rate / (case.size + HEADER), "lost_share": 0.0}
+    return Outcome(metrics, slow, {}, {})
 
 
-def run_case(panel: Panel, case: Case, count: int, warm_up: bool = False) -> Outcome:
+def run_case(panel: Panel, case: Case, count: int) -> Outcome:
     """One run of whatever the case is."""
     if panel.name == "iperf3":
         return run_iperf3(case)
-    if case.bench in ("latency", "connections"):
-        return run_round_trips(panel, case, count, warm_up)
-    return run_publishing(panel, case, count)
+    return run_publishing(panel, case, count) if case.publishes else run_round_trips(panel, case, count)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bench_kinds import Case, stage_for
-from bench_run import Floor, address
+from bench_run import FREE, Floor, address
 from panels import BUILD, Panel
+from processes import Event, Program
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture since Linux 5.6
 SOCKET_OPTIONS = {
@@ -106,31 +107,37 @@ def socket_options(pid: int) -> dict[str, int]:
 
 
 def options_in_force(panel: Panel) -> dict[str, dict[str, int]]:
-    """What really holds on both sides of a panel's connection, and what its floor's library says."""
+    """The options of the sockets on both sides of a panel's connection, by role."""
     options: dict[str, dict[str, int]] = {}
+    speaks = ["-n", "0", "-s", "64", "-r", "100"]
     for roles in (("rep", "req"), ("pub", "sub")):
-        with stage_for(Case("latency", placement="free")) as stage, address("tcp") as url:
-            server = stage.start(panel, roles[0], "server", "--quiet", "-u", url, *(["-n", "0", "-s", "64", "-r", "100"] if roles[0] == "pub" else []))
-            stage.wait(lambda: server.ready, 5)
-            client = stage.start(panel, roles[1], "client", "--quiet", "-u", url, *(["-n", "0", "-s", "64", "-r", "100"] if roles[1] == "req" else []))
+        with stage_for(Case("latency", placement=FREE)) as stage, address("tcp") as url:
+            programs = []
+            for role in roles:
+                arguments = speaks if role in ("req", "pub") else []
+                programs.append(stage.start(panel, role, role, "--quiet", "-u", url, *arguments))
+                stage.wait(lambda: programs[-1].ready, 5)
             stage.pause(0.4)
-            for role, program in zip(roles, (server, client)):
+            for role, program in zip(roles, programs):
                 options[role] = socket_options(program.process.pid)
-            stage.stop([client, server])
+            stage.stop(programs)
     return options
 
 
 def library_options(floor: Floor, queue: int) -> dict[str, dict[str, int]]:
-    """The library's own options as the floor read them back from it, by role."""
+    """The library's own options, read back from it by the floor, which sets what the panel sets."""
     found: dict[str, dict[str, int]] = {}
     for role in ("rep", "req", "pub", "sub"):
-        with stage_for(Case("latency", placement="free")) as stage, address("tcp") as url:
-            told: dict[str, int] = {}
-            stage.listener = lambda program, event, told=told: told.update({event["name"]: event["value"]} if event.get("event") == "option" else {})
+        told: dict[str, int] = {}
+
+        def note(program: Program, event: Event, told: dict[str, int] = told) -> None:
+            if event.get("event") == "option":
+                told[event["name"]] = event["value"]
+
+        with stage_for(Case("latency", placement=FREE)) as stage, address("tcp") as url:
+            stage.listener = note
             program = stage.start(floor, role, role, "-u", url, "-q", str(queue))
-            stage.wait(lambda: program.ready, 3)
-            program.process.kill()
-            stage.pause(0.02)
-            if told:
-                found[role] = told
+            stage.wait(lambda program=program: program.ready, 3)
+            stage.kill(program)
+        found[role] = told
     return found

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench_kinds import Outcome
 from bench_session import Cell, floors_of, ratio_of
 from bench_stats import Interval
 
 FORMAT = "triptych-bench"
-VERSION = 1
+VERSION = 2
 RATIO_METRICS = {"latency": "p50", "connections": "p50", "throughput": "rate", "fanout": "rate"}
 LOWER_IS_BETTER = {"latency", "connections"}
 
@@ -22,8 +23,15 @@ def as_dict(value: Interval | None) -> dict[str, Any] | None:
     return None if value is None else {key: round(v, 6) for key, v in asdict(value).items()}
 
 
+def run_dict(run: Outcome | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    causes = {name: round(value, 4) for name, value in asdict(run.disturbance).items()}
+    return {"metrics": run.metrics, "disturbed": run.disturbed, **causes}
+
+
 def cell_dict(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
-    names = sorted({name for run in cell.good for name in run.metrics})
+    names = sorted({name for run in cell.counting for name in run.metrics})
     metric = RATIO_METRICS[cell.case.bench]
     ratios = {}
     for name in ratio_targets(cell):
@@ -40,13 +48,10 @@ def cell_dict(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
         "count": cell.count,
         "metrics": {name: as_dict(cell.figure(name)) for name in names},
         "ratios": ratios,
-        "runs": [
-            {"metrics": run.metrics, "disturbed": run.disturbed, "others": round(run.others, 4), "steal": round(run.steal, 4)}
-            for run in cell.good
-        ],
+        "runs": [run_dict(run) for run in cell.runs],
+        "counting": len(cell.counting),
         "disturbed": cell.disturbed,
-        "repeated": cell.repeated,
-        "failed": cell.failed or None,
+        "failures": cell.failures,
     }
 
 
@@ -72,11 +77,30 @@ def read(path: Path) -> Results:
         raise ValueError(f"{path}: not written by bench --json")
     if results.get("version") != VERSION:
         raise ValueError(f"{path}: of version {results.get('version')}, not {VERSION}")
+    if not isinstance(results.get("cells"), list):
+        raise ValueError(f"{path}: has no cells")
     return results
 
 
 def key_of(cell: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(cell[name] for name in ("bench", "transport", "placement", "size", "queue", "rate", "peers", "competitor"))
+
+
+def differences(before: Results, after: Results) -> list[str]:
+    """What was not the same in both runs, and may be why figures are not."""
+    found = []
+    for name in ("cpu", "cpus", "kernel", "congestion_control"):
+        one, other = (results.get("machine", {}).get(name) for results in (before, after))
+        if one != other:
+            found.append(f"{name}: {one}, now {other}")
+    for name in sorted({*before.get("versions", {}), *after.get("versions", {})}):
+        one, other = (results.get("versions", {}).get(name) for results in (before, after))
+        if one != other and one and other:
+            found.append(f"{name}: {one}, now {other}")
+    for name in ("build", "quick"):
+        if before.get(name) != after.get(name):
+            found.append(f"{name}: {before.get(name)}, now {after.get(name)}")
+    return found
 
 
 def compare(before: Results, after: Results) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
 """One run of the benchmark: starts two or more programs, waits, and says what each has used.
 
 The programs are the panels' own four and the floors, told apart by nothing but their names. What a
-process has used - CPU time, context switches, memory - comes from wait4(2), for all its threads and
-without disturbing it; what others used meanwhile is the rest of /proc/stat.
+process has used - CPU time, context switches - comes from wait4(2), for all its threads and without
+disturbing it. What disturbed the run comes from three places: /proc/stat, less our own processes
+(other programs, and the hypervisor), and a fixed piece of work before and after it (bench-speed:
+whoever shares the core's other half).
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import shutil
 import subprocess
 import tempfile
 import time
@@ -20,20 +21,25 @@ from pathlib import Path
 from typing import Any
 
 from panels import BUILD, Panel
-from processes import Program, Stage, free_port, uninterrupted
+from processes import Program, Stage, dying, free_port
 
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
-QUIET_SECONDS = 0.1  # a subscriber that did next to nothing for so long, twice, has had all that comes
-QUIET_NS = 3_000_000  # of CPU in that time: some look for their publisher again, with many threads
+QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
+QUIET_TICKS = 1  # ... of CPU, all together; NNG's look for their publisher again all the time
 TICK = os.sysconf("SC_CLK_TCK")
 SAMPLE_SECONDS = 0.05  # between two looks at a few programs' memory
 SAMPLED_MAX = 4
-OTHERS_MAX = 0.05  # of the CPU time that was to be had: more used by others is a disturbance
+OTHERS_MAX = 0.05  # of the CPU time measured: more used by others is a disturbance ...
+OTHERS_TICKS = 3  # ... but no fewer ticks, the unit in which it is known
 STEAL_MAX = 0.02  # likewise, taken by the hypervisor
+SLOW_MAX = 0.10  # by which a processor may be slower than it can be
 HEADER = 25  # bytes of a message that are not its body, with the empty topic
 FRAME = {"rep": 8, "pub": 4}  # bytes that raw's framing adds
 
 Metrics = dict[str, float]
+
+ALL_CPUS = sorted(os.sched_getaffinity(0))
+ONE, TWO, FREE = "one core", "two cores", "free"
 
 
 @dataclass(frozen=True)
@@ -78,83 +84,65 @@ class Child(subprocess.Popen[bytes]):
         return self.returncode
 
 
-@dataclass
+@dataclass(frozen=True)
 class Placement:
-    """Where the programs run: on one processor, a side on each of two, or wherever the kernel likes."""
+    """Where the programs run: on one processor, a side on each of two, or where the kernel likes."""
 
-    name: str  # "one core", "two cores", "free"
-
-    def cpus(self) -> list[int]:
-        return sorted(ALL_CPUS)
+    name: str  # ONE, TWO or FREE
 
     def cpu(self, serves: bool) -> int | None:
-        cpus = self.cpus()
-        if self.name == "one core":
-            return cpus[-1]
-        if self.name == "two cores":
-            return cpus[-1] if serves else cpus[0]
-        return None
+        if self.name == FREE:
+            return None
+        return ALL_CPUS[0] if self.name == TWO and not serves else ALL_CPUS[-1]
 
     def used(self) -> list[int]:
-        return self.cpus()[-1:] if self.name == "one core" else self.cpus()
+        return ALL_CPUS[-1:] if self.name == ONE else ALL_CPUS
+
+    @property
+    def ours_too(self) -> bool:
+        """Whether this program itself runs on a processor that is measured."""
+        return self.used() == ALL_CPUS
 
 
-ALL_CPUS = os.sched_getaffinity(0)
-PLACEMENTS = {name: Placement(name) for name in ("one core", "two cores", "free")}
+PLACEMENTS = {name: Placement(name) for name in (ONE, TWO, FREE)}
+
+
+def possible(placement: str) -> str:
+    """That placement, or the one that a machine with a single processor has."""
+    return placement if len(ALL_CPUS) > 1 else ONE
 
 
 class BenchStage(Stage):
     """A stage whose programs are pinned, accounted for, and may be floors."""
 
+    process_class = Child
+
     def __init__(self, placement: Placement) -> None:
-        super().__init__(lambda program, event: None, lambda: None)
+        super().__init__(lambda program, event: None, self.sample)
         self.placement = placement
-        self.tick = self.sample
-        self.prefix: list[str] = []  # a tracer, for instance
         self.memory: dict[int, int] = {}  # by process: most resident memory seen, KiB
         self.sampled = 0.0
-        self.options: dict[str, int] = {}  # what the floors say is in force
 
-    def start(self, panel: Panel, role: str, name: str, *arguments: str, pinned: bool = True) -> Program:
-        command = [*self.prefix, str(panel.program(role)), "--json", *arguments]
-        if isinstance(panel, Floor):
-            command.append(role)
+    def start(
+        self, panel: Panel, role: str, name: str, *arguments: str, under: tuple[str, ...] = ()
+    ) -> Program:
         cpu = self.placement.cpu(role in ("rep", "pub", "push"))
-        if pinned and cpu is not None:
-            command += ["--cpu", str(cpu)]
-        if shutil.which("setpriv"):
-            command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
-        with uninterrupted():
-            process = Child(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-            program = Program(panel, role, name, process)
-            self.programs.append(program)
-        return self.listen(program)
+        pin = ["--cpu", str(cpu)] if cpu is not None else []
+        role_word = [role] if isinstance(panel, Floor) else []
+        return super().start(panel, role, name, *arguments, *pin, *role_word, under=under)
 
     def sample(self) -> None:
-        """Notes the memory of a few programs, now and then. (Of a child, ru_maxrss is its parent's at the fork.)"""
+        """Notes the memory of a few programs, now and then. (A child's ru_maxrss is no use: it
+        begins with its parent's.)"""
         now = time.monotonic()
         if now - self.sampled < SAMPLE_SECONDS:
             return
         self.sampled = now
         for program in self.programs[:SAMPLED_MAX]:
-            with contextlib.suppress(OSError, AttributeError, ValueError):
+            with contextlib.suppress(OSError, ValueError, IndexError):
                 status = Path(f"/proc/{program.process.pid}/status").read_text()
-                kib = int(status.split("VmHWM:")[1].split()[0]) if "VmHWM:" in status else 0
+                kib = int(status.split("VmHWM:")[1].split()[0])
                 self.memory[program.process.pid] = max(kib, self.memory.get(program.process.pid, 0))
-
-    def listen(self, program: Program) -> Program:
-        """Hears a program that was started otherwise, too."""
-        for stream in (program.process.stdout, program.process.stderr):
-            assert stream is not None
-            os.set_blocking(stream.fileno(), False)
-            self.selector.register(stream, 1, program)
-        return program
 
     def need_ready(self, program: Program, seconds: float = 10.0) -> None:
         self.wait(lambda: program.ready or not program.running, seconds)
@@ -179,53 +167,101 @@ class Usage:
         return Usage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw, usage.ru_nivcsw)
 
 
+class Speed:
+    """How fast the processors are, by the best that was seen since this program began."""
+
+    best: dict[int, float] = {}
+
+    @classmethod
+    def slowness(cls, cpus: list[int]) -> float:
+        """By which share the slowest of these is slower than it can be, now; 0 if that is unknown."""
+        try:
+            probes = [
+                subprocess.Popen([str(BUILD / "bench-speed"), str(cpu)], stdout=subprocess.PIPE)
+                for cpu in cpus
+            ]
+            times = [float(probe.communicate(timeout=5)[0]) for probe in probes]
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            return 0.0
+        slowest = 0.0
+        for cpu, ns in zip(cpus, times):
+            cls.best[cpu] = min(ns, cls.best.get(cpu, ns))
+            slowest = max(slowest, ns / cls.best[cpu] - 1)
+        return slowest
+
+    @classmethod
+    def await_best(cls, cpus: list[int], seconds: float) -> float:
+        """Waits until they are as fast as they can be, at most so long; returns how long it was."""
+        began = time.monotonic()
+        while cls.slowness(cpus) > SLOW_MAX and time.monotonic() - began < seconds:
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+
 @dataclass
-class Watch:
-    """What the machine did during a run that was not ours."""
+class Disturbance:
+    """What else the machine did, as shares of what was measured; each has its limit."""
 
-    placement: Placement
-    began: float = field(default_factory=time.monotonic)
-    before: dict[int, tuple[int, int]] = field(default_factory=dict)
-    own: float = field(default_factory=time.process_time)
-    others: float = 0.0  # share of the CPU time to be had
-    steal: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.before = self._read()
-
-    @staticmethod
-    def _read() -> dict[int, tuple[int, int]]:
-        """By processor: ticks busy, ticks stolen."""
-        ticks = {}
-        for line in Path("/proc/stat").read_text().splitlines():
-            words = line.split()
-            if words[0].startswith("cpu") and words[0] != "cpu":
-                user, nice, system, _, _, irq, softirq, steal = (int(w) for w in words[1:9])
-                ticks[int(words[0][3:])] = (user + nice + system + irq + softirq, steal)
-        return ticks
-
-    def end(self, programs: list[Program]) -> None:
-        after = self._read()
-        used = self.placement.used()
-        had = (time.monotonic() - self.began) * len(used)
-        busy = sum(after[c][0] - self.before[c][0] for c in used) / TICK
-        ours = sum(Usage.of(program).cpu for program in programs)
-        if self.placement.name != "one core":
-            ours += time.process_time() - self.own
-        self.others = max(0.0, busy - ours) / had
-        self.steal = sum(after[c][1] - self.before[c][1] for c in used) / TICK / had
+    others: float = 0.0  # CPU time of other programs
+    steal: float = 0.0  # CPU time that the hypervisor took
+    slow: float = 0.0  # by which the processors were slower than they can be
+    others_max: float = OTHERS_MAX
 
     @property
-    def disturbed(self) -> bool:
-        return self.others > OTHERS_MAX or self.steal > STEAL_MAX
+    def score(self) -> float:
+        """Over 1: too much of one of them."""
+        return max(self.others / self.others_max, self.steal / STEAL_MAX, self.slow / SLOW_MAX)
+
+
+def ticks() -> dict[int, tuple[int, int]]:
+    """By processor: ticks busy, ticks stolen, so far."""
+    found = {}
+    for line in Path("/proc/stat").read_text().splitlines():
+        words = line.split()
+        if words[0].startswith("cpu") and words[0] != "cpu":
+            user, nice, system, _, _, irq, softirq, steal = (int(w) for w in words[1:9])
+            found[int(words[0][3:])] = (user + nice + system + irq + softirq, steal)
+    return found
+
+
+@dataclass
+class Watch:
+    """What the machine does during a run that is not the run."""
+
+    placement: Placement
+    slow: float = 0.0
+    before: dict[int, tuple[int, int]] = field(default_factory=dict)
+    own: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.slow = Speed.slowness(self.placement.used())
+        self.own = time.process_time()
+        self.before = ticks()
+
+    def end(self, programs: list[Program], seconds: float) -> Disturbance:
+        """All programs have ended, after so many seconds that were measured."""
+        after = ticks()
+        used = self.placement.used()
+        busy, stolen = (
+            sum(after[cpu][i] - self.before[cpu][i] for cpu in used) / TICK for i in (0, 1)
+        )
+        ours = sum(Usage.of(program).cpu for program in programs)
+        if self.placement.ours_too:
+            ours += time.process_time() - self.own
+        had = max(seconds, 1 / TICK) * len(used)
+        return Disturbance(
+            max(0.0, busy - ours) / had,
+            stolen / had,
+            (self.slow + Speed.slowness(used)) / 2,
+            max(OTHERS_MAX, OTHERS_TICKS / TICK / had),
+        )
 
 
 @contextlib.contextmanager
 def placed(placement: Placement) -> Iterator[None]:
     """Keeps this program itself off the processor that is measured, if there is another."""
-    rest = ALL_CPUS - {placement.cpus()[-1]}
-    if placement.name == "one core" and rest:
-        os.sched_setaffinity(0, rest)
+    rest = set(ALL_CPUS) - set(placement.used())
+    os.sched_setaffinity(0, rest or ALL_CPUS)
     try:
         yield
     finally:
@@ -242,6 +278,19 @@ def address(transport: str) -> Iterator[str]:
         yield f"ipc://{folder}/s"
 
 
+@contextlib.contextmanager
+def tool_server(placement: Placement, command: list[str]) -> Iterator[list[str]]:
+    """An independent tool's server, while the block runs; gives what its client's command begins with."""
+    server_cpu, client_cpu = placement.cpu(True), placement.cpu(False)
+    pins = [["taskset", "-c", str(cpu)] if cpu is not None else [] for cpu in (server_cpu, client_cpu)]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(dying([*pins[0], *command]), **quiet) as server:  # type: ignore[call-overload]
+        try:
+            yield dying(pins[1])
+        finally:
+            server.kill()
+
+
 def size_for(panel: Panel, body: int, server: str) -> int:
     """What -s says: a panel wants the body's bytes, a floor those of the whole message."""
     if not isinstance(panel, Floor):
@@ -255,24 +304,27 @@ def summary_of(program: Program) -> dict[str, Any]:
     return program.summary
 
 
-def cpu_now(program: Program) -> int:
-    """Nanoseconds of CPU that a running process has used, in all its threads."""
-    total = 0
-    with contextlib.suppress(OSError, ValueError):
-        for task in Path(f"/proc/{program.process.pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-    return total
+def cpu_ticks(program: Program) -> int:
+    """Ticks of CPU that a running process has used, in all its threads."""
+    try:
+        text = Path(f"/proc/{program.process.pid}/stat").read_text()
+    except OSError:
+        return 0
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return int(user) + int(system)
 
 
 def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> None:
-    """Waits until these have ended, or do nothing any more."""
+    """Waits until these have ended, or do nothing any more: what has not come by then is lost."""
     deadline = time.monotonic() + seconds
-    before = -1
+    before: dict[Program, int] = {}
     quiet = 0
-    while any(p.running for p in programs) and time.monotonic() < deadline:
-        now = sum(cpu_now(p) for p in programs)
-        quiet = quiet + 1 if before >= 0 and now - before < QUIET_NS * len(programs) else 0
-        if quiet == 2:
+    while time.monotonic() < deadline and quiet < 2:
+        running = [program for program in programs if program.running]
+        if not running:
             return
+        now = {program: cpu_ticks(program) for program in running}
+        used = sum(now[program] - before.get(program, 0) for program in running)
+        quiet = quiet + 1 if before and used <= QUIET_TICKS else 0
         before = now
-        stage.wait(lambda: not any(p.running for p in programs), QUIET_SECONDS)
+        stage.wait(lambda: not any(p.running for p in running), QUIET_SECONDS)

@@ -1,9 +1,10 @@
 """A benchmark session: who competes, in which cases, in turns, until the figures are had.
 
-In each case every competitor is first run once, short, and thrown away: that warms up and tells
-how many messages fill a run. Then they take turns, in a new order each round, so that whatever
-changes on the machine meets all of them. A run that others disturbed is repeated while there is
-time; if none came undisturbed, the figure is marked.
+In each case every competitor first has a short run: it warms up, tells how many messages fill a run
+and what starting and ending cost. Then they take turns, in a new order each round, so that whatever
+changes on the machine meets all of them. While too few runs of a competitor were undisturbed, and
+there is time, there is another round. The least disturbed runs count; where one of them was
+disturbed nevertheless, the figure is marked.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench_kinds import Case, Outcome, run_case
-from bench_run import Failed, Floor, Metrics
+from bench_run import PLACEMENTS, Failed, Floor, Speed
 from bench_stats import Interval, interval, ratio
 from panels import Panel
 
 COUNT_MAX = {"latency": 200_000, "connections": 100_000, "throughput": 4_000_000, "fanout": 20_000_000}
-MEMORY_MAX = 512 << 20  # bytes that a queue without loss may hold, at 100 a message more than its body
+COUNT_MIN = {"latency": 100, "connections": 100, "throughput": 2000, "fanout": 2000}  # of a short run
+LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will do
+SHORTER = 10  # times, at least, that a run is longer than the short one: their difference counts
+MEMORY_MAX = 512 << 20  # bytes that a queue as long as the run may hold, at 100 a message and its body
+PACED_SECONDS = 1.2  # of a run in an open loop, so that there are some thousand round trips
 ROUNDS_MIN = 2  # however late it is
-REPEATS = 2  # of a disturbed run, at most
-RUN_OVERHEAD = {"latency": 0.15, "connections": 0.6, "throughput": 0.75, "fanout": 0.6}  # seconds a run, besides
+EXTRA_ROUNDS = 10  # for runs that were disturbed, at most
+PATIENCE = 1.0  # seconds to wait for a quiet moment before a run, at most
+RUN_OVERHEAD = {"latency": 0.12, "connections": 0.2, "throughput": 0.45, "fanout": 0.4}  # seconds
+PEER_OVERHEAD = {"connections": 0.00015, "fanout": 0.01}  # seconds for each, more
 
 
 def floor(name: str, label: str, colour: str, framed: bool = False) -> Floor:
@@ -50,10 +57,14 @@ PUBLISH_FLOORS: dict[str, list[Floor]] = {
         floor("floor-zmq", "bare PUB/SUB", "red"),
         floor("floor-zmq-push", "bare PUSH/PULL", "red"),
     ],
-    "nanomsg": [floor("floor-nanomsg", "bare PUB/SUB", "yellow")],
+    "nanomsg": [
+        floor("floor-nanomsg", "bare PUB/SUB", "yellow"),
+        floor("floor-nanomsg-push", "bare PUSH/PULL", "yellow"),
+    ],
     "nng": [
         floor("floor-nng", "bare PUB/SUB", "cyan"),
         floor("floor-nng-native", "native PUB/SUB", "cyan"),
+        floor("floor-nng-push", "bare PUSH/PULL", "cyan"),
     ],
 }
 TOOLS = {
@@ -75,45 +86,57 @@ class Cell:
     competitor: Panel
     kind: str  # panel, floor or tool
     count: int = 0
+    wanted: int = 5  # runs that count
     runs: list[Outcome | None] = field(default_factory=list)  # None: the run failed
     short: Outcome | None = None  # the first, thrown away but for what starting costs
-    repeated: int = 0
-    failed: str = ""
+    failures: list[str] = field(default_factory=list)  # why, of each attempt that failed
 
     @property
-    def good(self) -> list[Outcome]:
-        return [run for run in self.runs if run is not None]
+    def counting(self) -> list[Outcome]:
+        """The runs that count: those undisturbed, as they came, then the least disturbed."""
+        good = [run for run in self.runs if run is not None]
+        return sorted(good, key=lambda run: max(1.0, run.disturbance.score))[: self.wanted]
 
     @property
     def disturbed(self) -> bool:
-        return any(run.disturbed for run in self.good)
+        return any(run.disturbed for run in self.counting)
+
+    @property
+    def lacking(self) -> bool:
+        """Whether another round might help."""
+        return bool(self.counting) and (len(self.counting) < self.wanted or self.disturbed)
+
+    @property
+    def failed(self) -> str:
+        """Why there is no figure at all."""
+        return "" if self.counting else (self.failures or ["not run"])[-1]
 
     def values(self, name: str) -> list[float]:
-        return [run.metrics[name] for run in self.good if name in run.metrics]
+        return [run.metrics[name] for run in self.counting if name in run.metrics]
 
     def figure(self, name: str) -> Interval | None:
         values = self.values(name)
         return interval(values) if values else None
 
 
-def cost_per_message(outcome: Outcome, short: Outcome | None, received: bool) -> None:
-    """Adds to the figures what a message costs: CPU and switches of both sides, less a short run's."""
+def add_costs(outcome: Outcome, short: Outcome) -> None:
+    """Adds to the figures what a message costs each side: CPU and switches, less a short run's."""
     metrics = outcome.metrics
-    base = short.metrics if short else {}
-    key = "received" if received else "count"
-    if metrics.get(key, 0) < 4 * base.get(key, 0):  # too alike to tell a difference
-        short, base = None, {}
-    messages = metrics.get(key, 0) - base.get(key, 0)
-    if messages <= 0 or not outcome.cpu:
-        return
-    for side in ("client", "server"):
-        before = short.cpu.get(side, 0.0) if short else 0.0
-        metrics[f"{side}_cpu_us"] = max(0.0, outcome.cpu[side] - before) / messages * 1e6
-        switches = sum(metrics[f"{side}_{kind}"] - base.get(f"{side}_{kind}", 0.0) for kind in ("voluntary", "involuntary"))
-        metrics[f"{side}_switches"] = max(0.0, switches) / messages
-    metrics["cpu_us"] = metrics["client_cpu_us"] + metrics["server_cpu_us"]
-    if received and metrics.get("seconds"):
-        metrics["server_cpu_share"] = outcome.cpu["server"] / metrics["seconds"]
+    for side, messages in outcome.messages.items():
+        more = messages - short.messages[side]
+        if messages < SHORTER / 2 * short.messages[side]:  # too alike to tell a difference
+            continue
+        cpu = outcome.cpu[side] - short.cpu[side]
+        if cpu <= 0:  # starting alone varies by more than all the messages cost
+            continue
+        metrics[f"{side}_cpu_us"] = cpu / more * 1e6
+        switches = 0.0
+        for kind in (f"{side}_voluntary", f"{side}_involuntary"):
+            switches += metrics[kind] - short.metrics[kind]
+        metrics[f"{side}_switches"] = max(0.0, switches) / more
+        if side == "server" and "sending_seconds" in metrics:
+            seconds = metrics["sending_seconds"] - short.metrics["sending_seconds"]
+            metrics["server_cpu_share"] = cpu / seconds if seconds > 0 else 0.0
 
 
 @dataclass
@@ -124,104 +147,122 @@ class Session:
     seconds: float  # that a run should take
     deadline: float  # time.monotonic() at which all should be over
     progress: Callable[[str, float, float], None]  # what, seconds planned and done, seconds planned
-    run: Callable[..., Outcome] = run_case
-    warm_up: bool = False  # the programs know --warm-up
+    run: Callable[[Panel, Case, int], Outcome] = run_case
+    patience: float = 0.0  # of the time planned, to wait for quiet moments
+    patience_left: float = 0.0
     planned: float = 0.0
     done: float = 0.0
     cells: list[Cell] = field(default_factory=list)
 
     def plan(self, case: Case, competitors: int) -> float:
         """Seconds that a group should take."""
-        each = RUN_OVERHEAD[case.bench] + (0.02 * case.peers if case.bench == "fanout" else 0)
-        each += 0.4 if case.bench == "connections" and case.peers else 0
-        return competitors * ((self.rounds + 1) * each + self.rounds * self.seconds)
+        each = RUN_OVERHEAD[case.bench] + PEER_OVERHEAD.get(case.bench, 0.0) * case.peers
+        each += 0.3 if case.bench == "connections" and case.peers else 0
+        seconds = PACED_SECONDS if case.rate else self.seconds
+        return competitors * ((self.rounds + 1) * each + self.rounds * seconds)
+
+    @property
+    def slack(self) -> float:
+        """Seconds left beyond what is planned."""
+        return self.deadline - time.monotonic() - (self.planned - self.done)
 
     def group(self, case: Case, competitors: list[tuple[Panel, str]]) -> list[Cell]:
         """Every competitor in this case, in turns."""
-        cells = [Cell(case, competitor, kind) for competitor, kind in competitors if kind == "tool" or competitor.built]
-        planned = self.plan(case, len(competitors))
+        cells = [
+            Cell(case, competitor, kind, wanted=self.rounds)
+            for competitor, kind in competitors
+            if kind == "tool" or competitor.built
+        ]
+        self.take_turns(cells, self.plan(case, len(competitors)))
+        return cells
+
+    def take_turns(self, cells: list[Cell], planned: float) -> None:
+        """Runs these, whose figures are to be compared, within so many seconds if that can be."""
+        end = self.done + planned
         step = planned / max(1, len(cells) * (self.rounds + 1))
         # Behind the plan, the runs get shorter; if that does not suffice, fewer: the table says so.
         left = max(0.0, self.deadline - time.monotonic())
         pace = min(1.0, left / max(0.1, self.planned - self.done))
-        group_end = time.monotonic() + planned * pace
-        begun = self.done
+        late = time.monotonic() + planned * pace
+        # What is left over is shared among the groups, as their plans are.
+        extra = max(0.0, self.slack) * planned / max(planned, self.planned - self.done)
         for cell in cells:
             self.tell(cell)
             self.calibrate(cell, max(0.05, self.seconds * pace))
             self.done += step
+        cells_left = [cell for cell in cells if cell.count]
+        self.patience_left = self.patience * planned
         for number in range(self.rounds):
-            if number >= ROUNDS_MIN and time.monotonic() > group_end:
+            if number >= ROUNDS_MIN and time.monotonic() > late + extra:
                 break
-            for cell in random.sample(cells, len(cells)):
-                self.tell(cell)
-                if not cell.failed:
-                    cell.runs.append(self.once(cell, cell.count))
-                self.done += step
-        self.done = begun + planned
-        for cell in cells:
-            self.repeat(cell)
+            self.round(cells_left, step)
+        for _ in range(EXTRA_ROUNDS):
+            if time.monotonic() > late + extra or not any(cell.lacking for cell in cells_left):
+                break
+            self.round(cells_left, 0.0)
+        self.done = end
         self.cells += cells
-        return cells
+
+    def round(self, cells: list[Cell], step: float) -> None:
+        for cell in random.sample(cells, len(cells)):
+            self.tell(cell)
+            if self.patience_left > 0:
+                used = PLACEMENTS[cell.case.placement].used()
+                self.patience_left -= Speed.await_best(used, min(PATIENCE, self.patience_left))
+            outcome = self.once(cell, cell.count)
+            if outcome and cell.short:
+                add_costs(outcome, cell.short)
+            cell.runs.append(outcome)
+            self.done += step
 
     def tell(self, cell: Cell) -> None:
-        self.progress(f"{cell.case.title()}: {cell.competitor.name}", self.done, self.planned)
+        self.progress(title(cell), self.done, self.planned)
 
     def once(self, cell: Cell, count: int) -> Outcome | None:
         for _ in range(2):  # a port may have been taken meanwhile
             try:
-                outcome = self.run(cell.competitor, cell.case, count, self.warm_up)
+                return self.run(cell.competitor, cell.case, count)
             except (Failed, subprocess.TimeoutExpired, OSError) as error:
-                reason = str(error)
-            else:
-                cost_per_message(outcome, cell.short, "received" in outcome.metrics)
-                return outcome
-        if not cell.good and len(cell.runs) >= 1:
-            cell.failed = reason
-        cell.failed = cell.failed or (reason if cell.short is None else "")
+                cell.failures.append(str(error))
         return None
 
     def calibrate(self, cell: Cell, seconds: float) -> None:
+        """The short run, and from it how many messages the others have. Fast ones need two."""
         case = cell.case
-        count = 300 if case.size < 1 << 16 else 40
-        if case.bench in ("throughput", "fanout"):
-            count = max(200, 20_000 // case.peers) if case.size < 1 << 14 else 200
-        for _ in range(2):
-            outcome = self.once(cell, count)
-            if outcome is None:
-                cell.failed = cell.failed or "failed"
-                return
-            took = duration(outcome.metrics, case)
-            want = round(count * seconds / took)
-            cell.short = cell.short or outcome
-            if want <= 10 * count:
-                break
-            count = min(want // 2, limit(case))
-        cell.count = max(10, min(want, limit(case)))
+        few = COUNT_MIN[case.bench] if case.size < LARGE else LARGE_MIN
+        if case.bench == "fanout":
+            few = max(100, few // case.peers)
+        cell.short = self.once(cell, few)
+        if cell.short is None:
+            return
+        want = round(few * seconds / duration(cell.short, few))
         if case.rate:
-            cell.count = max(50, round(case.rate * max(seconds, 0.3)))
-
-    def repeat(self, cell: Cell) -> None:
-        for index, run in enumerate(cell.runs):
-            for _ in range(REPEATS):
-                slack = self.deadline - time.monotonic() - (self.planned - self.done)
-                if run is None or not run.disturbed or slack < 2 * self.seconds + 2:
-                    break
-                again = self.once(cell, cell.count)
-                cell.repeated += 1
-                if again and (not again.disturbed or again.others < run.others):
-                    cell.runs[index] = run = again
+            want = round(case.rate * PACED_SECONDS)
+        elif want > SHORTER * few:
+            more = min(want // 4, limit(case))
+            outcome = self.once(cell, more)
+            want = round(more * seconds / duration(outcome, more)) if outcome else more
+        cell.count = max(SHORTER * few, min(want, limit(case)))
 
 
-def duration(metrics: Metrics, case: Case) -> float:
-    """How long a run took, from its figures: what the slower side needed."""
-    count = metrics.get("count", 1)
+def title(cell: Cell) -> str:
+    """What runs, in few words."""
+    case = cell.case
+    words = [case.bench, case.transport, f"{case.size} B", case.placement]
+    words += [f"{case.peers} peers"] if case.bench in ("fanout", "connections") else []
+    words += [f"{case.rate}/s"] if case.rate else []
+    words += [f"-q {case.queue}"] if case.publishes and case.queue >= 0 else []
+    return f"{' '.join(words)}: {cell.competitor.name}"
+
+
+def duration(outcome: Outcome, count: int) -> float:
+    """How many seconds a run took: what the slower side needed."""
+    metrics = outcome.metrics
     if "seconds" in metrics:
-        sending = count / metrics["sending_rate"] if metrics.get("sending_rate") else 0.0
-        return max(metrics["seconds"], sending, 1e-5)
-    if "p50" not in metrics:
-        return 1.0  # iperf3: it runs for a second
-    return max(count * metrics["p50"] * 1e-6, 1e-5)
+        return max(metrics["seconds"], metrics["sending_seconds"], 1e-5)
+    if "p50" in metrics:
+        return max(count * metrics["p50"] * 1e-6, 1e-5)
+    return 1.0  # iperf3: it runs for a second
 
 
 def limit(case: Case) -> int:
@@ -233,10 +274,13 @@ def limit(case: Case) -> int:
 
 
 def ratio_of(above: Cell, below: Cell, name: str) -> Interval | None:
-    """How many times the one's figure is the other's, round by round."""
-    pairs = [(a.metrics[name], b.metrics[name]) for a, b in zip(above.runs, below.runs) if a and b and name in a.metrics and name in b.metrics]
-    pairs = [(a, b) for a, b in pairs if b > 0]
-    return ratio([a for a, _ in pairs], [b for _, b in pairs]) if pairs else None
+    """How many times the one's figure is the other's, between runs of like conditions.
+
+    Of two that took turns undisturbed, those are the runs of the same round; where some were
+    disturbed, the least disturbed run of the one stands beside the least disturbed of the other.
+    """
+    ones, others = above.values(name), below.values(name)
+    return ratio(ones, others) if ones and any(others) else None
 
 
 def find_cell(cells: list[Cell], competitor: str, **wanted: Any) -> Cell | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench_goals import Goal
@@ -15,6 +17,8 @@ from bench_stats import Interval, equal_groups
 from panels import Panel
 
 QUEUES = {-1: "queue as long as the run", 0: "each library's own queue"}
+WIDE = 150  # columns from which a table has all that it can have
+BEHIND = 0.95  # of the rate asked for: below, a row says what it kept
 
 
 def number(value: float) -> str:
@@ -25,7 +29,8 @@ def number(value: float) -> str:
             break
     else:
         suffix = ""
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    size = abs(value)
+    digits = 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:.{digits}f}{suffix}"
 
 
@@ -46,17 +51,6 @@ def both(cell: Cell, name: str) -> str:
     return f"{plain(cell, 'client_' + name)} + {plain(cell, 'server_' + name)}"
 
 
-def ratios(cell: Cell, group: list[Cell]) -> list[str]:
-    """To its own floor and to raw; a floor has no floor."""
-    targets = ratio_targets(cell)
-    shown = []
-    for name in (targets[0] if len(targets) > 1 or cell.competitor.name == "raw" else None, "raw"):
-        other = next((c for c in group if c.competitor.name == name), None)
-        value = ratio_of(cell, other, RATIO_METRICS[cell.case.bench]) if other and other is not cell else None
-        shown.append(f"{value.median:.2f}" if value else "-")
-    return shown
-
-
 def memory(cell: Cell, name: str) -> str:
     figure = cell.figure(name)
     return f"{figure.median / 1024:.1f}" if figure else "-"
@@ -67,30 +61,62 @@ def share(cell: Cell, name: str) -> str:
     return f"{figure.median:.1%}" if figure else "-"
 
 
-LATENCY_COLUMNS: list[tuple[str, Callable[[Cell], str]]] = [
-    ("min", lambda c: plain(c, "min")),
-    ("p50 us", lambda c: with_interval(c.figure("p50"))),
-    ("p90", lambda c: plain(c, "p90")),
-    ("p99", lambda c: plain(c, "p99")),
-    ("p99.9", lambda c: plain(c, "p999")),
-    ("max", lambda c: plain(c, "max")),
-    ("mean", lambda c: plain(c, "mean")),
-    ("jitter", lambda c: plain(c, "jitter")),
-    ("CPU us/msg", lambda c: both(c, "cpu_us")),
-    ("switches/msg", lambda c: both(c, "switches")),
-    ("MiB", lambda c: memory(c, "server_resident_kib")),
+@dataclass(frozen=True)
+class Column:
+    heading: str
+    write: Callable[[Cell], str]
+    always: bool = False  # in a narrow table, too
+
+
+ROUND_TRIP_COLUMNS = [
+    Column("min", lambda c: plain(c, "min")),
+    Column("p50 us", lambda c: with_interval(c.figure("p50")), True),
+    Column("p90", lambda c: plain(c, "p90")),
+    Column("p99", lambda c: plain(c, "p99"), True),
+    Column("p99.9", lambda c: plain(c, "p999")),
+    Column("max", lambda c: plain(c, "max")),
+    Column("mean", lambda c: plain(c, "mean")),
+    Column("jitter", lambda c: plain(c, "jitter")),
+    Column("CPU us/msg", lambda c: both(c, "cpu_us")),
+    Column("switches/msg", lambda c: both(c, "switches")),
+    Column("MiB", lambda c: memory(c, "server_resident_kib"), True),
 ]
-PUBLISH_COLUMNS: list[tuple[str, Callable[[Cell], str]]] = [
-    ("delivered/s", lambda c: with_interval(c.figure("rate"))),
-    ("bytes/s", lambda c: plain(c, "bytes_rate")),
-    ("lost", lambda c: share(c, "lost_share")),
-    ("worst/s", lambda c: plain(c, "worst")),
-    ("CPU us/msg sub + pub", lambda c: both(c, "cpu_us")),
-    ("pub's CPU", lambda c: share(c, "server_cpu_share")),
-    ("switches/msg", lambda c: both(c, "switches")),
-    ("MiB pub", lambda c: memory(c, "server_memory_kib")),
-    ("MiB sub", lambda c: memory(c, "client_memory_kib")),
+PUBLISH_COLUMNS = [
+    Column("delivered/s", lambda c: with_interval(c.figure("rate")), True),
+    Column("bytes/s", lambda c: plain(c, "bytes_rate")),
+    Column("lost", lambda c: share(c, "lost_share"), True),
+    Column("CPU us/msg", lambda c: both(c, "cpu_us")),
+    Column("pub's CPU", lambda c: share(c, "server_cpu_share")),
+    Column("switches/msg", lambda c: both(c, "switches")),
+    Column("MiB sub + pub", lambda c: f"{memory(c, 'client_memory_kib')} + {memory(c, 'server_memory_kib')}"),
 ]
+FANOUT_COLUMNS = [
+    *PUBLISH_COLUMNS[:3],
+    Column("worst one's/s", lambda c: plain(c, "worst"), True),
+    *PUBLISH_COLUMNS[3:],
+]
+COLUMNS = {
+    "latency": ROUND_TRIP_COLUMNS,
+    "connections": ROUND_TRIP_COLUMNS,
+    "throughput": PUBLISH_COLUMNS,
+    "fanout": FANOUT_COLUMNS,
+}
+
+
+def ratios(cell: Cell, group: list[Cell], wide: bool) -> list[str]:
+    """To its own floor and to raw; a floor has no floor."""
+    targets = ratio_targets(cell)
+    shown = []
+    for name in (targets[0] if len(targets) > 1 or cell.competitor.name == "raw" else None, "raw"):
+        other = next((c for c in group if c.competitor.name == name), None)
+        value = None
+        if other and other is not cell:
+            value = ratio_of(cell, other, RATIO_METRICS[cell.case.bench])
+        if wide:
+            shown.append(with_interval(value, lambda v: f"{v:.2f}"))
+        else:
+            shown.append(f"{value.median:.2f}" if value else "-")
+    return shown
 
 
 def title_of(cell: Cell) -> str:
@@ -100,7 +126,7 @@ def title_of(cell: Cell) -> str:
         words.append(f"{case.peers} subscribers")
     if case.bench == "connections":
         words.append(f"{case.peers} idle clients")
-    if case.bench in ("throughput", "fanout"):
+    if case.publishes:
         words.append(QUEUES.get(case.queue, f"queue {case.queue}"))
     if case.rate:
         words.append(f"open loop, {case.rate}/s from the intended time")
@@ -109,62 +135,87 @@ def title_of(cell: Cell) -> str:
     return ", ".join(words)
 
 
+def name_of(cell: Cell) -> str:
+    """What stands in front of a row: who, and what to know of its figures."""
+    who = cell.competitor
+    name = f"  {who.name} ({who.heading})" if cell.kind == "floor" else who.heading
+    name += "*" if cell.disturbed else ""
+    notes = []
+    if cell.kind != "tool" and 0 < len(cell.counting) < cell.wanted:
+        notes.append(f"{len(cell.counting)} runs")
+    kept = cell.figure("rate")
+    if cell.case.rate and kept and kept.median < BEHIND * cell.case.rate:
+        notes.append(f"kept {number(kept.median)}/s")
+    style = who.colour if cell.kind == "panel" else f"dim {who.colour}"
+    return f"[{style}]{name}{' (' + ', '.join(notes) + ')' if notes else ''}[/]"
+
+
 def show_group(console: Console, group: list[Cell]) -> None:
     """One case: a row a competitor, and who cannot be told apart."""
-    columns = LATENCY_COLUMNS if group[0].case.bench in ("latency", "connections") else PUBLISH_COLUMNS
+    wide = console.width >= WIDE
+    columns = [column for column in COLUMNS[group[0].case.bench] if wide or column.always]
     table = Table(title=title_of(group[0]), title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    for heading, _ in columns:
+    table.add_column("", overflow="fold")
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for heading in ("/floor", "/raw"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("/floor", justify="right")
-    table.add_column("/raw", justify="right")
     for cell in group:
-        colour = cell.competitor.colour
-        name = cell.competitor.heading if cell.kind != "floor" else f"  {cell.competitor.name} ({cell.competitor.heading})"
-        mark = "*" if cell.disturbed else ""
-        if cell.kind != "tool" and len(cell.good) < 5:
-            mark += f" ({len(cell.good)} runs)"
-        style = colour if cell.kind == "panel" else f"dim {colour}"
-        if not cell.good:
-            table.add_row(f"[{style}]{name}[/]", f"failed: {cell.failed}")
-            continue
-        table.add_row(f"[{style}]{name}{mark}[/]", *[write(cell) for _, write in columns], *ratios(cell, group))
+        if cell.counting:
+            table.add_row(name_of(cell), *[c.write(cell) for c in columns], *ratios(cell, group, wide))
     console.print(table)
     metric = RATIO_METRICS[group[0].case.bench]
     figures = {c.competitor.name: c.figure(metric) for c in group if c.kind == "panel"}
     for equal in equal_groups({name: figure for name, figure in figures.items() if figure}):
-        console.print(f"[dim]equal (intervals overlap): {' = '.join(equal)}[/]")
+        console.print(f"[dim]equal: {', '.join(equal)} (their intervals overlap)[/]")
+    for cell in group:
+        if cell.failures:
+            again = "" if cell.counting else ", and there is no figure"
+            last = escape(cell.failures[-1])
+            console.print(f"[dim]{cell.competitor.name}: {len(cell.failures)} runs failed{again}: {last}[/]")
     console.print()
 
 
-def show_costs(console: Console, costs: dict[str, Any], panels: list[Panel]) -> None:
+def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]) -> None:
     table = Table(title="cost of a message with a body of 64 B, over TCP", title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for heading in ("system calls req", "rep", "pub", "sub", "bytes request", "reply", "event"):
         table.add_column(heading, justify="right")
-    for panel in panels:
-        cost = costs.get(panel.name, {})
-        calls, wire = cost.get("calls", {}), cost.get("wire", {})
+    failed = []
+    for one in competitors:
+        cost = costs[one.name]
+        calls, wire = cost["calls"], cost["wire"]
         row = [f"{calls[role]['all']:.1f}" if role in calls else "-" for role in ("req", "rep", "pub", "sub")]
         for roles, way in (("reqrep", "to_server"), ("reqrep", "from_server"), ("pubsub", "from_server")):
             row.append(f"{wire[roles][way]:.0f}" if roles in wire else "-")
-        table.add_row(f"[{panel.colour}]{panel.heading}[/]", *row)
+        name = f"  {one.name} ({one.heading})" if one.folder == "bench" else one.heading
+        table.add_row(f"[{one.colour}]{name}[/]", *row)
+        failed += cost["failed"]
     console.print(table)
-    console.print("[dim]a separate run under strace, all threads; pub and sub paced at 2000/s. Bytes from the tap, framing included[/]\n")
+    console.print(
+        "[dim]a separate run under strace, all threads; the panels' pub paced at 2000/s, a floor's at full speed. "
+        "Bytes from the tap, framing included[/]"
+    )
+    for reason in failed:
+        console.print(f"[dim]{escape(reason)}[/]")
+    console.print()
 
 
 def show_options(console: Console, options: dict[str, Any]) -> None:
+    console.print("options in force, read back from running programs:")
     for panel, found in options.items():
         for role, values in found.items():
             text = ", ".join(f"{name} {value}" for name, value in values.items())
-            console.print(f"[dim]{panel:8} {role:4} {text or 'not readable'}[/]")
+            console.print(f"[dim]{panel:13} {role:4} {text or 'not readable'}[/]")
     console.print()
 
 
 def show_goals(console: Console, goals: list[Goal]) -> None:
     table = Table(title="goals", title_justify="left", box=None, pad_edge=False)
-    for heading in ("", "goal", "measured", "interval", "", ""):
-        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for heading in ("goal", "measured", "interval", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
     for goal in goals:
         value = goal.value
         sign = ">=" if goal.at_least else "<="
@@ -175,34 +226,51 @@ def show_goals(console: Console, goals: list[Goal]) -> None:
             f"{value.median:.2f}{goal.unit}" if value else "-",
             f"{value.low:.2f}..{value.high:.2f}" if value and value.n > 1 else "",
             f"[{colour}]{goal.verdict()}[/]",
-            f"[dim]{goal.note}[/]",
+            f"[dim]{escape(goal.note)}[/]",
         )
     console.print(table)
 
 
-def show_changes(console: Console, changes: list[dict[str, Any]]) -> None:
+def show_changes(console: Console, changes: list[dict[str, Any]], differences: list[str]) -> None:
     table = Table(title="compared with the earlier run", title_justify="left", box=None, pad_edge=False)
-    for heading in ("", "before", "now", "change", ""):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for heading in ("before", "now", "change", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
     colours = {"better": "green", "worse": "red", "equal": "dim"}
     for change in changes:
         cell = change["cell"]
-        what = f"{cell['bench']} {cell['transport']} {cell['size']} B {cell['placement']} {cell['peers']} {cell['competitor']} {change['metric']}"
+        words = [cell["bench"], cell["transport"], f"{cell['size']} B", cell["placement"]]
+        words += [f"{cell['peers']} peers"] if cell["bench"] in ("fanout", "connections") else []
+        words += [f"{cell['rate']}/s"] if cell["rate"] else []
+        words += [f"-q {cell['queue']}"] if cell["bench"] in ("throughput", "fanout") else []
+        what = f"{' '.join(words)} {cell['competitor']} {change['metric']}"
         colour = colours[change["verdict"]]
-        table.add_row(what, number(change["before"]), number(change["after"]), f"{change['change']:+.1%}", f"[{colour}]{change['verdict']}[/]")
+        before, now = number(change["before"]), number(change["after"])
+        table.add_row(what, before, now, f"{change['change']:+.1%}", f"[{colour}]{change['verdict']}[/]")
     console.print(table)
+    for difference in differences:
+        console.print(f"[yellow]not the same: {escape(difference)}[/]")
     if not changes:
         console.print("nothing that both runs have measured")
 
 
 def show_lossless(console: Console, found: list[dict[str, Any]], panels: list[Panel]) -> None:
-    table = Table(title="lossless rate: the highest at which two runs in a row lost nothing, queue 1000", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title="lossless rate: the highest at which two runs of a second in a row lost nothing, queue 1000",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     table.add_column("")
     sizes = sorted({one["size"] for one in found})
     for size in sizes:
         table.add_column(f"{size} B: messages/s", justify="right")
     for panel in panels:
-        row = [next((number(o["rate"]) for o in found if o["panel"] == panel.name and o["size"] == size), "-") for size in sizes]
+        row = []
+        for size in sizes:
+            one = next(one for one in found if one["panel"] == panel.name and one["size"] == size)
+            at_least = "at least " if one.get("at_least") else ""
+            row.append(one.get("failed") or at_least + number(one["rate"]))
         table.add_row(f"[{panel.colour}]{panel.heading}[/]", *row)
     console.print(table)
     console.print()

@@ -20,6 +20,7 @@ import panels
 from measures import compile_commands
 from panels import BUILD, Panel
 from processes import Stage, free_port
+from strace import calls, counting
 
 REQUESTS = 200  # N: the calls of 2N requests less those of N, divided by N
 BODY = 64  # bytes
@@ -229,12 +230,9 @@ def traced(panel: Panel, count: int, why_not: list[str]) -> dict[str, dict[str, 
     """System calls by name of a server that answers so many requests, and of its client."""
     url = f"tcp://127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory() as folder, Stage(lambda program, event: None, lambda: None) as stage:
-
-        def under(role: str) -> tuple[str, ...]:
-            return ("strace", "-f", "-c", "-U", "name,calls", "-o", f"{folder}/{role}", "--")
-
+        tables = {role: Path(folder, role) for role in ("rep", "req")}
         try:
-            server = stage.start(panel, "rep", "rep", "-u", url, "-n", str(count), "--quiet", under=under("rep"))
+            server = stage.start(panel, "rep", "rep", "-u", url, "-n", str(count), "--quiet", under=counting(tables["rep"]))
         except FileNotFoundError:
             why_not.append(f"{panel.name}: no system calls: strace is missing")
             return None
@@ -242,16 +240,10 @@ def traced(panel: Panel, count: int, why_not: list[str]) -> dict[str, dict[str, 
             why_not.append(f"{panel.name}: no system calls: strace could not run its server: {server.complaint}")
             return None
         arguments = ("-u", url, "-n", str(count), "-s", str(BODY), "-t", "10000", "--quiet")
-        client = stage.start(panel, "req", "req", *arguments, under=under("req"))
+        client = stage.start(panel, "req", "req", *arguments, under=counting(tables["req"]))
         late = stage.wait_ended([client, server], WAIT_SECONDS)
         for program, done in ((server, "sent"), (client, "received")):
             if late or not program.summary or program.summary.get(done) != count:
                 why_not.append(f"{panel.name}: no system calls: {count} requests under strace were not all answered")
                 return None
-        return {role: calls(Path(folder, role).read_text()) for role in ("rep", "req")}
-
-
-def calls(table: str) -> dict[str, int]:
-    """What strace -c counted, by name."""
-    rows = [line.split() for line in table.splitlines()]
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit() and row[0] != "total"}
+        return {role: calls(table) for role, table in tables.items()}

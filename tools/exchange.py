@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from panels import BUILD, Panel
-from processes import free_port, uninterrupted
+from processes import dying, free_port, uninterrupted
 
 Event = dict[str, Any]
 
@@ -40,9 +39,7 @@ class Child:
 
     def __init__(self, *command: object):
         self.name = Path(str(command[0])).name
-        line = [str(word) for word in command]
-        if shutil.which("setpriv"):
-            line = ["setpriv", "--pdeathsig", "KILL", "--", *line]
+        line = dying([str(word) for word in command])
         pipe = subprocess.PIPE
         with uninterrupted():
             self.process = subprocess.Popen(

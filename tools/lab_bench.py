@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from panels import BUILD, Panel, read_panels
+from processes import dying
 
 Event = dict[str, Any]
 
@@ -64,11 +65,9 @@ class Child:
         self.errors = errors
         self.pending = b""
         self.events: list[Event] = []  # all that were heard so far
-        if shutil.which("setpriv"):
-            command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
         with open(errors, "wb") as stderr:
             self.process = subprocess.Popen(
-                command,
+                dying(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

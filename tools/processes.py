@@ -82,8 +82,15 @@ class Program:
         return int(fields.get("Threads", "0")), int(fields.get("VmRSS", "0 kB").split()[0])
 
 
+def dying(command: list[str]) -> list[str]:
+    """A command whose process the kernel kills when this program dies, however it does."""
+    return [*(["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []), *command]
+
+
 class Stage:
     """Programs that run together, and one loop that hears them all."""
+
+    process_class: type[subprocess.Popen[bytes]] = subprocess.Popen
 
     def __init__(self, listener: Callable[[Program, Event], None], tick: Callable[[], None]):
         self.listener = listener  # is told every event
@@ -109,17 +116,18 @@ class Stage:
                 self._forget(program)
             self.selector.close()
 
-    def start(self, panel: Panel, role: str, name: str, *arguments: str, under: tuple[str, ...] = ()) -> Program:
+    def start(
+        self, panel: Panel, role: str, name: str, *arguments: str, under: tuple[str, ...] = ()
+    ) -> Program:
         """Starts a program with --json and these arguments, in a process group of its own.
 
         With `under` it is the child of a tracer: these words are the tracer's command.
         """
-        dies_with_us = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-        command = [*dies_with_us, str(panel.program(role)), "--json", *arguments]
+        command = dying([str(panel.program(role)), "--json", *arguments])
         if under:
-            command = [*dies_with_us, *under, *command]
+            command = dying([*under, *command])
         with uninterrupted():  # a child that is started is also known
-            process = subprocess.Popen(
+            process = self.process_class(
                 command,
                 stdin=subprocess.PIPE if "-" in arguments else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

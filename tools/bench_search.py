@@ -1,0 +1,79 @@
+"""The lossless rate: the highest at which nothing is lost, found by search."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+from bench_kinds import Case, Outcome
+from bench_run import TWO, Failed, possible
+from bench_session import Session
+from bench_stats import find_highest
+from panels import Panel
+
+SIZES = (64, 4096)
+START, LOW, HIGH = 50_000, 1000, 4_000_000  # messages a second
+PRECISION = 0.1
+RUN_SECONDS = 1.0  # what buffers hold, of the kernel and of both queues, is gone long before
+KEPT_UP = 0.95  # of the rate, by both ends: not merely queued
+ATTEMPTS = 3  # of a run that failed, or lost something while it was disturbed
+SEARCH_SECONDS = 30.0  # of one search, about
+
+
+def plan(panels: int) -> float:
+    """Seconds that the searches should take."""
+    return panels * len(SIZES) * SEARCH_SECONDS
+
+
+def holds(outcome: Outcome, rate: int) -> bool:
+    metrics = outcome.metrics
+    return metrics["lost_share"] == 0 and all(
+        metrics[name] >= KEPT_UP * rate for name in ("sending_rate", "rate")
+    )
+
+
+def works(session: Session, panel: Panel, case: Case) -> bool:
+    """Whether nothing is lost in one run at that rate. A disturbed loss is no evidence."""
+    count = max(200, round(case.rate * RUN_SECONDS))
+    reason = ""
+    for _ in range(ATTEMPTS):
+        session.progress(
+            f"lossless rate: {panel.name} {case.size} B {case.rate}/s", session.done, session.planned
+        )
+        try:
+            outcome = session.run(panel, case, count)
+        except (Failed, subprocess.TimeoutExpired, OSError) as error:
+            reason = str(error)
+            continue
+        reason = ""
+        if holds(outcome, case.rate):
+            return True
+        if not outcome.disturbed:
+            return False
+    if reason:
+        raise Failed(reason)
+    return False
+
+
+def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]]:
+    """By panel and size; "at_least" where the search has found no limit. "failed": why there is none."""
+    found = []
+    for size in SIZES:
+        for panel in panels:
+            case = Case("throughput", "tcp", possible(TWO), size)
+            entry: dict[str, Any] = {"panel": panel.name, "size": size, "rate": None}
+            try:
+                entry["rate"] = find_highest(
+                    lambda rate, panel=panel, case=case: works(session, panel, replace(case, rate=round(rate))),
+                    START,
+                    low=LOW,
+                    high=HIGH,
+                    precision=PRECISION,
+                )
+                entry["at_least"] = entry["rate"] >= HIGH
+            except Failed as error:
+                entry["failed"] = str(error)
+            found.append(entry)
+            session.done += SEARCH_SECONDS
+    return found
