@@ -513,7 +513,7 @@ def test_a_slower_processor_is_a_disturbance(monkeypatch: pytest.MonkeyPatch) ->
     cpu = bench_run.ALL_CPUS[-1]
     now = Speed.slowness([cpu])
     assert 0 <= now < 20
-    monkeypatch.setitem(Speed.best, cpu, Speed.best[cpu] / 3)
+    monkeypatch.setitem(Speed.best, (cpu, 1), Speed.best[cpu, 1] / 3)
     assert Speed.slowness([cpu]) > 1.5 and Disturbance(slow=Speed.slowness([cpu])).score > 1
 
 

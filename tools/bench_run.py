@@ -170,7 +170,7 @@ class Usage:
 class Speed:
     """How fast the processors are, by the best that was seen since this program began."""
 
-    best: dict[int, float] = {}
+    best: dict[tuple[int, int], float] = {}  # by processor and piece of work: nanoseconds
 
     @classmethod
     def slowness(cls, cpus: list[int]) -> float:
@@ -180,14 +180,13 @@ class Speed:
                 subprocess.Popen([str(BUILD / "bench-speed"), str(cpu)], stdout=subprocess.PIPE)
                 for cpu in cpus
             ]
-            times = [float(probe.communicate(timeout=5)[0]) for probe in probes]
+            said = [probe.communicate(timeout=5)[0].split() for probe in probes]
+            times = {(cpu, work): float(ns) for cpu, words in zip(cpus, said) for work, ns in enumerate(words)}
         except (OSError, ValueError, subprocess.TimeoutExpired):
             return 0.0
-        slowest = 0.0
-        for cpu, ns in zip(cpus, times):
-            cls.best[cpu] = min(ns, cls.best.get(cpu, ns))
-            slowest = max(slowest, ns / cls.best[cpu] - 1)
-        return slowest
+        for key, ns in times.items():
+            cls.best[key] = min(ns, cls.best.get(key, ns))
+        return max((ns / cls.best[key] - 1 for key, ns in times.items()), default=0.0)
 
     @classmethod
     def await_best(cls, cpus: list[int], seconds: float) -> float:
