@@ -60,6 +60,10 @@ def outcome(p50: float, count: int, disturbed: float = 0.0) -> Outcome:
     return Outcome(metrics, Disturbance(slow=disturbed), cpu, messages)
 
 
+def run_group(done: Session, case: Case, competitors: list[tuple[Panel, str]]) -> list[Cell]:
+    return done.take_turns(done.cells_for(case, competitors))
+
+
 def session(run: object, rounds: int = 5) -> Session:
     ready = Session(rounds, 0.4, time.monotonic() + 100, lambda what, done, planned: None, run=run)  # type: ignore[arg-type]
     ready.planned = 1.0
@@ -75,7 +79,7 @@ def test_competitors_take_turns_and_a_first_run_is_thrown_away(monkeypatch: pyte
 
     monkeypatch.setattr(Panel, "built", True)
     done = session(run)
-    cells = done.group(Case("latency"), [(FAST, "panel"), (SLOW, "panel"), (BARE, "floor")])
+    cells = run_group(done, Case("latency"), [(FAST, "panel"), (SLOW, "panel"), (BARE, "floor")])
     rounds = [sorted(name for name, _ in order[-15:][i : i + 3]) for i in range(0, 15, 3)]
     assert rounds == [["bare", "fast", "slow"]] * 5
     assert all(len(cell.runs) == 5 for cell in cells)
@@ -86,7 +90,7 @@ def test_competitors_take_turns_and_a_first_run_is_thrown_away(monkeypatch: pyte
 
 def test_costs_are_a_difference_of_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
-    (cell,) = session(lambda panel, case, count: outcome(10.0, count)).group(Case("latency"), [(FAST, "panel")])
+    (cell,) = run_group(session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")])
     figure = cell.figure("client_cpu_us")
     assert figure and figure.median == pytest.approx(4.0)  # without the millisecond that starting costs
     figure = cell.figure("server_switches")
@@ -102,7 +106,7 @@ def test_disturbed_runs_are_made_up_for_and_the_least_disturbed_count(monkeypatc
         slower = panel is SLOW or calls["fast"] == 4
         return outcome(20.0 if slower else 10.0, count, 0.5 if slower else 0.01)
 
-    fast, slow = session(run).group(Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
+    fast, slow = run_group(session(run), Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
     assert not fast.disturbed and fast.values("p50") == [10.0] * 5
     assert slow.disturbed and len(slow.runs) == 15 and len(slow.counting) == 5
     figure = ratio_of(slow, fast, "p50")
@@ -111,15 +115,15 @@ def test_disturbed_runs_are_made_up_for_and_the_least_disturbed_count(monkeypatc
 
 def test_undisturbed_runs_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
-    (cell,) = session(lambda panel, case, count: outcome(10.0, count)).group(Case("latency"), [(FAST, "panel")])
+    (cell,) = run_group(session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")])
     assert len(cell.runs) == 5
 
 
 def test_behind_its_time_a_session_makes_fewer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
     late = session(lambda panel, case, count: outcome(10.0, count))
-    late.deadline = time.monotonic() - 1
-    (cell,) = late.group(Case("latency"), [(FAST, "panel")])
+    late.planned, late.deadline = 100.0, time.monotonic()
+    (cell,) = run_group(late, Case("latency"), [(FAST, "panel")])
     assert len(cell.runs) == 2
 
 
@@ -131,7 +135,7 @@ def test_a_failing_competitor_spoils_nothing(monkeypatch: pytest.MonkeyPatch) ->
             raise Failed("slow: did not start")
         return outcome(10.0, count)
 
-    fast, slow = session(run).group(Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
+    fast, slow = run_group(session(run), Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
     assert len(fast.counting) == 5
     assert slow.failed == "slow: did not start" and not slow.counting
 
@@ -146,7 +150,7 @@ def test_a_failed_attempt_is_made_again_and_told(monkeypatch: pytest.MonkeyPatch
             raise Failed("fast: came too late")
         return outcome(10.0, count)
 
-    (cell,) = session(run).group(Case("latency"), [(FAST, "panel")])
+    (cell,) = run_group(session(run), Case("latency"), [(FAST, "panel")])
     assert len(cell.counting) == 5 and cell.failures == ["fast: came too late"] and not cell.failed
 
 
@@ -158,7 +162,7 @@ def test_a_paced_case_is_not_calibrated_at_length(monkeypatch: pytest.MonkeyPatc
         counts.append(count)
         return outcome(10.0, count)
 
-    session(run).group(Case("latency", rate=1000), [(FAST, "panel")])
+    run_group(session(run), Case("latency", rate=1000), [(FAST, "panel")])
     assert counts == [100] + [1200] * 5
 
 
@@ -290,7 +294,7 @@ def test_the_lossless_search_finds_a_capacity_and_says_when_there_is_none() -> N
 def results(p50: float, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     monkeypatch.setattr(Panel, "built", True)
     done = session(lambda panel, case, count: outcome(p50, count))
-    done.group(Case("latency"), [(FAST, "panel"), (RAW, "panel")])
+    run_group(done, Case("latency"), [(FAST, "panel"), (RAW, "panel")])
     cells = [bench_results.cell_dict(cell, done.cells) for cell in done.cells]
     return {
         "format": "triptych-bench",
@@ -390,7 +394,7 @@ def test_a_table_fits_its_terminal(width: int, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Panel, "built", True)
     done = session(lambda panel, case, count: outcome(12.5, count))
-    group = done.group(Case("latency"), [(FAST, "panel"), (RAW, "panel")])
+    group = run_group(done, Case("latency"), [(FAST, "panel"), (RAW, "panel")])
     group[0].failures.append("fast: [x] came too late")
     console = Console(width=width, record=True, file=io.StringIO())
     bench_show.show_group(console, group)
@@ -484,8 +488,14 @@ def test_an_open_loop_sees_a_pause_that_a_closed_one_omits() -> None:
 
 def busy(seconds: float) -> subprocess.Popen[bytes]:
     """A process that needs a processor for so long, then waits."""
-    code = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass\ntime.sleep(60)"
-    return subprocess.Popen(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    code = f"""import time
+print("begins", flush=True)
+end = time.monotonic() + {seconds}
+while time.monotonic() < end: pass
+time.sleep(60)"""
+    process = subprocess.Popen(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stdout.readline() == b"begins\n"
+    return process
 
 
 def test_what_still_works_is_waited_for_and_what_is_idle_is_not() -> None:
@@ -554,5 +564,5 @@ def test_wrong_usage_is_told_in_one_line(arguments: list[str]) -> None:
 def test_find_cell_by_competitor_and_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
     done = session(lambda panel, case, count: outcome(1.0, count))
-    done.group(Case("latency", size=16), [(FAST, "panel")])
+    run_group(done, Case("latency", size=16), [(FAST, "panel")])
     assert find_cell(done.cells, "fast", size=16) and not find_cell(done.cells, "fast", size=17)

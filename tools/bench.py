@@ -73,9 +73,9 @@ class Depth:
     patience: float  # of that time, to wait for quiet moments
 
 
-QUICK = Depth(True, 108.0, 0.1, 0.05)
-GOALS = Depth(False, 600.0, 0.2, 0.5)
-FULL = Depth(False, 2280.0, 0.25, 0.15)
+QUICK = Depth(True, 104.0, 0.1, 0.05)
+GOALS = Depth(False, 600.0, 0.15, 0.5)
+FULL = Depth(False, 2300.0, 0.15, 0.2)
 ROUNDS = 5
 
 
@@ -238,20 +238,20 @@ class Recorder:
 def run_benches(
     console: Console, session: Session, recorder: Recorder, benches: list[str], panels: list[Panel], quick: bool
 ) -> None:
-    groups = [(case, competitors(case, panels, quick)) for case in cases(benches, quick)]
+    groups = [session.cells_for(case, competitors(case, panels, quick)) for case in cases(benches, quick)]
     lossless = "throughput" in benches and not quick
     patterns = ["reqrep"] if quick else ["reqrep", "pubsub"]
     counted = costed(panels, quick)
-    session.planned = sum(session.plan(case, len(who)) for case, who in groups)
+    session.planned = sum(session.plan(cell) for group in groups for cell in group)
     session.planned += len(counted) * len(patterns) * COSTS_SECONDS
     session.planned += bench_search.plan(len(panels)) if lossless else 0
     results = recorder.results
     results["options"] = read_options(panels)
     bench_show.show_options(console, results["options"])
-    for case, who in groups:
-        cells = session.group(case, who)
+    for group in groups:
+        session.take_turns(group)
         clear(session)
-        bench_show.show_group(console, cells)
+        bench_show.show_group(console, group)
         recorder.write()
     if lossless:
         results["lossless"] = bench_search.lossless_rates(panels, session)

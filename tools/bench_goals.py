@@ -176,13 +176,8 @@ def run_goals(session: Session, panels: list[Panel]) -> list[Goal]:
         tasks += library_tasks(by_name[name]) if name in by_name else []
     for task in tasks:
         task.cells = [cell for cell in task.cells if cell.competitor.built]
-
-    def plan(task: Task) -> float:
-        return sum(session.plan(cell.case, 1) for cell in task.cells)
-
-    session.planned = sum(plan(task) for task in tasks)
+    session.planned = sum(session.plan(cell) for task in tasks for cell in task.cells)
     goals = []
     for task in tasks:
-        session.take_turns(task.cells, plan(task))
-        goals += task.conclude(task.cells)
+        goals += task.conclude(session.take_turns(task.cells))
     return [*goals, codec_goal()]

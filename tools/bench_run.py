@@ -32,7 +32,7 @@ SAMPLED_MAX = 4
 OTHERS_MAX = 0.05  # of the CPU time measured: more used by others is a disturbance ...
 OTHERS_TICKS = 3  # ... but no fewer ticks, the unit in which it is known
 STEAL_MAX = 0.02  # likewise, taken by the hypervisor
-SLOW_MAX = 0.10  # by which a processor may be slower than it can be
+SLOW_MAX = 0.25  # by which a processor may be slower than it can be
 HEADER = 25  # bytes of a message that are not its body, with the empty topic
 FRAME = {"rep": 8, "pub": 4}  # bytes that raw's framing adds
 

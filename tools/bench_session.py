@@ -30,6 +30,8 @@ PACED_SECONDS = 1.2  # of a run in an open loop, so that there are some thousand
 ROUNDS_MIN = 2  # however late it is
 EXTRA_ROUNDS = 10  # for runs that were disturbed, at most
 PATIENCE = 1.0  # seconds to wait for a quiet moment before a run, at most
+TOOL_SECONDS = 1.4  # an independent tool's run
+BEHIND = 0.1  # of the plan: so far behind it, rounds are left out
 RUN_OVERHEAD = {"latency": 0.12, "connections": 0.2, "throughput": 0.45, "fanout": 0.4}  # seconds
 PEER_OVERHEAD = {"connections": 0.00015, "fanout": 0.01}  # seconds for each, more
 
@@ -154,54 +156,57 @@ class Session:
     done: float = 0.0
     cells: list[Cell] = field(default_factory=list)
 
-    def plan(self, case: Case, competitors: int) -> float:
-        """Seconds that a group should take."""
+    def plan(self, cell: Cell) -> float:
+        """Seconds that a cell should take."""
+        case = cell.case
+        if cell.kind == "tool":
+            return (self.rounds + 1) * TOOL_SECONDS
         each = RUN_OVERHEAD[case.bench] + PEER_OVERHEAD.get(case.bench, 0.0) * case.peers
         each += 0.3 if case.bench == "connections" and case.peers else 0
         seconds = PACED_SECONDS if case.rate else self.seconds
-        return competitors * ((self.rounds + 1) * each + self.rounds * seconds)
+        return (self.rounds + 1) * each + self.rounds * seconds
 
     @property
     def slack(self) -> float:
         """Seconds left beyond what is planned."""
         return self.deadline - time.monotonic() - (self.planned - self.done)
 
-    def group(self, case: Case, competitors: list[tuple[Panel, str]]) -> list[Cell]:
-        """Every competitor in this case, in turns."""
-        cells = [
+    def cells_for(self, case: Case, competitors: list[tuple[Panel, str]]) -> list[Cell]:
+        """Every competitor in this case that is there to take part."""
+        return [
             Cell(case, competitor, kind, wanted=self.rounds)
             for competitor, kind in competitors
             if kind == "tool" or competitor.built
         ]
-        self.take_turns(cells, self.plan(case, len(competitors)))
-        return cells
 
-    def take_turns(self, cells: list[Cell], planned: float) -> None:
-        """Runs these, whose figures are to be compared, within so many seconds if that can be."""
-        end = self.done + planned
+    def take_turns(self, cells: list[Cell]) -> list[Cell]:
+        """Runs these, whose figures are to be compared, in turns; returns them."""
+        planned = sum(self.plan(cell) for cell in cells)
+        begun, end = self.done, self.done + planned
         step = planned / max(1, len(cells) * (self.rounds + 1))
-        # Behind the plan, the runs get shorter; if that does not suffice, fewer: the table says so.
-        left = max(0.0, self.deadline - time.monotonic())
-        pace = min(1.0, left / max(0.1, self.planned - self.done))
-        late = time.monotonic() + planned * pace
         # What is left over is shared among the groups, as their plans are.
-        extra = max(0.0, self.slack) * planned / max(planned, self.planned - self.done)
+        share = planned / max(planned, self.planned - begun)
+        spare = max(0.0, self.slack) * share
+        late = time.monotonic() + planned + spare
+        self.patience_left = self.patience * planned
         for cell in cells:
             self.tell(cell)
-            self.calibrate(cell, max(0.05, self.seconds * pace))
+            self.calibrate(cell)
             self.done += step
-        cells_left = [cell for cell in cells if cell.count]
-        self.patience_left = self.patience * planned
+        able = [cell for cell in cells if cell.count]
         for number in range(self.rounds):
-            if number >= ROUNDS_MIN and time.monotonic() > late + extra:
+            # Far behind the plan, there are fewer rounds: the table says so.
+            if number >= ROUNDS_MIN and self.slack < -BEHIND * self.planned:
                 break
-            self.round(cells_left, step)
+            self.round(able, step)
         for _ in range(EXTRA_ROUNDS):
-            if time.monotonic() > late + extra or not any(cell.lacking for cell in cells_left):
+            in_time = time.monotonic() < late and self.slack > 0
+            if not in_time or not any(cell.lacking for cell in able):
                 break
-            self.round(cells_left, 0.0)
+            self.round(able, 0.0)
         self.done = end
         self.cells += cells
+        return cells
 
     def round(self, cells: list[Cell], step: float) -> None:
         for cell in random.sample(cells, len(cells)):
@@ -226,7 +231,7 @@ class Session:
                 cell.failures.append(str(error))
         return None
 
-    def calibrate(self, cell: Cell, seconds: float) -> None:
+    def calibrate(self, cell: Cell) -> None:
         """The short run, and from it how many messages the others have. Fast ones need two."""
         case = cell.case
         few = COUNT_MIN[case.bench] if case.size < LARGE else LARGE_MIN
@@ -235,13 +240,13 @@ class Session:
         cell.short = self.once(cell, few)
         if cell.short is None:
             return
-        want = round(few * seconds / duration(cell.short, few))
+        want = round(few * self.seconds / duration(cell.short, few))
         if case.rate:
             want = round(case.rate * PACED_SECONDS)
         elif want > SHORTER * few:
             more = min(want // 4, limit(case))
             outcome = self.once(cell, more)
-            want = round(more * seconds / duration(outcome, more)) if outcome else more
+            want = round(more * self.seconds / duration(outcome, more)) if outcome else more
         cell.count = max(SHORTER * few, min(want, limit(case)))
 
 
