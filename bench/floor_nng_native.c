@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
@@ -161,8 +162,10 @@ main(int argc, char **argv)
                                    : nng_dial(sock, floor_.url, NULL, NNG_FLAG_NONBLOCK);
         good(error, floor_.url);
         floor_ready(&floor_);
-        roles[i]
-            .run(); /* and no nng_close(): it may never return (measured); the end closes, too */
+        roles[i].run();
+        /* No nng_close(): it may never return (measured), and the program's end closes, too. */
+        if (roles[i].binds && strncmp(floor_.url, "ipc://", 6) == 0)
+            (void)unlink(floor_.url + 6);
     }
     return floor_close(&floor_);
 }

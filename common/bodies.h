@@ -51,8 +51,9 @@ void bodies_wait(struct bodies *bodies, int (*wait)(void *owner), void *owner);
 int bodies_next(struct bodies *bodies, struct message *message);
 
 /*
- * Writes the head of a message in front of its body, which bodies_next() gave,
- * and returns the whole. Valid until the next call here.
+ * Writes the head of a message in front of its body, and returns the whole. The
+ * body is the one that bodies_next() gave last, in whose memory that is. Valid
+ * until the next call of it.
  */
 const void *bodies_encode(const struct message *message, size_t *len);
 

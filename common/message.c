@@ -1,8 +1,8 @@
 /*
  * The message format: see message.h. An integer is copied to and from where it
  * stands, since nothing there is aligned; with the byte order turned, that is
- * two instructions. (A loop over its bytes is what the compiler makes of it: it
- * took as long as all the rest, measured.)
+ * two instructions. (A loop over its bytes stays a loop, and took as long as
+ * all the rest: measured.)
  */
 #include "message.h"
 

@@ -7,8 +7,8 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
 
 The panels' own programs, and beside each the least that could do the same on
 its substrate (a floor, bench/): in turns, at least five runs each, medians and
-their intervals, on a named placement. Figures marked * were disturbed by other
-programs or guests each time. bench/METHOD.md says how, and why so.
+their intervals, on a named placement. A row is marked * if one of its five runs
+was disturbed, by other programs or guests. bench/METHOD.md says how, and why so.
 
   WHAT           latency, throughput, fanout, connections, or all (default)
   PANEL...       these panels only; none: all that are built
@@ -19,8 +19,8 @@ programs or guests each time. bench/METHOD.md says how, and why so.
   --compare FILE tells what has changed since the run that FILE was written by
   --svg FOLDER   where the charts go (default: build/bench)
 
-Exit status: 0 done, 1 a goal was missed or a panel failed, 2 wrong command
-line, 130 stopped (what was measured by then is in the --json file).
+Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed,
+2 wrong command line, 130 stopped (what was measured is in the --json file).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from bench_goals import Goal, run_goals
 from bench_kinds import Case
 from bench_machine import build_type, library_options, machine, options_in_force, versions
 from bench_run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
-from bench_session import EXTRA_ROUNDS, TOOLS, Session, floors_of, title
+from bench_session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, floors_of
 from bench_stats import interval
 from panels import BUILD, Panel, choose_panels, complain, read_panels
 from processes import run_verb
@@ -60,7 +60,7 @@ RATES = (1000, 5000, 20000)
 PEERS = (1, 8, 64, 256, 512)
 FLOORED_PEERS = 64  # above, the floors are left out: forty minutes are not enough
 IDLE = (0, 100, 1000, 5000)
-COSTS_SECONDS = 4.0  # of one competitor and pattern
+COSTS_SECONDS = 3.0  # of one competitor and pattern
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,12 @@ class Depth:
     quick: bool
     total: float  # seconds that all may take
     run: float  # seconds of a run
-    patience: float  # of that time, to wait for quiet moments
+    patience: float  # of the time planned, to wait for quiet moments
 
 
-QUICK = Depth(True, 104.0, 0.1, 0.05)
+QUICK = Depth(True, 108.0, 0.1, 0.05)
 GOALS = Depth(False, 600.0, 0.15, 0.5)
 FULL = Depth(False, 2300.0, 0.15, 0.2)
-ROUNDS = 5
 
 
 class Parser(argparse.ArgumentParser):
@@ -213,31 +212,31 @@ class Recorder:
             "version": bench_results.VERSION,
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "quick": depth.quick,
+            "interrupted": True,  # until it is over
             "machine": machine(),
             "build": build_type(),
             "versions": versions(panels),
             "method": {
-                "rounds": session.rounds,
+                "rounds": ROUNDS,
                 "run_seconds": session.seconds,
-                "coverage": interval([float(i) for i in range(session.rounds)]).coverage,
+                "coverage": interval([float(i) for i in range(ROUNDS)]).coverage,
                 "placements": "one core: both sides on the last processor; two cores: server or publisher "
                 "on the last, the others on the first; free: the kernel's choice",
             },
         }
 
-    def write(self, interrupted: bool = True) -> None:
+    def write(self) -> None:
         """All that was measured by now, so that nothing is lost if there is no more."""
         cells = self.session.cells
         self.results["cells"] = [bench_results.cell_dict(cell, cells) for cell in cells]
         self.results["seconds"] = round(time.monotonic() - self.began, 1)
-        self.results["interrupted"] = interrupted
         if self.path:
             bench_results.write(self.results, self.path)
 
 
-def run_benches(
-    console: Console, session: Session, recorder: Recorder, benches: list[str], panels: list[Panel], quick: bool
-) -> None:
+def run_benches(console: Console, recorder: Recorder, bar: Bar, benches: list[str], panels: list[Panel]) -> None:
+    session, results = recorder.session, recorder.results
+    quick = results["quick"]
     groups = [session.cells_for(case, competitors(case, panels, quick)) for case in cases(benches, quick)]
     lossless = "throughput" in benches and not quick
     patterns = ["reqrep"] if quick else ["reqrep", "pubsub"]
@@ -245,31 +244,25 @@ def run_benches(
     session.planned = sum(session.plan(cell) for group in groups for cell in group)
     session.planned += len(counted) * len(patterns) * COSTS_SECONDS
     session.planned += bench_search.plan(len(panels)) if lossless else 0
-    results = recorder.results
     results["options"] = read_options(panels)
     bench_show.show_options(console, results["options"])
     for group in groups:
         session.take_turns(group)
-        clear(session)
+        bar.clear()
         bench_show.show_group(console, group)
         recorder.write()
     if lossless:
         results["lossless"] = bench_search.lossless_rates(panels, session)
-        clear(session)
+        bar.clear()
         bench_show.show_lossless(console, results["lossless"], panels)
         recorder.write()
     results["costs"] = {}
     for one in counted:
-        session.progress(f"system calls and bytes: {one.name}", session.done, session.planned)
+        bar(f"system calls and bytes: {one.name}", session.done, session.planned)
         results["costs"][one.name] = bench_costs.costs_of(one, patterns)
         session.done += len(patterns) * COSTS_SECONDS
-    clear(session)
+    bar.clear()
     bench_show.show_costs(console, results["costs"], counted)
-
-
-def clear(session: Session) -> None:
-    if isinstance(session.progress, Bar):
-        session.progress.clear()
 
 
 def draw_charts(console: Console, session: Session, folder: Path) -> None:
@@ -337,17 +330,21 @@ def main() -> int:
 
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
-    session = Session(ROUNDS, depth.run, time.monotonic() + depth.total, Bar(), patience=depth.patience)
+    bar = Bar()
+    session = Session(depth.run, time.monotonic() + depth.total, bar, patience=depth.patience)
     recorder = Recorder(session, panels, depth, arguments.json)
     head(console, recorder.results)
     goals: list[Goal] = []
-    if arguments.goals:
-        goals = run_goals(session, panels)
-        recorder.results["goals"] = [goal_dict(goal) for goal in goals]
-    else:
-        run_benches(console, session, recorder, arguments.benches, panels, arguments.quick)
-    recorder.write(interrupted=False)
-    clear(session)
+    try:
+        if arguments.goals:
+            goals = run_goals(session, panels)
+            recorder.results["goals"] = [goal_dict(goal) for goal in goals]
+        else:
+            run_benches(console, recorder, bar, arguments.benches, panels)
+        recorder.results["interrupted"] = False
+    finally:
+        bar.clear()
+        recorder.write()
     if goals:
         bench_show.show_goals(console, goals)
     else:
@@ -359,7 +356,7 @@ def main() -> int:
         bench_show.show_changes(console, changes, bench_results.differences(earlier, recorder.results))
     failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.counting]
     for cell in failed:
-        print(f"triptych: {title(cell)}: {cell.failed}", file=sys.stderr)
+        print(f"triptych: {cell}: {cell.failed}", file=sys.stderr)
     return 1 if failed or any(goal.met is not True for goal in goals) else 0
 
 

@@ -6,7 +6,10 @@ drops out. The traced runs are runs of their own: tracing makes a program many t
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -36,8 +39,7 @@ def arguments_of(panel: Panel, role: str, url: str, count: int) -> list[str]:
         arguments += ["-n", str(count)]
     if role == "pub":
         arguments += ["-d", "800"]
-    if role == "pub" and not isinstance(panel, Floor):
-        arguments += ["-r", str(PACE)]
+        arguments += [] if isinstance(panel, Floor) else ["-r", str(PACE)]
     if role in ("pub", "req") or isinstance(panel, Floor):
         arguments += size
     return arguments
@@ -60,6 +62,8 @@ def traced(panel: Panel, roles: tuple[str, str], count: int) -> dict[str, dict[s
             stage.need_ready(programs[-1])
         stage.wait_ended(programs[1:], WAIT_SECONDS)
         stop_traced(stage, programs)
+        if any(program.running for program in programs):
+            raise Failed(f"{panel.name}: a traced program did not end")
         check_all_came(programs[1], count)
         return {role: calls(table) for role, table in tables.items()}
 
@@ -69,12 +73,15 @@ def stop_traced(stage: BenchStage, programs: list[Program]) -> None:
     for program in programs:
         children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
         for pid in children.read_text().split() if program.running else []:
-            subprocess.run(["kill", pid], check=False)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGTERM)
     stage.wait_ended(programs, WAIT_SECONDS)
 
 
 def system_calls(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, float]]:
     """System calls a message, by role and name; "all" is their sum."""
+    if not shutil.which("strace"):
+        raise Failed("no system calls: strace is not installed")
     few, many = (traced(panel, roles, count) for count in (FEW, MANY))
     result = {}
     for role in roles:
@@ -127,8 +134,6 @@ def costs_of(panel: Panel, patterns: list[str]) -> dict[str, Any]:
         ):
             try:
                 measure()
-            except FileNotFoundError as error:
-                costs["failed"].append(f"{panel.name} {pattern}: {error.filename} is missing")
             except (Failed, OSError, subprocess.TimeoutExpired) as error:
                 costs["failed"].append(str(error))
     return costs

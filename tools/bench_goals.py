@@ -62,22 +62,12 @@ def notes_of(cells: list[Cell]) -> str:
     return ", ".join(notes)
 
 
-def ratio_goal(cells: list[Cell], what: str, above: str, below: str, metric: str) -> Goal:
-    """The ratio of two of these; its bound is still to be set."""
-    pair = [cell for name in (above, below) if (cell := find_cell(cells, name))]
-    goal = Goal(what, 0.0, True, note=notes_of(pair))
-    if len(pair) == 2:
-        goal.value = ratio_of(pair[0], pair[1], metric)
-    return goal
-
-
-def at_most(bound: float, goal: Goal) -> Goal:
-    goal.bound, goal.at_least = bound, False
-    return goal
-
-
-def at_least(bound: float, goal: Goal) -> Goal:
-    goal.bound, goal.at_least = bound, True
+def ratio_goal(cells: list[Cell], what: str, pair: tuple[str, str], metric: str, bound: float) -> Goal:
+    """The ratio of two of these: of rates at least the bound, of times at most."""
+    found = [cell for name in pair if (cell := find_cell(cells, name))]
+    goal = Goal(what, bound, metric == "rate", note=notes_of(found))
+    if len(found) == 2:
+        goal.value = ratio_of(found[0], found[1], metric)
     return goal
 
 
@@ -99,26 +89,29 @@ def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
         what = f"raw: round trip 64 B, {transport}, one core, p50 / bare epoll"
         return Task(
             cells_of(Case("latency", transport, ONE, GOAL_SIZE), raw, epoll),
-            lambda cells: [at_most(1.15, ratio_goal(cells, what, "raw", epoll.name, "p50"))],
+            lambda cells: [ratio_goal(cells, what, ("raw", epoll.name), "p50", 1.15)],
         )
 
     def publishing(cells: list[Cell]) -> list[Goal]:
-        bare = ratio_goal(cells, "raw: publish 64 B, nothing lost / bare batches", "raw", batch.name, "rate")
-        other = ratio_goal(cells, "raw: publish 64 B, nothing lost / ZeroMQ PUSH/PULL", "raw", push.name, "rate")
-        return [lossless(at_least(0.5, bare), cells), lossless(at_least(2.0, other), cells)]
+        what = "raw: publish 64 B, nothing lost"
+        bare = ratio_goal(cells, f"{what} / bare batches", ("raw", batch.name), "rate", 0.5)
+        other = ratio_goal(cells, f"{what} / ZeroMQ PUSH/PULL", ("raw", push.name), "rate", 2.0)
+        return [lossless(bare, cells), lossless(other, cells)]
 
     def large(cells: list[Cell]) -> list[Goal]:
-        return [at_least(0.8, ratio_goal(cells, "raw: publish 64 KiB / bare sender", "raw", batch.name, "rate"))]
+        what = "raw: publish 64 KiB / bare sender"
+        return [ratio_goal(cells, what, ("raw", batch.name), "rate", 0.8)]
 
     def fanout(cells: list[Cell]) -> list[Goal]:
         what = "raw: publish 64 B to 64 subscribers / ZeroMQ's panel"
-        return [at_least(4.0, ratio_goal(cells, what, "raw", "zmq", "rate"))]
+        return [ratio_goal(cells, what, ("raw", "zmq"), "rate", 4.0)]
 
     def idle(cells: list[Cell]) -> list[Goal]:
         none, many = (cell for peers in (0, IDLE) if (cell := find_cell(cells, "raw", peers=peers)))
         what = f"raw: p50 with {IDLE} idle connections / with none"
         latency = Goal(what, 1.2, False, value=ratio_of(many, none, "p50"), note=notes_of(cells))
-        memory = Goal(f"raw: the server's memory with {IDLE} idle connections", 12.0, False, " MB")
+        what = f"raw: the server's memory with {IDLE} idle connections"
+        memory = Goal(what, 12.0, False, " MB", note=many.failed)
         resident = many.values("server_resident_kib")
         if resident:
             memory.value = interval([kib * 1024 / 1e6 for kib in resident])
@@ -142,15 +135,13 @@ def library_tasks(panel: Panel) -> list[Task]:
     def task(bench: str, size: int) -> Task:
         own = floors_of(panel.name, bench)[0]
         shown = "64 B" if size == GOAL_SIZE else f"{size >> 10} KiB"
-        if bench == "latency":  # of two times, the floor's over the panel's: more is better
-            what, pair, metric, bound = "round trip", (own.name, panel.name), "p50", 0.9
-        else:
-            what, pair, metric, bound = "publish", (panel.name, own.name), "rate", 0.85
-        what = f"{panel.name}: {what} {shown} / bare loop"
         case = Case(bench, "tcp", ONE if bench == "latency" else possible(TWO), size, -1)
+        metric, bound = ("p50", 1 / 0.9) if bench == "latency" else ("rate", 0.85)
+        what = "round trip" if bench == "latency" else "publish"
+        what = f"{panel.name}: {what} {shown}, {metric} / bare loop"
         return Task(
             cells_of(case, panel, own),
-            lambda cells: [at_least(bound, ratio_goal(cells, what, *pair, metric))],
+            lambda cells: [ratio_goal(cells, what, (panel.name, own.name), metric, bound)],
         )
 
     return [task(bench, size) for size in LIBRARY_SIZES for bench in ("latency", "throughput")]
@@ -161,9 +152,11 @@ def codec_goal() -> Goal:
     command = ["taskset", "-c", str(ALL_CPUS[-1]), str(BUILD / "bench-codec")]
     times = []
     for _ in range(CODEC_RUNS):
-        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
-        if done.returncode == 0:
+        try:
+            done = subprocess.run(command, capture_output=True, check=True, timeout=60)
             times.append(float(json.loads(done.stdout)["ns"]))
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            goal.note = str(error)
     goal.value = interval(times) if times else None
     return goal
 

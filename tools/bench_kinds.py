@@ -42,6 +42,10 @@ WARM_UP = 0.1  # of the round trips are not timed, where the program can be told
 PER_MILLE_MIN = 1000  # round trips without which there is no 99.9th percentile
 
 
+class Lost(Failed):
+    """A run whose messages were lost, all but a few."""
+
+
 @dataclass(frozen=True)
 class Case:
     """What is measured: everything that a figure depends on, but the competitor."""
@@ -57,6 +61,13 @@ class Case:
     @property
     def publishes(self) -> bool:
         return self.bench in ("throughput", "fanout")
+
+    def __str__(self) -> str:
+        words = [self.bench, self.transport, f"{self.size} B", self.placement]
+        words += [f"{self.peers} peers"] if self.bench in ("fanout", "connections") else []
+        words += [f"{self.rate}/s"] if self.rate else []
+        words += [f"-q {self.queue}"] if self.publishes and self.queue >= 0 else []
+        return " ".join(words)
 
 
 @dataclass
@@ -132,7 +143,9 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
         asked = summary_of(client)
         check_answers(panel, asked, summary_of(server), count)
         metrics = timed(asked, count - warm_up)
-        metrics["count"] = count
+        metrics["count"] = asked["received"]
+        if not floor:
+            metrics["answered"] = summary_of(server)["sent"]
         if memory:
             metrics["server_resident_kib"] = memory
         sides = {"client": ([client], float(count)), "server": ([server], float(count))}
@@ -185,16 +198,13 @@ def run_sockperf(case: Case, count: int) -> Outcome:
             command = [*pinned, "sockperf", "ping-pong", "--tcp", "--full-rtt", "-i", "127.0.0.1"]
             command += ["-p", port, "-m", size, "-t", str(seconds)]
             text = run_tool(command)
-        slow = Disturbance(slow=watch.end([], seconds).slow)  # its CPU time is not known as ours
-        return Outcome(parse_sockperf(text), slow, {}, {})
+        speed = watch.end([], seconds).probes  # its CPU time is not known as ours
+        return Outcome(parse_sockperf(text), Disturbance(probes=speed), {}, {})
 
 
 def run_tool(command: list[str]) -> str:
     """What a tool prints."""
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=RUN_SECONDS, check=False)
-    except FileNotFoundError as error:
-        raise Failed(f"{error.filename}: not installed") from error
+    done = subprocess.run(command, capture_output=True, timeout=RUN_SECONDS, check=False)
     return done.stdout.decode(errors="replace")
 
 
@@ -262,18 +272,18 @@ def late_joiner(program: Program, event: dict[str, Any]) -> list[str]:
 def delivered(case: Case, sent: dict[str, Any], received: list[dict[str, Any]]) -> Metrics:
     """What arrived: in all a second, the share lost, and how the worst subscriber fared.
 
-    A second is one of those between the first message received by anybody and the last.
+    Rates are over the time from the first message that any subscriber received to the last.
     """
     counts = [summary["received"] for summary in received]
     some = [summary for summary in received if summary["received"] > 1]
     if not some:
-        raise Failed("nothing arrived" if not any(counts) else "hardly anything arrived")
+        raise Lost("nothing arrived" if not any(counts) else "hardly anything arrived")
     if any(count > sent["sent"] for count in counts):
         raise Failed("more arrived than was sent")
     first = min(summary["first_us"] for summary in some)
     seconds = (max(summary["last_us"] for summary in some) - first) * 1e-6
     if seconds <= 0:
-        raise Failed("all arrived at once")
+        raise Lost("what arrived came all at once")
     metrics: Metrics = {
         # Of one, as it says itself: n messages span n - 1 intervals.
         "rate": received[0]["rate"] if len(received) == 1 else sum(counts) / seconds,
@@ -301,13 +311,13 @@ def run_iperf3(case: Case) -> Outcome:
             stage.pause(0.3)
             command = [*pinned, "iperf3", "-c", "127.0.0.1", "-p", port, "-l", "64K", "-t", "1", "-J"]
             text = run_tool(command)
-        slow = Disturbance(slow=watch.end([], 1.0).slow)
+        speed = watch.end([], 1.0).probes
     match = re.search(r'"sum_received":\s*{[^}]*"bits_per_second":\s*([\d.e+]+)', text)
     if not match:
         raise Failed("iperf3: no result in its output")
     rate = float(match[1]) / 8
     metrics = {"bytes_rate": rate, "rate": rate / (case.size + HEADER), "lost_share": 0.0}
-    return Outcome(metrics, slow, {}, {})
+    return Outcome(metrics, Disturbance(probes=speed), {}, {})
 
 
 def run_case(panel: Panel, case: Case, count: int) -> Outcome:

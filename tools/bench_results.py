@@ -26,7 +26,7 @@ def as_dict(value: Interval | None) -> dict[str, Any] | None:
 def run_dict(run: Outcome | None) -> dict[str, Any] | None:
     if run is None:
         return None
-    causes = {name: round(value, 4) for name, value in asdict(run.disturbance).items()}
+    causes = {name: round(getattr(run.disturbance, name), 4) for name in ("others", "steal", "slow")}
     return {"metrics": run.metrics, "disturbed": run.disturbed, **causes}
 
 
@@ -62,7 +62,10 @@ def ratio_targets(cell: Cell) -> list[str]:
 
 
 def write(results: Results, path: Path) -> None:
-    path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    """All at once: whoever is interrupted here keeps the file as it was."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    beside.replace(path)
 
 
 def read(path: Path) -> Results:

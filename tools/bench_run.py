@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import subprocess
 import tempfile
 import time
@@ -96,7 +97,9 @@ class Placement:
         return ALL_CPUS[0] if self.name == TWO and not serves else ALL_CPUS[-1]
 
     def used(self) -> list[int]:
-        return ALL_CPUS[-1:] if self.name == ONE else ALL_CPUS
+        if self.name == FREE:
+            return ALL_CPUS
+        return sorted({cpu for serves in (True, False) if (cpu := self.cpu(serves)) is not None})
 
     @property
     def ours_too(self) -> bool:
@@ -167,32 +170,40 @@ class Usage:
         return Usage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw, usage.ru_nivcsw)
 
 
+Probe = dict[tuple[int, int], float]  # by processor and piece of work: nanoseconds
+
+
 class Speed:
     """How fast the processors are, by the best that was seen since this program began."""
 
-    best: dict[tuple[int, int], float] = {}  # by processor and piece of work: nanoseconds
+    best: Probe = {}
 
     @classmethod
-    def slowness(cls, cpus: list[int]) -> float:
-        """By which share the slowest of these is slower than it can be, now; 0 if that is unknown."""
-        try:
-            probes = [
-                subprocess.Popen([str(BUILD / "bench-speed"), str(cpu)], stdout=subprocess.PIPE)
-                for cpu in cpus
-            ]
-            said = [probe.communicate(timeout=5)[0].split() for probe in probes]
-            times = {(cpu, work): float(ns) for cpu, words in zip(cpus, said) for work, ns in enumerate(words)}
-        except (OSError, ValueError, subprocess.TimeoutExpired):
-            return 0.0
-        for key, ns in times.items():
+    def probe(cls, cpus: list[int]) -> Probe:
+        """How fast they are now, one after the other: they would slow each other. Empty: unknown."""
+        found: Probe = {}
+        for cpu in cpus:
+            try:
+                command = [str(BUILD / "bench-speed"), str(cpu)]
+                done = subprocess.run(command, capture_output=True, timeout=5, check=True)
+                for work, ns in enumerate(done.stdout.split()):
+                    found[cpu, work] = float(ns)
+            except (OSError, ValueError, subprocess.SubprocessError):
+                continue
+        for key, ns in found.items():
             cls.best[key] = min(ns, cls.best.get(key, ns))
-        return max((ns / cls.best[key] - 1 for key, ns in times.items()), default=0.0)
+        return found
+
+    @classmethod
+    def slowness(cls, probe: Probe) -> float:
+        """By which share the slowest of these was slower than it can be, as is known by now."""
+        return max((ns / cls.best[key] - 1 for key, ns in probe.items()), default=0.0)
 
     @classmethod
     def await_best(cls, cpus: list[int], seconds: float) -> float:
         """Waits until they are as fast as they can be, at most so long; returns how long it was."""
         began = time.monotonic()
-        while cls.slowness(cpus) > SLOW_MAX and time.monotonic() - began < seconds:
+        while cls.slowness(cls.probe(cpus)) > SLOW_MAX and time.monotonic() - began < seconds:
             time.sleep(0.05)
         return time.monotonic() - began
 
@@ -203,8 +214,13 @@ class Disturbance:
 
     others: float = 0.0  # CPU time of other programs
     steal: float = 0.0  # CPU time that the hypervisor took
-    slow: float = 0.0  # by which the processors were slower than they can be
+    probes: tuple[Probe, ...] = ()  # the processors' speed before and after
     others_max: float = OTHERS_MAX
+
+    @property
+    def slow(self) -> float:
+        """By how much the processors were slower than they can be, before and after, on average."""
+        return sum(map(Speed.slowness, self.probes)) / max(1, len(self.probes))
 
     @property
     def score(self) -> float:
@@ -228,12 +244,12 @@ class Watch:
     """What the machine does during a run that is not the run."""
 
     placement: Placement
-    slow: float = 0.0
+    speed: Probe = field(default_factory=dict)
     before: dict[int, tuple[int, int]] = field(default_factory=dict)
     own: float = 0.0
 
     def __post_init__(self) -> None:
-        self.slow = Speed.slowness(self.placement.used())
+        self.speed = Speed.probe(self.placement.used())
         self.own = time.process_time()
         self.before = ticks()
 
@@ -251,7 +267,7 @@ class Watch:
         return Disturbance(
             max(0.0, busy - ours) / had,
             stolen / had,
-            (self.slow + Speed.slowness(used)) / 2,
+            (self.speed, Speed.probe(used)),
             max(OTHERS_MAX, OTHERS_TICKS / TICK / had),
         )
 
@@ -279,7 +295,9 @@ def address(transport: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def tool_server(placement: Placement, command: list[str]) -> Iterator[list[str]]:
-    """An independent tool's server, while the block runs; gives what its client's command begins with."""
+    """An independent tool's server, while the block runs; gives what its client begins with."""
+    if not shutil.which(command[0]):
+        raise Failed(f"{command[0]}: not installed")
     server_cpu, client_cpu = placement.cpu(True), placement.cpu(False)
     pins = [["taskset", "-c", str(cpu)] if cpu is not None else [] for cpu in (server_cpu, client_cpu)]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import replace
 from typing import Any
 
-from bench_kinds import Case, Outcome
-from bench_run import TWO, Failed, possible
+from bench_kinds import Case, Lost, Outcome
+from bench_run import PLACEMENTS, TWO, Failed, Speed, possible
 from bench_session import Session
 from bench_stats import find_highest
 from panels import Panel
@@ -18,6 +19,7 @@ PRECISION = 0.1
 RUN_SECONDS = 1.0  # what buffers hold, of the kernel and of both queues, is gone long before
 KEPT_UP = 0.95  # of the rate, by both ends: not merely queued
 ATTEMPTS = 3  # of a run that failed, or lost something while it was disturbed
+WAIT_SECONDS = 1.0  # for a quieter moment
 SEARCH_SECONDS = 30.0  # of one search, about
 
 
@@ -34,25 +36,29 @@ def holds(outcome: Outcome, rate: int) -> bool:
 
 
 def works(session: Session, panel: Panel, case: Case) -> bool:
-    """Whether nothing is lost in one run at that rate. A disturbed loss is no evidence."""
+    """Whether nothing is lost in one run at that rate.
+
+    What is lost in a disturbed run may be the disturbance's: it is tried again, in a quieter moment
+    if one comes; the third time it counts.
+    """
     count = max(200, round(case.rate * RUN_SECONDS))
-    reason = ""
-    for _ in range(ATTEMPTS):
-        session.progress(
-            f"lossless rate: {panel.name} {case.size} B {case.rate}/s", session.done, session.planned
-        )
+    used = PLACEMENTS[case.placement].used()
+    for attempt in range(ATTEMPTS):
+        session.progress(f"lossless rate: {case}: {panel.name}", session.done, session.planned)
+        if attempt:
+            Speed.await_best(used, WAIT_SECONDS)
         try:
             outcome = session.run(panel, case, count)
-        except (Failed, subprocess.TimeoutExpired, OSError) as error:
-            reason = str(error)
+        except Lost:
+            return False
+        except (Failed, subprocess.TimeoutExpired, OSError):
+            if attempt == ATTEMPTS - 1:
+                raise
             continue
-        reason = ""
         if holds(outcome, case.rate):
             return True
         if not outcome.disturbed:
             return False
-    if reason:
-        raise Failed(reason)
     return False
 
 
@@ -63,17 +69,20 @@ def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]
         for panel in panels:
             case = Case("throughput", "tcp", possible(TWO), size)
             entry: dict[str, Any] = {"panel": panel.name, "size": size, "rate": None}
+            found.append(entry)
+            if time.monotonic() > session.deadline:
+                entry["failed"] = "no time was left"
+                continue
             try:
                 entry["rate"] = find_highest(
-                    lambda rate, panel=panel, case=case: works(session, panel, replace(case, rate=round(rate))),
+                    lambda rate, who=panel, case=case: works(session, who, replace(case, rate=round(rate))),
                     START,
                     low=LOW,
                     high=HIGH,
                     precision=PRECISION,
                 )
                 entry["at_least"] = entry["rate"] >= HIGH
-            except Failed as error:
+            except (Failed, subprocess.TimeoutExpired, OSError) as error:
                 entry["failed"] = str(error)
-            found.append(entry)
             session.done += SEARCH_SECONDS
     return found

@@ -27,12 +27,15 @@ LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will d
 SHORTER = 10  # times, at least, that a run is longer than the short one: their difference counts
 MEMORY_MAX = 512 << 20  # bytes that a queue as long as the run may hold, at 100 a message and its body
 PACED_SECONDS = 1.2  # of a run in an open loop, so that there are some thousand round trips
+ROUNDS = 5  # runs that count, of each competitor
 ROUNDS_MIN = 2  # however late it is
 EXTRA_ROUNDS = 10  # for runs that were disturbed, at most
 PATIENCE = 1.0  # seconds to wait for a quiet moment before a run, at most
+FAILURES_MAX = 4  # after so many and no run at all, there is no other attempt
+SLOW_FAILURE = 5.0  # seconds: who hangs is not tried again at once
 TOOL_SECONDS = 1.4  # an independent tool's run
 BEHIND = 0.1  # of the plan: so far behind it, rounds are left out
-RUN_OVERHEAD = {"latency": 0.12, "connections": 0.2, "throughput": 0.45, "fanout": 0.4}  # seconds
+RUN_OVERHEAD = {"latency": 0.09, "connections": 0.15, "throughput": 0.37, "fanout": 0.4}  # seconds
 PEER_OVERHEAD = {"connections": 0.00015, "fanout": 0.01}  # seconds for each, more
 
 
@@ -88,10 +91,13 @@ class Cell:
     competitor: Panel
     kind: str  # panel, floor or tool
     count: int = 0
-    wanted: int = 5  # runs that count
+    wanted: int = ROUNDS  # runs that count
     runs: list[Outcome | None] = field(default_factory=list)  # None: the run failed
     short: Outcome | None = None  # the first, thrown away but for what starting costs
     failures: list[str] = field(default_factory=list)  # why, of each attempt that failed
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.competitor.name}"
 
     @property
     def counting(self) -> list[Outcome]:
@@ -145,10 +151,9 @@ def add_costs(outcome: Outcome, short: Outcome) -> None:
 class Session:
     """Runs groups of cells within a time, and tells how far it is."""
 
-    rounds: int
     seconds: float  # that a run should take
     deadline: float  # time.monotonic() at which all should be over
-    progress: Callable[[str, float, float], None]  # what, seconds planned and done, seconds planned
+    progress: Callable[[str, float, float], None]  # what, seconds done, seconds planned
     run: Callable[[Panel, Case, int], Outcome] = run_case
     patience: float = 0.0  # of the time planned, to wait for quiet moments
     patience_left: float = 0.0
@@ -160,11 +165,11 @@ class Session:
         """Seconds that a cell should take."""
         case = cell.case
         if cell.kind == "tool":
-            return (self.rounds + 1) * TOOL_SECONDS
+            return (ROUNDS + 1) * TOOL_SECONDS
         each = RUN_OVERHEAD[case.bench] + PEER_OVERHEAD.get(case.bench, 0.0) * case.peers
         each += 0.3 if case.bench == "connections" and case.peers else 0
         seconds = PACED_SECONDS if case.rate else self.seconds
-        return (self.rounds + 1) * each + self.rounds * seconds
+        return (ROUNDS + 1) * each + ROUNDS * seconds
 
     @property
     def slack(self) -> float:
@@ -174,7 +179,7 @@ class Session:
     def cells_for(self, case: Case, competitors: list[tuple[Panel, str]]) -> list[Cell]:
         """Every competitor in this case that is there to take part."""
         return [
-            Cell(case, competitor, kind, wanted=self.rounds)
+            Cell(case, competitor, kind)
             for competitor, kind in competitors
             if kind == "tool" or competitor.built
         ]
@@ -183,18 +188,19 @@ class Session:
         """Runs these, whose figures are to be compared, in turns; returns them."""
         planned = sum(self.plan(cell) for cell in cells)
         begun, end = self.done, self.done + planned
-        step = planned / max(1, len(cells) * (self.rounds + 1))
+        step = planned / max(1, len(cells) * (ROUNDS + 1))
         # What is left over is shared among the groups, as their plans are.
         share = planned / max(planned, self.planned - begun)
         spare = max(0.0, self.slack) * share
         late = time.monotonic() + planned + spare
         self.patience_left = self.patience * planned
+        self.cells += cells
         for cell in cells:
             self.tell(cell)
             self.calibrate(cell)
             self.done += step
         able = [cell for cell in cells if cell.count]
-        for number in range(self.rounds):
+        for number in range(ROUNDS):
             # Far behind the plan, there are fewer rounds: the table says so.
             if number >= ROUNDS_MIN and self.slack < -BEHIND * self.planned:
                 break
@@ -205,11 +211,12 @@ class Session:
                 break
             self.round(able, 0.0)
         self.done = end
-        self.cells += cells
         return cells
 
     def round(self, cells: list[Cell], step: float) -> None:
         for cell in random.sample(cells, len(cells)):
+            if len(cell.failures) >= FAILURES_MAX and not cell.counting:
+                continue
             self.tell(cell)
             if self.patience_left > 0:
                 used = PLACEMENTS[cell.case.placement].used()
@@ -221,14 +228,17 @@ class Session:
             self.done += step
 
     def tell(self, cell: Cell) -> None:
-        self.progress(title(cell), self.done, self.planned)
+        self.progress(str(cell), self.done, self.planned)
 
     def once(self, cell: Cell, count: int) -> Outcome | None:
         for _ in range(2):  # a port may have been taken meanwhile
+            began = time.monotonic()
             try:
                 return self.run(cell.competitor, cell.case, count)
             except (Failed, subprocess.TimeoutExpired, OSError) as error:
                 cell.failures.append(str(error))
+            if time.monotonic() - began > SLOW_FAILURE:
+                break
         return None
 
     def calibrate(self, cell: Cell) -> None:
@@ -248,16 +258,6 @@ class Session:
             outcome = self.once(cell, more)
             want = round(more * self.seconds / duration(outcome, more)) if outcome else more
         cell.count = max(SHORTER * few, min(want, limit(case)))
-
-
-def title(cell: Cell) -> str:
-    """What runs, in few words."""
-    case = cell.case
-    words = [case.bench, case.transport, f"{case.size} B", case.placement]
-    words += [f"{case.peers} peers"] if case.bench in ("fanout", "connections") else []
-    words += [f"{case.rate}/s"] if case.rate else []
-    words += [f"-q {case.queue}"] if case.publishes and case.queue >= 0 else []
-    return f"{' '.join(words)}: {cell.competitor.name}"
 
 
 def duration(outcome: Outcome, count: int) -> float:
@@ -281,11 +281,16 @@ def limit(case: Case) -> int:
 def ratio_of(above: Cell, below: Cell, name: str) -> Interval | None:
     """How many times the one's figure is the other's, between runs of like conditions.
 
-    Of two that took turns undisturbed, those are the runs of the same round; where some were
-    disturbed, the least disturbed run of the one stands beside the least disturbed of the other.
+    Those are the two of a round in which both were undisturbed; where there are not enough such
+    rounds, the least disturbed run of the one and the least disturbed of the other, and so on.
     """
-    ones, others = above.values(name), below.values(name)
-    return ratio(ones, others) if ones and any(others) else None
+    both = [(one, other) for one, other in zip(above.runs, below.runs) if one and other]
+    pairs = [pair for pair in both if not any(run.disturbed for run in pair)][: above.wanted]
+    if len(pairs) < above.wanted:
+        pairs = list(zip(above.counting, below.counting))
+    values = [(one.metrics.get(name), other.metrics.get(name)) for one, other in pairs]
+    values = [(one, other) for one, other in values if one is not None and other]
+    return ratio([one for one, _ in values], [other for _, other in values]) if values else None
 
 
 def find_cell(cells: list[Cell], competitor: str, **wanted: Any) -> Cell | None:

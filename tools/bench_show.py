@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench_goals import Goal
+from bench_kinds import Case
 from bench_results import RATIO_METRICS, ratio_targets
 from bench_session import Cell, ratio_of
 from bench_stats import Interval, equal_groups
@@ -222,7 +223,7 @@ def show_goals(console: Console, goals: list[Goal]) -> None:
         colour = {True: "green", False: "red", None: "yellow"}[goal.met]
         table.add_row(
             goal.what,
-            f"{sign} {goal.bound:g}{goal.unit}",
+            f"{sign} {goal.bound:.3g}{goal.unit}",
             f"{value.median:.2f}{goal.unit}" if value else "-",
             f"{value.low:.2f}..{value.high:.2f}" if value and value.n > 1 else "",
             f"[{colour}]{goal.verdict()}[/]",
@@ -239,11 +240,8 @@ def show_changes(console: Console, changes: list[dict[str, Any]], differences: l
     colours = {"better": "green", "worse": "red", "equal": "dim"}
     for change in changes:
         cell = change["cell"]
-        words = [cell["bench"], cell["transport"], f"{cell['size']} B", cell["placement"]]
-        words += [f"{cell['peers']} peers"] if cell["bench"] in ("fanout", "connections") else []
-        words += [f"{cell['rate']}/s"] if cell["rate"] else []
-        words += [f"-q {cell['queue']}"] if cell["bench"] in ("throughput", "fanout") else []
-        what = f"{' '.join(words)} {cell['competitor']} {change['metric']}"
+        case = Case(**{field.name: cell[field.name] for field in fields(Case)})
+        what = f"{case}: {cell['competitor']} {change['metric']}"
         colour = colours[change["verdict"]]
         before, now = number(change["before"]), number(change["after"])
         table.add_row(what, before, now, f"{change['change']:+.1%}", f"[{colour}]{change['verdict']}[/]")

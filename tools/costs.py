@@ -220,8 +220,8 @@ def trace(panel: Panel, costs: Costs) -> None:
         return round((sum(many[role].values()) - sum(few[role].values())) / REQUESTS, 1)
 
     costs.calls_server, costs.calls_client = per_request("rep"), per_request("req")
-    for name, calls in many["rep"].items():
-        each = round((calls - few["rep"].get(name, 0)) / REQUESTS, 1)
+    for name, number in many["rep"].items():
+        each = round((number - few["rep"].get(name, 0)) / REQUESTS, 1)
         if each > 0:
             costs.calls_by_name[name] = each
 

@@ -11,9 +11,7 @@ def counting(table: Path) -> tuple[str, ...]:
 
 
 def calls(table: Path) -> dict[str, int]:
-    """What was counted, by name; empty if the program was not traced."""
-    try:
-        rows = [line.split() for line in table.read_text().splitlines()]
-    except FileNotFoundError:
-        return {}
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit() and row[0] != "total"}
+    """What was counted, by name."""
+    rows = [line.split() for line in table.read_text().splitlines()]
+    rows = [row for row in rows if len(row) == 2 and row[1].isdigit() and row[0] != "total"]
+    return {name: int(number) for name, number in rows}
