@@ -83,7 +83,7 @@ check_bytes(struct check *check, const unsigned char *data, size_t len)
 static void
 serve(struct subscriber *subscriber, uint64_t *seed)
 {
-    struct filter filter = {.wants = wants, .owner = subscriber};
+    struct filter filter = {.wants = subscriber->modulus > 1 ? wants : NULL, .owner = subscriber};
     struct iovec iov[PIECES];
     uint64_t next = subscriber->cursor;
     int iov_max = (int)(1 + random_below(seed, PIECES));

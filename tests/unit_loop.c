@@ -86,6 +86,13 @@ poke(int i)
 }
 
 static void
+drain(int i)
+{
+    char byte;
+    assert_int_equal(read(ends[i].source.fd, &byte, 1), 1);
+}
+
+static void
 test_nothing_ready(void **state)
 {
     (void)state;
@@ -216,6 +223,36 @@ test_a_deadline_before_the_timer(void **state)
     assert_int_equal(due_calls, 1);
 }
 
+/* Times far away share one alarm, which goes off too early for the later ones. */
+static void
+test_deadlines_far_away(void **state)
+{
+    (void)state;
+    int64_t start = clock_now();
+    int64_t near = start + 220 * (int64_t)CLOCK_MS;
+    int64_t far = start + 500 * (int64_t)CLOCK_MS;
+    poke(0);
+    assert_int_equal(loop_turn(&loop, near), 0); /* sets the alarm, and returns at once */
+    assert_true(clock_now() < near);
+    drain(0);
+    int turns = 0;
+    while (loop_turn(&loop, far) == 0)
+        turns++;
+    assert_int_equal(errno, ETIMEDOUT);
+    assert_true(clock_now() >= far && clock_now() < far + CLOCK_S);
+    assert_in_range(turns, 1, 3); /* it does not spin */
+    assert_int_equal(ends[0].calls, 1);
+    /* It can be set again, for an earlier time, too. */
+    far = clock_deadline(LONG_MS);
+    poke(1);
+    assert_int_equal(loop_turn(&loop, far), 0);
+    drain(1);
+    loop_timer(&loop, clock_deadline(250), on_due, &due_calls);
+    while (due_calls == 0)
+        assert_int_equal(loop_turn(&loop, far), 0);
+    assert_true(clock_now() < far);
+}
+
 static void
 on_alarm(int number)
 {
@@ -259,6 +296,7 @@ main(void)
         LOOP_TEST(test_the_timer_comes_once),
         LOOP_TEST(test_a_timer_that_is_due_already),
         LOOP_TEST(test_a_deadline_before_the_timer),
+        LOOP_TEST(test_deadlines_far_away),
         LOOP_TEST(test_a_signal_ends_the_wait),
         cmocka_unit_test(test_closing_what_was_refused),
     };

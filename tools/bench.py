@@ -29,7 +29,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -162,12 +162,15 @@ def competitors(case: Case, panels: list[Panel], quick: bool) -> list[tuple[Pane
     return chosen + [(tool, "tool") for tool in tools_for(case, quick)]
 
 
-def costed(panels: list[Panel], quick: bool) -> list[Panel]:
-    """Whose system calls and bytes are counted."""
-    chosen: list[Panel] = []
+def costed(panels: list[Panel], quick: bool) -> dict[Panel, list[str]]:
+    """Whose system calls and bytes are counted, and in which patterns."""
+    chosen: dict[Panel, list[str]] = {}
     for panel in panels:
-        own = [] if quick else floors_of(panel.name, "latency")[:1]
-        chosen += [panel, *(floor for floor in own if floor.built)]
+        chosen[panel] = ["reqrep"] if quick else ["reqrep", "pubsub"]
+        for bench, pattern in (("latency", "reqrep"), ("throughput", "pubsub")) if not quick else ():
+            for floor in floors_of(panel.name, bench)[:1]:
+                if floor.built:
+                    chosen.setdefault(replace(floor, heading=""), []).append(pattern)
     return chosen
 
 
@@ -239,10 +242,9 @@ def run_benches(console: Console, recorder: Recorder, bar: Bar, benches: list[st
     quick = results["quick"]
     groups = [session.cells_for(case, competitors(case, panels, quick)) for case in cases(benches, quick)]
     lossless = "throughput" in benches and not quick
-    patterns = ["reqrep"] if quick else ["reqrep", "pubsub"]
     counted = costed(panels, quick)
     session.planned = sum(session.plan(cell) for group in groups for cell in group)
-    session.planned += len(counted) * len(patterns) * COSTS_SECONDS
+    session.planned += sum(map(len, counted.values())) * COSTS_SECONDS
     session.planned += bench_search.plan(len(panels)) if lossless else 0
     results["options"] = read_options(panels)
     bench_show.show_options(console, results["options"])
@@ -257,12 +259,12 @@ def run_benches(console: Console, recorder: Recorder, bar: Bar, benches: list[st
         bench_show.show_lossless(console, results["lossless"], panels)
         recorder.write()
     results["costs"] = {}
-    for one in counted:
+    for one, patterns in counted.items():
         bar(f"system calls and bytes: {one.name}", session.done, session.planned)
         results["costs"][one.name] = bench_costs.costs_of(one, patterns)
         session.done += len(patterns) * COSTS_SECONDS
     bar.clear()
-    bench_show.show_costs(console, results["costs"], counted)
+    bench_show.show_costs(console, results["costs"], list(counted))
 
 
 def draw_charts(console: Console, session: Session, folder: Path) -> None:

@@ -34,7 +34,7 @@ ROLES = {"reqrep": ("rep", "req"), "pubsub": ("pub", "sub")}
 def arguments_of(panel: Panel, role: str, url: str, count: int) -> list[str]:
     """What that role is told, for so many messages."""
     size = sized(panel, Case("latency", size=SIZE), "pub" if role in ("pub", "sub") else "rep")
-    arguments = ["--quiet", "-u", url]
+    arguments = ["--quiet", "-u", url, "-q", "1000"]
     if role != "rep":
         arguments += ["-n", str(count)]
     if role == "pub":
@@ -59,7 +59,7 @@ def traced(panel: Panel, roles: tuple[str, str], count: int) -> dict[str, dict[s
         for role in roles:
             arguments = arguments_of(panel, role, url, count)
             programs.append(stage.start(panel, role, role, *arguments, under=counting(tables[role])))
-            stage.need_ready(programs[-1])
+            stage.need_ready(programs[0])
         stage.wait_ended(programs[1:], WAIT_SECONDS)
         stop_traced(stage, programs)
         if any(program.running for program in programs):

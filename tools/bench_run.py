@@ -26,7 +26,7 @@ from processes import Program, Stage, dying, free_port
 
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
 QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
-QUIET_TICKS = 1  # ... of CPU, all together; NNG's look for their publisher again all the time
+QUIET_SHARE = 0.25  # ... this share of it, each: some look for their publisher again
 TICK = os.sysconf("SC_CLK_TCK")
 SAMPLE_SECONDS = 0.05  # between two looks at a few programs' memory
 SAMPLED_MAX = 4
@@ -321,18 +321,17 @@ def summary_of(program: Program) -> dict[str, Any]:
     return program.summary
 
 
-def cpu_ticks(program: Program) -> int:
-    """Ticks of CPU that a running process has used, in all its threads."""
+def activity(program: Program) -> int:
+    """Nanoseconds that a process's first thread, the one that receives, has run or waited to run."""
     try:
-        text = Path(f"/proc/{program.process.pid}/stat").read_text()
+        words = Path(f"/proc/{program.process.pid}/schedstat").read_text().split()
     except OSError:
-        return 0
-    user, system = text.rpartition(")")[2].split()[11:13]
-    return int(user) + int(system)
+        return time.monotonic_ns()  # not known: as if it were busy
+    return int(words[0]) + int(words[1])
 
 
 def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> None:
-    """Waits until these have ended, or do nothing any more: what has not come by then is lost."""
+    """Waits until these have ended, or receive no more: what has not come by then is lost."""
     deadline = time.monotonic() + seconds
     before: dict[Program, int] = {}
     quiet = 0
@@ -340,8 +339,8 @@ def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> None:
         running = [program for program in programs if program.running]
         if not running:
             return
-        now = {program: cpu_ticks(program) for program in running}
-        used = sum(now[program] - before.get(program, 0) for program in running)
-        quiet = quiet + 1 if before and used <= QUIET_TICKS else 0
+        now = {program: activity(program) for program in running}
+        busiest = max(now[program] - before.get(program, 0) for program in running)
+        quiet = quiet + 1 if before and busiest < QUIET_SHARE * QUIET_SECONDS * 1e9 else 0
         before = now
         stage.wait(lambda: not any(p.running for p in running), QUIET_SECONDS)

@@ -104,6 +104,11 @@ COLUMNS = {
 }
 
 
+def times(value: float) -> str:
+    """A ratio."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
 def ratios(cell: Cell, group: list[Cell], wide: bool) -> list[str]:
     """To its own floor and to raw; a floor has no floor."""
     targets = ratio_targets(cell)
@@ -114,9 +119,9 @@ def ratios(cell: Cell, group: list[Cell], wide: bool) -> list[str]:
         if other and other is not cell:
             value = ratio_of(cell, other, RATIO_METRICS[cell.case.bench])
         if wide:
-            shown.append(with_interval(value, lambda v: f"{v:.2f}"))
+            shown.append(with_interval(value, times))
         else:
-            shown.append(f"{value.median:.2f}" if value else "-")
+            shown.append(times(value.median) if value else "-")
     return shown
 
 
@@ -124,7 +129,7 @@ def title_of(cell: Cell) -> str:
     case = cell.case
     words = [case.bench, case.transport, f"{case.size} B bodies", case.placement]
     if case.bench == "fanout":
-        words.append(f"{case.peers} subscribers")
+        words.append(f"{case.peers} subscriber{'s' if case.peers > 1 else ''}")
     if case.bench == "connections":
         words.append(f"{case.peers} idle clients")
     if case.publishes:
@@ -189,8 +194,9 @@ def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]
         row = [f"{calls[role]['all']:.1f}" if role in calls else "-" for role in ("req", "rep", "pub", "sub")]
         for roles, way in (("reqrep", "to_server"), ("reqrep", "from_server"), ("pubsub", "from_server")):
             row.append(f"{wire[roles][way]:.0f}" if roles in wire else "-")
-        name = f"  {one.name} ({one.heading})" if one.folder == "bench" else one.heading
-        table.add_row(f"[{one.colour}]{name}[/]", *row)
+        name = one.heading or f"  {one.name}"
+        style = one.colour if one.heading else f"dim {one.colour}"
+        table.add_row(f"[{style}]{name}[/]", *row)
         failed += cost["failed"]
     console.print(table)
     console.print(
