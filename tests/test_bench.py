@@ -380,6 +380,17 @@ def test_a_chart_does_not_mix_queues(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chart.lines[0].points == [(64, 1064), (4096, 5096)]
 
 
+def test_each_floors_costs_are_counted_in_its_own_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    import bench
+
+    monkeypatch.setattr(Floor, "built", True)
+    counted = {one.name: patterns for one, patterns in bench.costed(read_panels(), False).items()}
+    assert counted["floor-epoll"] == ["reqrep"] and counted["floor-batch"] == ["pubsub"]
+    assert counted["zmq"] == counted["floor-zmq"] == ["reqrep", "pubsub"]
+    assert all(patterns == ["reqrep"] for patterns in bench.costed(read_panels(), True).values())
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(0, "0"), (0.05, "0.050"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123"), (12345, "12.3k"), (2.5e6, "2.50M")],

@@ -14,7 +14,7 @@ was disturbed, by other programs or guests. bench/METHOD.md says how, and why so
   PANEL...       these panels only; none: all that are built
   --quick        in two minutes: 64 B, short runs, 64 subscribers; else forty
   --goals        runs what the goals need, prints each ratio against its bound;
-                 exit status 1 if one is missed; ten minutes
+                 exit status 1 if one is missed; nine runs, ten minutes
   --json FILE    writes all figures, each run's too (bench/results.schema.json)
   --compare FILE tells what has changed since the run that FILE was written by
   --svg FOLDER   where the charts go (default: build/bench)
@@ -41,6 +41,7 @@ import bench_costs
 import bench_results
 import bench_search
 import bench_show
+from bench_goals import RUNS as GOAL_ROUNDS
 from bench_goals import Goal, run_goals
 from bench_kinds import Case
 from bench_machine import build_type, library_options, machine, options_in_force, versions
@@ -71,10 +72,11 @@ class Depth:
     total: float  # seconds that all may take
     run: float  # seconds of a run
     patience: float  # of the time planned, to wait for quiet moments
+    rounds: int = ROUNDS  # runs that count
 
 
 QUICK = Depth(True, 108.0, 0.1, 0.05)
-GOALS = Depth(False, 600.0, 0.15, 0.5)
+GOALS = Depth(False, 600.0, 0.15, 0.5, GOAL_ROUNDS)
 FULL = Depth(False, 2300.0, 0.15, 0.2)
 
 
@@ -170,7 +172,7 @@ def costed(panels: list[Panel], quick: bool) -> dict[Panel, list[str]]:
         for bench, pattern in (("latency", "reqrep"), ("throughput", "pubsub")) if not quick else ():
             for floor in floors_of(panel.name, bench)[:1]:
                 if floor.built:
-                    chosen.setdefault(replace(floor, heading=""), []).append(pattern)
+                    chosen.setdefault(replace(floor, heading="", label=""), []).append(pattern)
     return chosen
 
 
@@ -220,9 +222,9 @@ class Recorder:
             "build": build_type(),
             "versions": versions(panels),
             "method": {
-                "rounds": ROUNDS,
+                "rounds": depth.rounds,
                 "run_seconds": session.seconds,
-                "coverage": interval([float(i) for i in range(ROUNDS)]).coverage,
+                "coverage": interval([float(i) for i in range(depth.rounds)]).coverage,
                 "placements": "one core: both sides on the last processor; two cores: server or publisher "
                 "on the last, the others on the first; free: the kernel's choice",
             },

@@ -81,13 +81,13 @@ def draw(chart: Chart, terminal: str, output: str = "") -> str:
 
 
 def terminal_chart(chart: Chart, width: int, coloured: bool) -> str:
-    return draw(chart, f"dumb size {min(width, 100)},26 {'ansi' if coloured else 'mono'}")
+    return draw(chart, f"dumb size {min(width, 100)},26 {'ansi' if coloured else 'mono'} noenhanced")
 
 
 def svg_chart(chart: Chart, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{chart.name}.svg"
-    draw(chart, "svg size 900,520 dynamic background rgb 'white' font 'sans,13'", str(path))
+    draw(chart, "svg size 900,520 dynamic noenhanced background rgb 'white' font 'sans,13'", str(path))
     return path
 
 

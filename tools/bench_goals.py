@@ -18,6 +18,7 @@ LIBRARIES = ("zmq", "nanomsg", "nng")
 LIBRARY_SIZES = (GOAL_SIZE, 1024, 65536)
 IDLE = 5000  # clients
 CODEC_RUNS = 5
+RUNS = 9  # that count: a verdict hangs on them
 
 
 @dataclass
@@ -50,7 +51,9 @@ class Task:
 
 
 def cells_of(case: Case, *competitors: Panel) -> list[Cell]:
-    return [Cell(case, one, "floor" if one.folder == "bench" else "panel") for one in competitors]
+    return [
+        Cell(case, one, "floor" if one.folder == "bench" else "panel", wanted=RUNS) for one in competitors
+    ]
 
 
 def notes_of(cells: list[Cell]) -> str:
@@ -122,7 +125,7 @@ def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
         round_trips("ipc"),
         Task(cells_of(Case("throughput", "tcp", two, GOAL_SIZE, -1), raw, batch, push), publishing),
         Task(cells_of(Case("throughput", "tcp", two, 65536, -1), raw, batch), large),
-        Task([Cell(Case("connections", peers=n), raw, "panel") for n in (0, IDLE)], idle),
+        Task([cell for n in (0, IDLE) for cell in cells_of(Case("connections", peers=n), raw)], idle),
     ]
     if zmq:
         tasks.append(Task(cells_of(Case("fanout", "tcp", FREE, GOAL_SIZE, -1, peers=64), raw, zmq), fanout))

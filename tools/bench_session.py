@@ -24,6 +24,7 @@ from panels import Panel
 COUNT_MAX = {"latency": 200_000, "connections": 100_000, "throughput": 4_000_000, "fanout": 20_000_000}
 COUNT_MIN = {"latency": 100, "connections": 100, "throughput": 2000, "fanout": 2000}  # of a short run
 LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will do
+READ_AT_ONCE = 512 << 10  # bytes: more than the bare receiver reads
 SHORTER = 10  # times, at least, that a run is longer than the short one: their difference counts
 MEMORY_MAX = 512 << 20  # bytes that a queue as long as the run may hold, at 100 a message and its body
 PACED_SECONDS = 1.2  # of a run in an open loop, so that there are some thousand round trips
@@ -165,11 +166,11 @@ class Session:
         """Seconds that a cell should take."""
         case = cell.case
         if cell.kind == "tool":
-            return (ROUNDS + 1) * TOOL_SECONDS
+            return (cell.wanted + 1) * TOOL_SECONDS
         each = RUN_OVERHEAD[case.bench] + PEER_OVERHEAD.get(case.bench, 0.0) * case.peers
         each += 0.3 if case.bench == "connections" and case.peers else 0
         seconds = PACED_SECONDS if case.rate else self.seconds
-        return (ROUNDS + 1) * each + ROUNDS * seconds
+        return (cell.wanted + 1) * each + cell.wanted * seconds
 
     @property
     def slack(self) -> float:
@@ -188,7 +189,8 @@ class Session:
         """Runs these, whose figures are to be compared, in turns; returns them."""
         planned = sum(self.plan(cell) for cell in cells)
         begun, end = self.done, self.done + planned
-        step = planned / max(1, len(cells) * (ROUNDS + 1))
+        rounds = max((cell.wanted for cell in cells), default=ROUNDS)
+        step = planned / max(1, len(cells) * (rounds + 1))
         # What is left over is shared among the groups, as their plans are.
         share = planned / max(planned, self.planned - begun)
         spare = max(0.0, self.slack) * share
@@ -200,7 +202,7 @@ class Session:
             self.calibrate(cell)
             self.done += step
         able = [cell for cell in cells if cell.count]
-        for number in range(ROUNDS):
+        for number in range(rounds):
             # Far behind the plan, there are fewer rounds: the table says so.
             if number >= ROUNDS_MIN and self.slack < -BEHIND * self.planned:
                 break
@@ -247,6 +249,8 @@ class Session:
         few = COUNT_MIN[case.bench] if case.size < LARGE else LARGE_MIN
         if case.bench == "fanout":
             few = max(100, few // case.peers)
+        if case.publishes and isinstance(cell.competitor, Floor) and cell.competitor.framed:
+            few = max(few, READ_AT_ONCE // case.size)  # what comes in one read has no duration
         cell.short = self.once(cell, few)
         if cell.short is None:
             return
