@@ -61,9 +61,17 @@ def wrong_with(results: dict[str, Any], panels: list[Panel]) -> list[str]:
     found = []
     names = [panel.name for panel in panels]
     for expected in EXPECTED:
-        who = [c["competitor"] for c in results["cells"] if (c["bench"], c["transport"], c["peers"]) == expected]
+        who = [
+            c["competitor"]
+            for c in results["cells"]
+            if (c["bench"], c["transport"], c["peers"]) == expected
+        ]
         floored = expected[0] not in ("fanout", "connections")
-        missing = [name for name in names if name not in who or (floored and FLOORS.get(name, name) not in who)]
+        missing = [
+            name
+            for name in names
+            if name not in who or (floored and FLOORS.get(name, name) not in who)
+        ]
         found += [f"{expected}: {name} or its floor was not measured" for name in missing]
     for cell in results["cells"]:
         who = f"{cell['bench']} {cell['transport']} {cell['competitor']}"

@@ -72,7 +72,9 @@ def session(run: object) -> Session:
     return ready
 
 
-def test_competitors_take_turns_and_a_first_run_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_competitors_take_turns_and_a_first_run_is_thrown_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     order: list[tuple[str, int]] = []
 
     def run(panel: Panel, case: Case, count: int) -> Outcome:
@@ -92,14 +94,20 @@ def test_competitors_take_turns_and_a_first_run_is_thrown_away(monkeypatch: pyte
 
 def test_costs_are_a_difference_of_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
-    (cell,) = run_group(session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")])
+    (cell,) = run_group(
+        session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")]
+    )
     figure = cell.figure("client_cpu_us")
-    assert figure and figure.median == pytest.approx(4.0)  # without the millisecond that starting costs
+    assert figure and figure.median == pytest.approx(
+        4.0
+    )  # without the millisecond that starting costs
     figure = cell.figure("server_switches")
     assert figure and figure.median == pytest.approx(2.0)
 
 
-def test_disturbed_runs_are_made_up_for_and_the_least_disturbed_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disturbed_runs_are_made_up_for_and_the_least_disturbed_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(Panel, "built", True)
     calls = {"fast": 0, "slow": 0}
 
@@ -117,7 +125,9 @@ def test_disturbed_runs_are_made_up_for_and_the_least_disturbed_count(monkeypatc
 
 def test_undisturbed_runs_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
-    (cell,) = run_group(session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")])
+    (cell,) = run_group(
+        session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")]
+    )
     assert len(cell.runs) == 5
 
 
@@ -184,7 +194,9 @@ def test_sizes_are_those_of_the_same_bytes() -> None:
 
 def test_what_strace_counted_is_understood(tmp_path: Path) -> None:
     path = tmp_path / "table"
-    path.write_text("syscall          calls\n---------------- -----\nsendmsg           1000\nfutex 7\ntotal 1007\n")
+    path.write_text(
+        "syscall          calls\n---------------- -----\nsendmsg           1000\nfutex 7\ntotal 1007\n"
+    )
     assert calls(path) == {"sendmsg": 1000, "futex": 7}
 
 
@@ -198,7 +210,12 @@ sockperf: ---> percentile 50.000 =   13.449
 sockperf: ---> <MIN> observation =   13.149
 """
     metrics = bench_kinds.parse_sockperf(text)
-    assert (metrics["min"], metrics["p50"], metrics["max"], metrics["mean"]) == (13.149, 13.449, 11942.655, 54.045)
+    assert (metrics["min"], metrics["p50"], metrics["max"], metrics["mean"]) == (
+        13.149,
+        13.449,
+        11942.655,
+        54.045,
+    )
     with pytest.raises(Failed):
         bench_kinds.parse_sockperf("no")
 
@@ -222,7 +239,9 @@ def test_what_is_delivered_counts_from_the_first_to_the_last_of_all() -> None:
     # One after the other: neither took longer than 0.25 s, both together half a second.
     metrics = bench_kinds.delivered(case, sent, [one(1000, 5.0, 5.25), one(500, 5.25, 5.5)])
     assert metrics["rate"] == pytest.approx(3000) and metrics["lost_share"] == 0.25
-    assert metrics["bytes_rate"] == pytest.approx(3000 * 64) and metrics["worst"] == pytest.approx(1000)
+    assert metrics["bytes_rate"] == pytest.approx(3000 * 64) and metrics["worst"] == pytest.approx(
+        1000
+    )
     alone = bench_kinds.delivered(case, sent, [one(1000, 5.0, 5.5)])
     assert alone["rate"] == pytest.approx(1998)
     with pytest.raises(Failed, match="more"):
@@ -309,7 +328,9 @@ def results(p50: float, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     }
 
 
-def test_results_follow_their_schema_and_survive_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_follow_their_schema_and_survive_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads((ROOT / "bench/results.schema.json").read_text())
     written = results(10.0, monkeypatch)
@@ -352,7 +373,9 @@ def test_a_file_that_is_no_earlier_run_is_refused(text: str, tmp_path: Path) -> 
 
 def test_charts_are_drawn_in_the_panels_colours(tmp_path: Path) -> None:
     line = bench_chart.Line("raw", "green", [(16, 10), (64, 12), (1024, 30)])
-    chart = bench_chart.Chart("name", "it's a title", "x", "y", [line, bench_chart.Line("none", "red", [])])
+    chart = bench_chart.Chart(
+        "name", "it's a title", "x", "y", [line, bench_chart.Line("none", "red", [])]
+    )
     text = bench_chart.script(chart, "svg", "out.svg")
     assert "#1b7837" in text and "it''s" in text
     if not bench_chart.terminal_chart(chart, 78, False):
@@ -362,8 +385,18 @@ def test_charts_are_drawn_in_the_panels_colours(tmp_path: Path) -> None:
 
 
 def test_what_was_not_the_same_in_two_runs_is_told() -> None:
-    before = {"machine": {"cpu": "A", "kernel": "6"}, "versions": {"zmq": "4.3.4"}, "build": "b", "quick": True}
-    after = {**before, "machine": {"cpu": "B", "kernel": "6"}, "versions": {"zmq": "4.3.5"}, "quick": False}
+    before = {
+        "machine": {"cpu": "A", "kernel": "6"},
+        "versions": {"zmq": "4.3.4"},
+        "build": "b",
+        "quick": True,
+    }
+    after = {
+        **before,
+        "machine": {"cpu": "B", "kernel": "6"},
+        "versions": {"zmq": "4.3.5"},
+        "quick": False,
+    }
     assert bench_results.differences(before, before) == []
     told = " ".join(bench_results.differences(before, after))
     assert "cpu: A, now B" in told and "zmq: 4.3.4, now 4.3.5" in told and "quick: True" in told
@@ -375,7 +408,9 @@ def test_a_chart_does_not_mix_queues(monkeypatch: pytest.MonkeyPatch) -> None:
     for size, queue in ((64, 1000), (4096, 1000), (4096, -1), (64, 0)):
         metrics = {"rate": float(size + queue)}
         run = Outcome(metrics, Disturbance(), {}, {})
-        done.cells.append(Cell(Case("throughput", size=size, queue=queue), RAW, "panel", runs=[run] * 5))
+        done.cells.append(
+            Cell(Case("throughput", size=size, queue=queue), RAW, "panel", runs=[run] * 5)
+        )
     (chart,) = bench_chart.charts(done.cells)
     assert chart.lines[0].points == [(64, 1064), (4096, 5096)]
 
@@ -393,7 +428,15 @@ def test_each_floors_costs_are_counted_in_its_own_patterns(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (0.05, "0.050"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123"), (12345, "12.3k"), (2.5e6, "2.50M")],
+    [
+        (0, "0"),
+        (0.05, "0.050"),
+        (1.234, "1.23"),
+        (12.34, "12.3"),
+        (123.4, "123"),
+        (12345, "12.3k"),
+        (2.5e6, "2.50M"),
+    ],
 )
 def test_three_digits_count(value: float, shown: str) -> None:
     assert bench_show.number(value) == shown
@@ -418,7 +461,9 @@ def test_a_table_fits_its_terminal(width: int, monkeypatch: pytest.MonkeyPatch) 
 def goal_cells(raw: list[float], bare: list[float], lost: float = 0.0) -> list[Cell]:
     cells = []
     for name, rates in (("raw", raw), ("bare", bare)):
-        runs = [Outcome({"rate": rate, "lost_share": lost}, Disturbance(), {}, {}) for rate in rates]
+        runs = [
+            Outcome({"rate": rate, "lost_share": lost}, Disturbance(), {}, {}) for rate in rates
+        ]
         cells.append(Cell(Case("throughput"), Panel(name, "", name, ""), "panel", runs=list(runs)))
     return cells
 
@@ -461,7 +506,9 @@ def test_all_goals_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
 
     goals = run_goals(session(run), read_panels())
     assert len(goals) == 8 + 18 + 1
-    ratios = [round(goal.value.median, 9) for goal in goals[:-1] if goal.value and goal.unit != " MB"]
+    ratios = [
+        round(goal.value.median, 9) for goal in goals[:-1] if goal.value and goal.unit != " MB"
+    ]
     assert ratios == [1.0] * 25
     if (BUILD / "bench-codec").exists():
         assert goals[-1].value and 1 < goals[-1].value.median < 10_000
@@ -471,7 +518,9 @@ def test_a_childs_usage_is_known() -> None:
     if not RAW.built:
         pytest.skip("raw is not built")
     with BenchStage(PLACEMENTS[FREE]) as stage:
-        program = stage.start(RAW, "rep", "server", "--quiet", "-u", f"tcp://127.0.0.1:{free_port()}")
+        program = stage.start(
+            RAW, "rep", "server", "--quiet", "-u", f"tcp://127.0.0.1:{free_port()}"
+        )
         stage.need_ready(program)
         stage.stop([program])
         used = Usage.of(program)
@@ -490,7 +539,9 @@ def test_an_open_loop_sees_a_pause_that_a_closed_one_omits() -> None:
             url = f"tcp://127.0.0.1:{free_port()}"
             server = stage.start(RAW, "rep", "server", "--quiet", "-u", url)
             stage.need_ready(server)
-            client = stage.start(RAW, "req", "client", "--quiet", "-u", url, "-s", "64", "-t", "5000", *rate)
+            client = stage.start(
+                RAW, "req", "client", "--quiet", "-u", url, "-s", "64", "-t", "5000", *rate
+            )
             stage.need_ready(client)
             stage.pause(0.3)
             server.signal(signal.SIGSTOP)
@@ -514,7 +565,9 @@ print("begins", flush=True)
 end = time.monotonic() + {seconds}
 while time.monotonic() < end: pass
 time.sleep(60)"""
-    process = subprocess.Popen(dying(["/usr/bin/python3", "-c", code]), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        dying(["/usr/bin/python3", "-c", code]), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout and process.stdout.readline() == b"begins\n"
     return process
 
@@ -569,7 +622,10 @@ def test_a_short_run_of_each_kind_is_sane(monkeypatch: pytest.MonkeyPatch) -> No
     if not RAW.built:
         pytest.skip("raw is not built")
     found = bench_kinds.run_case(RAW, Case("latency", "ipc", FREE), 500)
-    assert found.metrics["count"] == found.metrics["answered"] == 500 and 0 < found.metrics["min"] <= found.metrics["p50"] <= found.metrics["max"]
+    assert (
+        found.metrics["count"] == found.metrics["answered"] == 500
+        and 0 < found.metrics["min"] <= found.metrics["p50"] <= found.metrics["max"]
+    )
     monkeypatch.setattr(bench_kinds, "JOIN_MS", 1000)
     found = bench_kinds.run_case(RAW, Case("fanout", "tcp", FREE, queue=-1, peers=3), 2000)
     assert found.metrics["lost_share"] == 0 and found.metrics["received"] == 6000
@@ -585,7 +641,9 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
     path = tmp_path / "results.json"
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools/bench.py"), "--json", str(path)]
     command += ["--svg", str(tmp_path), "latency", "raw"]
-    with subprocess.Popen(dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as bench:
+    with subprocess.Popen(
+        dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as bench:
         assert bench.stdout
         for line in bench.stdout:  # until a first case is shown
             if b"16 B bodies" in line:
@@ -594,7 +652,11 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
         bench.communicate(timeout=20)
     assert bench.returncode == 130
     kept = bench_results.read(path)
-    assert kept["interrupted"] and kept["cells"][0]["size"] == 16 and kept["cells"][0]["metrics"]["p50"]
+    assert (
+        kept["interrupted"]
+        and kept["cells"][0]["size"] == 16
+        and kept["cells"][0]["metrics"]["p50"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -615,7 +677,11 @@ def test_wrong_usage_is_told_in_one_line(arguments: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     if not BUILD.exists():
         pytest.skip("nothing is built")
-    assert done.returncode == 2 and done.stderr.startswith("triptych: bench: ") and done.stderr.count("\n") == 1
+    assert (
+        done.returncode == 2
+        and done.stderr.startswith("triptych: bench: ")
+        and done.stderr.count("\n") == 1
+    )
 
 
 def test_find_cell_by_competitor_and_case(monkeypatch: pytest.MonkeyPatch) -> None:

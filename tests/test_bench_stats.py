@@ -36,7 +36,13 @@ def test_median_of_odd_and_even_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("n", "dropped", "coverage"),
-    [(5, 0, 0.9375), (6, 0, 0.96875), (9, 1, 0.9609375), (10, 1, 0.978515625), (20, 5, 0.9586105346679688)],
+    [
+        (5, 0, 0.9375),
+        (6, 0, 0.96875),
+        (9, 1, 0.9609375),
+        (10, 1, 0.978515625),
+        (20, 5, 0.9586105346679688),
+    ],
 )
 def test_coverage_is_binomial(n: int, dropped: int, coverage: float) -> None:
     assert coverage_of(n, dropped) == pytest.approx(coverage, abs=1e-12)
@@ -114,6 +120,9 @@ def test_one_lucky_run_does_not_count() -> None:
     def works(rate: float) -> bool:
         return rate <= capacity or source.random() < 0.1
 
-    found = [find_highest(works, 50_000, low=1000, high=4e6, precision=0.05, confirm=3) for _ in range(200)]
+    found = [
+        find_highest(works, 50_000, low=1000, high=4e6, precision=0.05, confirm=3)
+        for _ in range(200)
+    ]
     assert sum(rate > 1.1 * capacity for rate in found) < 10
     assert min(found) > capacity / 1.1

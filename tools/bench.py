@@ -118,14 +118,22 @@ def cases(benches: list[str], quick: bool) -> list[Case]:
     if "latency" in benches and quick:
         found += [Case("latency", "tcp"), Case("latency", "ipc")]
     elif "latency" in benches:
-        found += [Case("latency", transport, ONE, size) for transport in ("tcp", "ipc") for size in SIZES]
-        found += [Case("latency", transport, where) for transport in ("tcp", "ipc") for where in elsewhere]
+        found += [
+            Case("latency", transport, ONE, size) for transport in ("tcp", "ipc") for size in SIZES
+        ]
+        found += [
+            Case("latency", transport, where) for transport in ("tcp", "ipc") for where in elsewhere
+        ]
         found += [Case("latency", "tcp", ONE, rate=rate) for rate in RATES]
     if "throughput" in benches:
         sizes = (64,) if quick else PUBLISH_SIZES
         found += [Case("throughput", "tcp", two, size) for size in sizes]
         if not quick:
-            found += [Case("throughput", "tcp", two, size, queue) for queue in (-1, 0) for size in QUEUE_SIZES]
+            found += [
+                Case("throughput", "tcp", two, size, queue)
+                for queue in (-1, 0)
+                for size in QUEUE_SIZES
+            ]
     if "fanout" in benches:
         peers = (64,) if quick else PEERS
         found += [Case("fanout", "tcp", FREE, 64, -1, peers=n) for n in peers]
@@ -138,7 +146,8 @@ def floors_for(case: Case, panel: Panel, quick: bool) -> list[Panel]:
     """The floors that stand beside a panel: its own, and where there is time the others."""
     floors: list[Panel] = list(floors_of(panel.name, case.bench))
     if panel.name != "raw" and (
-        (case.bench == "fanout" and (quick or case.peers > FLOORED_PEERS)) or (case.bench == "connections" and quick)
+        (case.bench == "fanout" and (quick or case.peers > FLOORED_PEERS))
+        or (case.bench == "connections" and quick)
     ):
         return []
     if quick or case.bench in ("fanout", "connections") or case.rate or case.queue == 0:
@@ -169,7 +178,9 @@ def costed(panels: list[Panel], quick: bool) -> dict[Panel, list[str]]:
     chosen: dict[Panel, list[str]] = {}
     for panel in panels:
         chosen[panel] = ["reqrep"] if quick else ["reqrep", "pubsub"]
-        for bench, pattern in (("latency", "reqrep"), ("throughput", "pubsub")) if not quick else ():
+        for bench, pattern in (
+            (("latency", "reqrep"), ("throughput", "pubsub")) if not quick else ()
+        ):
             for floor in floors_of(panel.name, bench)[:1]:
                 if floor.built:
                     chosen.setdefault(replace(floor, heading="", label=""), []).append(pattern)
@@ -208,7 +219,9 @@ def head(console: Console, results: dict[str, Any]) -> None:
 class Recorder:
     """The results so far, and the file that they are kept in."""
 
-    def __init__(self, session: Session, panels: list[Panel], depth: Depth, path: Path | None) -> None:
+    def __init__(
+        self, session: Session, panels: list[Panel], depth: Depth, path: Path | None
+    ) -> None:
         self.session = session
         self.path = path
         self.began = time.monotonic()
@@ -239,10 +252,14 @@ class Recorder:
             bench_results.write(self.results, self.path)
 
 
-def run_benches(console: Console, recorder: Recorder, bar: Bar, benches: list[str], panels: list[Panel]) -> None:
+def run_benches(
+    console: Console, recorder: Recorder, bar: Bar, benches: list[str], panels: list[Panel]
+) -> None:
     session, results = recorder.session, recorder.results
     quick = results["quick"]
-    groups = [session.cells_for(case, competitors(case, panels, quick)) for case in cases(benches, quick)]
+    groups = [
+        session.cells_for(case, competitors(case, panels, quick)) for case in cases(benches, quick)
+    ]
     lossless = "throughput" in benches and not quick
     counted = costed(panels, quick)
     session.planned = sum(session.plan(cell) for group in groups for cell in group)
@@ -297,9 +314,15 @@ def read_command_line() -> argparse.Namespace:
     arguments.benches = [bench for bench in BENCHES if bench in words] or list(BENCHES)
     for name in arguments.names:
         if name not in known:
-            complain(2, f"bench: '{name}' is neither {', '.join(BENCHES)}, all, nor a panel ({' '.join(known)})")
+            complain(
+                2,
+                f"bench: '{name}' is neither {', '.join(BENCHES)}, all, nor a panel ({' '.join(known)})",
+            )
     if arguments.goals and (arguments.quick or len(arguments.names) < len(words)):
-        complain(2, "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick")
+        complain(
+            2,
+            "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick",
+        )
     return arguments
 
 
@@ -324,13 +347,18 @@ def main() -> int:
             complain(2, f"bench: --compare {error}")
     panels, left_out = choose_panels(arguments.names, "bench")
     if build_type() not in BUILDS:
-        complain(1, f"bench: built as {build_type()}; only {', '.join(BUILDS)} without sanitizers are measured")
+        complain(
+            1,
+            f"bench: built as {build_type()}; only {', '.join(BUILDS)} without sanitizers are measured",
+        )
     for panel in left_out:
         print(f"triptych: {panel.name} is left out: not built", file=sys.stderr)
     if arguments.json:
         try_writing(f"--json {arguments.json}", lambda: arguments.json.open("a").close())
     if not arguments.goals:
-        try_writing(f"--svg {arguments.svg}", lambda: arguments.svg.mkdir(parents=True, exist_ok=True))
+        try_writing(
+            f"--svg {arguments.svg}", lambda: arguments.svg.mkdir(parents=True, exist_ok=True)
+        )
 
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
@@ -357,7 +385,9 @@ def main() -> int:
         console.print(f"written: {arguments.json}")
     if earlier:
         changes = bench_results.compare(earlier, recorder.results)
-        bench_show.show_changes(console, changes, bench_results.differences(earlier, recorder.results))
+        bench_show.show_changes(
+            console, changes, bench_results.differences(earlier, recorder.results)
+        )
     failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.counting]
     for cell in failed:
         print(f"triptych: {cell}: {cell.failed}", file=sys.stderr)

@@ -53,12 +53,16 @@ def check_all_came(client: Program, count: int) -> None:
 def traced(panel: Panel, roles: tuple[str, str], count: int) -> dict[str, dict[str, int]]:
     """One run with both sides traced: system calls by role and name."""
     case = Case("latency", placement=FREE)
-    with tempfile.TemporaryDirectory(prefix="bench") as folder, stage_for(case) as stage, address("tcp") as url:
+    with tempfile.TemporaryDirectory(prefix="bench") as folder, stage_for(case) as stage, address(
+        "tcp"
+    ) as url:
         tables = {role: Path(folder) / role for role in roles}
         programs = []
         for role in roles:
             arguments = arguments_of(panel, role, url, count)
-            programs.append(stage.start(panel, role, role, *arguments, under=counting(tables[role])))
+            programs.append(
+                stage.start(panel, role, role, *arguments, under=counting(tables[role]))
+            )
             stage.need_ready(programs[0])
         stage.wait_ended(programs[1:], WAIT_SECONDS)
         stop_traced(stage, programs)
@@ -85,7 +89,10 @@ def system_calls(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, fl
     few, many = (traced(panel, roles, count) for count in (FEW, MANY))
     result = {}
     for role in roles:
-        names = {name: (number - few[role].get(name, 0)) / (MANY - FEW) for name, number in many[role].items()}
+        names = {
+            name: (number - few[role].get(name, 0)) / (MANY - FEW)
+            for name, number in many[role].items()
+        }
         names = {name: round(value, 2) for name, value in names.items() if value >= 0.01}
         result[role] = {"all": round(sum(names.values()), 2), **names}
     return result
@@ -104,7 +111,9 @@ def bytes_passed(panel: Panel, roles: tuple[str, str], count: int) -> tuple[int,
         )
         try:
             stage.pause(0.1)
-            client = stage.start(panel, roles[1], "client", *arguments_of(panel, roles[1], front, count))
+            client = stage.start(
+                panel, roles[1], "client", *arguments_of(panel, roles[1], front, count)
+            )
             stage.wait_ended([client], WAIT_SECONDS)
             stage.stop([client, server])
             check_all_came(client, count)

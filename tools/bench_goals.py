@@ -52,7 +52,8 @@ class Task:
 
 def cells_of(case: Case, *competitors: Panel) -> list[Cell]:
     return [
-        Cell(case, one, "floor" if one.folder == "bench" else "panel", wanted=RUNS) for one in competitors
+        Cell(case, one, "floor" if one.folder == "bench" else "panel", wanted=RUNS)
+        for one in competitors
     ]
 
 
@@ -65,7 +66,9 @@ def notes_of(cells: list[Cell]) -> str:
     return ", ".join(notes)
 
 
-def ratio_goal(cells: list[Cell], what: str, pair: tuple[str, str], metric: str, bound: float) -> Goal:
+def ratio_goal(
+    cells: list[Cell], what: str, pair: tuple[str, str], metric: str, bound: float
+) -> Goal:
     """The ratio of two of these: of rates at least the bound, of times at most."""
     found = [cell for name in pair if (cell := find_cell(cells, name))]
     goal = Goal(what, bound, metric == "rate", note=notes_of(found))
@@ -125,10 +128,14 @@ def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
         round_trips("ipc"),
         Task(cells_of(Case("throughput", "tcp", two, GOAL_SIZE, -1), raw, batch, push), publishing),
         Task(cells_of(Case("throughput", "tcp", two, 65536, -1), raw, batch), large),
-        Task([cell for n in (0, IDLE) for cell in cells_of(Case("connections", peers=n), raw)], idle),
+        Task(
+            [cell for n in (0, IDLE) for cell in cells_of(Case("connections", peers=n), raw)], idle
+        ),
     ]
     if zmq:
-        tasks.append(Task(cells_of(Case("fanout", "tcp", FREE, GOAL_SIZE, -1, peers=64), raw, zmq), fanout))
+        tasks.append(
+            Task(cells_of(Case("fanout", "tcp", FREE, GOAL_SIZE, -1, peers=64), raw, zmq), fanout)
+        )
     return tasks
 
 

@@ -152,7 +152,9 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
         return finish(stage, watch, sides, metrics, asked["seconds"])
 
 
-def check_answers(panel: Panel, asked: dict[str, Any], answered: dict[str, Any], count: int) -> None:
+def check_answers(
+    panel: Panel, asked: dict[str, Any], answered: dict[str, Any], count: int
+) -> None:
     """All were answered, and (a floor's server does not count) the server has answered as many."""
     if asked["received"] != count or not asked["latency_us"]:
         raise Failed(f"{panel.name}: {asked['received']} answers to {count} requests")
@@ -209,7 +211,9 @@ def run_tool(command: list[str]) -> str:
 
 
 def parse_sockperf(text: str) -> Metrics:
-    found = {key: float(value) for key, value in re.findall(r"percentile ([\d.]+) =\s*([\d.]+)", text)}
+    found = {
+        key: float(value) for key, value in re.findall(r"percentile ([\d.]+) =\s*([\d.]+)", text)
+    }
     if "50.000" not in found:
         raise Failed("sockperf: no percentiles in its output")
     extremes = re.findall(r"<(MIN|MAX)> observation =\s*([\d.]+)", text)
@@ -254,7 +258,10 @@ def run_publishing(panel: Panel, case: Case, count: int) -> Outcome:
             raise Failed(f"{panel.name}: {sent['sent']} sent of {count}")
         metrics = delivered(case, sent, [summary_of(program) for program in subscribers])
         metrics["count"] = count
-        sides = {"client": (subscribers, metrics["received"]), "server": ([publisher], float(count))}
+        sides = {
+            "client": (subscribers, metrics["received"]),
+            "server": ([publisher], float(count)),
+        }
         return finish(stage, watch, sides, metrics, metrics["seconds"])
 
 
@@ -309,7 +316,19 @@ def run_iperf3(case: Case) -> Outcome:
         watch = Watch(stage.placement)
         with tool_server(stage.placement, ["iperf3", "-s", "-1", "-p", port]) as pinned:
             stage.pause(0.3)
-            command = [*pinned, "iperf3", "-c", "127.0.0.1", "-p", port, "-l", "64K", "-t", "1", "-J"]
+            command = [
+                *pinned,
+                "iperf3",
+                "-c",
+                "127.0.0.1",
+                "-p",
+                port,
+                "-l",
+                "64K",
+                "-t",
+                "1",
+                "-J",
+            ]
             text = run_tool(command)
         speed = watch.end([], 1.0).probes
     match = re.search(r'"sum_received":\s*{[^}]*"bits_per_second":\s*([\d.e+]+)', text)
@@ -324,4 +343,8 @@ def run_case(panel: Panel, case: Case, count: int) -> Outcome:
     """One run of whatever the case is."""
     if panel.name == "iperf3":
         return run_iperf3(case)
-    return run_publishing(panel, case, count) if case.publishes else run_round_trips(panel, case, count)
+    return (
+        run_publishing(panel, case, count)
+        if case.publishes
+        else run_round_trips(panel, case, count)
+    )

@@ -63,7 +63,9 @@ def build_type() -> str:
 def versions(panels: list[Panel]) -> dict[str, str]:
     found = {}
     for panel in panels:
-        done = subprocess.run([str(panel.program("req")), "-V"], capture_output=True, check=False, timeout=10)
+        done = subprocess.run(
+            [str(panel.program("req")), "-V"], capture_output=True, check=False, timeout=10
+        )
         match = re.search(r"\((.*)\)", done.stdout.decode(errors="replace"))
         found[panel.name] = match[1] if match else "?"
     return found

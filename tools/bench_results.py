@@ -26,7 +26,9 @@ def as_dict(value: Interval | None) -> dict[str, Any] | None:
 def run_dict(run: Outcome | None) -> dict[str, Any] | None:
     if run is None:
         return None
-    causes = {name: round(getattr(run.disturbance, name), 4) for name in ("others", "steal", "slow")}
+    causes = {
+        name: round(getattr(run.disturbance, name), 4) for name in ("others", "steal", "slow")
+    }
     return {"metrics": run.metrics, "disturbed": run.disturbed, **causes}
 
 
@@ -86,7 +88,19 @@ def read(path: Path) -> Results:
 
 
 def key_of(cell: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(cell[name] for name in ("bench", "transport", "placement", "size", "queue", "rate", "peers", "competitor"))
+    return tuple(
+        cell[name]
+        for name in (
+            "bench",
+            "transport",
+            "placement",
+            "size",
+            "queue",
+            "rate",
+            "peers",
+            "competitor",
+        )
+    )
 
 
 def differences(before: Results, after: Results) -> list[str]:

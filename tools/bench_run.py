@@ -150,7 +150,9 @@ class BenchStage(Stage):
     def need_ready(self, program: Program, seconds: float = 10.0) -> None:
         self.wait(lambda: program.ready or not program.running, seconds)
         if not program.ready:
-            raise Failed(f"{program.panel.name}-{program.role}: {program.complaint or 'did not start'}")
+            raise Failed(
+                f"{program.panel.name}-{program.role}: {program.complaint or 'did not start'}"
+            )
 
 
 @dataclass
@@ -299,8 +301,14 @@ def tool_server(placement: Placement, command: list[str]) -> Iterator[list[str]]
     if not shutil.which(command[0]):
         raise Failed(f"{command[0]}: not installed")
     server_cpu, client_cpu = placement.cpu(True), placement.cpu(False)
-    pins = [["taskset", "-c", str(cpu)] if cpu is not None else [] for cpu in (server_cpu, client_cpu)]
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    pins = [
+        ["taskset", "-c", str(cpu)] if cpu is not None else [] for cpu in (server_cpu, client_cpu)
+    ]
+    quiet = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
     with subprocess.Popen(dying([*pins[0], *command]), **quiet) as server:  # type: ignore[call-overload]
         try:
             yield dying(pins[1])

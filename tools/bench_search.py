@@ -75,7 +75,9 @@ def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]
                 continue
             try:
                 entry["rate"] = find_highest(
-                    lambda rate, who=panel, case=case: works(session, who, replace(case, rate=round(rate))),
+                    lambda rate, who=panel, case=case: works(
+                        session, who, replace(case, rate=round(rate))
+                    ),
                     START,
                     low=LOW,
                     high=HIGH,

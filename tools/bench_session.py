@@ -21,12 +21,24 @@ from bench_run import PLACEMENTS, Failed, Floor, Speed
 from bench_stats import Interval, interval, ratio
 from panels import Panel
 
-COUNT_MAX = {"latency": 200_000, "connections": 100_000, "throughput": 4_000_000, "fanout": 20_000_000}
-COUNT_MIN = {"latency": 100, "connections": 100, "throughput": 2000, "fanout": 2000}  # of a short run
+COUNT_MAX = {
+    "latency": 200_000,
+    "connections": 100_000,
+    "throughput": 4_000_000,
+    "fanout": 20_000_000,
+}
+COUNT_MIN = {
+    "latency": 100,
+    "connections": 100,
+    "throughput": 2000,
+    "fanout": 2000,
+}  # of a short run
 LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will do
 READ_AT_ONCE = 512 << 10  # bytes: more than the bare receiver reads
 SHORTER = 10  # times, at least, that a run is longer than the short one: their difference counts
-MEMORY_MAX = 512 << 20  # bytes that a queue as long as the run may hold, at 100 a message and its body
+MEMORY_MAX = (
+    512 << 20
+)  # bytes that a queue as long as the run may hold, at 100 a message and its body
 PACED_SECONDS = 1.2  # of a run in an open loop, so that there are some thousand round trips
 ROUNDS = 5  # runs that count, of each competitor
 ROUNDS_MIN = 2  # however late it is

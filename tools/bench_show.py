@@ -89,7 +89,10 @@ PUBLISH_COLUMNS = [
     Column("CPU us/msg", lambda c: both(c, "cpu_us")),
     Column("pub's CPU", lambda c: share(c, "server_cpu_share")),
     Column("switches/msg", lambda c: both(c, "switches")),
-    Column("MiB sub + pub", lambda c: f"{memory(c, 'client_memory_kib')} + {memory(c, 'server_memory_kib')}"),
+    Column(
+        "MiB sub + pub",
+        lambda c: f"{memory(c, 'client_memory_kib')} + {memory(c, 'server_memory_kib')}",
+    ),
 ]
 FANOUT_COLUMNS = [
     *PUBLISH_COLUMNS[:3],
@@ -168,7 +171,9 @@ def show_group(console: Console, group: list[Cell]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for cell in group:
         if cell.counting:
-            table.add_row(name_of(cell), *[c.write(cell) for c in columns], *ratios(cell, group, wide))
+            table.add_row(
+                name_of(cell), *[c.write(cell) for c in columns], *ratios(cell, group, wide)
+            )
     console.print(table)
     metric = RATIO_METRICS[group[0].case.bench]
     figures = {c.competitor.name: c.figure(metric) for c in group if c.kind == "panel"}
@@ -178,12 +183,19 @@ def show_group(console: Console, group: list[Cell]) -> None:
         if cell.failures:
             again = "" if cell.counting else ", and there is no figure"
             last = escape(cell.failures[-1])
-            console.print(f"[dim]{cell.competitor.name}: {len(cell.failures)} runs failed{again}: {last}[/]")
+            console.print(
+                f"[dim]{cell.competitor.name}: {len(cell.failures)} runs failed{again}: {last}[/]"
+            )
     console.print()
 
 
 def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]) -> None:
-    table = Table(title="cost of a message with a body of 64 B, over TCP", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title="cost of a message with a body of 64 B, over TCP",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     table.add_column("", overflow="fold")
     for heading in ("system calls req", "rep", "pub", "sub", "bytes request", "reply", "event"):
         table.add_column(heading, justify="right")
@@ -191,8 +203,15 @@ def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]
     for one in competitors:
         cost = costs[one.name]
         calls, wire = cost["calls"], cost["wire"]
-        row = [f"{calls[role]['all']:.1f}" if role in calls else "-" for role in ("req", "rep", "pub", "sub")]
-        for roles, way in (("reqrep", "to_server"), ("reqrep", "from_server"), ("pubsub", "from_server")):
+        row = [
+            f"{calls[role]['all']:.1f}" if role in calls else "-"
+            for role in ("req", "rep", "pub", "sub")
+        ]
+        for roles, way in (
+            ("reqrep", "to_server"),
+            ("reqrep", "from_server"),
+            ("pubsub", "from_server"),
+        ):
             row.append(f"{wire[roles][way]:.0f}" if roles in wire else "-")
         name = one.heading or f"  {one.name}"
         style = one.colour if one.heading else f"dim {one.colour}"
@@ -239,7 +258,9 @@ def show_goals(console: Console, goals: list[Goal]) -> None:
 
 
 def show_changes(console: Console, changes: list[dict[str, Any]], differences: list[str]) -> None:
-    table = Table(title="compared with the earlier run", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title="compared with the earlier run", title_justify="left", box=None, pad_edge=False
+    )
     table.add_column("", overflow="fold")
     for heading in ("before", "now", "change", ""):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -250,7 +271,9 @@ def show_changes(console: Console, changes: list[dict[str, Any]], differences: l
         what = f"{case}: {cell['competitor']} {change['metric']}"
         colour = colours[change["verdict"]]
         before, now = number(change["before"]), number(change["after"])
-        table.add_row(what, before, now, f"{change['change']:+.1%}", f"[{colour}]{change['verdict']}[/]")
+        table.add_row(
+            what, before, now, f"{change['change']:+.1%}", f"[{colour}]{change['verdict']}[/]"
+        )
     console.print(table)
     for difference in differences:
         console.print(f"[yellow]not the same: {escape(difference)}[/]")

@@ -71,7 +71,9 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interva
     return Interval(median(ordered), ordered[dropped], ordered[n - 1 - dropped], coverage, n)
 
 
-def ratio(above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def ratio(
+    above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE
+) -> Interval:
     """The ratio of two systems that took turns: round by round, so that what slows both cancels out."""
     pairs = [a / b for a, b in zip(above, below) if b > 0]
     if not pairs:
