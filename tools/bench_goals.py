@@ -101,7 +101,7 @@ def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
     def publishing(cells: list[Cell]) -> list[Goal]:
         what = "raw: publish 64 B, nothing lost"
         bare = ratio_goal(cells, f"{what} / bare batches", ("raw", batch.name), "rate", 0.5)
-        other = ratio_goal(cells, f"{what} / ZeroMQ PUSH/PULL", ("raw", push.name), "rate", 2.0)
+        other = ratio_goal(cells, f"{what} / ZeroMQ PUSH/PULL", ("raw", push.name), "rate", 3.0)
         return [lossless(bare, cells), lossless(other, cells)]
 
     def large(cells: list[Cell]) -> list[Goal]:
@@ -110,14 +110,14 @@ def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
 
     def fanout(cells: list[Cell]) -> list[Goal]:
         what = "raw: publish 64 B to 64 subscribers / ZeroMQ's panel"
-        return [ratio_goal(cells, what, ("raw", "zmq"), "rate", 4.0)]
+        return [ratio_goal(cells, what, ("raw", "zmq"), "rate", 8.0)]
 
     def idle(cells: list[Cell]) -> list[Goal]:
         none, many = (cell for peers in (0, IDLE) if (cell := find_cell(cells, "raw", peers=peers)))
         what = f"raw: p50 with {IDLE} idle connections / with none"
         latency = Goal(what, 1.2, False, value=ratio_of(many, none, "p50"), note=notes_of(cells))
         what = f"raw: the server's memory with {IDLE} idle connections"
-        memory = Goal(what, 12.0, False, " MB", note=many.failed)
+        memory = Goal(what, 4.0, False, " MB", note=many.failed)
         resident = many.values("server_resident_kib")
         if resident:
             memory.value = interval([kib * 1024 / 1e6 for kib in resident])
