@@ -80,6 +80,14 @@ print_time(const struct report *report, int64_t now, const char *mark)
         (long long)(us % 1000000), mark);
 }
 
+/* Who reads our output may have gone: then there is nothing more to do. */
+static void
+check_output(void)
+{
+    if (ferror(stdout))
+        stop_request();
+}
+
 void
 report_ready(struct report *report)
 {
@@ -99,6 +107,7 @@ report_ready(struct report *report)
             binds ? "is bound to" : "connects to", options->url);
     }
     (void)fflush(stdout);
+    check_output();
 }
 
 void
@@ -146,14 +155,6 @@ print_message(const struct report *report, const struct message *message,
         (void)printf("  %lld us", (long long)(ns / CLOCK_US));
     }
     (void)putchar('\n');
-}
-
-/* Who reads our output may have gone: then there is nothing more to do. */
-static void
-check_output(void)
-{
-    if (ferror(stdout))
-        stop_request();
 }
 
 void

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -293,6 +294,18 @@ def test_every_ipv4_address(stage: Stage) -> None:
     for host in ("127.0.0.1", "127.0.0.2", "localhost"):
         assert stage.run("req", "-u", f"tcp://{host}:{port}", "hello")[0] == 0
     rep.stop()
+
+
+@pytest.mark.parametrize("role", ["rep", "pub", "sub"])
+def test_ends_when_nobody_can_hear_it(stage: Stage, role: str) -> None:
+    """Quiet or not: what it would say at the end would be lost, too."""
+    forever = ["-n", "0", "-s", "1", "-r", "10"] if role == "pub" else []
+    command = [stage.build / f"{stage.panel}-{role}", "-u", stage.url(), "--quiet", *forever]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=10
+        )
+    assert done.returncode == 1 and one_line(done.stderr) and "standard output" in done.stderr
 
 
 def test_own_descriptors_are_closed(stage: Stage) -> None:
