@@ -15,11 +15,11 @@ from typing import Iterator
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "tools")]
 sys.dont_write_bytecode = True
 
 from programs import Stage  # noqa: E402
-from taps import Rig  # noqa: E402
+from instruments.taps import Rig  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSPORTS = ["tcp", "tcp6", "ipc"]

@@ -1,4 +1,4 @@
-"""The faults that tests/bite plants in raw, one at a time: a text of a file, and what replaces it."""
+"""The faults that tests/mutate plants in raw, one at a time: a text of a file, and what replaces it."""
 
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ FAULTS = [
           "    prefixes->all = prefixes->all && len > 0;\n", "",
           "prefixes", "test_P1_unsubscribe"),
     Fault("heads-left-in-bodies", "a made body keeps the heads that were written before others",
-          "common/bodies.c", "if (at < bodies->at)", "if (false)",
+          "programs/bodies.c", "if (at < bodies->at)", "if (false)",
           "bodies", ""),
     Fault("queue-unbounded", "the log keeps all that somebody needs", "raw/log.c",
           "if (count >= log->queue)", "if (false)",
@@ -126,7 +126,7 @@ FAULTS = [
     Fault("zero-unchecked", "a message whose zero field is not is accepted", "common/message.c",
           " || zero != 0 ||", " ||",
           "message", "test_malformed_request_is_answered_with_an_error"),
-    Fault("rank-one-off", "a quantile is the next larger value", "common/latency.c",
+    Fault("rank-one-off", "a quantile is the next larger value", "programs/latency.c",
           "if (seen >= rank)", "if (seen > rank)",
           "latency", ""),
 ]

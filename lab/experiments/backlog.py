@@ -1,0 +1,100 @@
+"""A server that listens and does not accept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.workbench import Bench, Observation
+
+THEME = "the lecture's sockets"
+ORDER = 10
+QUESTION = (
+    '"The backlog is the number of clients that may wait; all others are refused," says the '
+    "lecture. A server calls listen(fd, 2) and never accepts. How many clients connect, and "
+    "what does the next one see?"
+)
+PREDICT = [
+    "none connects before the server accepts",
+    "2; the next is refused",
+    "2; the next waits",
+    "3; the next is refused",
+    "3; the next waits",
+]
+PANELS = ["raw"]
+TIMING = True
+BACKLOG, ACCEPT_MS = 2, 200
+EXPLANATION = """
+The kernel connects, not accept(): accept only hands out what is connected already. So a client of a
+server that does nothing is connected, and may even send; it cannot tell whether anybody has
+accepted it. Linux lets one more wait than was asked for: it compares with "more than", not with "at
+least".
+
+The next client is not refused. Over TCP the server drops its SYN without a word, and the client
+repeats it after a second, so even when a place is free at once the connection takes that second. A
+UNIX socket has no packets to lose: connect waits in the kernel and is woken when one was accepted.
+Without blocking it fails with "Resource temporarily unavailable", where TCP has "Operation now in
+progress": over TCP the attempt goes on, over the UNIX socket it is over.
+
+"Connection refused" means something else: nobody listens there. And when the server closes its
+socket, those who waited learn that their connection was never more than a place in a queue.
+"""
+SOURCES = [
+    "listen(2): the backlog argument; capped by /proc/sys/net/core/somaxconn",
+    "connect(2), EAGAIN and EINPROGRESS; socket(7), SO_SNDTIMEO",
+    "Linux: include/net/sock.h, sk_acceptq_is_full(); net/ipv4/tcp_input.c, tcp_conn_request()",
+    "Linux: net/unix/af_unix.c, unix_recvq_full()",
+    "RFC 6298, section 2: the first retransmission after one second",
+]
+TRY_NEXT = (
+    "Connect to a raw-rep that is stopped (SIGSTOP). What do Recv-Q and Send-Q of ss -lnt mean?"
+)
+OF_BOTH: dict[str, Any] = {
+    "waiting": BACKLOG + 1,
+    "sent": 5,
+    "server_gone": "Connection reset by peer",
+    "nobody": "Connection refused",
+}
+EXPECTED = {
+    "raw": {
+        "tcp": {**OF_BOTH, "next": "Operation now in progress", "late_ms": [800, 4500]},
+        "unix": {**OF_BOTH, "next": "Resource temporarily unavailable", "late_ms": [150, 700]},
+    }
+}
+
+
+def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+    probe = bench.probe("backlog", where, BACKLOG)
+    following, waiting = probe.hear("next"), probe.hear("waiting")
+    bench.say(
+        f"{name}: {waiting['result']} are connected; the next, after 300 ms: {following['error']}"
+    )
+    sent = probe.hear("send")
+    bench.say(f"{name}: one of those that wait sends already: {sent['result']} bytes are taken")
+    late = probe.hear("late")
+    bench.say(
+        f"{name}: the server accepts one after 200 ms; another connect takes {late['result']} ms"
+    )
+    return {
+        "waiting": waiting["result"],
+        "next": following["error"],
+        "sent": sent["result"],
+        "late_ms": late["result"],
+        "server_gone": probe.hear("recv")["error"],
+        "nobody": probe.hear("gone")["error"],
+    }
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    bench.say(f"listen(fd, {BACKLOG}), and no accept")
+    tcp = observe(bench, "TCP", "inet")
+    unix = observe(bench, "UNIX", bench.path())
+    refused = tcp["nobody"] in (tcp["next"], unix["next"])
+    answer = {0: 1, BACKLOG: 3 - refused, BACKLOG + 1: 5 - refused}.get(tcp["waiting"], 0)
+    phrase = "; ".join(
+        f"{name}: {seen['waiting']} connect, the next: {seen['next']}; "
+        f"one that keeps trying: {seen['late_ms'] - ACCEPT_MS} ms after an accept"
+        for name, seen in (("TCP", tcp), ("UNIX", unix))
+    )
+    return Observation(
+        {"tcp": tcp, "unix": unix}, phrase, answer if unix["waiting"] == tcp["waiting"] else 0
+    )

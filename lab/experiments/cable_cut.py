@@ -1,0 +1,150 @@
+"""The cable is pulled: nothing comes any more, not even an end."""
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+from lab.workbench import Bench, Child, Failed, Observation, Skip, Tap
+from harness.panels import BUILD
+
+THEME = "streams, signals, processes"
+ORDER = 40
+QUESTION = "The cable between publisher and subscriber is out for three seconds. Who notices?"
+PREDICT = ["both, at once", "nobody; some events are lost", "nobody; all events arrive, late"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+NEEDS = ["namespaces", "program:ip"]
+TIMING = True
+EXPLANATION = """
+A connection is an agreement between two kernels, not a wire. Without a cable nobody tells anybody
+anything; the sender's kernel repeats what is not acknowledged, after 0.2, 0.4, 0.8 ... seconds,
+for a quarter of an hour (tcp_retries2), and a receiver that only waits, waits for ever. With the
+cable back the next repetition gets through: nothing is lost that the queues could hold.
+
+To notice sooner, somebody must ask. TCP's keepalive asks after two hours, unless the socket sets
+other times, as this probe does: a second, and one more. ZeroMQ has heartbeats of its own, off by
+default (ZMQ_HEARTBEAT_IVL): it closes and dials anew. nanomsg and NNG's nn_ API have nothing;
+programs send a message now and then.
+
+The difference between the two shows where the cable is whole, but what stands between has stopped
+(here the tap, stalled): kernels answer keepalives for programs that hang; a heartbeat is answered
+by the library or not at all.
+"""
+SOURCES = [
+    "tcp(7), tcp_retries2, TCP_KEEPIDLE, TCP_USER_TIMEOUT; RFC 1122, 4.2.3.6; RFC 6298",
+    "zmq_setsockopt(3), ZMQ_HEARTBEAT_IVL; RFC 37 (ZMTP 3.1), PING and PONG",
+    "lab/probes/heartbeat.c",
+]
+TRY_NEXT = "Set TCP_USER_TIMEOUT to 1000 at raw's publisher: who closes now, and what is lost?"
+COMMON: dict[str, object] = {"plain_cable": "-", "plain_stall": "-", "panel": "-", "lost": 0}
+COMMON["late_ms"] = [2700, 15_000]
+EXPECTED: dict[str, dict[str, object]] = {
+    "raw": {**COMMON, "beat_cable": [0.9, 2.9], "beat_stall": "-"},
+    "zmq": {**COMMON, "beat_cable": [0.02, 2.5], "beat_stall": [0.02, 2.5]},
+    "nanomsg": {**COMMON, "beat_cable": "-", "beat_stall": "-"},
+    "nng": {**COMMON, "beat_cable": "-", "beat_stall": "-"},
+}
+CUT_SECONDS = 2.9
+SERVER, CLIENT = "10.0.0.1", "10.0.0.2"
+
+
+class Place:
+    """A machine of its own, as far as the network goes: a namespace."""
+
+    def __init__(self, bench: Bench):
+        self.bench = bench
+        self.holder = bench.start("unshare", "-n", "sleep", 60)
+        own = os.readlink("/proc/self/ns/net")
+        if not bench.wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != own):
+            raise Failed("no network namespace")
+
+    def start(self, *command: object) -> Child:
+        child: Child = self.bench.start("nsenter", "-t", self.holder.pid, "-n", "--", *command)
+        return child
+
+    def ip(self, *words: object) -> None:
+        child = self.start("ip", *words)
+        if child.ended() != 0:
+            raise child.fail(" ".join(map(str, words)))
+
+
+def sockets(child: Child, state: str, end: int, port: int) -> set[str]:
+    """Its machine's TCP sockets in this state, local (1) or remote (2) end at that port."""
+    rows = Path(f"/proc/{child.pid}/net/tcp").read_text().splitlines()[1:] if child.running else []
+    fields = [row.split() for row in rows]
+    return {f[1] for f in fields if f[3] == state and int(f[end].split(":")[1], 16) == port}
+
+
+def connections(child: Child, port: int) -> set[str]:
+    """To that port, by their local address."""
+    return sockets(child, "01", 2, port)
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    if os.geteuid() != 0:
+        raise Skip("needs root, for a cable between two network namespaces")
+    probe = BUILD / "lab" / "probes" / f"heartbeat-{panel}"
+    if not os.access(probe, os.X_OK):
+        raise Skip(f"no probe heartbeat for {panel}")
+    here, there = Place(bench), Place(bench)
+    other_end = ("peer", "name", "cable", "netns", there.holder.pid)
+    here.ip("link", "add", "cable", "type", "veth", *other_end)
+    for place, address in ((here, SERVER), (there, CLIENT)):
+        place.ip("addr", "add", f"{address}/30", "dev", "cable")
+        place.ip("link", "set", "cable", "up")
+
+    # Each of these: a client, and the port that it is connected to.
+    clients: dict[str, tuple[Child, int]] = {}
+    taps: list[Tap] = []
+    for number, way in enumerate(("plain", "beat"), start=5001):
+        url = f"tcp://{SERVER}:{number}"
+        here.start(probe, url, "serve")
+        clients[f"{way}_cable"] = there.start(probe, url, way), number
+        back, front = bench.port(), bench.port()
+        server = bench.start(probe, f"tcp://127.0.0.1:{back}", "serve")
+        bench.wait_for(partial(sockets, server, "0A", 1, back))
+        taps.append(bench.tap(f"tcp://127.0.0.1:{front}", f"tcp://127.0.0.1:{back}"))
+        clients[f"{way}_stall"] = bench.start(probe, f"tcp://127.0.0.1:{front}", way), front
+    url = f"tcp://{SERVER}:5000"
+    here.start(BUILD / f"{panel}-pub", "--json", "--quiet", "-u", url, "-r", 100, "-n", 0, "-s", 16)
+    sub = there.start(BUILD / f"{panel}-sub", "--json", "-u", url)
+    sub.hear("message")
+    clients["panel"] = sub, 5000
+    if not bench.wait_for(lambda: all(connections(*client) for client in clients.values())):
+        raise Failed("not all are connected")
+    bench.pause(0.5)  # and idle now
+
+    before = {name: connections(*client) for name, client in clients.items()}
+    bench.say("the cable is pulled; and elsewhere, a relay stalls")
+    there.ip("link", "set", "cable", "down")
+    for tap in taps:
+        tap.command("stall")
+    cut = time.monotonic()
+    data: dict[str, object] = {name: "-" for name in clients}
+    while (passed := time.monotonic() - cut) < CUT_SECONDS:
+        for name, client in clients.items():
+            if data[name] == "-" and not before[name] & connections(*client):
+                data[name] = round(passed, 2)
+                bench.say(f"{name.replace('_', ', ')}: the connection is given up")
+        bench.pause(0.02)
+    while sub.heard("message", 0.05):
+        pass
+    bench.say("the cable is back")
+    mended = time.monotonic()
+    there.ip("link", "set", "cable", "up")
+    data["back_ms"] = round((time.monotonic() - mended) * 1000) if sub.heard("message", 10) else -1
+    bench.say(f"the next event arrives {data['back_ms']} ms after")
+    bench.pause(0.3)
+    summary = sub.stop()
+    data["lost"] = summary["lost"]
+    data["late_ms"] = round(summary["latency_us"]["max"] / 1000)
+    late = summary["latency_us"]["max"] / 1e6
+    phrase = "nobody notices" if data["panel"] == "-" else f"noticed after {data['panel']} s"
+    phrase += f"; {data['lost'] or 'none'} lost, up to {late:.1f} s late"
+    if panel in ("raw", "zmq"):
+        name = "keepalive" if panel == "raw" else "heartbeat"
+        for way, where in (("cable", "cable"), ("stall", "stalled relay")):
+            noticed = data[f"beat_{way}"]
+            phrase += f"; {name}, {where}: " + ("not noticed" if noticed == "-" else f"{noticed} s")
+    answer = 1 if data["panel"] != "-" else 2 if data["lost"] else 3
+    return Observation(data, phrase, answer)

@@ -1,0 +1,112 @@
+"""Datagrams: over UDP, and over a UNIX socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.workbench import Bench, Observation
+
+THEME = "the lecture's sockets"
+ORDER = 30
+QUESTION = (
+    '"Datagrams keep their boundaries, but may be lost or come out of order," says the lecture. '
+    "A sender sends up to 2000 datagrams of a KiB, and the reader on the same machine does not "
+    "read. What does the sender see?"
+)
+PREDICT = [
+    "the same with both: all are sent, some are lost",
+    "the same with both: on one machine nothing is lost, the sender must wait",
+    "UDP: all are sent and most are lost; UNIX: the sender must wait, nothing is lost",
+    "UDP: an error, as nobody reads; UNIX: all are kept",
+]
+PANELS = ["raw"]
+EXPLANATION = """
+UDP has no way to hold a sender back. What does not fit into the receiver's buffer is dropped there,
+also on one machine, and sendto succeeds all the same; those that came first are kept, in order. A
+UNIX datagram socket knows its reader: when the queue is full (net.unix.max_dgram_qlen and one more;
+or the sender's own SO_SNDBUF) the sender waits or gets "Resource temporarily unavailable". It is
+reliable and ordered, on Linux.
+
+Both keep boundaries: a receive returns one datagram, also an empty one, whose length 0 is not an
+end of file. A buffer that is too short cuts it and the rest is gone; only MSG_TRUNC tells how long
+it was.
+
+With nobody there, UDP's sendto goes on succeeding. The ICMP message "port unreachable" does come
+back, but only a connected socket is told, and only by its next call: "Connection refused" for a
+datagram long gone. (udp(7) promises it to every socket; Linux keeps that for those that set
+IP_RECVERR.) And recvfrom tells the sender's address, except that a UNIX sender which never called
+bind has none: no answer can be sent.
+"""
+SOURCES = [
+    "udp(7); unix(7): datagrams, on most implementations, are always reliable and in order",
+    "recv(2), MSG_TRUNC; connect(2): the default destination of a datagram socket",
+    "RFC 1122, section 4.1.3.3: ICMP messages are passed up",
+    "Linux: net/ipv4/udp.c, __udp4_lib_err()",
+]
+TRY_NEXT = "Bind the UNIX sender with the address family alone (unix(7), Autobind), and answer it."
+OF_BOTH = {
+    "first": 100,
+    "second": 0,
+    "third": 20,
+    "cut": 10,
+    "cut, with MSG_TRUNC": 100,
+    "the rest": "Resource temporarily unavailable",
+    "flood: ordered": 1,
+    "flood: the first ones are kept": 1,
+}
+REFUSED = "Connection refused"
+EXPECTED = {
+    "raw": {
+        "udp": {
+            **OF_BOTH,
+            "flood: sent": 2000,
+            "flood: received": [10, 1999],
+            "sender's address": 1,
+            "answer": 3,
+            "to nobody": 5,
+            "to nobody again": 5,
+            "connected, to nobody": 5,
+            "connected, to nobody again": REFUSED,
+        },
+        "unix": {
+            **OF_BOTH,
+            "flood: the next": "Resource temporarily unavailable",
+            "flood: lost": 0,
+            "sender's address": 0,
+            "answer": "Transport endpoint is not connected",
+            "to nobody": REFUSED,
+            "to nobody again": REFUSED,
+            "connect to nobody": REFUSED,
+        },
+    }
+}
+
+
+def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for said in bench.probe("datagrams", where).rest():
+        data[said["event"]] = said["error"] or said["result"]
+        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+    data["flood: lost"] = data["flood: sent"] - data["flood: received"]
+    return data
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    udp = observe(bench, "UDP", "inet")
+    unix = observe(bench, "UNIX", bench.path())
+    lost = bool(udp["flood: lost"]), bool(unix["flood: lost"])
+    stopped = "flood: the next" in udp, "flood: the next" in unix
+    answer = 0
+    if lost == (True, True) and stopped == (False, False):
+        answer = 1
+    elif stopped == (True, True) and lost == (False, False):
+        answer = 2
+    elif lost == (True, False) and stopped == (False, True):
+        answer = 3
+    phrase = "; ".join(
+        f"{name}: {seen['flood: sent']} sent"
+        + (f", then {seen['flood: the next']}" if "flood: the next" in seen else "")
+        + f", {seen['flood: lost']} lost"
+        for name, seen in (("UDP", udp), ("UNIX", unix))
+    )
+    return Observation({"udp": udp, "unix": unix}, phrase, answer)

@@ -1,0 +1,92 @@
+"""The server answers and ends at once."""
+
+from __future__ import annotations
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 80
+QUESTION = "A server sends its reply and ends at once. Does the reply arrive?"
+PREDICT = [
+    "always: send had succeeded",
+    "only if the server closes its socket",
+    "it depends on the library, and on the length",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+WAYS = {"raw": ["exit", "close"], "zmq": ["exit", "close", "term"]}
+LENGTHS = {"64 B": 64, "1 MB": 1_000_000}
+TRIALS = 4
+GRACE_SECONDS = 0.25  # what arrives, arrives in a hundredth of it
+EXPLANATION = """
+With a plain socket, what send has taken is the kernel's, and the kernel delivers it whether the
+process lives, closes or crashes. A library's send has only handed the message to another thread of
+the same process. If that ends, so does the thread, with all it had not written yet.
+
+ZeroMQ always leaves the writing to its thread, so exit and even zmq_close make it a race, which
+here about half of the replies lose, whatever their length; zmq_ctx_term is what waits until all is
+sent (ZMQ_LINGER, for ever by default).
+
+nanomsg and NNG try to write at once, in the sender's own call, and what the kernel takes in that
+call is safe: always a small reply. Of a large one nanomsg writes what fits the kernel's send
+buffer, which it sets to 128 KiB (NN_SNDBUF), and loses the rest even if nn_close is called:
+NN_LINGER, once meant for just that, does nothing. NNG leaves the buffer's size to the kernel, which
+over loopback takes 1 MB at a time; a longer reply or a real network would show the same loss. The
+remedy is a pause, or better an acknowledgement by the client.
+"""
+SOURCES = [
+    "zmq_ctx_term(3); zmq_setsockopt(3), ZMQ_LINGER",
+    "nn_close(3); nn_setsockopt(3): NN_LINGER is not implemented",
+    "close(2), socket(7), SO_LINGER",
+    "common/CONTRACT.md, R11",
+]
+TRY_NEXT = "The servers are lab/probes/exit_*.c: how short a pause is enough for 1 MB?"
+ALL, FEW = [TRIALS - 1, TRIALS], [0, TRIALS - 1]
+ALWAYS = {"64 B": ALL, "1 MB": ALL}
+EXPECTED = {
+    "raw": {"exit": ALWAYS, "close": ALWAYS},
+    "zmq": {"lost": [1, 4 * TRIALS], "term": ALWAYS},  # in all: each one is luck
+    "nanomsg": {
+        "exit": {"64 B": ALL, "1 MB": FEW},
+        "close": {"64 B": ALL, "1 MB": FEW},
+        "pause": ALWAYS,
+    },
+    "nng": {"exit": ALWAYS, "close": ALWAYS, "pause": ALWAYS},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    arrived: dict[str, dict[str, int]] = {}
+    for way in WAYS.get(panel, ["exit", "close", "pause"]):
+        arrived[way] = {name: 0 for name in LENGTHS}
+        for name, length in LENGTHS.items():
+            for _ in range(TRIALS):
+                arrived[way][name] += trial(bench, way, length)
+        told = ", ".join(
+            f"{count} of {TRIALS} replies of {name}" for name, count in arrived[way].items()
+        )
+        bench.say(f"the server ends by {way}: {told} arrive")
+    phrases = [
+        f"{way}: " + ", ".join(f"{name} {count}/{TRIALS}" for name, count in counts.items())
+        for way, counts in arrived.items()
+    ]
+    lost = sum(TRIALS - n for counts in arrived.values() for n in counts.values())
+    closed = [n for way, counts in arrived.items() if way != "exit" for n in counts.values()]
+    return Observation(
+        {**arrived, "lost": lost},
+        "arrived after " + "; ".join(phrases),
+        1 if lost == 0 else 2 if min(closed) == TRIALS else 3,
+    )
+
+
+def trial(bench: Bench, way: str, length: int) -> bool:
+    """Whether one reply arrives."""
+    url = bench.url()
+    server = bench.probe("exit", way, url, length)
+    server.hear("ready")
+    client = bench.driver("req", url, timeout=10_000)
+    client.must("send a question")
+    client.begin("recv")
+    server.ended()
+    reply = client.heard("", GRACE_SECONDS)
+    client.kill()
+    return reply is not None and reply["result"] == length

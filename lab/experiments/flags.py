@@ -1,0 +1,118 @@
+"""The flags of send and recv, each beside the call without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.workbench import Bench, Observation
+from harness.panels import BUILD
+
+THEME = "the lecture's sockets"
+ORDER = 40
+QUESTION = (
+    '"MSG_OOB sends urgent data, which overtakes the rest," says the lecture. Over TCP a client '
+    "sends abc, then XY with MSG_OOB, then def. What does the server's plain recv return, with "
+    "room for all?"
+)
+PREDICT = [
+    "XYabcdef: the urgent bytes come first",
+    "abcdef: both urgent bytes have another way",
+    "abcXYdef: everything in its order",
+    "abcX, and then def: one byte is urgent, and recv stops there",
+]
+PANELS = ["raw"]
+EXPLANATION = """
+TCP has no second channel. It has a pointer to one place in the stream, so of XY only the last byte
+is urgent. Linux takes that byte out, recv with MSG_OOB fetches it, and a plain recv stops at the
+mark: abcX, then def. Nothing has overtaken anything; RFC 6093 asks new programs to leave it alone.
+(unix(7) still says that UNIX stream sockets have no urgent data; since 5.15 Linux can be built with
+it: ./triptych lab flags --json shows what this kernel does.)
+
+MSG_PEEK reads without taking, any number of times. MSG_DONTWAIT makes one call not block; "Resource
+temporarily unavailable" is also what a blocking recv says at the end of SO_RCVTIMEO: one word for
+"not yet" and "too late". MSG_DONTROUTE does nothing for a neighbour; one behind a router becomes
+unreachable.
+
+"With flags 0, send is write": on a connected socket yes, SIGPIPE included, which MSG_NOSIGNAL
+spares. But write takes any descriptor and send only a socket. For recv and read the manual names
+another difference, that read leaves an empty datagram pending. What was measured is narrower: it
+does so only if it asks for 0 bytes.
+"""
+SOURCES = [
+    "send(2); recv(2), NOTES on zero-length datagrams; tcp(7), urgent data",
+    "RFC 6093: On the Implementation of the TCP Urgent Mechanism",
+    "Linux: net/socket.c, sock_read_iter(); net/ipv4/tcp_input.c, tcp_check_urg()",
+]
+TRY_NEXT = "Send two urgent bytes in two calls and look for the first one. Then set SO_OOBINLINE."
+AGAIN, BROKEN = "Resource temporarily unavailable", "Broken pipe"
+OF_BOTH = {
+    "MSG_PEEK": 5,
+    "MSG_PEEK again": 5,
+    "recv after it": 5,
+    "MSG_DONTWAIT": AGAIN,
+    "MSG_DONTWAIT, ms": [0, 150],
+    "flags 0, SO_RCVTIMEO": AGAIN,
+    "flags 0, SO_RCVTIMEO, ms": [190, 1500],
+    "write": 5,
+    "write arrives": 5,
+    "write to a pipe": 5,
+    "send to a pipe": "Socket operation on non-socket",
+    "write, broken": BROKEN,
+    "write, broken: SIGPIPE": 1,
+    "send with flags 0, broken": BROKEN,
+    "send with flags 0, broken: SIGPIPE": 1,
+    "send with MSG_NOSIGNAL, broken": BROKEN,
+    "send with MSG_NOSIGNAL, broken: SIGPIPE": 0,
+    "after an empty datagram's read": 4,
+    "after an empty datagram's recv": 4,
+    "after an empty datagram's read of 0 bytes": 0,
+    "after an empty datagram's recv of 0 bytes": 4,
+}
+URGENT = {
+    "send with MSG_OOB": 2,
+    "recv up to the mark": 4,
+    "recv with MSG_OOB": 1,
+    "the urgent byte is the last": 1,
+    "recv behind the mark": 3,
+}
+NO_NAMESPACE = "no network namespace"
+EXPECTED = {
+    "raw": {
+        "tcp": {**OF_BOTH, **URGENT},
+        "unix": OF_BOTH,  # urgent bytes: since Linux 5.15
+        "neighbour, MSG_DONTROUTE": {"one_of": [1, NO_NAMESPACE]},
+        "behind a router, flags 0": {"one_of": [1, NO_NAMESPACE]},
+        "behind a router, MSG_DONTROUTE": {"one_of": ["Network is unreachable", NO_NAMESPACE]},
+    }
+}
+NETWORK = """
+ip link add near type veth peer name far && ip link set far up && ip link set near up &&
+ip addr add 198.51.100.1/24 dev near && ip route add default via 198.51.100.2 && exec "$0" route
+"""
+
+
+def observe(bench: Bench, name: str, probe: Any) -> dict[str, Any]:
+    data = {}
+    for said in probe.rest():
+        data[said["event"]] = said["error"] or said["result"]
+        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+    return data
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    tcp = observe(bench, "TCP", bench.probe("flags", "inet"))
+    unix = observe(bench, "UNIX", bench.probe("flags", bench.path()))
+    program = BUILD / "lab" / "probes" / "flags"
+    routes = observe(bench, "UDP", bench.start("unshare", "-rn", "sh", "-c", NETWORK, program))
+    if not routes:
+        bench.say("MSG_DONTROUTE is left out: no network namespace of one's own here, or no ip(8)")
+        routes = {step: NO_NAMESPACE for step in EXPECTED["raw"] if step not in ("tcp", "unix")}
+    seen: tuple[Any, Any] = (tcp.get("recv up to the mark"), tcp.get("recv behind the mark"))
+    answer = 4 if seen == (4, 3) else {8: 3, 6: 2}.get(seen[0], 0)
+    beyond = routes["behind a router, MSG_DONTROUTE"]
+    phrase = (
+        f"of 8 bytes the first recv returns {seen[0]}, "
+        f"one with MSG_OOB {tcp.get('recv with MSG_OOB')}, the next {seen[1]}; "
+        f"send to a pipe: {tcp.get('send to a pipe')}; MSG_DONTROUTE behind a router: {beyond}"
+    )
+    return Observation({"tcp": tcp, "unix": unix, **routes}, phrase, answer)

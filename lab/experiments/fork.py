@@ -1,0 +1,53 @@
+"""A process with an open socket forks."""
+
+from lab.workbench import Bench, Observation
+
+THEME = "streams, signals, processes"
+ORDER = 60
+QUESTION = (
+    "A process has connected, then forks, and the child sends on the connection. What happens?"
+)
+PREDICT = ["the message arrives", "the send fails", "the child is aborted", "the child hangs"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+A descriptor is inherited: parent and child have the same socket, and what either writes arrives.
+(Framing is theirs to keep apart: two writers can cut each other's messages in two.) A library's
+socket is more than descriptors: memory, which the child gets a copy of, and threads, of which it
+gets none but the one that forked.
+
+ZeroMQ remembers the process that made the socket, and refuses in another one: EINTR, as if a
+signal had come. It does not look at every call, though: a send within a millisecond of another one
+succeeds, into a queue that no thread empties (so the child here waits a little first). NNG aborts
+the child with a message of its own. nanomsg has no guard: its send first tries to write by itself,
+without its thread, and here that suffices. What it could not write at once, nobody would finish:
+the child has no such thread. In all three the rule is: fork first, then open sockets in each
+process.
+"""
+SOURCES = [
+    "fork(2); pthread_atfork(3)",
+    'libzmq: src/signaler.cpp: "we have forked ... emulate an interrupt response"',
+    'NNG: src/platform/posix/posix_thread.c: "nng is not fork-reentrant safe"',
+    "lab/probes/fork.c",
+]
+TRY_NEXT = "Let the child send ten messages of 100 kB instead of one of 16 bytes."
+EXPECTED = {
+    "raw": {"child": "sent", "arrived": True, "parent_goes_on": True},
+    "zmq": {"child": {"one_of": ["EINTR", "sent"]}, "arrived": False, "parent_goes_on": True},
+    "nanomsg": {"child": "sent", "arrived": True, "parent_goes_on": True},
+    "nng": {"child": "SIGABRT", "arrived": False, "parent_goes_on": True},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    bench.say("connected; the process forks, the child sends")
+    said = bench.probe("fork", bench.url()).hear()
+    child = "SIGABRT" if said["child"] == "ABRT" else said["child"]
+    data = {"child": child, "arrived": said["child_arrived"]}
+    data["parent_goes_on"] = said["parent_arrived"]
+    bench.say(f"the child: {child}")
+    what = {"sent": "its send succeeds", "SIGABRT": "it is aborted", "hangs": "it hangs"}
+    phrase = what.get(child, f"its send fails: {child}")
+    phrase += " and arrives" if data["arrived"] else ", nothing arrives" if child == "sent" else ""
+    phrase += f"; the parent {'goes on' if data['parent_goes_on'] else 'cannot go on either'}"
+    answer = 1 if data["arrived"] else {"SIGABRT": 3, "hangs": 4}.get(child, 2)
+    return Observation(data, phrase, answer)

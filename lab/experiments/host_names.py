@@ -1,0 +1,90 @@
+"""localhost has two addresses here; and a name that does not exist."""
+
+import os
+import socket
+
+from lab.workbench import Bench, Observation, Skip
+from harness.panels import BUILD
+
+THEME = "streams, signals, processes"
+ORDER = 80
+QUESTION = (
+    "A server listens on 127.0.0.1; localhost is ::1 and 127.0.0.1, as Debian writes it. "
+    "Does a client that connects to tcp://localhost reach it?"
+)
+PREDICT = ["yes", "with IPv6 turned off only", "no"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+NEEDS = ["namespaces"]
+EXPLANATION = """
+A name stands for a list of addresses, the preferred first, and with IPv6 that is ::1. The
+lecture's loop over getaddrinfo's list tries one after the other. The libraries take the first and
+stay with it: with IPv6 on they dial ::1, where nobody listens, again and again, and never say so.
+ZeroMQ and nanomsg have IPv6 off by default, so by default it works, until somebody turns it on. In
+NNG it is always on.
+
+A name that does not exist is no error either: connect has succeeded, the resolving is done by a
+thread, later, again and again - a typing error looks like a server that is down. Only a plain
+socket's program learns it, from getaddrinfo, which blocks meanwhile. The panels resolve names
+beforehand, in common/address.c, IPv4 first, and give the libraries literal addresses.
+"""
+SOURCES = [
+    "getaddrinfo(3); RFC 6724 (order of addresses); RFC 8305 (happy eyeballs)",
+    "zmq_tcp(7), zmq_setsockopt(3), ZMQ_IPV6; nn_tcp(7), NN_IPV4ONLY",
+    "lab/probes/names.c",
+]
+TRY_NEXT = "Which address does the server take if it binds to tcp://localhost?"
+EXPECTED = {
+    "raw": {"ipv6": False, "each": True, "unknown": "Name or service not known"},
+    "zmq": {"default": True, "ipv6": False, "unknown": "none"},
+    "nanomsg": {"default": True, "ipv6": False, "unknown": "none"},
+    "nng": {"default": False, "ipv6": False, "unknown": "none"},
+}
+FILES = {  # as this client sees them, in a mount namespace of its own; no DNS is asked
+    "hosts": "::1 localhost\n127.0.0.1 localhost\n",
+    "nsswitch.conf": "hosts: files\n",
+}
+INTO = """
+mount --bind "$1/hosts" /etc/hosts
+mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf
+shift
+exec "$@"
+"""
+
+
+def ask(bench: Bench, name: str, how: str) -> tuple[bool, str]:
+    """Whether 127.0.0.1 was reached within a second, and what connect said."""
+    for file, text in FILES.items():
+        (bench.folder / file).write_text(text)
+    probe = BUILD / "lab" / "probes" / f"names-{bench.panel}"
+    if not os.access(probe, os.X_OK):
+        raise Skip(f"no probe names for {bench.panel}")
+    own = "-m" if os.geteuid() == 0 else "-rm"
+    port = bench.port()
+    with socket.create_server(("127.0.0.1", port)) as server:
+        server.settimeout(1)
+        url = f"tcp://{name}:{port}"
+        client = bench.start("unshare", own, "sh", "-ec", INTO, "sh", bench.folder, probe, url, how)
+        answer = client.heard()
+        if answer is None:
+            raise Skip(f"needs a mount namespace: {client.stderr().strip()}")
+        try:
+            server.accept()[0].close()
+        except TimeoutError:
+            return False, answer["error"]
+        return True, answer["error"]
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    default = "each" if panel == "raw" else "default"
+    data: dict[str, object] = {}
+    data[default], said = ask(bench, "localhost", default)
+    bench.say(f"connect says: {said}; 127.0.0.1 is {'reached' if data[default] else 'not reached'}")
+    data["ipv6"], _ = ask(bench, "localhost", "ipv6")
+    _, data["unknown"] = ask(bench, "no-such-host.invalid", default)
+    phrase = "reached" if data[default] else "not reached"
+    if data[default] and not data["ipv6"]:
+        phrase += "; not by the first address alone" if panel == "raw" else "; not with IPv6 on"
+    none = data["unknown"] == "none"
+    phrase += f"; an unknown name: {'no error' if none else data['unknown']}"
+    always = data["ipv6"] or panel == "raw"
+    return Observation(data, phrase, 3 if not data[default] else 1 if always else 2)

@@ -1,0 +1,76 @@
+"""A client gives up on a request and asks the next one; then the first answer comes."""
+
+from __future__ import annotations
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 30
+QUESTION = (
+    "A client gives up on request one and asks two. Then one's answer comes. What does the client "
+    "get for two?"
+)
+PREDICT = ["the answer to one", "the answer to two", "an error: it may not ask two"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+SETTINGS = {"raw": ["naive", "ids"], "zmq": ["defaults", "relaxed", "correlate"]}
+EXPLANATION = """
+A stream delivers what was sent, in order, and an answer that nobody waits for is delivered too. A
+naive client on a socket takes it for the answer to its next question, and from then on every answer
+is the previous one's: the classic fault of clients with time-outs. A number in each request,
+repeated in its reply, cures it; raw's framing has one.
+
+nanomsg and NNG put such a number into every request and drop replies to any but the latest.
+ZeroMQ's REQ by default refuses the second request altogether: its state machine waits for the
+reply, for ever, and the only way out is to close the socket. ZMQ_REQ_RELAXED alone permits to ask
+again, and lets in the late answer as the new one's: worse than the error. With ZMQ_REQ_CORRELATE,
+which adds the number, both are right: these two belong together.
+"""
+SOURCES = [
+    "zmq_setsockopt(3): ZMQ_REQ_RELAXED, ZMQ_REQ_CORRELATE",
+    "nn_reqrep(7); nanomsg: rfc/sp-request-reply-01.txt, request id",
+    "raw/frame.h; common/CONTRACT.md, R2 and R3",
+]
+TRY_NEXT = (
+    "Have lab/probes/late_reply_raw.c ask three times in a row: what does the naive client get?"
+)
+RIGHT = {"asks_again": True, "gets": "answer to two"}
+WRONG = {"asks_again": True, "gets": "answer to one"}
+EXPECTED = {
+    "raw": {"naive": WRONG, "ids": RIGHT},
+    "zmq": {
+        "defaults": {"asks_again": False, "gets": "answer to one"},
+        "relaxed": WRONG,
+        "correlate": RIGHT,
+    },
+    "nanomsg": {"defaults": RIGHT},
+    "nng": {"defaults": RIGHT},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    data: dict[str, dict[str, object]] = {}
+    phrases = []
+    for setting in SETTINGS.get(panel, ["defaults"]):
+        url = bench.url()
+        server = bench.driver("rep", url, timeout=2000)
+        client = bench.probe("late-reply", setting, url)
+        server.must("recv")
+        gave_up = client.hear("gave up")
+        asked = client.hear("asked again")
+        bench.say(f"{setting}: the client gives up: {gave_up['error']}")
+        bench.say(f"{setting}: it asks again: {asked['error'] or 'done'}")
+        server.must("send answer to one")
+        if not asked["error"]:
+            server.must("recv")
+            bench.pause(0.1)  # NNG drops a reply that it cannot pass on within a few ms
+            server.must("send answer to two")
+        got = client.hear("received")
+        text = got["error"] or got["text"]
+        bench.say(f"{setting}: it receives '{text}'")
+        data[setting] = {"asks_again": not asked["error"], "gets": text, "error": asked["error"]}
+        what = f"gets the {text}" if not asked["error"] else f"may not ask again: {asked['error']}"
+        phrases.append(f"{setting}: {what}")
+    first = next(iter(data.values()))
+    answers = {"answer to one": 1, "answer to two": 2}
+    answer = answers.get(str(first["gets"]), 0) if first["asks_again"] else 3
+    return Observation(data, "; ".join(phrases), answer)

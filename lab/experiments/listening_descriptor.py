@@ -1,0 +1,86 @@
+"""Reading the descriptor that listens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.workbench import Bench, Observation
+
+THEME = "the lecture's sockets"
+ORDER = 50
+QUESTION = (
+    '"The server\'s socket only listens; accept returns another one for each client," says the '
+    "lecture. A client has connected and sent hello, poll says that the listening descriptor is "
+    "readable. What does reading it say, over TCP?"
+)
+PREDICT = [
+    "hello",
+    "0 bytes: the end of the file",
+    "nothing: it blocks",
+    '"Invalid argument"',
+    '"Transport endpoint is not connected"',
+]
+PANELS = ["raw"]
+EXPLANATION = """
+A listening socket holds a queue of connections and no bytes. It has no peer, so there is nobody to
+read from: TCP says "Transport endpoint is not connected", although a client is connected, just not
+to this descriptor; a UNIX socket says "Invalid argument". To a write that same UNIX socket says
+that it is not connected, and TCP says "Broken pipe" and raises SIGPIPE. For poll "readable" means
+that the next call of the right kind does not block, and the right kind is accept.
+
+The bytes were not waiting for accept: they came in meanwhile, and the accepted descriptor has them
+at once. After that the two have nothing to do with each other: closing the listening one harms no
+client.
+"""
+SOURCES = [
+    "accept(2); listen(2); poll(2); socket(7), SO_ACCEPTCONN",
+    "Linux: net/ipv4/tcp.c, tcp_recvmsg_locked() and tcp_sendmsg_locked()",
+    "Linux: net/unix/af_unix.c, unix_stream_read_generic() and unix_stream_sendmsg()",
+]
+TRY_NEXT = "Read and write a TCP socket that neither listens nor is connected."
+OF_BOTH = {
+    "poll": 1,
+    "SO_ACCEPTCONN": 1,
+    "read of accepted": 5,
+    "SO_ACCEPTCONN of accepted": 0,
+    "send after close of the listening one": 5,
+    "read after close of the listening one": 5,
+}
+NOT_CONNECTED, INVALID = "Transport endpoint is not connected", "Invalid argument"
+EXPECTED = {
+    "raw": {
+        "tcp": {
+            **OF_BOTH,
+            "read before": NOT_CONNECTED,
+            "read": NOT_CONNECTED,
+            "write": "Broken pipe",
+            "SIGPIPE": 1,
+        },
+        "unix": {
+            **OF_BOTH,
+            "read before": INVALID,
+            "read": INVALID,
+            "write": NOT_CONNECTED,
+            "SIGPIPE": 0,
+        },
+    }
+}
+
+
+def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+    data = {}
+    for said in bench.probe("listening", where).rest():
+        data[said["event"]] = said["error"] or said["result"]
+        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+    return data
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    tcp = observe(bench, "TCP", "inet")
+    unix = observe(bench, "UNIX", bench.path())
+    phrase = (
+        f"TCP: read: {tcp.get('read')}; write: {tcp.get('write')}; "
+        f"UNIX: read: {unix.get('read')}; write: {unix.get('write')}"
+    )
+    answer = {5: 1, 0: 2, INVALID: 4, NOT_CONNECTED: 5}.get(tcp.get("read"), 0)
+    return Observation({"tcp": tcp, "unix": unix}, phrase, answer)

@@ -1,0 +1,94 @@
+"""A connection that says nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import time
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 120
+QUESTION = "Somebody connects and says nothing. How long does the server keep the connection?"
+PREDICT = ["about a second", "ten seconds or more", "for ever"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+WATCH_SECONDS = 11.0
+EXPLANATION = """
+Each silent connection costs the server a descriptor, of which a process has 1024 by default; a
+thousand of them, and the next honest client is not accepted. So the libraries give a newcomer a
+time to greet: nanomsg a second, NNG ten, both fixed; ZeroMQ 30 seconds, unless ZMQ_HANDSHAKE_IVL
+says otherwise, as the panel does (1 s). raw's protocol has no greeting, so a silent client is as
+good as one that has not asked yet, and is kept: a deadline for the first byte would be a dozen
+lines more.
+
+None of them limits those who have greeted and then fall silent: that is an idle client, and
+welcome.
+"""
+SOURCES = [
+    "zmq_setsockopt(3), ZMQ_HANDSHAKE_IVL: 30000 ms",
+    "nanomsg: src/transports/utils/streamhdr.c",
+    "NNG: src/sp/transport/tcp/tcp.c, the time-out of the negotiation",
+    "getrlimit(2), RLIMIT_NOFILE",
+]
+TRY_NEXT = (
+    "How many silent connections until raw serves nobody? Lower its limit: prlimit --nofile=64."
+)
+KEPT = {"closed_ms": None}
+SECOND = {"closed_ms": [700, 3000]}
+EXPECTED = {
+    "raw": {"panel": KEPT},
+    "zmq": {"panel": SECOND, "defaults": KEPT},
+    "nanomsg": {"panel": SECOND, "defaults": SECOND},
+    "nng": {"panel": {"closed_ms": [9000, 10900]}, "defaults": {"closed_ms": [9000, 10900]}},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    urls = {"panel": bench.url(), "defaults": bench.url()}
+    bench.ready("rep", urls["panel"])
+    if panel == "raw":
+        del urls["defaults"]  # a plain socket has none to close it
+    else:
+        bench.probe("address", "bind", urls["defaults"]).hear()
+    closed: dict[str, int | None] = dict.fromkeys(urls)
+    with contextlib.ExitStack() as stack:
+        started = time.monotonic()
+        waiting = {}
+        for which, url in urls.items():
+            port = int(url.rsplit(":", 1)[1])
+            waiting[stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))] = which
+        bench.say("somebody connects and says nothing")
+        while waiting and not bench.closed:
+            left = WATCH_SECONDS - (time.monotonic() - started)
+            if left <= 0:
+                break
+            for sock in select.select(list(waiting), [], [], min(left, 0.2))[0]:
+                if not hung_up(sock):
+                    continue  # the server has greeted
+                which = waiting.pop(sock)
+                closed[which] = round((time.monotonic() - started) * 1000)
+                bench.say(f"{NAMES[which]}: the server hangs up after {closed[which]} ms")
+        for which in waiting.values():
+            bench.say(f"{NAMES[which]}: still there after {WATCH_SECONDS:g} s")
+
+    def told(ms: int | None) -> str:
+        return f"more than {WATCH_SECONDS:g} s" if ms is None else f"{ms / 1000:.1f} s"
+
+    phrase = "; ".join(f"{NAMES[which]}: kept {told(ms)}" for which, ms in closed.items())
+    panel_ms = closed["panel"]
+    answer = 0 if panel_ms is None else 1 if panel_ms < 3000 else 2
+    if panel == "raw" and panel_ms is None:
+        answer = 3
+    return Observation({which: {"closed_ms": ms} for which, ms in closed.items()}, phrase, answer)
+
+
+NAMES = {"panel": "the panel", "defaults": "by default"}
+
+
+def hung_up(sock: socket.socket) -> bool:
+    try:
+        return not sock.recv(4096)
+    except ConnectionError:
+        return True

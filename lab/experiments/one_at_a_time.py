@@ -1,0 +1,67 @@
+"""Ten clients, one server, 200 ms of work each."""
+
+import time
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 50
+QUESTION = (
+    "Ten clients ask at once, each request is 200 ms of work. How long does the last client wait?"
+)
+PREDICT = [
+    "0.2 s: the library runs them side by side",
+    "1 s: on as many cores as there are",
+    "2 s: one after the other",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+CLIENTS, WORK_MS = 10, 200
+EXPLANATION = """
+A REP socket answers what it took before it takes the next, so a server with one of them does one
+thing at a time, whatever threads the library has: those move bytes, they run none of your code.
+Meanwhile the other requests wait, in the library's queues or the kernel's buffers, and nobody tells
+the clients.
+
+Every engine has its way out, and every one of them is your work: ZeroMQ's ROUTER with worker
+threads behind it, nanomsg's and NNG's raw sockets (AF_SP_RAW) or NNG's contexts, a process for each
+connection in the oldest manner, fork after accept.
+"""
+SOURCES = [
+    "zmq_socket(3), ZMQ_REP and ZMQ_ROUTER",
+    "the ZeroMQ Guide, chapter 3, The Asynchronous Client/Server Pattern",
+    "nn_device(3); nng_ctx(5)",
+    "Stevens, UNIX Network Programming 1, chapter 30: client/server design alternatives",
+]
+TRY_NEXT = "Start two servers on two addresses, half of the clients at each, and compare."
+OF_ALL = {"answered": CLIENTS, "last_ms": [1500, 4000], "at_once": 1}
+EXPECTED = {"raw": OF_ALL, "zmq": OF_ALL, "nanomsg": OF_ALL, "nng": OF_ALL}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    url = bench.url()
+    server = bench.ready("rep", url, "-w", WORK_MS)
+    bench.say(f"{CLIENTS} clients ask")
+    started = time.monotonic()
+    clients = [bench.program("req", "-u", url, "-t", 10000, f"client {i}") for i in range(CLIENTS)]
+    summaries = [client.summary(15.0) for client in clients]
+    seconds = time.monotonic() - started
+    waits = sorted(s["latency_us"]["max"] / 1000 for s in summaries if s["received"] == 1)
+    answered = len(waits)
+    # How many must have run at the same time, to be ready so soon.
+    at_once = max(1, round(answered * WORK_MS / 1000 / seconds))
+    data = {
+        "answered": answered,
+        "first_ms": round(waits[0]) if waits else None,
+        "last_ms": round(waits[-1]) if waits else None,
+        "at_once": at_once,
+    }
+    server.stop()
+    told = f"the first after {data['first_ms']} ms, the last after {data['last_ms']} ms"
+    bench.say(f"{answered} answers; {told}")
+    if answered < CLIENTS:
+        return Observation(data, f"{answered} of {CLIENTS} were answered")
+    last = waits[-1]
+    answer = 1 if last < 2 * WORK_MS else 2 if last < 0.75 * CLIENTS * WORK_MS else 3
+    return Observation(
+        data, f"the first waits {waits[0] / 1000:.1f} s, the last {last / 1000:.1f} s", answer
+    )

@@ -1,0 +1,105 @@
+"""Receiving before asking, asking twice, answering nobody, receiving twice."""
+
+from typing import Any
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 40
+QUESTION = "A client or a server calls send and receive in the wrong order. Who notices?"
+PREDICT = [
+    "each wrong call fails",
+    "receiving and answering out of turn fail, asking twice does not",
+    "nothing fails, messages are lost",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+REQ and REP are state machines on top of sockets: ask, wait, ask; take, answer, take. A plain socket
+has no such idea; raw has it because pattern.h asks for it. A receive before any request and a reply
+to nobody fail in every panel, each in its own words: EFSM is ZeroMQ's and nanomsg's private errno
+for it.
+
+A second request before the first one's answer abandons the first: nanomsg and NNG do so by design,
+raw does the same, and ZeroMQ only with ZMQ_REQ_RELAXED, which the panel sets (without it: EFSM).
+The server has run both all the same.
+
+A server that takes a second request without having answered the first is refused by ZeroMQ. In the
+others the first client is silently forgotten, and waits for its time-out.
+"""
+SOURCES = [
+    "zmq_socket(3), ZMQ_REQ and ZMQ_REP; zmq_setsockopt(3), ZMQ_REQ_RELAXED",
+    "RFC 28 (ZeroMQ's request-reply): a REP socket replies before it receives again",
+    "nn_reqrep(7); nanomsg: src/protocols/reqrep/rep.c",
+    "common/CONTRACT.md, R9",
+]
+TRY_NEXT = (
+    "Remove ZMQ_REQ_RELAXED from zmq/reqrep.c and run the contract: ./triptych test zmq -k R3."
+)
+TURNS: dict[str, Any] = {
+    "req_receives_first": "fails",
+    "req_asks_twice": "two",
+    "server_ran": 2,
+    "rep_answers_first": "fails",
+    "rep_takes_twice": "takes",
+}
+EXPECTED = {
+    "raw": TURNS,
+    "zmq": {**TURNS, "rep_takes_twice": "fails"},
+    "nanomsg": {**TURNS, "server_ran": [1, 2]},  # 1: the first was not written yet
+    "nng": TURNS,
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    url = bench.url()
+    server = bench.driver("rep", url, timeout=1500)
+    client = bench.driver("req", url, timeout=1500)
+
+    early = client.call("recv")
+    bench.say(f"the client receives before it has asked: {early.get('error', 'done')}")
+    answer = server.call("send nobody asked")
+    bench.say(f"the server answers before it was asked: {answer.get('error', 'done')}")
+
+    client.must("send warm")  # so that the connection stands
+    server.must("recv")
+    server.must("send warm")
+    client.must("recv")
+    sends = [client.call("send one"), client.call("send two")]
+    ran = 0
+    if sends[1]["result"] < 0:
+        twice = sends[1]["error"]
+    else:
+        for _ in range(2):
+            if (request := server.call("recv"))["result"] >= 0:
+                server.must(f"send {request['text']}")
+                ran += 1
+        reply = client.call("recv")
+        twice = reply.get("text") or reply["error"]
+    bench.say(f"the client asks 'one' and 'two', the server runs {ran}, the client gets: {twice}")
+
+    other = bench.driver("req", url, timeout=500)
+    client.must("send first")
+    taken = server.must("recv")["text"]
+    other.must("send second")
+    second = server.call("recv")
+    took = second.get("text") or second["error"]
+    bench.say(f"the server took '{taken}', and takes another: {took}")
+
+    def word(said: dict[str, object]) -> str:
+        return "takes" if "text" in said else "fails" if said["result"] == -1 else "succeeds"
+
+    data = {
+        "req_receives_first": word(early),
+        "req_asks_twice": twice,
+        "server_ran": ran,
+        "rep_answers_first": word(answer),
+        "rep_takes_twice": word(second),
+        "words": sorted({s["error"] for s in (early, answer, second) if "error" in s}),
+    }
+    forgets = "the first is forgotten" if "text" in second else second["error"]
+    phrase = (
+        f"receives first: {early.get('error', 'succeeds')}; asks twice: gets '{twice}'; "
+        f"answers nobody: {answer.get('error', 'succeeds')}; takes a second: {forgets}"
+    )
+    failed = [s["result"] < 0 for s in (early, answer, sends[1])]
+    return Observation(data, phrase, 1 if all(failed) else 2 if any(failed) else 3)

@@ -1,0 +1,73 @@
+"""The file of a UNIX socket, after the server's exit."""
+
+from __future__ import annotations
+
+from lab.workbench import Bench, Observation
+
+THEME = "the lecture's sockets"
+ORDER = 20
+QUESTION = (
+    '"A UNIX socket\'s address is a path, and bind creates a file there," says the lecture. The '
+    "server exits. What does the next server get when it binds the same path?"
+)
+PREDICT = [
+    "success: the file went with its process",
+    "success: the file is still there, and bind replaces it",
+    '"File exists"',
+    '"Address already in use", although nobody uses it',
+]
+PANELS = ["raw"]
+EXPLANATION = """
+The kernel closes a process's descriptors at its end, the socket's too. The name is an entry in a
+folder, and nobody removes it: bind(2) makes it, only unlink(2) ends it. For bind a path that exists
+is a path in use, of whatever kind it is; that is EADDRINUSE, not EEXIST. For connect the file is
+there and nobody behind it: "Connection refused", where no file at all gives "No such file or
+directory". So a client can tell a server that died from one that never was.
+
+The usual cure, unlink before bind, asks nobody. Against a server that lives it succeeds as well:
+those who are connected stay with the old server, all new ones reach the thief, and the old one
+hears nothing of it. raw therefore connects first and unlinks only after "Connection refused".
+
+Linux's abstract names, with a zero byte in front, are no files and go with the last descriptor.
+"""
+SOURCES = [
+    "unix(7), Pathname sockets, Abstract sockets; NOTES: the name should be removed with unlink(2)",
+    "bind(2), EADDRINUSE; connect(2), ECONNREFUSED; raw/address.c",
+]
+TRY_NEXT = "./triptych lab stolen-address: what the libraries do with a path that is there."
+EXPECTED = {
+    "raw": {
+        "nothing yet": "No such file or directory",
+        "left": "a socket",
+        "connect to what is left": "Connection refused",
+        "bind again": "Address already in use",
+        "unlink": "ok",
+        "bind after unlink": "ok",
+        "thief binds": "ok",
+        "new client": "ok",
+        "reaches the thief": "ok",
+        "early client": "ok",
+        "abstract": "ok, then ok",
+    }
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    bench.say("a server binds and ends; another binds; a thief takes the path of one that lives")
+    data: dict[str, str] = {}
+    for said in bench.probe("path-stays", bench.path()).rest():
+        step, result = said["event"], said["error"] or (
+            "a socket" if said["event"] == "left" else "ok"
+        )
+        data[step] = f"{data[step]}, then {result}" if step in data else result
+        bench.say(f"{step}: {result}")
+    again = data.get("bind again", "")
+    answer = {"Address already in use": 4, "File exists": 3, "ok": 2}.get(again, 0)
+    if answer == 2 and data.get("left") != "a socket":
+        answer = 1
+    phrase = (
+        f"after the exit: {data.get('left')} at the path; "
+        f"connect: {data.get('connect to what is left')}; "
+        f"bind: {again}; after unlink: {data.get('bind after unlink')}"
+    )
+    return Observation(data, phrase, answer)

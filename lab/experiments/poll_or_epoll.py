@@ -1,0 +1,48 @@
+"""One connection speaks, thousands are idle."""
+
+from lab.workbench import Bench, Observation
+
+THEME = "streams, signals, processes"
+ORDER = 100
+QUESTION = (
+    "A server waits for any of 5000 connections; one has something. "
+    "What does the wait cost with poll, and with epoll?"
+)
+PREDICT = ["the same", "poll some ten times as much", "poll a thousand times as much and more"]
+PANELS = ["raw"]
+TIMING = True
+EXPLANATION = """
+poll is handed the list of all descriptors on each call; the kernel looks at every one, registers
+with it, and takes that back again. It costs a part of a microsecond for each idle connection, each
+time. epoll is told once, and keeps a list of those that have something: what is idle costs
+nothing. With ten connections there is nothing to choose between them; select is like poll, up to
+descriptor 1023.
+
+libzmq, nanomsg and NNG use epoll where there is one, as raw does (raw/loop.c).
+"""
+SOURCES = [
+    "poll(2), epoll(7), select(2)",
+    "Stevens, UNIX Network Programming, chapter 6",
+    "lab/probes/idle_connections.c",
+]
+TRY_NEXT = "Let all 5000 speak at once: what is epoll's advantage then?"
+EXPECTED = {
+    "raw": {"poll_by_epoll": [50, 100_000], "epoll_us": [0.05, 50], "few_poll_by_epoll": [0.2, 50]},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    bench.say("5000 connections, one of which speaks: 301 waits each")
+    many = bench.probe("idle-connections", 5000).hear("", 30)
+    few = bench.probe("idle-connections", 10).hear()
+    data = {
+        "connections": many["count"],  # fewer than 5000 if there are not descriptors enough
+        "poll_us": many["poll"],
+        "epoll_us": many["epoll"],
+        "poll_by_epoll": round(many["poll"] / many["epoll"]),
+        "few_poll_by_epoll": round(few["poll"] / few["epoll"], 1),
+    }
+    phrase = f"poll {many['poll']:.0f} us, epoll {many['epoll']:.2f} us with {many['count']}"
+    phrase += f"; with 10: {few['poll']:.2f} and {few['epoll']:.2f}"
+    ratio = data["poll_by_epoll"]
+    return Observation(data, phrase, 3 if ratio >= 500 else 2 if ratio >= 3 else 1)

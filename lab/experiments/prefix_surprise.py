@@ -1,0 +1,119 @@
+"""Topics are prefixes; subscriptions may overlap and repeat."""
+
+from lab.workbench import Bench, Driver, Failed, Observation
+
+THEME = "publish/subscribe"
+ORDER = 50
+QUESTION = (
+    'A subscriber asks for "tx". Does it get "tx_trytes"? It asks twice, and unsubscribes once: '
+    "does it still get anything?"
+)
+PREDICT = [
+    "only tx; then nothing",
+    "only tx; then still tx",
+    "both; then nothing",
+    "both; then still both",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+No library knows topics. A subscription is a number of bytes that are compared with a message's
+first ones, so "tx" matches "tx", "tx_trytes" and "txt". Who means a topic ends it: with a NUL (as
+this sandbox's messages do; `sub -T` still takes a prefix), a space, a slash. Overlapping
+subscriptions give one copy everywhere: a message is matched, not delivered once for each match.
+
+Whether two subscriptions to the same prefix are two or one is where they part. ZeroMQ and nanomsg
+count them; in NNG, and in raw, a prefix is in the set or not, and the first unsubscribe ends both.
+So two parts of a program that share a subscriber cannot each tidy up after itself there.
+
+The last number is the library's own answer to unsubscribing from something never subscribed to.
+nanomsg looks into the trie of prefixes that does not exist yet. The panels remember what they
+subscribed to, and never ask.
+"""
+SOURCES = [
+    "zmq_setsockopt(3), ZMQ_SUBSCRIBE, ZMQ_UNSUBSCRIBE",
+    "nn_pubsub(7); nanomsg: src/protocols/pubsub/trie.c, which counts",
+    "NNG: src/sp/protocol/pubsub0/sub.c: a topic that is there is not added again",
+    "raw/prefixes.c",
+]
+TRY_NEXT = "Subscribe to the empty prefix and to tx, then unsubscribe the empty one."
+NO_ENTRY = "Entry not found"
+EXPECTED = {
+    "raw": {"tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False},
+    "zmq": {
+        "tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False,
+        "unknown": "accepted",
+    },
+    "nanomsg": {
+        "tx_trytes": True, "copies": 1, "after_one_of_two": True, "after_both": False,
+        "unknown": "SIGSEGV",
+    },
+    "nng": {
+        "tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False,
+        "unknown": NO_ENTRY,
+    },
+}
+TRAVEL_MS = 200  # for a subscription's way to the publisher
+
+
+def heard(publisher: Driver, sub: Driver, text: str) -> int:
+    """How often the subscriber hears it; "end", which is always subscribed to, comes after it."""
+    sub.begin("until end")
+    publisher.must(f"idle {TRAVEL_MS}")
+    publisher.must(f"send {text}")
+    publisher.must("send end")
+    publisher.must("idle 0")
+    said = sub.result()
+    if said["result"] < 0:
+        raise Failed(f"the subscriber has not heard the end: {said['error']}")
+    return int(said["result"])
+
+
+def meet(publisher: Driver, sub: Driver) -> None:
+    """Until the subscriber hears the publisher; nothing of that is left."""
+    sub.must("subscribe hello")
+    sub.begin("until hello")
+    for _ in range(25):
+        publisher.must("send hello")
+        publisher.must("idle 100")
+        if sub.heard("", 0):
+            break
+    heard(publisher, sub, "nothing")
+    sub.must("unsubscribe hello")
+
+
+def unknown(bench: Bench) -> str:
+    """The library's own answer to unsubscribing without any subscription."""
+    probe = bench.probe("unsubscribe", "none")
+    said = probe.heard()
+    if said is None:
+        status = probe.ended() or 0
+        return "SIGSEGV" if status == -11 else f"ended with status {status}"
+    return "accepted" if said["result"] == 0 else str(said["error"])
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    url = bench.url()
+    publisher = bench.driver("pub", url)
+    sub = bench.driver("sub", url, timeout=3000)
+    sub.must("subscribe end")
+    meet(publisher, sub)
+    sub.must("subscribe tx")
+    data: dict[str, object] = {"tx_trytes": heard(publisher, sub, "tx_trytes|HASH") == 1}
+    bench.say(f"subscribed to tx; does tx_trytes arrive: {data['tx_trytes']}")
+    sub.must("subscribe t")
+    data["copies"] = heard(publisher, sub, "tx|HASH")
+    sub.must("unsubscribe t")
+    sub.must("subscribe tx")
+    sub.must("unsubscribe tx")
+    data["after_one_of_two"] = heard(publisher, sub, "tx|HASH") == 1
+    bench.say(f"subscribed twice, unsubscribed once; heard: {data['after_one_of_two']}")
+    sub.must("unsubscribe tx")
+    data["after_both"] = heard(publisher, sub, "tx|HASH") == 1
+    phrase = "a prefix" if data["tx_trytes"] else "a topic"
+    counted = data["after_one_of_two"]
+    phrase += "; counted" if counted else "; not counted: one unsubscribe ends both"
+    if panel != "raw":
+        data["unknown"] = unknown(bench)
+        phrase += f"; of an unknown one: {data['unknown']}"
+    answer = 1 + 2 * bool(data["tx_trytes"]) + bool(data["after_one_of_two"])
+    return Observation(data, phrase, answer)

@@ -1,0 +1,64 @@
+"""Sending to a peer that has gone."""
+
+import signal
+
+from lab.workbench import Bench, Child, Observation
+
+THEME = "streams, signals, processes"
+ORDER = 20
+QUESTION = (
+    "The other end is killed. The program sends once more, and again. What does each send say?"
+)
+PREDICT = [
+    "both succeed",
+    "the first succeeds, the second kills the program",
+    "both fail: the connection is closed",
+    "both fail: they would block",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+The kernel of a killed process ends its connections with a FIN, which only says that nothing more
+will come from there. So the first write succeeds: it might still be read. The answer to it is a
+reset, and the second write finds the connection broken: the kernel sends SIGPIPE, which kills the
+program without a word, unless it is ignored or MSG_NOSIGNAL is given, and then it is EPIPE. The
+first message is lost, although its send said otherwise; no later call will ever tell.
+
+No library lets it come to that. ZeroMQ's connecting end keeps its queue while nobody is there, and
+a send goes into the queue: success, for as long as there is room. nanomsg and NNG know that there
+is no peer, and a send that may not wait says EAGAIN; one that may, waits. All of them see the end
+of the connection in a thread of theirs, and none lets SIGPIPE through to the program.
+"""
+SOURCES = [
+    "send(2), EPIPE and MSG_NOSIGNAL; signal(7), SIGPIPE; RFC 9293 (TCP), 3.5.2: reset generation",
+    "Stevens, UNIX Network Programming, 5.12 and 5.13",
+    "zmq_socket(3), ZMQ_PAIR; nn_pair(7)",
+    "lab/probes/second_write.c",
+]
+TRY_NEXT = "Send with a pause of zero between the two: which of them fails now?"
+EXPECTED = {
+    "raw": {"sends": "ok, killed by SIGPIPE", "ignoring": "ok, EPIPE, EPIPE, EPIPE"},
+    "zmq": {"sends": "ok, ok, ok, ok"},
+    "nanomsg": {"sends": "EAGAIN, EAGAIN, EAGAIN, EAGAIN"},
+    "nng": {"sends": "EAGAIN, EAGAIN, EAGAIN, EAGAIN"},
+}
+
+
+def sends(probe: Child) -> str:
+    said = ["ok" if event["result"] >= 0 else str(event["errno"]) for event in probe.rest()]
+    status = probe.ended() or 0
+    if status < 0:
+        said.append(f"killed by {signal.Signals(-status).name}")
+    return ", ".join(said)
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    bench.say("two processes, connected; one is killed, the other goes on sending")
+    data = {"sends": sends(bench.probe("second-write", bench.url()))}
+    bench.say(data["sends"])
+    phrase = data["sends"]
+    if panel == "raw":
+        data["ignoring"] = sends(bench.probe("second-write", bench.url(), "ignore"))
+        phrase += f"; with SIGPIPE ignored: {data['ignoring']}"
+    first, second = data["sends"].split(", ")[:2]
+    answer = {"ok": 1, "killed by SIGPIPE": 2, "EPIPE": 3, "EAGAIN": 4}.get(second, 0)
+    return Observation(data, phrase, answer if first == second or answer == 2 else 0)

@@ -1,0 +1,61 @@
+"""A signal arrives while a program waits to receive."""
+
+from lab.workbench import Bench, Observation
+
+THEME = "streams, signals, processes"
+ORDER = 50
+QUESTION = (
+    "A program waits in the library's blocking receive. A signal arrives, its handler returns. "
+    "And the receive?"
+)
+PREDICT = ["it returns: EINTR", "it goes on waiting", "it depends on how the handler was installed"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+A blocking system call is interrupted, and then either ends with EINTR or is started again:
+SA_RESTART, given with the handler, decides. (Not if the socket has a time-out, nor for poll,
+epoll_wait and sleeps: these always end.) ZeroMQ and nanomsg wait in poll, so SA_RESTART does not
+help: a receive can always end with EINTR, and whoever takes that for a failure has a program that
+dies when a terminal's window is resized. NNG waits on a condition variable, which no signal ends:
+the handler runs, the receive goes on. A program that is to end on Ctrl-C never notices, if its
+handler only sets a flag.
+
+The panels promise EINTR in all four; nng/ therefore waits in nn_poll, which does heed signals.
+"""
+SOURCES = [
+    "signal(7), interruption of system calls by signal handlers; sigaction(2), SA_RESTART",
+    "zmq_recv(3), EINTR; nn_recv(3), EINTR; pthread_cond_wait(3p): it shall not return EINTR",
+    "lab/probes/signal.c",
+]
+TRY_NEXT = "What if the signal arrives just before the call begins? programs/stop.c has an answer."
+EXPECTED = {
+    "raw": {"plain": "EINTR", "restart": "none", "panel": "EINTR"},
+    "zmq": {"plain": "EINTR", "restart": "EINTR", "panel": "EINTR"},
+    "nanomsg": {"plain": "EINTR", "restart": "EINTR", "panel": "EINTR"},
+    "nng": {"plain": "ETIMEDOUT", "restart": "ETIMEDOUT", "panel": "EINTR"},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    bench.say("a receive that nobody answers; after 300 ms, SIGALRM")
+    probes = [bench.probe("signal"), bench.probe("signal", "restart")]
+    driver = bench.driver("sub", bench.url(), timeout=1500)
+    driver.say("alarm 300")
+    driver.begin("recv")
+    plain, restart = (probe.hear() for probe in probes)
+    data = {
+        "plain": plain["errno"],
+        "plain_ms": plain["ms"],
+        "restart": restart["errno"],
+        "restart_ms": restart["ms"],
+        "panel": driver.result()["errno"],
+    }
+
+    def what(name: str) -> str:
+        ended = data[name] == "EINTR"
+        return f"EINTR after {data[name + '_ms']} ms" if ended else "goes on waiting"
+
+    bench.say(f"the library's receive: {what('plain')}; with SA_RESTART: {what('restart')}")
+    both = {data["plain"] == "EINTR", data["restart"] == "EINTR"}
+    answer = 3 if len(both) == 2 else 1 if both == {True} else 2
+    phrase = f"{what('plain')}; with SA_RESTART: {what('restart')}; the panel: {data['panel']}"
+    return Observation(data, phrase, answer)

@@ -1,0 +1,122 @@
+"""A subscriber that does not keep up: what is dropped, where, and who else notices."""
+
+from typing import Any
+
+from lab.workbench import Bench, Driver, Failed, Observation
+
+THEME = "publish/subscribe"
+ORDER = 20
+QUESTION = (
+    "5000 events, 2500 a second, of 1000 bytes each; one subscriber listens, one stops receiving. "
+    "What does that one find when it comes back?"
+)
+PREDICT = [
+    "all of them",
+    "the oldest: newer ones were dropped",
+    "the newest: older ones were dropped",
+    "the oldest and the newest, with a gap between",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+Nobody blocks, so something must be dropped; the question is what a queue does when it is full.
+ZeroMQ and nanomsg throw away what comes: the subscriber finds the oldest, in one piece, and then
+nothing. NNG's subscriber goes on reading all the while and throws away what it has held longest:
+it finds the newest. raw has no queue per subscriber but a log of the last messages and a cursor in
+it, which jumps when it is overtaken: what the kernel had taken already is the oldest, what the log
+still holds the newest, and between them is the gap.
+
+How many: ZeroMQ's high-water mark counts messages, at the publisher and again at the subscriber.
+nanomsg's NN_SNDBUF and NN_RCVBUF are bytes, and the kernel gets them as SO_SNDBUF and SO_RCVBUF.
+NNG divides these bytes by 1024 and calls the quotient messages. raw's log counts messages. So "a
+queue of 1000" is four different things, each beside the kernel's own buffers, which for this UNIX
+socket hold about a hundred messages, and over TCP, which tunes itself, megabytes.
+
+The other subscriber is not slowed down by this one anywhere. If it lost some by default in NNG, it
+lost them by itself: 16 messages at the publisher are six milliseconds at this pace.
+"""
+SOURCES = [
+    'zmq_socket(3), ZMQ_PUB: "any messages ... shall instead be dropped"',
+    "zmq_setsockopt(3), ZMQ_SNDHWM, ZMQ_RCVHWM: 1000 messages",
+    "nn_getsockopt(3), NN_SNDBUF, NN_RCVBUF: 128 kB; nanomsg: src/protocols/utils/dist.c",
+    "NNG: src/sp/protocol/pubsub0/pub.c (16 messages), sub.c (128; the oldest is dropped)",
+    "NNG: src/compat/nanomsg/nn.c: NN_SNDBUF and NN_RCVBUF divided by 1024",
+    "raw/log.h",
+]
+TRY_NEXT = "Replace ipc by tcp in this file: how much does the kernel hold then?"
+COUNT, BYTES, RATE = 5000, 1000, 2500
+EXPECTED = {
+    "raw": {
+        "default_kept": "both", "default": [1020, 2000], "equal_kept": "both",
+        "equal": [1020, 2000],
+    },
+    "zmq": {
+        "default_kept": "oldest", "default": [1900, 2700], "equal_kept": "oldest",
+        "equal": [1900, 2700],
+    },
+    "nanomsg": {
+        "default_kept": "oldest", "default": [50, 600], "equal_kept": "oldest",
+        "equal": [200, 2500],
+    },
+    "nng": {
+        "default_kept": "newest", "default": [128, 160], "equal_kept": "newest",
+        "equal": [1000, 1032],
+    },
+}
+
+
+def side(bench: Bench, queue: int) -> tuple[Driver, Driver, Driver]:
+    """A publisher and two subscribers, who have both heard it."""
+    url = bench.url("ipc")
+    publisher = bench.driver("pub", url, queue=queue)
+    slow, fast = (bench.driver("sub", url, timeout=1000, queue=queue) for _ in range(2))
+    for sub in (slow, fast):
+        sub.must("subscribe")
+        sub.begin("until hello")
+        for _ in range(50):
+            publisher.must("send hello")
+            publisher.must("idle 100")
+            said = sub.heard("", 0)
+            if said and said["result"] >= 0:
+                break
+            if said:
+                sub.begin("until hello")
+    for sub in (slow, fast):  # nothing of all that is left in a queue
+        sub.begin("until start")
+    publisher.must("send start")
+    publisher.must("idle 100")
+    if any(sub.result()["result"] < 0 for sub in (slow, fast)):
+        raise Failed("a subscriber has not heard the publisher")
+    return publisher, slow, fast
+
+
+def kept(first: int, last: int, number: int) -> str:
+    if number == COUNT:
+        return "all"
+    if first == 1:
+        return "both" if last == COUNT else "oldest"
+    return "newest" if last == COUNT else "middle"
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    data: dict[str, Any] = {}
+    sides = {"default": side(bench, 0), "equal": side(bench, 1000)}
+    bench.say(f"{COUNT} events; one subscriber receives, one does not")
+    for publisher, _, fast in sides.values():
+        publisher.begin(f"burst {COUNT} {BYTES} {RATE}")
+        fast.begin(f"collect {COUNT}")
+    for name, (publisher, _, fast) in sides.items():
+        publisher.result(20)
+        data[f"{name}_others_lost"] = COUNT - fast.result(20)["result"]
+    for name, (_, slow, _) in sides.items():
+        found = slow.call(f"collect {COUNT}", 20)
+        data[name] = found["result"]
+        data[f"{name}_first"], data[f"{name}_last"] = found["first"], found["last"]
+        data[f"{name}_kept"] = kept(found["first"], found["last"], found["result"])
+        bench.say(f"{name} queue: {found['result']} events, {found['first']} to {found['last']}")
+    same = data["default_kept"]
+    what = {"all": "all", "both": "the oldest and the newest"}.get(same, f"the {same}")
+    lost = max(data["default_others_lost"], data["equal_others_lost"])
+    phrase = f"finds {what}: {data['default']} by default, {data['equal']} with queues of 1000"
+    phrase += f"; the other lost {lost or 'none'}"
+    answer = {"all": 1, "oldest": 2, "newest": 3, "both": 4}.get(same, 0)
+    return Observation(data, phrase, answer)

@@ -1,0 +1,119 @@
+"""A second server comes to an address that has one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 100
+QUESTION = (
+    "A second server binds to an address that is taken: a port, a UNIX path, a path with "
+    "somebody's file. What happens?"
+)
+PREDICT = [
+    "it is refused each time",
+    "it is refused, except that a file in the way is deleted",
+    "a port is safe, a UNIX path is taken over from the living server, a file is deleted",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+A port belongs to the kernel, which refuses the second. A UNIX socket's path is a file that stays
+behind when its server dies, so every library has to deal with stale ones, and each does it in its
+own way. ZeroMQ unlinks whatever is at the path and binds anew: the first server lives on, its
+clients too, but every new client reaches the second one, and nobody was told. nanomsg and NNG first
+try to connect: if somebody accepts, the address is in use. In NNG that question hurts the server
+that is asked: a connection that comes and goes without a byte disturbs its listener, and the next
+client reaches nobody (not always, but mostly).
+
+What is at the path need not be a socket. All three libraries delete a regular file there, without a
+word. The sockets alone refuse it (EADDRINUSE), as they do a stale path; the panels are given
+addresses that common/address.c has checked first, for that reason.
+"""
+SOURCES = [
+    "unix(7); bind(2), EADDRINUSE; unlink(2)",
+    "libzmq: src/ipc_listener.cpp, ::unlink before bind; zmq_ipc(7)",
+    "nanomsg: src/transports/ipc/bipc.c; NNG: src/platform/posix/posix_ipclisten.c",
+    "common/CONTRACT.md, R10",
+]
+TRY_NEXT = "lab path-that-stays: what a UNIX socket's file is."
+KINDS = {"tcp": "port", "ipc": "path"}
+REFUSED = {"client_reaches": "the first server"}
+IN_USE = {"second_bind": "Address already in use", **REFUSED}
+NNG_IN_USE = {"second_bind": "Address in use"}
+CHECKED = {"deleted": False}
+EXPECTED: dict[str, Any] = {
+    "raw": {
+        "tcp": IN_USE,
+        "ipc": IN_USE,
+        "file": {"bind": "Address already in use", "deleted": False},
+        "file_checked": CHECKED,
+    },
+    "zmq": {
+        "tcp": IN_USE,
+        "ipc": {"second_bind": "succeeds", "client_reaches": "the second server"},
+        "file": {"bind": "succeeds", "deleted": True},
+        "file_checked": CHECKED,
+    },
+    "nanomsg": {
+        "tcp": IN_USE,
+        "ipc": IN_USE,
+        "file": {"bind": "succeeds", "deleted": True},
+        "file_checked": CHECKED,
+    },
+    "nng": {
+        "tcp": {**NNG_IN_USE, **REFUSED},
+        "ipc": {**NNG_IN_USE, "client_reaches": {"one_of": ["nobody", "the first server"]}},
+        "file": {"bind": "succeeds", "deleted": True},
+        "file_checked": CHECKED,
+    },
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    said: dict[str, str] = {}
+    data: dict[str, object] = {}
+    for kind in KINDS:
+        url = bench.url(kind)
+        first = bench.driver("rep", url, timeout=1500)
+        second = bench.driver()
+        opened = second.call(f"open rep {url} timeout=1500")
+        said[kind] = opened.get("error", "succeeds")
+        bench.say(f"a second server binds to the {KINDS[kind]}: {said[kind]}")
+        client = bench.driver("req", url, timeout=1500)
+        servers = {"the first server": first}
+        if opened["result"] == 0:
+            servers["the second server"] = second
+        for server in servers.values():
+            server.begin("recv")
+        client.must("send who is there?")
+        got = {name: server.result().get("text") for name, server in servers.items()}
+        reached = next((name for name, text in got.items() if text), "nobody")
+        bench.say(f"a new client reaches {reached}")
+        data[kind] = {"second_bind": said[kind], "client_reaches": reached}
+
+    path = bench.path("a-file")
+    path.write_text("somebody's work")
+    probe = bench.probe("address", "bind", f"ipc://{path}")
+    bound = probe.hear()["error"] or "succeeds"
+    deleted = not path.is_file()
+    bench.say(
+        f"the library binds to a path with a file: {bound}; it is {'gone' if deleted else 'there'}"
+    )
+    data["file"] = {"bind": bound, "deleted": deleted}
+    driver = bench.driver()
+    path.unlink(missing_ok=True)
+    path.write_text("somebody's work")
+    refused = driver.call(f"open rep ipc://{path}").get("error", "succeeds")
+    bench.say(f"the panel, with the address checked first: {refused}")
+    data["file_checked"] = {"bind": refused, "deleted": not path.is_file()}
+    reached_ipc = data["ipc"]["client_reaches"]  # type: ignore[index]
+    stolen = data["ipc"]["client_reaches"] == "the second server"  # type: ignore[index]
+    phrase = (
+        f"port: {said['tcp']}; path: "
+        + ("taken over from the living server" if stolen else said["ipc"])
+        + (", and then a new client reaches nobody" if reached_ipc == "nobody" else "")
+        + f"; file: {'deleted' if deleted else bound}"
+    )
+    return Observation(data, phrase, 3 if stolen else 2 if deleted else 1)

@@ -1,0 +1,75 @@
+"""TCP is a stream of bytes; messages are what a reader makes of them."""
+
+import socket
+
+from lab.workbench import Bench, Observation
+
+THEME = "streams, signals, processes"
+ORDER = 10
+QUESTION = (
+    "Ten messages of 40 bytes travel through a network that delivers single bytes. "
+    "How many messages does the receiver see?"
+)
+PREDICT = ["ten", "one", "as many as there are bytes"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+TCP promises the bytes and their order, and nothing about where one send ended. A read returns what
+happens to be there: ten messages at once, or a tenth of one. Each library therefore frames: a
+length before the bytes, and a reader that goes on until it has so many. So does raw; that is most
+of raw/frame.c and raw/conn.c.
+
+The naive reader, beside it, takes what one read returns for one message, as many a first program
+does. Ten sends, while it had other work, reached it in one read; the same ten, byte by byte, in
+more than a hundred. With a reader that is always ready, on a quiet machine, it works - which is how
+such programs get out.
+"""
+SOURCES = [
+    "RFC 9293 (TCP), 3.8; read(2)",
+    "RFC 37 (ZMTP 3.1), framing; nanomsg: rfc/sp-tcp-mapping-01.txt",
+    "lab/probes/naive_reader.c",
+]
+TRY_NEXT = "build/tap with --slice 1 --rate 1000 between a pair of your own programs."
+COUNT, BYTES = 10, 40
+EXPECTED = {
+    "raw": {"received": COUNT, "malformed": 0, "naive_together": [1, 2], "naive_sliced": [30, 400]},
+    "zmq": {"received": COUNT, "malformed": 0},
+    "nanomsg": {"received": COUNT, "malformed": 0},
+    "nng": {"received": COUNT, "malformed": 0},
+}
+SLICED = ("--slice", 1, "--rate", 2000)  # a byte each half millisecond
+
+
+def naive(bench: Bench, sliced: bool) -> int:
+    """How many reads the naive reader takes for messages."""
+    port, front = bench.port(), bench.port()
+    reader = bench.probe("naive-reader", port)
+    reader.hear("ready")
+    if sliced:
+        bench.tap(f"tcp://127.0.0.1:{front}", f"tcp://127.0.0.1:{port}", *SLICED)
+    with socket.create_connection(("127.0.0.1", front if sliced else port), 5) as sender:
+        if not sliced:
+            reader.freeze()  # it has other work just now
+        for _ in range(COUNT):
+            sender.send(bytes(BYTES))
+        reader.thaw()
+    reader.hear("end")
+    return sum(event["event"] == "message" for event in reader.events)
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    url, front = bench.url(), bench.url()
+    publisher = bench.ready("pub", url, "-n", COUNT, "-s", BYTES, "-r", 100, "-d", 1000, "--quiet")
+    bench.tap(front, url, *SLICED)
+    bench.say("a publisher, a network of single bytes, a subscriber")
+    sub = bench.ready("sub", front, "-n", COUNT, "-t", 3000, "--quiet")
+    publisher.summary()
+    summary = sub.summary()
+    data = {"received": summary["received"], "malformed": summary["malformed"]}
+    bench.say(f"{data['received']} messages, {data['malformed']} malformed")
+    phrase = f"{data['received']} of {COUNT}"
+    if panel == "raw":
+        bench.say("the same with a reader that takes each read for a message")
+        data["naive_together"], data["naive_sliced"] = naive(bench, False), naive(bench, True)
+        phrase += f"; a naive reader {data['naive_together']}"
+        phrase += f", and {data['naive_sliced']} of single bytes"
+    return Observation(data, phrase, {COUNT: 1, 1: 2}.get(data["received"], 0))

@@ -1,0 +1,73 @@
+"""How many threads a socket starts, and closing one from another thread."""
+
+import os
+from typing import Any
+
+from lab.workbench import Bench, Child, Observation
+
+THEME = "streams, signals, processes"
+ORDER = 70
+QUESTION = (
+    "One thread waits in a receive, another closes the socket. What becomes of the one that "
+    "waits?"
+)
+PREDICT = ["its receive fails", "it waits for ever", "the process is aborted"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+close(2) frees a number; a receive that is under way holds the socket itself, and goes on. Worse,
+the number may be given to another file meanwhile. shutdown(2) is what ends the conversation and
+wakes the receiver. ZeroMQ's sockets belong to one thread, except by handing them over with care:
+zmq_close in another one breaks the library's own bookkeeping, and an assertion ends the process,
+as a rule. zmq_ctx_shutdown may be called from anywhere, and ends each blocking call with ETERM.
+nanomsg's and NNG's sockets may be used from several threads, and nn_close is how one wakes them:
+EBADF.
+
+The threads: one request socket's. ZeroMQ starts one for the network and one that buries sockets.
+nanomsg starts one worker; NNG several for each of its tasks, by the number of cores. raw starts
+none, so nothing happens in it while the program does something else; that is what pub_idle is
+about.
+"""
+SOURCES = [
+    "close(2), multithreaded processes; shutdown(2)",
+    "zmq_socket(3), thread safety; zmq_ctx_shutdown(3)",
+    "nn_close(3): EBADF; NNG: src/core/taskq.c, src/platform/posix",
+    "lab/probes/close_thread.c",
+]
+TRY_NEXT = "ps -L of a running build/nng-rep names each thread; ZMQ_IO_THREADS adds some to ZeroMQ."
+EXPECTED = {
+    "raw": {"threads": 1, "close": "waits", "kindly": "returns 0"},
+    "zmq": {"threads": 3, "close": {"one_of": ["SIGABRT", "waits"]}, "kindly": "ETERM"},
+    "nanomsg": {"threads": 2, "close": "EBADF", "kindly": "EBADF"},
+    "nng": {"threads": [4, 200], "close": "EBADF", "kindly": "EBADF"},
+}
+TRIES = 4
+KINDLY = {"raw": "shutdown", "zmq": "zmq_ctx_shutdown"}
+
+
+def became(probe: Child) -> str:
+    """Of the thread that waits."""
+    said = probe.heard()
+    if said is None:
+        return "SIGABRT" if probe.ended() == -6 else "ended"
+    if said["waits"]:
+        return "waits"
+    return f"returns {said['result']}" if said["result"] >= 0 else str(said["errno"])
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    driver = bench.driver("req", bench.url())
+    bench.pause(0.1)
+    data: dict[str, Any] = {"threads": driver.status("Threads")}
+    data["descriptors"] = len(os.listdir(f"/proc/{driver.pid}/fd"))
+    bench.say(f"one request socket: {data['threads']} threads, {data['descriptors']} descriptors")
+    tries = [became(probe) for probe in [bench.probe("close-thread") for _ in range(TRIES)]]
+    data["close"] = "SIGABRT" if "SIGABRT" in tries else tries[0]
+    bench.say(f"closed from another thread: {data['close']}")
+    data["kindly"] = became(bench.probe("close-thread", "kindly"))
+    phrase = f"{data['close']}"
+    if len(set(tries)) > 1:
+        phrase += f" ({tries.count(data['close'])} times in {TRIES})"
+    if panel in KINDLY:
+        phrase += f"; with {KINDLY[panel]}: {data['kindly']}"
+    phrase += f"; {data['threads']} thread{'s' * (data['threads'] > 1)}"
+    return Observation(data, phrase, {"waits": 2, "SIGABRT": 3}.get(data["close"], 1))

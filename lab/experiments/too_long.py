@@ -1,0 +1,73 @@
+"""A request that is longer than the server takes."""
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 90
+QUESTION = (
+    "A client sends 1 MB to a server that takes 64 KiB at most. Who notices, and what does it cost"
+    " on the wire?"
+)
+PREDICT = [
+    "the client's send fails",
+    "the server hangs up, the client times out, 1 MB at most has travelled",
+    "the client sends it again and again",
+]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+LENGTH, LIMIT, TIMEOUT_MS = 1_000_000, 65_536, 2000
+EXPLANATION = """
+No protocol here negotiates a largest message, so the client cannot know, and its send succeeds. The
+length stands in front of the message; a server may hang up as soon as it has read that. All that
+the client sees is a closed connection, which looks like a network's whim, so the libraries connect
+again.
+
+ZeroMQ closes the connection, forgets the request, and the client times out; raw does the same.
+nanomsg's REQ cures a lost connection by sending the pending request again, to be refused again,
+every reconnect interval, until the client gives up: a request that can never succeed, at full
+bandwidth. In NNG a client whose connection is closed in the midst of a long send may stay dead, so
+the panel sets no limit there: it reads the whole message, drops it, and keeps the connection.
+"""
+SOURCES = [
+    "zmq_setsockopt(3), ZMQ_MAXMSGSIZE",
+    "nn_getsockopt(3), NN_RCVMAXSIZE",
+    "nanomsg: src/transports/tcp/stcp.c, src/protocols/reqrep/req.c",
+    "common/CONTRACT.md, R8",
+]
+TRY_NEXT = "The same over ipc: change bench.url() to bench.url('ipc') in this file."
+EXPECTED = {
+    "raw": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
+    "zmq": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
+    "nanomsg": {"errno": "ETIMEDOUT", "connections": [5, 30], "sent_times": [1.2, 30]},
+    "nng": {"errno": "ETIMEDOUT", "connections": 1, "sent_times": [0.9, 1.1]},
+}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    front, back = bench.url(), bench.url()
+    server = bench.ready("rep", back, "-m", LIMIT)
+    tap = bench.tap(front, back)
+    client = bench.driver("req", front, timeout=TIMEOUT_MS)
+    bench.say(f"the client sends {LENGTH} bytes; the server takes {LIMIT}")
+    sent = client.call(f"send -s {LENGTH}")
+    reply = client.call("recv") if sent["result"] >= 0 else sent
+    up = tap.stats()["up"]["received"]
+    tap.signal(15)
+    summary = tap.summary()
+    times = round(up / LENGTH, 2)
+    told = server.stop()
+    data = {
+        "errno": reply["errno"],
+        "send_fails": sent["result"] < 0,
+        "bytes": up,
+        "sent_times": times,
+        "connections": summary["accepted"],
+        "server_counts": told["too_long"],
+    }
+    heard = reply.get("error", "an answer")
+    bench.say(f"the client: {heard}; {up} bytes, {data['connections']} connections")
+    connections = (
+        "1 connection" if data["connections"] == 1 else f"{data['connections']} connections"
+    )
+    phrase = f"the client hears: {heard}; {connections}, {up / 1e6:.1f} MB sent"
+    answer = 1 if data["send_fails"] else 3 if times > 1.5 or data["connections"] > 2 else 2
+    return Observation(data, phrase, answer)

@@ -1,0 +1,82 @@
+"""The client is killed while the server works on its request."""
+
+from __future__ import annotations
+
+import os
+
+from lab.workbench import Bench, Observation
+
+THEME = "request/reply"
+ORDER = 70
+QUESTION = (
+    "The client is killed while the server works on its request. What does the server hear when it"
+    " answers?"
+)
+PREDICT = ["an error from send", "a signal (SIGPIPE)", "nothing: send succeeds"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+A reply to nobody succeeds everywhere. With plain sockets it would be the other way round: the first
+write to a closed connection succeeds, the second fails with EPIPE and, unless MSG_NOSIGNAL says
+otherwise, SIGPIPE ends the process (lab second-write). The libraries' threads saw the connection
+end long before the reply, dropped the client's return address, and drop the reply: REP sends to
+somebody "if still there".
+
+That is convenient, and it means that a server of this kind cannot know whether its answer arrived.
+If it must, the client has to say so, in a request of its own.
+
+The connection's descriptor is freed without your doing: the libraries' threads notice its end by
+themselves; raw, which has no thread, in its next call.
+"""
+SOURCES = [
+    "zmq_socket(3), ZMQ_REP: a reply to a requester that has gone is silently discarded",
+    "nn_reqrep(7); nanomsg: src/protocols/reqrep/rep.c",
+    "send(2), MSG_NOSIGNAL, EPIPE",
+    "common/CONTRACT.md, R6",
+]
+TRY_NEXT = "Remove MSG_NOSIGNAL from raw/conn.c and run this again."
+QUIET = {"send": "succeeds", "next_answered": True, "left_descriptors": 0}
+EXPECTED = {"raw": QUIET, "zmq": QUIET, "nanomsg": QUIET, "nng": QUIET}
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    url = bench.url()
+    server = bench.driver("rep", url, timeout=5000)
+
+    def descriptors() -> int:
+        return len(os.listdir(f"/proc/{server.pid}/fd"))
+
+    first = bench.driver("req", url, timeout=2000)
+    first.must("send before")
+    server.must("recv")
+    server.must("send before")
+    first.must("recv")
+    first.kill()
+    server.begin("recv")  # raw works in calls of ours alone
+    bench.pause(0.3)
+    idle = descriptors()
+    client = bench.driver("req", url, timeout=2000)
+    client.must("send vanish")
+    client.begin("recv")
+    server.result()
+    bench.say("the client is killed, the server holds its request")
+    client.kill()
+    bench.pause(0.2)
+    said = server.call("send an answer")
+    word = str(said.get("error", "succeeds"))
+    bench.say(f"the server answers: send {word}")
+    server.begin("recv")
+    bench.wait_for(lambda: descriptors() <= idle, 2.0)
+    left = descriptors() - idle
+    other = bench.driver("req", url, timeout=2000)
+    other.must("send next")
+    other.begin("recv")
+    server.result()
+    server.must("send next")
+    answered = other.result().get("text") == "next"
+    bench.say("the next client is answered" if answered else "the next client is not answered")
+    data = {"send": word, "next_answered": answered, "left_descriptors": left}
+    phrase = f"send {word}" if word == "succeeds" else f"send fails: {word}"
+    phrase += "; the next client is answered" if answered else "; the next client is not answered"
+    if left:
+        phrase += f"; {left} descriptors are left over"
+    return Observation(data, phrase, 3 if word == "succeeds" else 1)

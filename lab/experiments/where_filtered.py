@@ -1,0 +1,64 @@
+"""Events that nobody wants: are they sent all the same?"""
+
+from lab.workbench import Bench, Observation
+
+THEME = "publish/subscribe"
+ORDER = 40
+QUESTION = (
+    "1000 events of 1000 bytes, and one subscriber, who wants none of them. How many bytes "
+    "travel to it?"
+)
+PREDICT = ["hardly any: the publisher filters", "a megabyte: the subscriber filters"]
+PANELS = ["raw", "zmq", "nanomsg", "nng"]
+EXPLANATION = """
+"Subscribe" can be an order or a sieve. In ZeroMQ (since version 3) and in raw it is an order: the
+prefix travels to the publisher, which sends what matches. In nanomsg and NNG it is a sieve: the
+protocol has no way to tell the publisher anything, all events go to all subscribers, and each
+library throws away what was not asked for, after it has crossed the network, been received and
+been allocated.
+
+That costs bandwidth, and the subscriber's processor time, for each subscriber. It has its
+advantages too: the publisher does no work per prefix, a new subscription works at once, and a
+broken publisher cannot forget it. Where bandwidth matters, nanomsg's way is one address per topic.
+"""
+SOURCES = [
+    "RFC 29 (29/PUBSUB): filtering at the publisher; RFC 37 (ZMTP 3.1), SUBSCRIBE",
+    "nn_pubsub(7); nanomsg: src/protocols/pubsub/xsub.c, nn_xsub_recv: the filter",
+    "NNG: src/sp/protocol/pubsub0/sub.c",
+]
+TRY_NEXT = "./triptych wire shows the bytes; subscribe to both topics and count again."
+EXPECTED = {
+    "raw": {"bytes": [0, 500], "back": [10, 200], "received": 0},
+    "zmq": {"bytes": [50, 1000], "back": [50, 500], "received": 0},
+    "nanomsg": {"bytes": [1_000_000, 1_100_000], "back": [8, 50], "received": 0},
+    "nng": {"bytes": [1_000_000, 1_100_000], "back": [8, 50], "received": 0},
+}
+RECEIVES = 4  # of 300 ms each: it goes on receiving all the while
+
+
+def run(bench: Bench, panel: str) -> Observation:
+    url, front = bench.url(), bench.url()
+    publisher = bench.driver("pub", url, queue=5000)
+    tap = bench.tap(front, url)
+    sub = bench.driver("sub", front, timeout=300, queue=5000)
+    sub.must("subscribe weather")
+    said = -1
+    for _ in range(20):  # they meet, and have no more to say to each other
+        sub.call("recv")
+        publisher.must("idle 100")
+        before, said = said, tap.stats()["up"]["received"]
+        if said and said == before:
+            break
+    bench.say("1000 events, none of them about the weather")
+    for _ in range(RECEIVES):
+        sub.begin("recv")
+    publisher.must("burst 1000 1000 2000")
+    publisher.must("idle 300")
+    received = sum(sub.result()["result"] >= 0 for _ in range(RECEIVES))
+    stats = tap.stats()
+    data = {"bytes": stats["down"]["received"], "back": stats["up"]["received"]}
+    data["received"] = received
+    many = data["bytes"] > 100_000
+    where = "there" if many else "by the publisher"
+    phrase = f"{data['bytes']} bytes to the subscriber: filtered {where}"
+    return Observation(data, phrase, 2 if many else 1)

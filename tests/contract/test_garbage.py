@@ -1,0 +1,247 @@
+"""R7 and P7: what strangers send, to a server and to a publisher, over TCP.
+
+A server's healthy client asks; a publisher's healthy subscriber receives. The rest is the same.
+"""
+
+import random
+import time
+from typing import Callable
+
+import pytest
+
+from programs import Driver, Program, Stage, sync, until
+from peers import EVENT, REPLY, REQUEST, Message, Peer
+
+pytestmark = pytest.mark.transports("tcp")
+
+HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"
+BIG = 32 << 20  # the programs' own message_max
+
+
+class Binder:
+    """A program that binds, and a healthy peer of it."""
+
+    def __init__(self, stage: Stage, role: str, *args: object) -> None:
+        self.stage, self.role, self.url = stage, role, stage.url()
+        self.peer_role = {"rep": "req", "pub": "sub"}[role]
+        pace = ("-n", 0, "-r", 100, "-s", 64) if role == "pub" else ()
+        self.program: Program = stage.ready(role, self.url, "--quiet", *pace, *args)
+        self.healthy = self.connect()
+
+    def connect(self) -> Driver:
+        """One more healthy peer, served."""
+        peer = self.stage.driver(self.peer_role, self.url, timeout=1000)
+        if self.role == "pub":
+            peer.must("subscribe")
+        until(lambda: self.served(peer), 10, "a new peer is served")
+        return peer
+
+    def served(self, peer: Driver) -> bool:
+        """Whether a request is answered, or the next event comes, within a second."""
+        if self.role == "pub":
+            return bool(peer.call("recv")["result"] > 0)
+        line = peer.ask("no message: the server's answer is kind 4")
+        assert line["result"] < 0 or line["text"].startswith("\0\1\4"), line
+        return bool(line["result"] >= 0)
+
+    def still_serves(self) -> None:
+        """Of the healthy peer's requests at most the next one is lost."""
+        assert self.program.process.poll() is None, self.program.fail("ended")
+        served = [self.served(self.healthy) for _ in range(5)]
+        assert served.count(False) <= 1, served
+
+    def stranger(self) -> Peer:
+        return Peer(self.stage.panel, self.peer_role, self.url)
+
+    def first_words(self, peer: Peer) -> bytes:
+        """What a well-behaved peer says after its greeting; SP's subscribers say nothing."""
+        if self.role == "pub":
+            return peer.protocol.subscription(b"weather")
+        return peer.protocol.frame(Message(REQUEST, b"hello").encode())
+
+
+def noise(seed: int) -> bytes:
+    return random.Random(seed).randbytes(1 + seed * 97 % 2000)
+
+
+def truncated(b: Binder, peer: Peer, i: int) -> bytes:
+    peer.greet()
+    return peer.protocol.frame(b"\1" + bytes(200))[: 5 + i * 9]
+
+
+def largest(b: Binder, peer: Peer, i: int) -> bytes:
+    peer.greet()
+    claims = peer.protocol.claims()
+    return claims[i % len(claims)] + bytes(i * 100)
+
+
+def noise_after_greeting(b: Binder, peer: Peer, i: int) -> bytes:
+    peer.greet()
+    return noise(i)
+
+
+GARBAGE: dict[str, Callable[[Binder, Peer, int], bytes]] = {
+    "random": lambda b, peer, i: noise(i),
+    "random-after-greeting": noise_after_greeting,
+    "http": lambda b, peer, i: HTTP,
+    "truncated": truncated,
+    "truncated-greeting": lambda b, peer, i: peer.protocol.greeting()[: 1 + i * 5],
+    "largest": largest,
+    "silence": lambda b, peer, i: b"",
+}
+
+
+def garbage(b: Binder, kind: str, closing: str) -> None:
+    """20 connections with it: each is lost alone, and its descriptor comes back within 1 s."""
+    descriptors = b.program.descriptors()
+    peers = []
+    for i in range(20):
+        peer = b.stranger()
+        data = GARBAGE[kind](b, peer, i)
+        try:
+            peer.socket.sendall(data)
+        except OSError:
+            pass  # already thrown out
+        peers.append(peer)
+        if closing != "kept":
+            peer.close(reset=closing == "reset")
+        if i % 5 == 4:
+            b.still_serves()
+    for peer in peers:
+        peer.close()
+    until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed")
+    b.still_serves()
+
+
+closings = pytest.mark.parametrize("closing", ["closed", "reset", "kept"])
+kinds = pytest.mark.parametrize("kind", GARBAGE)
+
+
+@closings
+@kinds
+def test_R7_garbage(stage: Stage, kind: str, closing: str) -> None:
+    garbage(Binder(stage, "rep"), kind, closing)
+
+
+@closings
+@kinds
+def test_P7_garbage(stage: Stage, kind: str, closing: str) -> None:
+    garbage(Binder(stage, "pub"), kind, closing)
+
+
+def claims(b: Binder) -> None:
+    """Memory grows with the bytes that came, not with the bytes that were claimed."""
+    b.program.forget_peak()
+    before = b.program.memory()
+    peers = [b.stranger().greet() for _ in range(30)]
+    for i, peer in enumerate(peers):
+        claims = [*peer.protocol.claims(), peer.protocol.claim(BIG - 100)]
+        try:
+            peer.socket.sendall(claims[i % 3])
+            peer.socket.sendall(bytes(20_000))
+        except OSError:
+            pass  # already thrown out
+    b.still_serves()
+    assert b.program.peak() - before < 16 * 1024  # KiB; 10 honest claims alone are 320 MiB
+    for peer in peers:
+        peer.close()
+    b.still_serves()
+
+
+def test_R7_memory_as_claimed(stage: Stage) -> None:
+    claims(Binder(stage, "rep"))
+
+
+def test_P7_memory_as_claimed(stage: Stage) -> None:
+    claims(Binder(stage, "pub"))
+
+
+def out_of_descriptors(b: Binder) -> None:
+    b.program.limit_descriptors(b.program.descriptors() + 10)
+    strangers = [b.stranger() for _ in range(30)]
+    for _ in range(3):
+        b.still_serves()
+        time.sleep(0.1)
+    for peer in strangers:
+        peer.close()
+    b.connect()
+    b.still_serves()
+
+
+def test_R7_out_of_descriptors(stage: Stage) -> None:
+    out_of_descriptors(Binder(stage, "rep"))
+
+
+def test_P7_out_of_descriptors(stage: Stage) -> None:
+    out_of_descriptors(Binder(stage, "pub"))
+
+
+def good_peers_leave(b: Binder) -> None:
+    """50 that behaved: their descriptors, too, are free within a second."""
+    descriptors = b.program.descriptors()
+    for reset in (False, True):
+        peers = [b.stranger().greet() for _ in range(50)]
+        for peer in peers:
+            peer.socket.sendall(b.first_words(peer))
+        until(lambda: b.program.descriptors() >= descriptors + 50, 5, "50 accepted")
+        for peer in peers:
+            peer.close(reset)
+        until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed")
+    b.still_serves()
+
+
+def test_R7_descriptors_of_clients_that_left(stage: Stage) -> None:
+    good_peers_leave(Binder(stage, "rep"))
+
+
+def test_P7_descriptors_of_subscribers_that_left(stage: Stage) -> None:
+    good_peers_leave(Binder(stage, "pub"))
+
+
+def byte_by_byte(b: Binder, frame: Callable[[Peer], bytes]) -> Message:
+    with b.stranger() as peer:
+        for byte in peer.protocol.greeting() + frame(peer):
+            peer.socket.sendall(bytes([byte]))
+            time.sleep(0.001)
+        peer.protocol.read_greeting(peer.socket)
+        message = Message.decode(peer.receive())
+    b.still_serves()
+    return message
+
+
+@pytest.mark.transports("tcp", "tcp6")
+def test_R7_request_one_byte_at_a_time(stage: Stage) -> None:
+    request = Message(REQUEST, b"slowly", sequence=9, sent=8).encode()
+    reply = byte_by_byte(Binder(stage, "rep"), lambda peer: peer.protocol.frame(request))
+    assert reply == Message(REPLY, b"slowly", sequence=9, sent=8)
+
+
+@pytest.mark.transports("tcp", "tcp6")
+def test_P7_subscription_one_byte_at_a_time(stage: Stage) -> None:
+    event = byte_by_byte(Binder(stage, "pub"), lambda peer: peer.protocol.subscription(b""))
+    assert event.kind == EVENT
+
+
+@pytest.mark.transports("tcp", "tcp6", "ipc")
+@pytest.mark.parametrize("length", [1001, 100_000, 5_000_000])
+def test_P7_event_too_long_for_a_subscriber(stage: Stage, length: int) -> None:
+    url = stage.url()
+    pub = stage.driver("pub", url)
+    narrow = stage.driver("sub", url, timeout=2000, max=1000)
+    wide = stage.driver("sub", url, timeout=2000)
+    for sub in (narrow, wide):
+        sub.must("subscribe")
+    sync(pub, [(narrow, ""), (wide, "")])
+    for turn in range(3):
+        pub.must(f"send before {turn}")
+        narrow.begin("recv")
+        narrow.begin("recv")
+        pub.must(f"send -s {length}")
+        assert narrow.result()["text"] == f"before {turn}"
+        line = narrow.result()
+        assert (line["result"], line["errno"]) == (-1, "EMSGSIZE")
+        assert wide.recv() == f"before {turn}"
+        assert wide.must("recv")["result"] == length
+        pub.must(f"send after {turn}")
+        assert narrow.recv() == f"after {turn}"
+        assert wide.recv() == f"after {turn}"

@@ -1,0 +1,341 @@
+"""R1-R5, R8, R9, R11: request and reply.
+
+R6: test_clients.py, R7: test_garbage.py, R10: test_signals.py.
+"""
+
+import socket
+import time
+import zlib
+
+import pytest
+
+from programs import Driver, Stage, others_are_answered, until
+from peers import Peer
+
+
+def pattern(length: int, seed: int = 0) -> int:
+    """The crc32 of the bytes that `send -s` makes."""
+    return zlib.crc32((bytes(range(256)) * (length // 256 + 2))[seed % 256 :][:length])
+
+
+def pair(stage: Stage, **tuning: int) -> tuple[Driver, Driver, str]:
+    """A server and a client that have spoken once."""
+    url = stage.url()
+    rep = stage.driver("rep", url, **{"timeout": 5000, **tuning})
+    req = stage.driver("req", url, **{"timeout": 5000, **tuning})
+    rep.begin("echo 1")
+    assert req.asked("hello")
+    assert rep.result()["result"] == 1
+    return rep, req, url
+
+
+def answer(rep: Driver, request: str, reply: str) -> None:
+    """Serves until that request has come and been answered; others get nonsense."""
+    while (text := rep.recv()) != request:
+        rep.must(f"send not asked: {text}")
+    rep.must("send " + reply)
+
+
+# R1
+
+
+def test_R1_every_length_to_message_max(stage: Stage) -> None:
+    rep, req, _ = pair(stage, max=2048)
+    rep.begin("echo 2049")
+    line = req.call("lengths 0 2048", within=30)
+    assert (line["result"], line["last"]) == (1, 2048)
+    assert rep.result()["result"] == 2049
+
+
+def test_R1_lengths_around_powers_of_two(stage: Stage) -> None:
+    rep, req, _ = pair(stage)
+    rep.begin(f"echo {10 * 70 + 1}")
+    for power in range(11, 21):
+        line = req.call(f"lengths {2**power - 35} {2**power + 34}", within=30)
+        assert (line["result"], line["last"]) == (1, 2**power + 34)
+    assert req.asked("short")
+    assert rep.result()["result"] == 701
+
+
+def test_R1_reply_of_another_length(stage: Stage) -> None:
+    rep, req, _ = pair(stage)
+    for asked, answered in ((0, 0), (0, 100_000), (100_000, 0), (1, 255), (256, 3)):
+        req.begin(f"send -s {asked} {asked}")
+        req.begin("recv")
+        request = rep.must("recv")
+        assert (request["result"], request["crc"]) == (asked, pattern(asked, asked))
+        rep.must(f"send -s {answered} {answered}")
+        assert req.result()["result"] == 0
+        reply = req.result()
+        assert (reply["result"], reply["crc"]) == (answered, pattern(answered, answered))
+
+
+def test_R1_body_of_16_MiB(stage: Stage) -> None:
+    url = stage.url()
+    stage.ready("rep", url, "--quiet")
+    code, lines, _ = stage.run("req", "-u", url, "-n", 2, "-s", 16 << 20, "-t", 20000, "--quiet")
+    assert code == 0 and lines[-1]["received"] == 2
+
+
+def test_R1_message_max_itself_and_not_a_byte_more(stage: Stage) -> None:
+    rep, req, _ = pair(stage, max=1_000_000)
+    rep.begin("echo 2")
+    assert req.call("lengths 1000000 1000000")["result"] == 1
+    assert req.asked("short")
+    assert rep.result()["result"] == 2
+    too_long = req.call("send -s 1000001")
+    assert (too_long["result"], too_long["errno"]) == (-1, "EMSGSIZE")
+    req.begin("send short")
+    req.begin("recv")
+    assert rep.recv() == "short"
+    too_long = rep.call("send -s 1000001")
+    assert (too_long["result"], too_long["errno"]) == (-1, "EMSGSIZE")
+    rep.must("send still to be answered")
+    assert req.result()["result"] == 0
+    assert req.result()["text"] == "still to be answered"
+
+
+# R2, R3
+
+
+def test_R2_late_reply_after_the_next_request(stage: Stage) -> None:
+    rep, req, url = pair(stage)
+    req = stage.driver("req", url, timeout=300)
+    for turn in range(3):
+        assert req.ask(f"one {turn}")["errno"] == "ETIMEDOUT"
+        assert rep.recv() == f"one {turn}"
+        req.begin(f"send two {turn}")
+        assert req.result()["result"] == 0
+        rep.must("send late")
+        answer(rep, f"two {turn}", f"right {turn}")
+        assert req.recv() == f"right {turn}"
+
+
+def test_R2_late_reply_before_the_next_request(stage: Stage) -> None:
+    rep, req, url = pair(stage)
+    req = stage.driver("req", url, timeout=300)
+    for turn in range(3):
+        assert req.ask(f"one {turn}")["errno"] == "ETIMEDOUT"
+        assert rep.recv() == f"one {turn}"
+        rep.must("send late")
+        time.sleep(0.05)  # it arrives at a client that no longer waits for it
+        req.begin(f"send two {turn}")
+        req.begin("recv")
+        answer(rep, f"two {turn}", f"right {turn}")
+        assert req.result()["result"] == 0
+        assert req.result()["text"] == f"right {turn}"
+
+
+def test_R2_request_given_up_for_a_newer_one(stage: Stage) -> None:
+    rep, req, _ = pair(stage)
+    req.must("send one")
+    assert rep.recv() == "one"
+    req.must("send two")
+    rep.must("send to one")
+    answer(rep, "two", "to two")
+    assert req.recv() == "to two"
+
+
+def test_R3_nobody_there(stage: Stage) -> None:
+    req = stage.driver("req", stage.url(), timeout=200)
+    for _ in range(3):
+        line = req.ask("anybody?")
+        assert line["errno"] == "ETIMEDOUT"
+        assert 190_000 < line["us"] < 700_000
+
+
+def test_R3_server_is_silent_and_then_speaks(stage: Stage) -> None:
+    rep, req, url = pair(stage)
+    req = stage.driver("req", url, timeout=200)
+    for _ in range(3):
+        req.must("send hello?")
+        line = req.call("recv")
+        assert line["errno"] == "ETIMEDOUT" and line["error"]
+        assert 190_000 < line["us"] < 700_000
+    rep.begin("echo 10")
+    assert req.asked("at once") or req.asked("at once")
+
+
+def test_R3_receivers_time_out_too(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=200)
+    for _ in range(2):
+        line = rep.call("recv")
+        assert line["errno"] == "ETIMEDOUT" and 190_000 < line["us"] < 700_000
+    req = stage.driver("req", url, timeout=5000)
+    req.begin("send hello")
+    req.begin("recv")
+    until(lambda: rep.call("recv")["result"] == 5)
+    rep.must("send there")
+    assert req.result()["result"] == 0 and req.result()["text"] == "there"
+
+
+# R4, R5
+
+
+def test_R4_client_first(stage: Stage) -> None:
+    url = stage.url()
+    req = stage.driver("req", url, timeout=5000)
+    req.begin("send early")
+    req.begin("recv")
+    time.sleep(0.4)  # the request has been made, and connecting failed several times
+    rep = stage.driver("rep", url, timeout=5000)
+    assert rep.recv() == "early"
+    rep.must("send in time")
+    assert req.result()["result"] == 0
+    assert req.result()["text"] == "in time"
+
+
+def test_R4_program_first(stage: Stage) -> None:
+    url = stage.url()
+    req = stage.ready("req", url, "-n", 3, "-t", 10000, "early")
+    time.sleep(0.4)
+    stage.ready("rep", url)
+    summary = req.summary()
+    assert (req.wait(), summary["received"], summary["timeouts"]) == (0, 3, 0)
+
+
+@pytest.mark.parametrize("pending", [False, True], ids=["idle", "pending"])
+def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
+    url = stage.url()
+    req = stage.driver("req", url, timeout=2000)
+    for _ in range(2):
+        rep = stage.driver("rep", url, timeout=5000)
+        rep.begin("echo 1")
+        assert req.asked("before")
+        assert rep.result()["result"] == 1
+        if pending:
+            req.must("send pending")
+            assert rep.recv() == "pending"
+        rep.kill()
+        server = stage.ready("rep", url, "-m", 1000)  # answers what is no message with an error
+        time.sleep(1)
+        line = req.ask("after")
+        assert line["result"] > 0 and line["text"].startswith("\0\1\4"), line
+        server.kill()
+
+
+# R8, R9, R11
+
+
+def test_R8_request_too_long_for_the_server(stage: Stage) -> None:
+    url = stage.url()
+    stage.driver("rep", url, timeout=20000, max=1000).begin("echo 1000000")
+    req = stage.driver("req", url, timeout=1000)
+    assert req.asked("short")
+    for length in (1001, 5_000_000):
+        req.begin(f"send -s {length}")
+        req.begin("recv")
+        others_are_answered(stage, url)
+        sent, received = req.result(), req.result()
+        refused = sent if sent["result"] < 0 else received
+        assert refused["result"] < 0 and refused["us"] < 2_000_000, refused
+        assert req.asked("short again")
+
+
+def test_R8_reply_too_long_for_the_client(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=5000)
+    req = stage.driver("req", url, timeout=2000, max=1000)
+    for length in (1001, 5000, 5_000_000):
+        req.begin("send long please")
+        req.begin("recv")
+        assert rep.recv() == "long please"
+        rep.must(f"send -s {length}")
+        assert req.result()["result"] == 0
+        line = req.result()
+        assert (line["result"], line["errno"]) == (-1, "EMSGSIZE")
+        rep.begin("echo 2")
+        assert req.asked("short please")
+        assert req.asked("again")
+        assert rep.result()["result"] == 2
+
+
+def out_of_turn(driver: Driver, command: str) -> None:
+    """-1 within 50 ms; the quickest of three, as the machine may be busy."""
+    lines = [driver.call(command) for _ in range(3)]
+    assert all(line["result"] == -1 and line["number"] > 0 and line["error"] for line in lines)
+    assert all(line["errno"] not in ("ETIMEDOUT", "EINTR") for line in lines), lines
+    assert min(line["us"] for line in lines) < 50_000
+
+
+def test_R9_req_recv_out_of_turn(stage: Stage) -> None:
+    url = stage.url()
+    req = stage.driver("req", url, timeout=300)
+    out_of_turn(req, "recv")
+    rep = stage.driver("rep", url, timeout=20000)
+    rep.begin("echo 2")
+    assert until(lambda: req.asked("first turn"))
+    out_of_turn(req, "recv")
+    assert req.asked("second turn") or req.asked("second turn")
+    rep.kill()
+    assert req.ask("nobody")["errno"] == "ETIMEDOUT"
+    out_of_turn(req, "recv")
+    stage.driver("rep", url, timeout=20000).begin("echo 100")
+    assert until(lambda: req.asked("third turn"))
+
+
+def test_R9_rep_send_out_of_turn(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=5000)
+    req = stage.driver("req", url, timeout=5000)
+    for turn in range(2):
+        out_of_turn(rep, "send too early")
+        req.begin(f"send {turn}")
+        req.begin("recv")
+        assert rep.recv() == str(turn)
+        rep.must("send in turn")
+        assert req.result()["result"] == 0
+        assert req.result()["text"] == "in turn"
+
+
+@pytest.mark.parametrize("length", [0, 1000, 65536])
+def test_R11_reply_just_before_close(stage: Stage, length: int) -> None:
+    url = stage.url()
+    req = stage.driver("req", url, timeout=5000)
+    rep, waits = stage.driver(), []
+    for turn in range(6):
+        rep.open("rep", url, timeout=5000)
+        req.begin(f"send {turn}")
+        req.begin("recv")
+        assert rep.recv() == str(turn)
+        rep.begin(f"send -s {length} {turn}")
+        rep.begin("close")
+        assert rep.result()["result"] == 0
+        waits.append(rep.result()["us"])
+        assert req.result()["result"] == 0
+        line = req.result()
+        assert (line["result"], line.get("crc")) == (length, pattern(length, turn))
+    assert min(waits) < 600_000  # it waits 500 ms at most; a busy machine may add to some
+
+
+@pytest.mark.panels("raw")
+@pytest.mark.transports("tcp", "tcp6")
+def test_raw_closes_gently_with_requests_unread(stage: Stage) -> None:
+    """The kernel answers a close with bytes unread by a reset, which would overtake the reply."""
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=5000)
+    with Peer("raw", "req", url) as peer:
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.socket.sendall(peer.protocol.frame(b"now") * 2)
+        assert rep.recv() == "now"
+        peer.socket.sendall(peer.protocol.frame(b"too late"))
+        rep.must("send -s 65536")
+        rep.begin("close")
+        time.sleep(0.1)  # so that it is closing when the reading begins
+        assert len(peer.receive()) == 65536
+
+
+def test_R11_reply_just_before_exit(stage: Stage) -> None:
+    url = stage.url()
+    for _ in range(3):
+        rep = stage.driver("rep", url, timeout=5000)
+        req = stage.driver("req", url, timeout=5000)
+        req.begin("send bye?")
+        req.begin("recv")
+        assert rep.recv() == "bye?"
+        rep.begin("send -s 65536")
+        rep.stdin.close()
+        assert rep.wait() == 0
+        assert req.result()["result"] == 0
+        assert req.result()["result"] == 65536

@@ -1,0 +1,166 @@
+"""The benchmark's bookkeeping: turns, rounds, costs, failures, searches. All runs are pretended."""
+
+import time
+
+import pytest
+
+from bench import search as bench_search
+from bench.kinds import Case, Outcome
+from bench.run import Disturbance, Failed
+from bench.session import find_cell, limit, ratio_of
+from harness.panels import Panel
+from harness.strace import calls
+from pretend import BARE, FAST, SLOW, outcome, run_group, session
+
+
+def test_competitors_take_turns_and_a_first_run_is_thrown_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[tuple[str, int]] = []
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        order.append((panel.name, count))
+        return outcome(10.0 if panel is FAST else 20.0, count)
+
+    monkeypatch.setattr(Panel, "built", True)
+    done = session(run)
+    cells = run_group(done, Case("latency"), [(FAST, "panel"), (SLOW, "panel"), (BARE, "floor")])
+    rounds = [sorted(name for name, _ in order[-15:][i : i + 3]) for i in range(0, 15, 3)]
+    assert rounds == [["bare", "fast", "slow"]] * 5
+    assert all(len(cell.runs) == 5 for cell in cells)
+    assert cells[0].count == pytest.approx(0.4 / 10e-6, rel=0.01)  # 0.4 s at 10 us each
+    value = ratio_of(cells[1], cells[0], "p50")
+    assert value and value.median == pytest.approx(2.0)
+
+
+def test_costs_are_a_difference_of_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    (cell,) = run_group(
+        session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")]
+    )
+    figure = cell.figure("client_cpu_us")
+    assert figure and figure.median == pytest.approx(
+        4.0
+    )  # without the millisecond that starting costs
+    figure = cell.figure("server_switches")
+    assert figure and figure.median == pytest.approx(2.0)
+
+
+def test_disturbed_runs_are_made_up_for_and_the_least_disturbed_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    calls = {"fast": 0, "slow": 0}
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        calls[panel.name] += 1
+        slower = panel is SLOW or calls["fast"] == 4
+        return outcome(20.0 if slower else 10.0, count, 0.5 if slower else 0.01)
+
+    fast, slow = run_group(session(run), Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
+    assert not fast.disturbed and fast.values("p50") == [10.0] * 5
+    assert slow.disturbed and len(slow.runs) == 15 and len(slow.counting) == 5
+    figure = ratio_of(slow, fast, "p50")
+    assert figure and figure.n == 5 and figure.median == 2.0
+
+
+def test_undisturbed_runs_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    (cell,) = run_group(
+        session(lambda panel, case, count: outcome(10.0, count)), Case("latency"), [(FAST, "panel")]
+    )
+    assert len(cell.runs) == 5
+
+
+def test_behind_its_time_a_session_makes_fewer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    late = session(lambda panel, case, count: outcome(10.0, count))
+    late.planned, late.deadline = 100.0, time.monotonic()
+    (cell,) = run_group(late, Case("latency"), [(FAST, "panel")])
+    assert len(cell.runs) == 2
+
+
+def test_a_failing_competitor_spoils_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        if panel is SLOW:
+            raise Failed("slow: did not start")
+        return outcome(10.0, count)
+
+    fast, slow = run_group(session(run), Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
+    assert len(fast.counting) == 5
+    assert slow.failed == "slow: did not start" and not slow.counting
+
+
+def test_a_failed_attempt_is_made_again_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    calls: list[int] = []
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        calls.append(count)
+        if len(calls) == 4:
+            raise Failed("fast: came too late")
+        return outcome(10.0, count)
+
+    (cell,) = run_group(session(run), Case("latency"), [(FAST, "panel")])
+    assert len(cell.counting) == 5 and cell.failures == ["fast: came too late"] and not cell.failed
+
+
+def test_a_paced_case_is_not_calibrated_at_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    counts: list[int] = []
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        counts.append(count)
+        return outcome(10.0, count)
+
+    run_group(session(run), Case("latency", rate=1000), [(FAST, "panel")])
+    assert counts == [100] + [1200] * 5
+
+
+def test_limits_bound_memory() -> None:
+    assert limit(Case("throughput", size=65536, queue=-1)) * 65536 <= 512 << 20
+    assert limit(Case("fanout", peers=64)) * 64 <= 20_000_000
+
+
+def test_the_lossless_search_needs_both_ends_to_keep_up() -> None:
+    fine = {"lost_share": 0.0, "sending_rate": 1000.0, "rate": 990.0}
+    quiet = Disturbance()
+    assert bench_search.holds(Outcome(fine, quiet, {}, {}), 1000)
+    for worse in ({"lost_share": 0.001}, {"sending_rate": 900.0}, {"rate": 900.0}):
+        assert not bench_search.holds(Outcome({**fine, **worse}, quiet, {}, {}), 1000)
+
+
+def test_the_lossless_search_finds_a_capacity_and_says_when_there_is_none() -> None:
+    capacity = 200_000.0
+    runs: list[int] = []
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        runs.append(case.rate)
+        kept = min(case.rate, capacity)
+        metrics = {"lost_share": 0.0, "sending_rate": float(case.rate), "rate": kept}
+        # A loss in a run that was disturbed is no evidence: every third is.
+        disturbed = len(runs) % 3 == 0
+        if disturbed:
+            metrics["lost_share"] = 0.5
+        return Outcome(metrics, Disturbance(others=1.0 if disturbed else 0.0), {}, {})
+
+    found = bench_search.lossless_rates([FAST], session(run))
+    assert all(0.85 * capacity < entry["rate"] <= capacity / 0.95 for entry in found)
+    assert not any(entry["at_least"] for entry in found)
+    capacity = 1e9
+    assert all(entry["at_least"] for entry in bench_search.lossless_rates([FAST], session(run)))
+
+    def broken(panel: Panel, case: Case, count: int) -> Outcome:
+        raise Failed("fast: did not start")
+
+    found = bench_search.lossless_rates([FAST], session(broken))
+    assert {entry["failed"] for entry in found} == {"fast: did not start"}
+
+
+def test_find_cell_by_competitor_and_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    done = session(lambda panel, case, count: outcome(1.0, count))
+    run_group(done, Case("latency", size=16), [(FAST, "panel")])
+    assert find_cell(done.cells, "fast", size=16) and not find_cell(done.cells, "fast", size=17)

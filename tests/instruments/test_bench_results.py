@@ -1,0 +1,277 @@
+"""What the benchmark makes of its figures: results, comparisons, goals, tables, charts; and its
+command line.
+"""
+
+import io
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench import chart as bench_chart
+from bench import results as bench_results
+from bench import show as bench_show
+from bench.goals import Goal, lossless, ratio_goal, run_goals
+from bench.kinds import Case, Outcome
+from bench.run import Disturbance, Floor
+from bench.session import Cell
+from conftest import ROOT
+from harness.panels import BUILD, Panel, read_panels
+from harness.processes import dying
+from pretend import FAST, RAW, SLOW, outcome, run_group, session
+
+
+def results(p50: float, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    monkeypatch.setattr(Panel, "built", True)
+    done = session(lambda panel, case, count: outcome(p50, count))
+    run_group(done, Case("latency"), [(FAST, "panel"), (RAW, "panel")])
+    cells = [bench_results.cell_dict(cell, done.cells) for cell in done.cells]
+    return {
+        "format": "triptych-bench",
+        "version": bench_results.VERSION,
+        "started": "2026-01-01T00:00:00+00:00",
+        "seconds": 1.0,
+        "machine": {},
+        "versions": {},
+        "method": {},
+        "cells": cells,
+    }
+
+
+def test_results_follow_their_schema_and_survive_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((ROOT / "tools/bench/results.schema.json").read_text())
+    written = results(10.0, monkeypatch)
+    bench_results.write(written, tmp_path / "results.json")
+    read = bench_results.read(tmp_path / "results.json")
+    jsonschema.validate(read, schema)
+    assert read["cells"][0]["ratios"]["raw"]["median"] == 1.0
+    read["cells"][0]["metrics"]["p50"] = {"median": "fast"}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(read, schema)
+
+
+def test_compare_tells_change_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, fast = results(20.0, monkeypatch), results(10.0, monkeypatch)
+    assert {change["verdict"] for change in bench_results.compare(slow, fast)} == {"better"}
+    assert {change["verdict"] for change in bench_results.compare(fast, slow)} == {"worse"}
+    same = bench_results.compare(fast, fast)
+    assert [change["verdict"] for change in same] == ["equal", "equal"] and same[0]["change"] == 0
+    for cell in fast["cells"]:  # type: ignore[attr-defined]
+        cell["size"] = 65
+    assert bench_results.compare(slow, fast) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"format": "other"}',
+        '{"format": "triptych-bench", "version": 99}',
+        '{"format": "triptych-bench", "version": 2}',
+    ],
+)
+def test_a_file_that_is_no_earlier_run_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="file"):
+        bench_results.read(path)
+
+
+def test_charts_are_drawn_in_the_panels_colours(tmp_path: Path) -> None:
+    line = bench_chart.Line("raw", "green", [(16, 10), (64, 12), (1024, 30)])
+    chart = bench_chart.Chart(
+        "name", "it's a title", "x", "y", [line, bench_chart.Line("none", "red", [])]
+    )
+    text = bench_chart.script(chart, "svg", "out.svg")
+    assert "#1b7837" in text and "it''s" in text
+    if not bench_chart.terminal_chart(chart, 78, False):
+        pytest.skip("no gnuplot")
+    drawn = bench_chart.svg_chart(chart, tmp_path).read_text().replace(" ", "")
+    assert "rgb(27,120,55)" in drawn
+
+
+def test_what_was_not_the_same_in_two_runs_is_told() -> None:
+    before = {
+        "machine": {"cpu": "A", "kernel": "6"},
+        "versions": {"zmq": "4.3.4"},
+        "build": "b",
+        "quick": True,
+    }
+    after = {
+        **before,
+        "machine": {"cpu": "B", "kernel": "6"},
+        "versions": {"zmq": "4.3.5"},
+        "quick": False,
+    }
+    assert bench_results.differences(before, before) == []
+    told = " ".join(bench_results.differences(before, after))
+    assert "cpu: A, now B" in told and "zmq: 4.3.4, now 4.3.5" in told and "quick: True" in told
+
+
+def test_a_chart_does_not_mix_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    done = session(lambda panel, case, count: outcome(10.0, count))
+    for size, queue in ((64, 1000), (4096, 1000), (4096, -1), (64, 0)):
+        metrics = {"rate": float(size + queue)}
+        run = Outcome(metrics, Disturbance(), {}, {})
+        done.cells.append(
+            Cell(Case("throughput", size=size, queue=queue), RAW, "panel", runs=[run] * 5)
+        )
+    (chart,) = bench_chart.charts(done.cells)
+    assert chart.lines[0].points == [(64, 1064), (4096, 5096)]
+
+
+def test_each_floors_costs_are_counted_in_its_own_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    from bench import bench
+
+    monkeypatch.setattr(Floor, "built", True)
+    counted = {one.name: patterns for one, patterns in bench.costed(read_panels(), False).items()}
+    assert counted["floor-epoll"] == ["reqrep"] and counted["floor-batch"] == ["pubsub"]
+    assert counted["zmq"] == counted["floor-zmq"] == ["reqrep", "pubsub"]
+    assert all(patterns == ["reqrep"] for patterns in bench.costed(read_panels(), True).values())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (0.05, "0.050"),
+        (1.234, "1.23"),
+        (12.34, "12.3"),
+        (123.4, "123"),
+        (12345, "12.3k"),
+        (2.5e6, "2.50M"),
+    ],
+)
+def test_three_digits_count(value: float, shown: str) -> None:
+    assert bench_show.number(value) == shown
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_table_fits_its_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    from rich.console import Console
+
+    monkeypatch.setattr(Panel, "built", True)
+    done = session(lambda panel, case, count: outcome(12.5, count))
+    group = run_group(done, Case("latency"), [(FAST, "panel"), (RAW, "panel")])
+    group[0].failures.append("fast: [x] came too late")
+    console = Console(width=width, record=True, file=io.StringIO())
+    bench_show.show_group(console, group)
+    text = console.export_text()
+    assert "12.5 12.5..12.5" in text and "1.00" in text and "[x] came too late" in text
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+
+
+def goal_cells(raw: list[float], bare: list[float], lost: float = 0.0) -> list[Cell]:
+    cells = []
+    for name, rates in (("raw", raw), ("bare", bare)):
+        runs = [
+            Outcome({"rate": rate, "lost_share": lost}, Disturbance(), {}, {}) for rate in rates
+        ]
+        cells.append(Cell(Case("throughput"), Panel(name, "", name, ""), "panel", runs=list(runs)))
+    return cells
+
+
+def test_goals_are_judged_by_the_median_of_the_ratios() -> None:
+    cells = goal_cells([5, 6, 7, 8, 9], [10] * 5)
+    pair = ("raw", "bare")
+    goal = ratio_goal(cells, "what", pair, "rate", 0.7)
+    assert goal.value and goal.value.median == 0.7 and not goal.note
+    assert goal.met and goal.verdict() == "met"
+    assert ratio_goal(cells, "what", pair, "rate", 0.71).verdict() == "missed"
+    assert Goal("what", 1.0, True).verdict() == "not measured"
+    lossy = goal_cells([5] * 5, [10] * 5, 0.25)
+    goal = lossless(ratio_goal(lossy, "what", pair, "rate", 0.1), lossy)
+    assert goal.value and goal.value.median == 0 and "25.0% lost" in goal.note
+    gone = goal_cells([], [10] * 5)
+    gone[0].failures.append("raw: did not start")
+    goal = ratio_goal(gone, "what", pair, "rate", 0.1)
+    assert goal.met is None and "did not start" in goal.note
+
+
+def test_of_times_a_goal_is_an_upper_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    done = session(lambda panel, case, count: outcome(12.0 if panel is SLOW else 10.0, count))
+    cells = run_group(done, Case("latency"), [(SLOW, "panel"), (FAST, "panel")])
+    assert ratio_goal(cells, "what", ("slow", "fast"), "p50", 1.2).met
+    assert ratio_goal(cells, "what", ("slow", "fast"), "p50", 1.19).met is False
+
+
+def test_all_goals_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each goal of the issue has a figure when every run has, and the same for panel and floor."""
+    monkeypatch.setattr(Panel, "built", True)
+    monkeypatch.setattr(Floor, "built", True)
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        made = outcome(10.0, count)
+        made.metrics |= {"lost_share": 0.0, "server_resident_kib": 4000.0}
+        made.metrics |= {"seconds": count * 1e-5, "sending_seconds": count * 1e-5}
+        return made
+
+    goals = run_goals(session(run), read_panels())
+    assert len(goals) == 8 + 18 + 1
+    ratios = [
+        round(goal.value.median, 9) for goal in goals[:-1] if goal.value and goal.unit != " MB"
+    ]
+    assert ratios == [1.0] * 25
+    if (BUILD / "bench-codec").exists():
+        assert goals[-1].value and 1 < goals[-1].value.median < 10_000
+
+
+@pytest.mark.heavy
+def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None:
+    pytest.importorskip("rich")
+    if not RAW.built:
+        pytest.skip("raw is not built")
+    path = tmp_path / "results.json"
+    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", "--json", str(path)]
+    command += ["--svg", str(tmp_path), "latency", "raw"]
+    with subprocess.Popen(
+        dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as bench:
+        assert bench.stdout
+        for line in bench.stdout:  # until a first case is shown
+            if b"16 B bodies" in line:
+                break
+        bench.send_signal(signal.SIGINT)
+        bench.communicate(timeout=20)
+    assert bench.returncode == 130
+    kept = bench_results.read(path)
+    assert (
+        kept["interrupted"]
+        and kept["cells"][0]["size"] == 16
+        and kept["cells"][0]["metrics"]["p50"]
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["--compare", "/nowhere"],
+        ["--what"],
+        ["--json", "/nowhere/file"],
+        ["--svg", "/proc/nowhere"],
+        ["--goals", "latency"],
+        ["--goals", "--quick"],
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(arguments: list[str]) -> None:
+    pytest.importorskip("rich")
+    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    if not BUILD.exists():
+        pytest.skip("nothing is built")
+    assert (
+        done.returncode == 2
+        and done.stderr.startswith("triptych: bench: ")
+        and done.stderr.count("\n") == 1
+    )

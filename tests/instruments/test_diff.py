@@ -1,0 +1,149 @@
+"""./triptych diff over a frozen tree: every form of it, and what it refuses."""
+
+import importlib.util
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from tool import SAMPLE, copy_of_sample, is_golden, sample, tool
+
+NEEDED = [name for name in ("ctags", "unifdef") if not shutil.which(name)]
+NEEDED += [name for name in ("rich", "pygments") if not importlib.util.find_spec(name)]
+pytestmark = pytest.mark.skipif(bool(NEEDED), reason=f"not installed: {' '.join(NEEDED)}")
+
+FORMS = {
+    "diff-165.txt": [],
+    "diff-80.txt": ["--width", "80"],
+    "diff-200.txt": ["zmq", "raw", "--width", "200"],
+    "diff-engines.txt": ["reqrep", "nanomsg", "nng"],
+    "diff-engines-all.txt": ["nanomsg", "nng", "--all"],
+    "diff-function-120.txt": ["--function", "req_send", "--width", "120"],
+    "diff-function-200.txt": ["--function", "req_send", "--width", "200"],
+    "diff-function-two.txt": ["--function", "req_open", "raw", "zmq"],
+    "diff-helper.txt": ["--function", "tune", "--width", "80"],
+    "diff-stat.txt": ["--stat"],
+    "diff-unified.patch": ["--unified"],
+    "diff-unified-engines.patch": ["--unified", "nanomsg", "nng"],
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_golden(name: str) -> None:
+    is_golden(name, sample("diff", *FORMS[name]))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 165, 200])
+def test_no_line_is_wider_than_asked(width: int) -> None:
+    text = sample("diff", "--width", str(width))
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_every_line_of_both_files_is_shown() -> None:
+    text = re.sub(r"\s+", "", sample("diff", "--width", "200"))
+    for panel in ("raw", "zmq"):
+        for line in (SAMPLE / panel / "reqrep.c").read_text().splitlines():
+            assert re.sub(r"\s+", "", line) in text
+
+
+def test_the_patch_applies(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "raw", tmp_path / "raw")
+    patch = sample("diff", "--unified")
+    subprocess.run(["patch", "-s", str(tmp_path / "raw/reqrep.c")], input=patch, text=True, check=True)
+    assert (tmp_path / "raw/reqrep.c").read_text() == (SAMPLE / "zmq/reqrep.c").read_text()
+
+
+def test_a_helper_stands_with_the_function_it_precedes() -> None:
+    whole = sample("diff", "--function", "req_open", "raw", "zmq")
+    assert whole.index("tune(int fd") < whole.index("req_open(struct")
+
+
+def test_functions_line_up_although_one_panel_has_more_above_them() -> None:
+    rows = [line for line in sample("diff").splitlines() if "req_send(struct" in line]
+    assert len(rows) == 1 and rows[0].count("req_send(struct") == 2
+
+
+def test_counts_follow_a_change(tmp_path: Path) -> None:
+    def counts(tree: Path) -> list[int]:
+        out, _ = tool("diff", "--tree", str(tree), "--stat")
+        row = next(line.split() for line in out.splitlines() if line.startswith("req_close"))
+        return [int(word) for word in row[1:]]
+
+    tree = copy_of_sample(tmp_path)
+    before = counts(tree)
+    path = tree / "raw" / "reqrep.c"
+    path.write_text(path.read_text().replace("    free(req);\n}", "    free(req);\n    errno = 0;\n}"))
+    assert counts(tree) == [before[0], before[1], before[2] + 1, before[3]]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nobody", "raw"], "no panel 'nobody'"),
+        (["raw"], "two panels"),
+        (["raw", "raw"], "two panels"),
+        (["raw", "zmq", "nng"], "two panels"),
+        (["--function", "nothing"], "no function 'nothing'"),
+        (["--width", "9"], "at least 40"),
+        (["--width", "wide"], "--width"),
+        (["--stat", "--unified"], "not allowed"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_wrong_command_lines(words: list[str], says: str) -> None:
+    out, said = tool("diff", "--tree", str(SAMPLE), *words, status=2)
+    assert out == "" and says in said and said.count("\n") == 1 and said.startswith("triptych: diff: ")
+
+
+def test_a_missing_file_is_named() -> None:
+    out, said = tool("diff", "--tree", str(SAMPLE), "pubsub", status=1)
+    assert out == "" and "raw/pubsub.c is missing" in said
+
+
+def test_living_sources() -> None:
+    """Every pattern of every pair can be shown; what it shows is nobody's business here."""
+    for words in (["reqrep"], ["pubsub", "zmq", "nng"], ["pubsub", "nanomsg", "nng"], ["--function", "sub_recv"]):
+        assert tool("diff", *words)[0].count("\n") > 10
+
+
+def on_a_terminal(*words: str, **environment: str) -> str:
+    """What it prints on a terminal of 24 lines."""
+    leader, follower = pty.openpty()
+    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "compare.diff", "--tree", str(SAMPLE), *words]
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LINES", "COLUMNS")}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=follower, env={**kept, "TERM": "xterm-256color", **environment}
+    ) as process:
+        os.close(follower)
+        said = b""
+        while True:
+            try:
+                data = os.read(leader, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not data:
+                break
+            said += data
+        assert process.wait(10) == 0
+    os.close(leader)
+    return said.decode()
+
+
+def test_long_output_goes_to_the_pager() -> None:
+    pager = f"{sys.executable} -c 'import sys; print(\"PAGED\", len(sys.stdin.read()) > 99)'"
+    assert "PAGED True" in on_a_terminal("--width", "80", PAGER=pager)
+    assert "PAGED" not in on_a_terminal("--function", "req_close", "raw", "zmq", "--width", "160", PAGER=pager)
+
+
+def test_colours_on_a_terminal_unless_not_wanted() -> None:
+    words = ("--function", "req_close", "raw", "zmq", "--width", "160")
+    coloured = on_a_terminal(*words, PAGER="")
+    assert "\x1b[" in coloured and "48;5;" in coloured  # words that changed have a background
+    assert not re.search(r"\x1b\[[0-9;]*[34][0-9]", on_a_terminal(*words, PAGER="", NO_COLOR="1"))
+    assert "\x1b" not in sample("diff", *words)

@@ -1,0 +1,138 @@
+"""Rules of the house: what stands where, in which order, and who may include what."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, listed_panels
+
+LIBRARY_CALL = re.compile(r"\b(?:zmq|nn|nng)_\w+\s*\(")
+NETWORK = {"sys/socket.h", "sys/un.h", "poll.h", "sys/epoll.h"}
+FOLDERS = sorted({*listed_panels().values(), "template"})
+OF_A_PANEL = "req_ rep_ pub_ sub_ panel_".split()
+
+
+def present(folder: str, name: str) -> Path:
+    path = ROOT / folder / name
+    if not path.exists():
+        pytest.skip(f"no {folder}/{name} yet")
+    return path
+
+
+def code(path: Path) -> str:
+    """The source without comments and strings; lines stay lines."""
+    blank = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+    return blank.sub(lambda m: "\n" * m[0].count("\n"), path.read_text())
+
+
+def includes(path: Path) -> set[str]:
+    return set(re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE))
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted(p for p in (ROOT / folder).glob("*.[ch]"))
+
+
+def definitions(path: Path) -> list[tuple[str, bool, int, int]]:
+    """Name, static, first and last line of each function, by the return type alone on its line."""
+    text = code(path)
+    found = []
+    pattern = r"^((?:static\s+)?[a-z][^\n;{}()=]*)\n(\w+)\(((?:[^;{}]|\n)*?)\)\n\{"
+    for m in re.finditer(pattern, text, re.MULTILINE):
+        first = text.count("\n", 0, m.start())
+        last = text.count("\n", 0, text.index("\n}", m.end()) + 1)
+        found.append((m[2], m[1].startswith("static"), first, last))
+    return found
+
+
+def declared() -> list[str]:
+    """The functions of pattern.h in its order."""
+    return re.findall(r"\b((?:req|rep|pub|sub|panel)_\w+)\(", code(ROOT / "common/pattern.h"))
+
+
+@pytest.mark.parametrize("name", ["reqrep.c", "pubsub.c", "panel.c"])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_functions_in_the_order_of_the_header(folder: str, name: str) -> None:
+    public = [f for f, static, _, _ in definitions(present(folder, name)) if not static]
+    prefixes = {"reqrep.c": ("req_", "rep_"), "pubsub.c": ("pub_", "sub_"), "panel.c": ("panel_",)}
+    assert public == [f for f in declared() if f.startswith(prefixes[name])]
+
+
+@pytest.mark.parametrize("name", ["reqrep.c", "pubsub.c"])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_static_helpers_stand_right_above_their_first_user(folder: str, name: str) -> None:
+    path = present(folder, name)
+    lines = code(path).splitlines()
+    functions = definitions(path)
+    bodies = ["\n".join(lines[first + 2 : last + 1]) for _, _, first, last in functions]
+    for i, (helper, static, _, _) in enumerate(functions):
+        if not static:
+            continue
+        users = [j for j, body in enumerate(bodies) if j != i and re.search(rf"\b{helper}\b", body)]
+        assert users, f"{path}: nobody calls {helper}"
+        assert users[0] > i, f"{path}: {helper} stands below its first user"
+        between = functions[i + 1 : users[0]]
+        assert all(s for _, s, _, _ in between), f"{path}: {helper} is far from its first user"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_panels_do_not_include_each_other(folder: str) -> None:
+    for path in sources(folder):
+        for name in includes(path):
+            assert ".." not in name and name.split("/")[0] not in {*FOLDERS} - {"zmq", folder}, (path, name)
+            library = name == "zmq.h" or "nanomsg" in name or name.startswith("nng")
+            if library:
+                assert folder == ("zmq" if name == "zmq.h" else "nng"), (path, name)
+                assert path.name in ("reqrep.c", "pubsub.c", "panel.c"), (path, name)
+        own = {p.name for p in sources(folder)} | {p.name for p in sources("common")}
+        foreign = {p.name for f in FOLDERS if f != folder for p in sources(f)} - own
+        assert not includes(path) & foreign, path
+
+
+@pytest.mark.parametrize("path", sources("common") + sources("programs"), ids=lambda p: p.name)
+def test_common_and_programs_include_no_network(path: Path) -> None:
+    names = includes(path)
+    assert not names & NETWORK
+    assert not any(n.startswith(("netinet/", "zmq", "nanomsg", "nng")) for n in names)
+    if path.name != "address.c":
+        assert not names & {"netdb.h", "arpa/inet.h"}
+    assert not LIBRARY_CALL.search(code(path))
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, "common", "programs"])
+def test_lines_fit_80_columns(folder: str) -> None:
+    for path in sources(folder):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            assert len(line) <= 80, f"{path}:{number}"
+            assert "\t" not in line and line == line.rstrip(), f"{path}:{number}"
+
+
+@pytest.mark.parametrize("name", ["reqrep.c", "pubsub.c"])
+def test_the_roles_of_raw_fit_250_lines(name: str) -> None:
+    assert len(present("raw", name).read_text().splitlines()) <= 250
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_library_calls_stand_in_the_pattern_files(folder: str) -> None:
+    for path in sources(folder):
+        calls = LIBRARY_CALL.findall(code(path))
+        if path.name == "panel.c":
+            assert len(calls) <= 4 and len(path.read_text().splitlines()) <= 100, path
+        elif path.name not in ("reqrep.c", "pubsub.c"):
+            assert not calls, f"{path}: {calls}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_panels_neither_print_nor_exit(folder: str) -> None:
+    loud = re.compile(r"\b(v?f?d?printf|puts|fputs|putchar|perror|exit|_exit|abort|quick_exit)\s*\(")
+    for path in sources(folder):
+        assert not loud.search(code(path)), path
+
+
+def test_no_helper_layer() -> None:
+    """Beside raw, a panel is its two pattern files and panel.c."""
+    for folder in FOLDERS:
+        if folder != "raw" and sources(folder):
+            names = {p.name for p in sources(folder)}
+            assert names == {"reqrep.c", "pubsub.c", "panel.c"}, folder

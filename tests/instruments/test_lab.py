@@ -1,0 +1,393 @@
+"""The lab's framework: comparing, reporting, tidying up; and what every experiment's file must be.
+
+The experiments used here are made for the purpose, in a folder of their own; those of lab/ are run
+by ./triptych lab all --check.
+"""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from conftest import ROOT
+from programs import until
+
+pytest.importorskip("rich")
+
+from lab import workbench as lab_bench
+from lab import experiments as lab
+from harness import panels
+from lab.workbench import Bench, Failed, Skip
+
+LAB = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "lab.lab"]
+
+FAKE = '''
+import signal, time
+from lab.workbench import Bench, Failed, Observation, Skip
+THEME = "request/reply"
+ORDER = 1
+QUESTION = "What is it?"
+PREDICT = ["one", "two"]
+PANELS = ["raw"]
+EXPLANATION = """Because."""
+SOURCES = ["the source"]
+TRY_NEXT = "Something else."
+EXPECTED = {{"raw": {{"n": {expected}}}}}
+{settings}
+def run(bench, panel):
+    bench.say("now it happens")
+    {body}
+    return Observation({{"n": 2}}, "it is 2", 2)
+'''
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Any:
+    """Writes experiments into a lab of their own, and runs ./triptych lab there."""
+
+    class Fake:
+        folder = tmp_path / "lab"
+
+        def write(
+            self, name: str, expected: str = "2", body: str = "pass", settings: str = ""
+        ) -> None:
+            self.folder.mkdir(exist_ok=True)
+            text = FAKE.format(expected=expected, body=body, settings=settings)
+            (self.folder / f"{name}.py").write_text(text)
+
+        def start(self, *words: str) -> "subprocess.Popen[str]":
+            environment = {**os.environ, "TRIPTYCH_LAB": str(self.folder), "TMPDIR": str(tmp_path)}
+            return subprocess.Popen(
+                [*LAB, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+
+        def run(self, *words: str) -> tuple[int, str, str]:
+            process = self.start(*words)
+            out, err = process.communicate(timeout=60)
+            return process.returncode, out, err
+
+        def leftovers(self) -> list[Path]:
+            return list(tmp_path.glob("triptych-lab-*"))
+
+    return Fake()
+
+
+@pytest.fixture(autouse=True)
+def needs_raw(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    build = ROOT / str(pytestconfig.getoption("--build"))
+    if not (build / "raw-rep").exists():
+        pytest.skip("raw is not built")
+    monkeypatch.setenv("TRIPTYCH_BUILD", str(build))
+    monkeypatch.setattr(panels, "BUILD", build)
+    monkeypatch.setattr(lab_bench, "BUILD", build)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("expected", "observed", "fits"),
+    [
+        (2, 2, True),
+        (2, 3, False),
+        (True, True, True),
+        (True, 1, False),
+        (1, True, False),
+        (None, None, True),
+        (None, 0, False),
+        ("lost", "lost", True),
+        ([1, 3], 1, True),
+        ([1, 3], 3, True),
+        ([1, 3], 3.01, False),
+        ([0, 1], True, False),
+        ([1, 3], [1, 3], True),
+        ([1, 3], "2", False),
+        ({"one_of": ["a", [1, 2]]}, 2, True),
+        ({"one_of": ["a", [1, 2]]}, "b", False),
+        ({"k": {"one_of": [1, None]}}, {"k": None, "more": 1}, True),
+        ({"k": 1}, {}, False),
+        ({"k": 1}, 1, False),
+    ],
+)
+def test_comparison(expected: Any, observed: Any, fits: bool) -> None:
+    assert lab.fits(expected, observed) is fits
+
+
+def test_a_deviation_says_expected_and_observed() -> None:
+    told = lab.deviations(
+        {"dropped": "the newest", "n": [1, 3], "x": 1}, {"dropped": "the oldest", "n": 2}
+    )
+    assert told == [
+        "dropped: expected: the newest; observed: the oldest",
+        "x: expected: 1; observed: not observed",
+    ]
+
+
+def test_list_names_each_question(fake: Any) -> None:
+    fake.write("one_thing")
+    status, out, err = fake.run()
+    assert status == 0 and "one-thing" in out and "What is it?" in out and "request/reply" in out
+
+
+def test_one_experiment_from_question_to_try_next(fake: Any) -> None:
+    fake.write("one_thing")
+    status, out, err = fake.run("one-thing")
+    assert status == 0, err
+    order = [
+        "What is it?",
+        "now it happens",
+        "it is 2",
+        "Because.",
+        "the source",
+        "Something else.",
+    ]
+    places = [out.index(text) for text in order]
+    assert places == sorted(places)
+    assert "What do you expect?" not in out, "asked without a terminal"
+
+
+def test_json(fake: Any) -> None:
+    fake.write("one_thing", "[5, 6]")
+    status, out, err = fake.run("one-thing", "--json")
+    said = json.loads(out)
+    assert status == 0
+    (experiment,) = said["experiments"]
+    raw = experiment["panels"]["raw"]
+    assert (
+        experiment["name"] == "one-thing"
+        and raw["data"] == {"n": 2}
+        and raw["expected"] == {"n": [5, 6]}
+    )
+    assert raw["status"] == "deviates" and raw["deviations"] == ["n: expected: 5 to 6; observed: 2"]
+    assert said["machine"] and set(said["versions"]) >= {"raw"}
+
+
+def test_markdown_is_a_table_with_the_question(fake: Any) -> None:
+    fake.write("one_thing")
+    fake.write("other_thing", settings="THEME = 'publish/subscribe'")
+    status, out, err = fake.run("all", "--markdown")
+    assert status == 0 and "| **one-thing**: What is it? | it is 2 |" in out
+    assert "## Publish/subscribe" in out and err.count("lab: ") == 2
+
+
+def test_a_deviation_fails_a_check_alone(fake: Any) -> None:
+    fake.write("one_thing", "3")
+    assert fake.run("one-thing")[0] == 0
+    status, out, err = fake.run("one-thing", "--check")
+    assert (
+        status == 1 and "n: expected: 3; observed: 2" in out and "expected: 3; observed: 2" in err
+    )
+    assert fake.run("all")[0] == 0 and fake.run("all", "--check")[0] == 1
+
+
+def test_what_is_bound_to_timing_gets_a_second_chance(fake: Any, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    once = f"import pathlib; p = pathlib.Path({str(mark)!r}); first = not p.exists(); p.touch()"
+    late = "if first: return Observation({'n': 9}, 'late')"
+    fake.write("one_thing", body=f"{once}\n    {late}", settings="TIMING = True")
+    status, out, _ = fake.run("all", "--check", "--json")
+    assert status == 0
+    assert json.loads(out)["experiments"][0]["panels"]["raw"]["reruns"] == 1
+    mark.unlink()
+    fake.write("one_thing", body=f"{once}\n    {late}")
+    assert fake.run("all", "--check")[0] == 1, "no second chance for what is not bound to timing"
+
+
+def test_an_experiment_that_breaks_off_fails(fake: Any) -> None:
+    fake.write("one_thing", body="raise Failed('no luck')")
+    fake.write("two_things", body="1 / 0")
+    status, out, err = fake.run("all")
+    assert status == 1 and "no luck" in err and "ZeroDivisionError" in err
+
+
+def test_what_is_missing_skips(fake: Any) -> None:
+    fake.write("one_thing", settings="NEEDS = ['package:no-such-package-at-all']")
+    fake.write("two_things", body="raise Skip('no probe')")
+    status, out, err = fake.run("all", "--check")
+    assert status == 0 and out.count("skipped") >= 2 and "no-such-package-at-all" in out
+
+
+def test_wrong_command_lines(fake: Any) -> None:
+    fake.write("one_thing")
+    for words in (("nonsense",), ("one-thing", "nobody"), ("--json",), ("one-thing", "--what")):
+        status, out, err = fake.run(*words)
+        assert status == 2 and not out and err.startswith("triptych: lab: "), words
+    assert "did you mean one-thing?" in fake.run("one-thin")[2]
+
+
+def test_a_file_that_lacks_something_is_named(fake: Any) -> None:
+    fake.write("one_thing")
+    (fake.folder / "broken.py").write_text("THEME = 'request/reply'")
+    status, _, err = fake.run("all")
+    assert status == 1 and "broken.py" in err and "QUESTION" in err
+
+
+SLEEPERS = (
+    "server = bench.ready('rep', bench.url('ipc')); "
+    "child = bench.start('sh', '-c', 'sleep 100 & echo $! >{pids}; wait'); "
+    "bench.path('a file').write_text('x'); bench.wait_for(lambda: False, 50)"
+)
+
+
+@pytest.mark.parametrize("name", ["one-thing", "all"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whatever_ends_the_lab_nothing_is_left(
+    fake: Any, tmp_path: Path, number: int, name: str
+) -> None:
+    pids = tmp_path / "pids"
+    fake.write("one_thing", body=SLEEPERS.format(pids=pids))
+    process = fake.start(name)
+    try:
+        grandchild = int(until(lambda: pids.exists() and pids.read_text().strip(), 20))
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        started = [
+            int(pid)
+            for path in children.parent.parent.glob("*/children")
+            for pid in path.read_text().split()
+        ]
+        assert len(started) >= 2
+        process.send_signal(number)
+        process.communicate(timeout=20)
+    finally:
+        process.kill()
+    gone = [grandchild, *started] if number != signal.SIGKILL else started
+    until(lambda: not any(alive(pid) for pid in gone), 10, f"{gone} to be gone")
+    if number == signal.SIGKILL:  # sh's own child has no parent who could have asked for it
+        os.kill(grandchild, signal.SIGKILL)
+    else:
+        assert process.returncode == 130
+        assert not fake.leftovers()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+
+
+def test_a_child_that_is_killed_breaks_nothing(fake: Any) -> None:
+    body = "rep = bench.ready('rep', bench.url()); rep.kill(); rep.hear('summary', 5)"
+    fake.write("one_thing", body=body)
+    status, out, err = fake.run("all")
+    assert status == 1 and "raw-rep: no summary" in err and not fake.leftovers()
+
+
+def test_a_run_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, fake: Any) -> None:
+    monkeypatch.setattr(lab, "RUN_SECONDS", 0.5)
+    fake.write("one_thing", body="bench.start('sleep', '100').hear('ever', 100)")
+    started = time.monotonic()
+    outcome = lab.Running(lab.load(fake.folder / "one_thing.py"), ["raw"]).run()["raw"]
+    assert outcome.status == "broken" and "more than 0.5 s" in outcome.phrase
+    assert time.monotonic() - started < 20
+
+
+def test_two_labs_at_once_get_different_addresses() -> None:
+    with Bench("raw") as one, Bench("raw") as two:
+        urls = [
+            bench.url(kind) for bench in (one, two) for kind in ("tcp", "ipc") for _ in range(20)
+        ]
+        assert len(set(urls)) == len(urls)
+
+
+def test_the_bench_speaks_with_programs() -> None:
+    with Bench("raw") as bench:
+        url = bench.url()
+        server = bench.driver("rep", url, timeout=2000)
+        client = bench.driver("req", url, timeout=2000)
+        client.must("send hello")
+        assert server.must("recv")["text"] == "hello"
+        assert client.call("send two")["result"] == 0 and server.call("send late")["result"] == 0
+        with pytest.raises(Failed, match="unknown"):
+            server.call("nonsense")
+        with pytest.raises(Skip):
+            bench.probe("no-such-probe")
+        folder = bench.folder
+    assert not folder.exists() and not server.running and not client.running
+
+
+def test_every_experiment_is_whole() -> None:
+    experiments = lab.load_all(ROOT / "lab" / "experiments")
+    assert len(experiments) >= 13
+    for experiment in experiments:
+        path = ROOT / "lab" / "experiments" / (experiment.name.replace("-", "_") + ".py")
+        assert set(experiment.expected) == set(
+            experiment.panels
+        ), f"{path}: EXPECTED is not for PANELS"
+        assert len(experiment.predict) >= 2 and experiment.sources and experiment.try_next, path
+        assert experiment.question.endswith(("?", ".")) and len(experiment.explanation) > 200, path
+        lines = path.read_text().splitlines()
+        assert len(lines) <= 150 and max(map(len, lines)) <= 100, path
+    names = [e.name for e in experiments]
+    assert len(set(names)) == len(names)
+    orders = [(e.theme, e.order) for e in experiments]
+    assert len(set(orders)) == len(orders), "two experiments of one theme have the same ORDER"
+
+
+def test_what_an_experiment_refers_to_is_there() -> None:
+    """./triptych lab NAME, and files of ours, in what it tells."""
+    experiments = lab.load_all(ROOT / "lab" / "experiments")
+    for e in experiments:
+        told = " ".join([e.explanation, e.try_next, *e.sources])
+        for path in re.findall(r"\b(?:raw|zmq|nng|common|wire|lab)/[\w/]+\.\w+\b", told):
+            if not re.search(rf"(nanomsg|NNG|libzmq): \S*{re.escape(path)}", told):
+                assert (ROOT / path).exists(), f"{e.name}: {path}"
+
+
+def test_the_prediction_is_asked_on_a_terminal(fake: Any) -> None:
+    fake.write("one_thing")
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TRIPTYCH_LAB": str(fake.folder), "TERM": "dumb"}
+    process = subprocess.Popen(
+        [*LAB, "one-thing"], stdin=slave, stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    shown = ""
+
+    def shows(text: str) -> bool:
+        nonlocal shown
+        if select.select([master], [], [], 0.05)[0]:
+            try:
+                shown += os.read(master, 65536).decode()
+            except OSError:  # the other end is closed
+                return True
+        return text in shown
+
+    until(lambda: shows("or Enter"), 20)
+    os.write(master, b"7\n2\n")  # there is no 7: asked again
+    until(lambda: shows("Something else."), 20)
+    assert process.wait(20) == 0
+    os.close(master)
+    assert shown.index("2  two") < shown.index("now it happens"), "asked too late"
+    assert "You expected: two. So it was in raw." in shown
+
+
+def test_the_template_of_the_readme_runs(fake: Any) -> None:
+    text = (ROOT / "lab" / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    fake.folder.mkdir()
+    (fake.folder / "template.py").write_text(block)
+    status, out, err = fake.run("template", "raw")
+    assert status == 0 and "comes first" in out and "not observed" not in out, err
+
+
+def test_the_readme_names_experiments_that_exist() -> None:
+    text = (ROOT / "lab" / "README.md").read_text()
+    named = set(re.findall(r"`(?:\./triptych )?lab ([a-z]+-[a-z-]+)", text))
+    experiments = lab.load_all(ROOT / "lab" / "experiments")
+    there = {e.name for e in experiments}
+    assert {"late-server", "killed-server"} <= named & there
+    if {e.theme for e in experiments} == set(lab.THEMES):
+        assert named <= there

@@ -1,0 +1,194 @@
+"""Captures that `decode` writes, seen by Wireshark's own tools; the dissector against the decoder.
+
+Both read the same bytes, the dissector after TCP has carried them; they must agree on every field:
+its name, its place, its length and its bytes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import recording
+from conftest import ROOT
+from recording import DOWN, UP, Record
+from test_wire_decode import RAW, SAMPLES, decode, elements, events, frame, message, run, zmtp
+
+DISSECTOR = ROOT / "tools" / "wire" / "triptych.lua"
+PROTOCOLS = ("zmtp", "sp", "triptych_raw", "triptych")
+__all__ = ["decode"]  # the fixture
+
+CASES: dict[str, list[Record]] = {path.stem: recording.read(path) for path in SAMPLES}
+CASES["raw-reqrep-made"] = recording.exchange(*RAW["reqrep"])
+CASES["raw-pubsub-made"] = recording.exchange(*RAW["pubsub"])
+CASES["raw-ipc-made"] = recording.exchange(*RAW["reqrep"], server="ipc:///tmp/a")
+CASES["raw-many"] = recording.exchange(
+    *((UP, frame(bytes([0, 0, 0, n]) + message(1, bytes(n * 50)))) for n in range(1, 40)),
+    *((DOWN, frame(bytes([0, 0, 0, n]) + message(2, bytes(n * 50)))) for n in range(1, 40)),
+)
+CASES["raw-large"] = recording.exchange((UP, frame(b"\0\0\0\1" + message(1, bytes(300_000)))))
+CASES["tcp6"] = recording.exchange(*RAW["pubsub"], server="tcp://[::1]:5555")
+
+
+def tshark(*arguments: object) -> str:
+    command = ["tshark", "-n", "-X", f"lua_script:{DISSECTOR}", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    complaints = [line for line in done.stderr.splitlines() if "Running as user" not in line]
+    assert not complaints
+    return done.stdout
+
+
+def capture(decode: Path, folder: Path, *recordings: list[Record]) -> tuple[list[Path], Path]:
+    """The recordings' files and the one capture made of them."""
+    taps = [recording.write(folder / f"{n}.tap", records) for n, records in enumerate(recordings)]
+    run(decode, "--pcap", folder / "a.pcap", *taps)
+    return taps, folder / "a.pcap"
+
+
+Row = tuple[str, int, str]  # field, length, bytes in hex
+
+
+def dissected(pcap: Path) -> list[list[Row]]:
+    """What the dissector found, in the order of the bytes, for each direction of each stream."""
+    found: dict[tuple[int, str, str], list[Row]] = {}
+    spoken = " || ".join(("zmtp", "sp", "triptych_raw", "_ws.malformed"))
+    wanted = " ".join(("ip", "ipv6", "tcp", "_ws.malformed", *PROTOCOLS))
+    pdml = tshark("-r", pcap, "-Y", spoken, "-j", wanted, "-T", "pdml")
+    for packet in ElementTree.fromstring(pdml).iter("packet"):
+        shown = {f.get("name"): f.get("show", "") for f in packet.iter("field")}
+        assert "_ws.malformed" not in [proto.get("name") for proto in packet.findall("proto")]
+        assert not [n for n in shown if n and n.startswith("_ws.lua.") and n != "_ws.lua.fake"]
+        source = shown.get("ip.src", shown.get("ipv6.src", ""))
+        rows = found.setdefault((int(shown["tcp.stream"]), source, shown["tcp.srcport"]), [])
+        for proto in packet.findall("proto"):
+            if proto.get("name") in PROTOCOLS:
+                for field in proto.iter("field"):
+                    name = field.get("name", "")
+                    if name.split(".")[0] in ("zmtp", "sp", "raw", "message", "unknown"):
+                        size = int(field.get("size", "0"))
+                        rows.append((name, size, field.get("value", "")[: 2 * size]))
+    return [rows for _, rows in sorted(found.items()) if rows]
+
+
+def decoded(decode: Path, taps: list[Path]) -> list[list[Row]]:
+    """The same of our own decoder."""
+    found: dict[tuple[Path, int, str], list[Row]] = {}
+    for tap in taps:
+        for e in elements(decode, "--show", 1 << 20, tap):
+            row = (e["field"], e["length"], e["hex"])
+            found.setdefault((tap, e["connection"], e["direction"]), []).append(row)
+    return list(found.values())
+
+
+def compare(decode: Path, folder: Path, *recordings: list[Record]) -> None:
+    taps, pcap = capture(decode, folder, *recordings)
+    theirs, ours = dissected(pcap), decoded(decode, taps)
+    for rows in ours:
+        assert rows in theirs
+    assert sorted(theirs) == sorted(ours)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_dissector_agrees_with_the_decoder(decode: Path, name: str, tmp_path: Path) -> None:
+    compare(decode, tmp_path, CASES[name])
+
+
+@pytest.mark.parametrize("size", [1, 3, 20])
+def test_the_same_in_slices(decode: Path, size: int, tmp_path: Path) -> None:
+    """Byte by byte, too: but not the long ones, Wireshark takes its time to join so many."""
+    most = 250 if size == 1 else 5000
+    cases = [r for r in CASES.values() if max(map(len, recording.streams(r).values())) < most]
+    compare(decode, tmp_path, *(recording.resplit(records, size) for records in cases))
+
+
+def test_several_messages_in_a_segment(decode: Path, tmp_path: Path) -> None:
+    joined = b"".join(data for way, data in RAW["reqrep"] if way == UP) * 5
+    compare(decode, tmp_path, recording.exchange((UP, joined[:-7]), (UP, joined[-7:])))
+
+
+def test_what_is_not_understood_is_said(decode: Path, tmp_path: Path) -> None:
+    _, pcap = capture(decode, tmp_path, recording.exchange((UP, zmtp(b"\x48abc"))))
+    rows = dissected(pcap)[0]
+    assert rows[-1] == ("unknown.bytes", 4, "48616263")
+
+
+def test_others_are_left_alone(decode: Path, tmp_path: Path) -> None:
+    """What is none of ours is claimed by none of ours, and remains what it was."""
+    http = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    tls = bytes.fromhex("16030100a5010000a10303") + bytes(range(158))
+    for data in (http, tls, b"\0\0\0\0\0\0", b"\xff" * 30):
+        _, pcap = capture(decode, tmp_path, recording.exchange((UP, data)))
+        assert dissected(pcap) == []
+
+
+def test_decode_as(decode: Path, tmp_path: Path) -> None:
+    """A capture that begins in the middle: the first frames, which tell, are missing."""
+    data = frame(b"\0\0\0\1" + b"not ours") * 3
+    _, pcap = capture(decode, tmp_path, recording.exchange((UP, data)))
+    assert dissected(pcap) == []
+    decode_as = ("-d", "tcp.port==5555,triptych_raw")
+    said = tshark("-r", pcap, *decode_as, "-T", "fields", "-e", "raw.length")
+    assert said.split() == ["12,12,12"]
+
+
+def test_filters_and_columns(decode: Path, tmp_path: Path) -> None:
+    _, pcap = capture(decode, tmp_path, CASES["zmq-reqrep"])
+    said = tshark("-r", pcap, "-Y", "message.kind == 2 && zmtp.length")
+    assert len(said.splitlines()) == 1
+    assert "ZMTP" in said and "[reply 1, 5 bytes]" in said
+
+
+def test_captures_are_valid(decode: Path, tmp_path: Path) -> None:
+    """Checksums, sequence numbers, order; and the streams are those that were recorded."""
+    _, pcap = capture(decode, tmp_path, *CASES.values())
+    said = subprocess.run(["capinfos", pcap], capture_output=True, text=True)
+    assert said.returncode == 0 and "nanoseconds" in said.stdout, said.stderr
+    options = [f"-o{o}:TRUE" for o in ("tcp.check_checksum", "ip.check_checksum")]
+    bad = "tcp.checksum.status == 0 || ip.checksum.status == 0 || _ws.expert.severity >= 0x600000"
+    assert tshark("-r", pcap, *options, "-Y", bad) == ""
+    analysis = "tcp.analysis.flags && !tcp.analysis.reused_ports"
+    assert tshark("-r", pcap, "-Y", analysis) == ""
+
+    fields = ("tcp.stream", "tcp.srcport", "tcp.payload")
+    rows = tshark("-r", pcap, "-T", "fields", *(word for f in fields for word in ("-e", f)))
+    carried: dict[tuple[str, str], bytes] = {}
+    for line in rows.splitlines():
+        stream, port, payload = line.split("\t")
+        if payload:
+            carried[stream, port] = carried.get((stream, port), b"") + bytes.fromhex(payload)
+    recorded = [data for records in CASES.values() for data in recording.streams(records).values()]
+    assert sorted(carried.values()) == sorted(recorded)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_capture_alone(decode: Path, name: str, tmp_path: Path) -> None:
+    _, pcap = capture(decode, tmp_path, CASES[name])
+    said = subprocess.run(["capinfos", "-T", "-r", "-o", pcap], capture_output=True, text=True)
+    assert said.returncode == 0 and said.stdout.rstrip().endswith("True")  # in order of time
+
+
+def test_totals(decode: Path, tmp_path: Path) -> None:
+    """Bytes and messages, counted by tshark and by the decoder."""
+    taps, pcap = capture(decode, tmp_path, *CASES.values())
+    totals = [e for tap in taps for e in events(decode, tap) if e["event"] == "totals"]
+    flow = tshark("-r", pcap, "-T", "fields", "-e", "tcp.len")
+    assert sum(map(int, flow.split())) == sum(t["bytes"] for t in totals)
+    kinds = tshark("-r", pcap, "-T", "fields", "-e", "message.kind").replace(",", " ").split()
+    ours = [e for tap in taps for e in elements(decode, tap) if e["field"] == "message.kind"]
+    assert list(map(int, kinds)) == [e["value"] for e in ours]
+
+
+def test_resets_and_ends(decode: Path, tmp_path: Path) -> None:
+    records = recording.exchange(*RAW["reqrep"])
+    at = next(i for i, r in enumerate(records) if r.kind == recording.SHUT)
+    reset = Record(recording.RESET, b"", DOWN, time=records[at].time)
+    _, pcap = capture(decode, tmp_path, [*records[:at], reset, *records[at + 2 :]])
+    flags = tshark("-r", pcap, "-T", "fields", "-e", "tcp.flags.reset", "-e", "tcp.flags.fin")
+    assert flags.split("\n").count("1\t0") == 1 and "\t1" not in flags
+    _, pcap = capture(decode, tmp_path, records)
+    flags = tshark("-r", pcap, "-T", "fields", "-e", "tcp.flags.fin")
+    assert flags.split().count("1") == 2

@@ -1,0 +1,1 @@
+"""./triptych bench: how fast, how steady, at what cost."""

@@ -1,0 +1,392 @@
+"""./triptych bench - how fast, how steady, at what cost
+
+Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
+                         [--json FILE] [--compare FILE] [--svg FOLDER]
+        ./triptych bench --goals [PANEL...] [--json FILE] [--compare FILE]
+
+The panels' own programs, and beside each the least that could do the same on
+its substrate (a floor, tools/bench/baselines/): in turns, at least five runs each, medians and
+their intervals, on a named placement. A row is marked * if one of its five runs
+was disturbed, by other programs or guests. tools/bench/METHOD.md says how, and why so.
+
+  WHAT           latency, throughput, fanout, connections, or all (default)
+  PANEL...       these panels only; none: all that are built
+  --quick        in two minutes: 64 B, short runs, 64 subscribers; else forty
+  --goals        runs what the goals need, prints each ratio against its bound;
+                 exit status 1 if one is missed; nine runs, ten minutes
+  --json FILE    writes all figures, each run's too (tools/bench/results.schema.json)
+  --compare FILE tells what has changed since the run that FILE was written by
+  --svg FOLDER   where the charts go (default: build/bench)
+
+Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed,
+2 wrong command line, 130 stopped (what was measured is in the --json file).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import chart as bench_chart
+from bench import costs as bench_costs
+from bench import results as bench_results
+from bench import search as bench_search
+from bench import show as bench_show
+from bench.goals import RUNS as GOAL_ROUNDS
+from bench.goals import Goal, run_goals
+from bench.kinds import Case
+from bench.machine import build_type, library_options, machine, options_in_force, versions
+from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
+from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, floors_of
+from bench.stats import interval
+from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
+
+BENCHES = ("latency", "throughput", "fanout", "connections")
+BUILDS = ("debugoptimized", "release", "minsize")
+SIZES = (16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
+PUBLISH_SIZES = (16, 64, 256, 1024, 4096, 16384, 65536)
+PUSH_SIZES = (64, 4096, 65536)  # at which the floors of another pattern take part
+QUEUE_SIZES = (64, 4096)  # with other queues, too
+RATES = (1000, 5000, 20000)
+PEERS = (1, 8, 64, 256, 512)
+FLOORED_PEERS = 64  # above, the floors are left out: forty minutes are not enough
+IDLE = (0, 100, 1000, 5000)
+COSTS_SECONDS = 3.0  # of one competitor and pattern
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much is measured."""
+
+    quick: bool
+    total: float  # seconds that all may take
+    run: float  # seconds of a run
+    patience: float  # of the time planned, to wait for quiet moments
+    rounds: int = ROUNDS  # runs that count
+
+
+QUICK = Depth(True, 108.0, 0.1, 0.05)
+GOALS = Depth(False, 600.0, 0.15, 0.5, GOAL_ROUNDS)
+FULL = Depth(False, 2300.0, 0.15, 0.2)
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        complain(2, f"bench: {message}; ./triptych bench --help")
+
+
+class Bar:
+    """One line of progress on standard error: what runs, and how much time is left."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.told = 0.0
+        self.shown = sys.stderr.isatty()
+
+    def __call__(self, what: str, done: float, planned: float) -> None:
+        now = time.monotonic()
+        share = min(1.0, done / planned) if planned else 0.0
+        left = (now - self.began) * (1 - share) / share if share > 0.02 else planned
+        text = f"{share:4.0%}  {int(left) // 60}:{int(left) % 60:02} left  {what}"
+        if self.shown:
+            print(f"\r\033[K{text[:78]}", end="", file=sys.stderr, flush=True)
+        elif now - self.told > 10:
+            self.told = now
+            print(text, file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Before anything else is printed."""
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def cases(benches: list[str], quick: bool) -> list[Case]:
+    """What is measured, in order."""
+    found: list[Case] = []
+    two = possible(TWO)
+    elsewhere = [place for place in (TWO, FREE) if possible(place) != ONE]
+    if "latency" in benches and quick:
+        found += [Case("latency", "tcp"), Case("latency", "ipc")]
+    elif "latency" in benches:
+        found += [
+            Case("latency", transport, ONE, size) for transport in ("tcp", "ipc") for size in SIZES
+        ]
+        found += [
+            Case("latency", transport, where) for transport in ("tcp", "ipc") for where in elsewhere
+        ]
+        found += [Case("latency", "tcp", ONE, rate=rate) for rate in RATES]
+    if "throughput" in benches:
+        sizes = (64,) if quick else PUBLISH_SIZES
+        found += [Case("throughput", "tcp", two, size) for size in sizes]
+        if not quick:
+            found += [
+                Case("throughput", "tcp", two, size, queue)
+                for queue in (-1, 0)
+                for size in QUEUE_SIZES
+            ]
+    if "fanout" in benches:
+        peers = (64,) if quick else PEERS
+        found += [Case("fanout", "tcp", FREE, 64, -1, peers=n) for n in peers]
+    if "connections" in benches:
+        found += [Case("connections", peers=n) for n in ((1000,) if quick else IDLE)]
+    return found
+
+
+def floors_for(case: Case, panel: Panel, quick: bool) -> list[Panel]:
+    """The floors that stand beside a panel: its own, and where there is time the others."""
+    floors: list[Panel] = list(floors_of(panel.name, case.bench))
+    if panel.name != "raw" and (
+        (case.bench == "fanout" and (quick or case.peers > FLOORED_PEERS))
+        or (case.bench == "connections" and quick)
+    ):
+        return []
+    if quick or case.bench in ("fanout", "connections") or case.rate or case.queue == 0:
+        return floors[:1]
+    return [one for one in floors if not one.name.endswith("-push") or case.size in PUSH_SIZES]
+
+
+def tools_for(case: Case, quick: bool) -> list[Panel]:
+    """The independent tools that can do the same."""
+    if case.transport != "tcp" or case.rate or case.queue != 1000 or quick:
+        return []
+    if case.bench == "latency" and case.placement == ONE and case.size == 64:
+        return [TOOLS["sockperf"]]
+    return [TOOLS["iperf3"]] if case.bench == "throughput" and case.size == 65536 else []
+
+
+def competitors(case: Case, panels: list[Panel], quick: bool) -> list[tuple[Panel, str]]:
+    """Who takes part in a case, and as what."""
+    chosen: list[tuple[Panel, str]] = []
+    for panel in panels:
+        chosen.append((panel, "panel"))
+        chosen += [(floor, "floor") for floor in floors_for(case, panel, quick)]
+    return chosen + [(tool, "tool") for tool in tools_for(case, quick)]
+
+
+def costed(panels: list[Panel], quick: bool) -> dict[Panel, list[str]]:
+    """Whose system calls and bytes are counted, and in which patterns."""
+    chosen: dict[Panel, list[str]] = {}
+    for panel in panels:
+        chosen[panel] = ["reqrep"] if quick else ["reqrep", "pubsub"]
+        for bench, pattern in (
+            (("latency", "reqrep"), ("throughput", "pubsub")) if not quick else ()
+        ):
+            for floor in floors_of(panel.name, bench)[:1]:
+                if floor.built:
+                    chosen.setdefault(replace(floor, heading="", label=""), []).append(pattern)
+    return chosen
+
+
+def read_options(panels: list[Panel]) -> dict[str, Any]:
+    """By panel and role: the sockets' options, and what the library says through its floor."""
+    found: dict[str, Any] = {panel.name: options_in_force(panel) for panel in panels}
+    for panel in panels:
+        own = floors_of(panel.name, "throughput")[:1]
+        if own and own[0].built and not own[0].framed:
+            found[own[0].name] = library_options(own[0], 1000)
+    return found
+
+
+def head(console: Console, results: dict[str, Any]) -> None:
+    info, method = results["machine"], results["method"]
+    virtual = "virtual, " if info["hypervisor"] else ""
+    load = " ".join(map(str, info["load_before"]))
+    console.print(
+        f"[bold]{info['cpu']}[/] ({virtual}{info['cpus']} processors), {info['kernel']}, {info['system']}\n"
+        f"load before: {load}; clock {info['clock']}; TCP {info['congestion_control']}; built as {results['build']}"
+    )
+    for name, version in results["versions"].items():
+        console.print(f"  {name}: {version}")
+    console.print(
+        f"[dim]The {method['rounds']} least disturbed of {method['rounds']} to {method['rounds'] + EXTRA_ROUNDS} runs, in turns, in a new "
+        f"order each round; the median, and the interval that holds the true one with {method['coverage']:.0%}. Sizes are of the body, a "
+        f"message is 25 bytes more. *: in one of them others used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
+        f"{STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. Jitter: p99 - p50. CPU and switches: client + "
+        f"server, or subscribers + publisher, of a message received and sent[/]\n"
+    )
+
+
+class Recorder:
+    """The results so far, and the file that they are kept in."""
+
+    def __init__(
+        self, session: Session, panels: list[Panel], depth: Depth, path: Path | None
+    ) -> None:
+        self.session = session
+        self.path = path
+        self.began = time.monotonic()
+        self.results: dict[str, Any] = {
+            "format": bench_results.FORMAT,
+            "version": bench_results.VERSION,
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "quick": depth.quick,
+            "interrupted": True,  # until it is over
+            "machine": machine(),
+            "build": build_type(),
+            "versions": versions(panels),
+            "method": {
+                "rounds": depth.rounds,
+                "run_seconds": session.seconds,
+                "coverage": interval([float(i) for i in range(depth.rounds)]).coverage,
+                "placements": "one core: both sides on the last processor; two cores: server or publisher "
+                "on the last, the others on the first; free: the kernel's choice",
+            },
+        }
+
+    def write(self) -> None:
+        """All that was measured by now, so that nothing is lost if there is no more."""
+        cells = self.session.cells
+        self.results["cells"] = [bench_results.cell_dict(cell, cells) for cell in cells]
+        self.results["seconds"] = round(time.monotonic() - self.began, 1)
+        if self.path:
+            bench_results.write(self.results, self.path)
+
+
+def run_benches(
+    console: Console, recorder: Recorder, bar: Bar, benches: list[str], panels: list[Panel]
+) -> None:
+    session, results = recorder.session, recorder.results
+    quick = results["quick"]
+    groups = [
+        session.cells_for(case, competitors(case, panels, quick)) for case in cases(benches, quick)
+    ]
+    lossless = "throughput" in benches and not quick
+    counted = costed(panels, quick)
+    session.planned = sum(session.plan(cell) for group in groups for cell in group)
+    session.planned += sum(map(len, counted.values())) * COSTS_SECONDS
+    session.planned += bench_search.plan(len(panels)) if lossless else 0
+    results["options"] = read_options(panels)
+    bench_show.show_options(console, results["options"])
+    for group in groups:
+        session.take_turns(group)
+        bar.clear()
+        bench_show.show_group(console, group)
+        recorder.write()
+    if lossless:
+        results["lossless"] = bench_search.lossless_rates(panels, session)
+        bar.clear()
+        bench_show.show_lossless(console, results["lossless"], panels)
+        recorder.write()
+    results["costs"] = {}
+    for one, patterns in counted.items():
+        bar(f"system calls and bytes: {one.name}", session.done, session.planned)
+        results["costs"][one.name] = bench_costs.costs_of(one, patterns)
+        session.done += len(patterns) * COSTS_SECONDS
+    bar.clear()
+    bench_show.show_costs(console, results["costs"], list(counted))
+
+
+def draw_charts(console: Console, session: Session, folder: Path) -> None:
+    for chart in bench_chart.charts(session.cells):
+        text = bench_chart.terminal_chart(chart, console.width, console.is_terminal)
+        if text:
+            sys.stdout.write(text + "\n")
+            console.print(f"[dim]{bench_chart.svg_chart(chart, folder)}[/]\n")
+
+
+def goal_dict(goal: Goal) -> dict[str, Any]:
+    return {**asdict(goal), "value": bench_results.as_dict(goal.value), "met": goal.met}
+
+
+def read_command_line() -> argparse.Namespace:
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--goals", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--compare", type=Path, metavar="FILE")
+    parser.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_intermixed_args()
+    words = arguments.words
+    known = [panel.name for panel in read_panels()]
+    arguments.names = [word for word in words if word not in (*BENCHES, "all")]
+    arguments.benches = [bench for bench in BENCHES if bench in words] or list(BENCHES)
+    for name in arguments.names:
+        if name not in known:
+            complain(
+                2,
+                f"bench: '{name}' is neither {', '.join(BENCHES)}, all, nor a panel ({' '.join(known)})",
+            )
+    if arguments.goals and (arguments.quick or len(arguments.names) < len(words)):
+        complain(
+            2,
+            "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick",
+        )
+    return arguments
+
+
+def try_writing(what: str, attempt: Callable[[], object]) -> None:
+    """Better now than after forty minutes."""
+    try:
+        attempt()
+    except OSError as error:
+        complain(2, f"bench: {what}: {error.strerror}")
+
+
+def main() -> int:
+    arguments = read_command_line()
+    if arguments.help:
+        print((__doc__ or "").rstrip())
+        return 0
+    earlier = None
+    if arguments.compare:
+        try:
+            earlier = bench_results.read(arguments.compare)
+        except ValueError as error:
+            complain(2, f"bench: --compare {error}")
+    panels, left_out = choose_panels(arguments.names, "bench")
+    if build_type() not in BUILDS:
+        complain(
+            1,
+            f"bench: built as {build_type()}; only {', '.join(BUILDS)} without sanitizers are measured",
+        )
+    for panel in left_out:
+        print(f"triptych: {panel.name} is left out: not built", file=sys.stderr)
+    if arguments.json:
+        try_writing(f"--json {arguments.json}", lambda: arguments.json.open("a").close())
+    if not arguments.goals:
+        try_writing(
+            f"--svg {arguments.svg}", lambda: arguments.svg.mkdir(parents=True, exist_ok=True)
+        )
+
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
+    bar = Bar()
+    session = Session(depth.run, time.monotonic() + depth.total, bar, patience=depth.patience)
+    recorder = Recorder(session, panels, depth, arguments.json)
+    head(console, recorder.results)
+    goals: list[Goal] = []
+    try:
+        if arguments.goals:
+            goals = run_goals(session, panels)
+            recorder.results["goals"] = [goal_dict(goal) for goal in goals]
+        else:
+            run_benches(console, recorder, bar, arguments.benches, panels)
+        recorder.results["interrupted"] = False
+    finally:
+        bar.clear()
+        recorder.write()
+    if goals:
+        bench_show.show_goals(console, goals)
+    else:
+        draw_charts(console, session, arguments.svg)
+    if arguments.json:
+        console.print(f"written: {arguments.json}")
+    if earlier:
+        changes = bench_results.compare(earlier, recorder.results)
+        bench_show.show_changes(
+            console, changes, bench_results.differences(earlier, recorder.results)
+        )
+    failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.counting]
+    for cell in failed:
+        print(f"triptych: {cell}: {cell.failed}", file=sys.stderr)
+    return 1 if failed or any(goal.met is not True for goal in goals) else 0

@@ -1,0 +1,148 @@
+"""What a message costs besides time: system calls, from a traced run, and bytes, from the tap.
+
+Both are differences of two runs, a long and a short one, so that what starting and ending cost
+drops out. The traced runs are runs of their own: tracing makes a program many times slower.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.kinds import Case, sized, stage_for
+from bench.run import FREE, BenchStage, Failed, Floor, address, summary_of
+from harness.panels import BUILD, Panel
+from harness.processes import Program, dying, free_port
+from harness.strace import calls, counting
+
+SIZE = 64  # bytes of a body
+FEW, MANY = 100, 400  # messages traced
+FEW_BYTES, MANY_BYTES = 20, 120  # messages through the tap
+PACE = 2000  # events a second: a publisher at full speed makes other calls
+WAIT_SECONDS = 20.0
+
+ROLES = {"reqrep": ("rep", "req"), "pubsub": ("pub", "sub")}
+
+
+def arguments_of(panel: Panel, role: str, url: str, count: int) -> list[str]:
+    """What that role is told, for so many messages."""
+    size = sized(panel, Case("latency", size=SIZE), "pub" if role in ("pub", "sub") else "rep")
+    arguments = ["--quiet", "-u", url, "-q", "1000"]
+    if role != "rep":
+        arguments += ["-n", str(count)]
+    if role == "pub":
+        arguments += ["-d", "800"]
+        arguments += [] if isinstance(panel, Floor) else ["-r", str(PACE)]
+    if role in ("pub", "req") or isinstance(panel, Floor):
+        arguments += size
+    return arguments
+
+
+def check_all_came(client: Program, count: int) -> None:
+    if client.running or summary_of(client)["received"] != count:
+        raise Failed(f"{client.panel.name}: not all of {count} messages came")
+
+
+def traced(panel: Panel, roles: tuple[str, str], count: int) -> dict[str, dict[str, int]]:
+    """One run with both sides traced: system calls by role and name."""
+    case = Case("latency", placement=FREE)
+    with tempfile.TemporaryDirectory(prefix="bench") as folder, stage_for(case) as stage, address(
+        "tcp"
+    ) as url:
+        tables = {role: Path(folder) / role for role in roles}
+        programs = []
+        for role in roles:
+            arguments = arguments_of(panel, role, url, count)
+            programs.append(
+                stage.start(panel, role, role, *arguments, under=counting(tables[role]))
+            )
+            stage.need_ready(programs[0])
+        stage.wait_ended(programs[1:], WAIT_SECONDS)
+        stop_traced(stage, programs)
+        if any(program.running for program in programs):
+            raise Failed(f"{panel.name}: a traced program did not end")
+        check_all_came(programs[1], count)
+        return {role: calls(table) for role, table in tables.items()}
+
+
+def stop_traced(stage: BenchStage, programs: list[Program]) -> None:
+    """Asks the traced programs to end, not their tracers, which then write what they counted."""
+    for program in programs:
+        children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
+        for pid in children.read_text().split() if program.running else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGTERM)
+    stage.wait_ended(programs, WAIT_SECONDS)
+
+
+def system_calls(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, float]]:
+    """System calls a message, by role and name; "all" is their sum."""
+    if not shutil.which("strace"):
+        raise Failed("no system calls: strace is not installed")
+    few, many = (traced(panel, roles, count) for count in (FEW, MANY))
+    result = {}
+    for role in roles:
+        names = {
+            name: (number - few[role].get(name, 0)) / (MANY - FEW)
+            for name, number in many[role].items()
+        }
+        names = {name: round(value, 2) for name, value in names.items() if value >= 0.01}
+        result[role] = {"all": round(sum(names.values()), 2), **names}
+    return result
+
+
+def bytes_passed(panel: Panel, roles: tuple[str, str], count: int) -> tuple[int, int]:
+    """Bytes to the server and from it when so many messages go through the tap."""
+    back, front = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    with stage_for(Case("latency", placement=FREE)) as stage:
+        server = stage.start(panel, roles[0], "server", *arguments_of(panel, roles[0], back, count))
+        stage.need_ready(server)
+        tap = subprocess.Popen(
+            dying([str(BUILD / "tap"), "-l", front, "-c", back]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            stage.pause(0.1)
+            client = stage.start(
+                panel, roles[1], "client", *arguments_of(panel, roles[1], front, count)
+            )
+            stage.wait_ended([client], WAIT_SECONDS)
+            stage.stop([client, server])
+            check_all_came(client, count)
+        finally:
+            tap.send_signal(signal.SIGTERM)
+            text = tap.communicate(timeout=5)[0].decode()
+    match = re.search(r'"summary".*"up":{"received":(\d+).*"down":{"received":(\d+)', text)
+    if not match:
+        raise Failed("the tap has not told what passed")
+    return int(match[1]), int(match[2])
+
+
+def wire_bytes(panel: Panel, roles: tuple[str, str]) -> dict[str, float]:
+    """Bytes a message takes on the wire, each way."""
+    few, many = (bytes_passed(panel, roles, count) for count in (FEW_BYTES, MANY_BYTES))
+    to, back = ((many[i] - few[i]) / (MANY_BYTES - FEW_BYTES) for i in (0, 1))
+    return {"to_server": to, "from_server": back}
+
+
+def costs_of(panel: Panel, patterns: list[str]) -> dict[str, Any]:
+    """System calls and bytes a message; "failed" says what could not be had, and why."""
+    costs: dict[str, Any] = {"calls": {}, "wire": {}, "failed": []}
+    for pattern in patterns:
+        for measure in (
+            lambda: costs["calls"].update(system_calls(panel, ROLES[pattern])),
+            lambda: costs["wire"].update({pattern: wire_bytes(panel, ROLES[pattern])}),
+        ):
+            try:
+                measure()
+            except (Failed, OSError, subprocess.TimeoutExpired) as error:
+                costs["failed"].append(str(error))
+    return costs

@@ -1,0 +1,186 @@
+"""The goals: ratios that hold in one run, each against its bound."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.kinds import Case
+from bench.run import ALL_CPUS, FREE, ONE, TWO, possible
+from bench.session import Cell, Session, find_cell, floors_of, ratio_of
+from bench.stats import Interval, interval
+from harness.panels import BUILD, Panel
+
+GOAL_SIZE = 39  # of the body: 64 bytes is the whole message
+LIBRARIES = ("zmq", "nanomsg", "nng")
+LIBRARY_SIZES = (GOAL_SIZE, 1024, 65536)
+IDLE = 5000  # clients
+CODEC_RUNS = 5
+RUNS = 9  # that count: a verdict hangs on them
+
+
+@dataclass
+class Goal:
+    """What is asked for: at least, or at most, a bound."""
+
+    what: str
+    bound: float
+    at_least: bool
+    unit: str = ""
+    value: Interval | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None:
+            return None
+        return self.value.median >= self.bound if self.at_least else self.value.median <= self.bound
+
+    def verdict(self) -> str:
+        return {True: "met", False: "missed", None: "not measured"}[self.met]
+
+
+@dataclass
+class Task:
+    """Cells to be run in turns, and the goals that follow from them."""
+
+    cells: list[Cell]
+    conclude: Callable[[list[Cell]], list[Goal]]
+
+
+def cells_of(case: Case, *competitors: Panel) -> list[Cell]:
+    return [
+        Cell(case, one, "floor" if one.folder == "tools/bench" else "panel", wanted=RUNS)
+        for one in competitors
+    ]
+
+
+def notes_of(cells: list[Cell]) -> str:
+    """What a reader of the figure has to know."""
+    notes = [f"{cell.competitor.name}: {cell.failed}" for cell in cells if cell.failed]
+    notes += ["disturbed"] if any(cell.disturbed for cell in cells) else []
+    lost = max((share for cell in cells for share in cell.values("lost_share")), default=0.0)
+    notes += [f"up to {lost:.1%} lost"] if lost > 0 else []
+    return ", ".join(notes)
+
+
+def ratio_goal(
+    cells: list[Cell], what: str, pair: tuple[str, str], metric: str, bound: float
+) -> Goal:
+    """The ratio of two of these: of rates at least the bound, of times at most."""
+    found = [cell for name in pair if (cell := find_cell(cells, name))]
+    goal = Goal(what, bound, metric == "rate", note=notes_of(found))
+    if len(found) == 2:
+        goal.value = ratio_of(found[0], found[1], metric)
+    return goal
+
+
+def lossless(goal: Goal, cells: list[Cell]) -> Goal:
+    """Counts only if raw lost nothing."""
+    cell = find_cell(cells, "raw")
+    if cell and max(cell.values("lost_share"), default=0.0) > 0:
+        goal.value = interval([0.0])
+    return goal
+
+
+def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
+    epoll = floors_of("raw", "latency")[0]
+    batch = floors_of("raw", "throughput")[0]
+    push = floors_of("zmq", "throughput")[1]
+    two = possible(TWO)
+
+    def round_trips(transport: str) -> Task:
+        what = f"raw: round trip 64 B, {transport}, one core, p50 / bare epoll"
+        return Task(
+            cells_of(Case("latency", transport, ONE, GOAL_SIZE), raw, epoll),
+            lambda cells: [ratio_goal(cells, what, ("raw", epoll.name), "p50", 1.15)],
+        )
+
+    def publishing(cells: list[Cell]) -> list[Goal]:
+        what = "raw: publish 64 B, nothing lost"
+        bare = ratio_goal(cells, f"{what} / bare batches", ("raw", batch.name), "rate", 0.5)
+        other = ratio_goal(cells, f"{what} / ZeroMQ PUSH/PULL", ("raw", push.name), "rate", 3.0)
+        return [lossless(bare, cells), lossless(other, cells)]
+
+    def large(cells: list[Cell]) -> list[Goal]:
+        what = "raw: publish 64 KiB / bare sender"
+        return [ratio_goal(cells, what, ("raw", batch.name), "rate", 0.8)]
+
+    def fanout(cells: list[Cell]) -> list[Goal]:
+        what = "raw: publish 64 B to 64 subscribers / ZeroMQ's panel"
+        return [ratio_goal(cells, what, ("raw", "zmq"), "rate", 8.0)]
+
+    def idle(cells: list[Cell]) -> list[Goal]:
+        none, many = (cell for peers in (0, IDLE) if (cell := find_cell(cells, "raw", peers=peers)))
+        what = f"raw: p50 with {IDLE} idle connections / with none"
+        latency = Goal(what, 1.2, False, value=ratio_of(many, none, "p50"), note=notes_of(cells))
+        what = f"raw: the server's memory with {IDLE} idle connections"
+        memory = Goal(what, 4.0, False, " MB", note=many.failed)
+        resident = many.values("server_resident_kib")
+        if resident:
+            memory.value = interval([kib * 1024 / 1e6 for kib in resident])
+        return [latency, memory]
+
+    tasks = [
+        round_trips("tcp"),
+        round_trips("ipc"),
+        Task(cells_of(Case("throughput", "tcp", two, GOAL_SIZE, -1), raw, batch, push), publishing),
+        Task(cells_of(Case("throughput", "tcp", two, 65536, -1), raw, batch), large),
+        Task(
+            [cell for n in (0, IDLE) for cell in cells_of(Case("connections", peers=n), raw)], idle
+        ),
+    ]
+    if zmq:
+        tasks.append(
+            Task(cells_of(Case("fanout", "tcp", FREE, GOAL_SIZE, -1, peers=64), raw, zmq), fanout)
+        )
+    return tasks
+
+
+def library_tasks(panel: Panel) -> list[Task]:
+    """A library's panel beside the bare loops over it: round trips, and publishing."""
+
+    def task(bench: str, size: int) -> Task:
+        own = floors_of(panel.name, bench)[0]
+        shown = "64 B" if size == GOAL_SIZE else f"{size >> 10} KiB"
+        case = Case(bench, "tcp", ONE if bench == "latency" else possible(TWO), size, -1)
+        metric, bound = ("p50", 1 / 0.9) if bench == "latency" else ("rate", 0.85)
+        what = "round trip" if bench == "latency" else "publish"
+        what = f"{panel.name}: {what} {shown}, {metric} / bare loop"
+        return Task(
+            cells_of(case, panel, own),
+            lambda cells: [ratio_goal(cells, what, (panel.name, own.name), metric, bound)],
+        )
+
+    return [task(bench, size) for size in LIBRARY_SIZES for bench in ("latency", "throughput")]
+
+
+def codec_goal() -> Goal:
+    goal = Goal("common: encode + decode of a 64 B message", 20.0, False, " ns")
+    command = ["taskset", "-c", str(ALL_CPUS[-1]), str(BUILD / "bench-codec")]
+    times = []
+    for _ in range(CODEC_RUNS):
+        try:
+            done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+            times.append(float(json.loads(done.stdout)["ns"]))
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            goal.note = str(error)
+    goal.value = interval(times) if times else None
+    return goal
+
+
+def run_goals(session: Session, panels: list[Panel]) -> list[Goal]:
+    """Runs all that the goals of these panels need, and judges."""
+    by_name = {panel.name: panel for panel in panels}
+    tasks = raw_tasks(by_name["raw"], by_name.get("zmq")) if "raw" in by_name else []
+    for name in LIBRARIES:
+        tasks += library_tasks(by_name[name]) if name in by_name else []
+    for task in tasks:
+        task.cells = [cell for cell in task.cells if cell.competitor.built]
+    session.planned = sum(session.plan(cell) for task in tasks for cell in task.cells)
+    goals = []
+    for task in tasks:
+        goals += task.conclude(session.take_turns(task.cells))
+    return [*goals, codec_goal()]

@@ -1,0 +1,354 @@
+"""One run of the benchmark: starts two or more programs, waits, and says what each has used.
+
+The programs are the panels' own four and the floors, told apart by nothing but their names. What a
+process has used - CPU time, context switches - comes from wait4(2), for all its threads and without
+disturbing it. What disturbed the run comes from three places: /proc/stat, less our own processes
+(other programs, and the hypervisor), and a fixed piece of work before and after it (bench-speed:
+whoever shares the core's other half).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.panels import BUILD, Panel
+from harness.processes import Program, Stage, dying, free_port
+
+RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
+QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
+QUIET_SHARE = 0.25  # ... this share of it, each: some look for their publisher again
+TICK = os.sysconf("SC_CLK_TCK")
+SAMPLE_SECONDS = 0.05  # between two looks at a few programs' memory
+SAMPLED_MAX = 4
+OTHERS_MAX = 0.05  # of the CPU time measured: more used by others is a disturbance ...
+OTHERS_TICKS = 3  # ... but no fewer ticks, the unit in which it is known
+STEAL_MAX = 0.02  # likewise, taken by the hypervisor
+SLOW_MAX = 0.25  # by which a processor may be slower than it can be
+HEADER = 25  # bytes of a message that are not its body, with the empty topic
+FRAME = {"rep": 8, "pub": 4}  # bytes that raw's framing adds
+
+Metrics = dict[str, float]
+
+ALL_CPUS = sorted(os.sched_getaffinity(0))
+ONE, TWO, FREE = "one core", "two cores", "free"
+
+
+@dataclass(frozen=True)
+class Floor(Panel):
+    """A bare program: one file for all roles, and sizes that are those of the whole message."""
+
+    label: str = ""
+    framed: bool = False  # it has to be told the bytes of raw's framing, too
+
+    def program(self, role: str) -> Path:
+        return BUILD / self.name.removesuffix("-push")  # its PUSH/PULL loop, the same program
+
+    @property
+    def built(self) -> bool:
+        return os.access(self.program("pub"), os.X_OK)
+
+
+class Failed(Exception):
+    """A run that came to nothing, and why."""
+
+
+class Child(subprocess.Popen[bytes]):
+    """A process that remembers what it has used."""
+
+    usage: resource.struct_rusage | None = None
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        # Popen's own, with wait4() in place of waitpid().
+        try:
+            pid, status, usage = os.wait4(self.pid, wait_flags)
+        except ChildProcessError:
+            return self.pid, 0
+        if pid == self.pid:
+            self.usage = usage
+        return pid, status
+
+    def _internal_poll(self, *_: object, **__: object) -> int | None:
+        if self.returncode is None:
+            pid, status = self._try_wait(os.WNOHANG)
+            if pid == self.pid:
+                self._handle_exitstatus(status)  # type: ignore[attr-defined]
+        return self.returncode
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the programs run: on one processor, a side on each of two, or where the kernel likes."""
+
+    name: str  # ONE, TWO or FREE
+
+    def cpu(self, serves: bool) -> int | None:
+        if self.name == FREE:
+            return None
+        return ALL_CPUS[0] if self.name == TWO and not serves else ALL_CPUS[-1]
+
+    def used(self) -> list[int]:
+        if self.name == FREE:
+            return ALL_CPUS
+        return sorted({cpu for serves in (True, False) if (cpu := self.cpu(serves)) is not None})
+
+    @property
+    def ours_too(self) -> bool:
+        """Whether this program itself runs on a processor that is measured."""
+        return self.used() == ALL_CPUS
+
+
+PLACEMENTS = {name: Placement(name) for name in (ONE, TWO, FREE)}
+
+
+def possible(placement: str) -> str:
+    """That placement, or the one that a machine with a single processor has."""
+    return placement if len(ALL_CPUS) > 1 else ONE
+
+
+class BenchStage(Stage):
+    """A stage whose programs are pinned, accounted for, and may be floors."""
+
+    process_class = Child
+
+    def __init__(self, placement: Placement) -> None:
+        super().__init__(lambda program, event: None, self.sample)
+        self.placement = placement
+        self.memory: dict[int, int] = {}  # by process: most resident memory seen, KiB
+        self.sampled = 0.0
+
+    def start(
+        self, panel: Panel, role: str, name: str, *arguments: str, under: tuple[str, ...] = ()
+    ) -> Program:
+        cpu = self.placement.cpu(role in ("rep", "pub", "push"))
+        pin = ["--cpu", str(cpu)] if cpu is not None else []
+        role_word = [role] if isinstance(panel, Floor) else []
+        return super().start(panel, role, name, *arguments, *pin, *role_word, under=under)
+
+    def sample(self) -> None:
+        """Notes the memory of a few programs, now and then. (A child's ru_maxrss is no use: it
+        begins with its parent's.)"""
+        now = time.monotonic()
+        if now - self.sampled < SAMPLE_SECONDS:
+            return
+        self.sampled = now
+        for program in self.programs[:SAMPLED_MAX]:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                status = Path(f"/proc/{program.process.pid}/status").read_text()
+                kib = int(status.split("VmHWM:")[1].split()[0])
+                self.memory[program.process.pid] = max(kib, self.memory.get(program.process.pid, 0))
+
+    def need_ready(self, program: Program, seconds: float = 10.0) -> None:
+        self.wait(lambda: program.ready or not program.running, seconds)
+        if not program.ready:
+            raise Failed(
+                f"{program.panel.name}-{program.role}: {program.complaint or 'did not start'}"
+            )
+
+
+@dataclass
+class Usage:
+    """What processes have used: seconds of CPU, switches of context."""
+
+    cpu: float = 0.0
+    voluntary: int = 0
+    involuntary: int = 0
+
+    @staticmethod
+    def of(program: Program) -> Usage:
+        process = program.process
+        usage = process.usage if isinstance(process, Child) else None
+        if usage is None:
+            return Usage()
+        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw, usage.ru_nivcsw)
+
+
+Probe = dict[tuple[int, int], float]  # by processor and piece of work: nanoseconds
+
+
+class Speed:
+    """How fast the processors are, by the best that was seen since this program began."""
+
+    best: Probe = {}
+
+    @classmethod
+    def probe(cls, cpus: list[int]) -> Probe:
+        """How fast they are now, one after the other: they would slow each other. Empty: unknown."""
+        found: Probe = {}
+        for cpu in cpus:
+            try:
+                command = [str(BUILD / "bench-speed"), str(cpu)]
+                done = subprocess.run(command, capture_output=True, timeout=5, check=True)
+                for work, ns in enumerate(done.stdout.split()):
+                    found[cpu, work] = float(ns)
+            except (OSError, ValueError, subprocess.SubprocessError):
+                continue
+        for key, ns in found.items():
+            cls.best[key] = min(ns, cls.best.get(key, ns))
+        return found
+
+    @classmethod
+    def slowness(cls, probe: Probe) -> float:
+        """By which share the slowest of these was slower than it can be, as is known by now."""
+        return max((ns / cls.best[key] - 1 for key, ns in probe.items()), default=0.0)
+
+    @classmethod
+    def await_best(cls, cpus: list[int], seconds: float) -> float:
+        """Waits until they are as fast as they can be, at most so long; returns how long it was."""
+        began = time.monotonic()
+        while cls.slowness(cls.probe(cpus)) > SLOW_MAX and time.monotonic() - began < seconds:
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+
+@dataclass
+class Disturbance:
+    """What else the machine did, as shares of what was measured; each has its limit."""
+
+    others: float = 0.0  # CPU time of other programs
+    steal: float = 0.0  # CPU time that the hypervisor took
+    probes: tuple[Probe, ...] = ()  # the processors' speed before and after
+    others_max: float = OTHERS_MAX
+
+    @property
+    def slow(self) -> float:
+        """By how much the processors were slower than they can be, before and after, on average."""
+        return sum(map(Speed.slowness, self.probes)) / max(1, len(self.probes))
+
+    @property
+    def score(self) -> float:
+        """Over 1: too much of one of them."""
+        return max(self.others / self.others_max, self.steal / STEAL_MAX, self.slow / SLOW_MAX)
+
+
+def ticks() -> dict[int, tuple[int, int]]:
+    """By processor: ticks busy, ticks stolen, so far."""
+    found = {}
+    for line in Path("/proc/stat").read_text().splitlines():
+        words = line.split()
+        if words[0].startswith("cpu") and words[0] != "cpu":
+            user, nice, system, _, _, irq, softirq, steal = (int(w) for w in words[1:9])
+            found[int(words[0][3:])] = (user + nice + system + irq + softirq, steal)
+    return found
+
+
+@dataclass
+class Watch:
+    """What the machine does during a run that is not the run."""
+
+    placement: Placement
+    speed: Probe = field(default_factory=dict)
+    before: dict[int, tuple[int, int]] = field(default_factory=dict)
+    own: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.speed = Speed.probe(self.placement.used())
+        self.own = time.process_time()
+        self.before = ticks()
+
+    def end(self, programs: list[Program], seconds: float) -> Disturbance:
+        """All programs have ended, after so many seconds that were measured."""
+        after = ticks()
+        used = self.placement.used()
+        busy, stolen = (
+            sum(after[cpu][i] - self.before[cpu][i] for cpu in used) / TICK for i in (0, 1)
+        )
+        ours = sum(Usage.of(program).cpu for program in programs)
+        if self.placement.ours_too:
+            ours += time.process_time() - self.own
+        had = max(seconds, 1 / TICK) * len(used)
+        return Disturbance(
+            max(0.0, busy - ours) / had,
+            stolen / had,
+            (self.speed, Speed.probe(used)),
+            max(OTHERS_MAX, OTHERS_TICKS / TICK / had),
+        )
+
+
+@contextlib.contextmanager
+def placed(placement: Placement) -> Iterator[None]:
+    """Keeps this program itself off the processor that is measured, if there is another."""
+    rest = set(ALL_CPUS) - set(placement.used())
+    os.sched_setaffinity(0, rest or ALL_CPUS)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ALL_CPUS)
+
+
+@contextlib.contextmanager
+def address(transport: str) -> Iterator[str]:
+    """An address that is free: tcp://127.0.0.1:PORT or ipc:///PATH."""
+    if transport == "tcp":
+        yield f"tcp://127.0.0.1:{free_port()}"
+        return
+    with tempfile.TemporaryDirectory(prefix="bench") as folder:
+        yield f"ipc://{folder}/s"
+
+
+@contextlib.contextmanager
+def tool_server(placement: Placement, command: list[str]) -> Iterator[list[str]]:
+    """An independent tool's server, while the block runs; gives what its client begins with."""
+    if not shutil.which(command[0]):
+        raise Failed(f"{command[0]}: not installed")
+    server_cpu, client_cpu = placement.cpu(True), placement.cpu(False)
+    pins = [
+        ["taskset", "-c", str(cpu)] if cpu is not None else [] for cpu in (server_cpu, client_cpu)
+    ]
+    quiet = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    with subprocess.Popen(dying([*pins[0], *command]), **quiet) as server:  # type: ignore[call-overload]
+        try:
+            yield dying(pins[1])
+        finally:
+            server.kill()
+
+
+def size_for(panel: Panel, body: int, server: str) -> int:
+    """What -s says: a panel wants the body's bytes, a floor those of the whole message."""
+    if not isinstance(panel, Floor):
+        return body
+    return body + HEADER + (FRAME[server] if panel.framed else 0)
+
+
+def summary_of(program: Program) -> dict[str, Any]:
+    if program.summary is None:
+        raise Failed(f"{program.panel.name}-{program.role}: {program.complaint or 'no summary'}")
+    return program.summary
+
+
+def activity(program: Program) -> int:
+    """Nanoseconds that a process's first thread, the one that receives, has run or waited to run."""
+    try:
+        words = Path(f"/proc/{program.process.pid}/schedstat").read_text().split()
+    except OSError:
+        return time.monotonic_ns()  # not known: as if it were busy
+    return int(words[0]) + int(words[1])
+
+
+def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> None:
+    """Waits until these have ended, or receive no more: what has not come by then is lost."""
+    deadline = time.monotonic() + seconds
+    before: dict[Program, int] = {}
+    quiet = 0
+    while time.monotonic() < deadline and quiet < 2:
+        running = [program for program in programs if program.running]
+        if not running:
+            return
+        now = {program: activity(program) for program in running}
+        busiest = max(now[program] - before.get(program, 0) for program in running)
+        quiet = quiet + 1 if before and busiest < QUIET_SHARE * QUIET_SECONDS * 1e9 else 0
+        before = now
+        stage.wait(lambda: not any(p.running for p in running), QUIET_SECONDS)

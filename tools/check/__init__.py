@@ -1,0 +1,1 @@
+"""./triptych test: the contract and the project's own tests."""

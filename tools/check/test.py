@@ -1,0 +1,161 @@
+"""./triptych test - the contract, clause by clause, and the units
+
+Usage:  ./triptych test [PANEL...] [-k EXPRESSION] [-x]
+
+First the units in C (meson test), then the contract of common/CONTRACT.md on
+each panel, through its real programs (pytest). The last line counts both:
+"N passed, N failed".
+
+  PANEL...       these panels only; none: all that are built
+  -k EXPRESSION  only tests whose names match, as pytest understands it;
+                 no units then: ./triptych test raw -k R4
+  -x             stops at the first failure
+
+Exit status: 0 all passed, 1 something failed, 2 wrong command line, 130 stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.panels import BUILD, ROOT, choose_panels, complain
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, report: Path) -> int:
+        """Adds the results of a JUnit report; returns how many there were."""
+        cases = list(xml.parse(report).iter("testcase")) if report.exists() else []
+        for case in cases:
+            if case.find("failure") is not None or case.find("error") is not None:
+                self.failed += 1
+            elif case.find("skipped") is not None:
+                self.skipped += 1
+            else:
+                self.passed += 1
+        return len(cases)
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        complain(2, f"test: {message}; ./triptych test --help")
+
+
+def run(command: list[str]) -> int:
+    """Runs a command in the foreground. When we are stopped, so is it."""
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.kill()  # what it leaves running becomes ours: kill_orphans()
+            raise
+
+
+def adopt_orphans() -> None:
+    """From now on what loses its parent becomes ours (PR_SET_CHILD_SUBREAPER): an interrupted
+    pytest leaves the programs that it was testing."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def kill_orphans() -> None:
+    """Kills what the tests left running."""
+    children = Path("/proc/self/task") / str(os.getpid()) / "children"
+    while pids := children.read_text().split():
+        for pid in map(int, pids):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def units(count: Count) -> None:
+    """The units: one line each while they run, the output of those that fail."""
+    report = BUILD / "meson-logs" / "testlog.junit.xml"
+    report.unlink(missing_ok=True)
+    print("== units (meson test)", flush=True)
+    status = run(["meson", "test", "-C", str(BUILD), "--no-rebuild", "--print-errorlogs"])
+    failed = count.failed
+    count.add(report)
+    for suite in xml.parse(report).iter("testsuite") if report.exists() else []:
+        if suite.get("failures", "0") != "0" or suite.get("errors", "0") != "0":
+            lines = (suite.findtext("system-out") or "").splitlines()  # which meson keeps to itself
+            print("\n".join(line for line in lines if line.startswith("# ")), flush=True)
+    if status and count.failed == failed:
+        print(f"meson test ended with status {status}", flush=True)
+        count.failed += 1
+
+
+def contract(count: Count, panels: list[str], options: list[str]) -> None:
+    """The contract on these panels, and all else that pytest finds in tests/."""
+    report = BUILD / "pytest.junit.xml"
+    report.unlink(missing_ok=True)
+    print(f"== contract (pytest): {' '.join(panels)}", flush=True)
+    chosen = [word for panel in panels for word in ("--panel", panel)]
+    command = [
+        "/usr/bin/python3",
+        "-B",
+        "-m",
+        "pytest",
+        "tests",
+        "-q",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+    ]
+    status = run([*command, "--build", str(BUILD), f"--junitxml={report}", *chosen, *options])
+    failed = count.failed
+    found = count.add(report)
+    if not found:
+        print(f"no test was run (pytest ended with status {status})", flush=True)
+        count.failed += 1
+    elif status and count.failed == failed:
+        print(f"pytest ended with status {status}", flush=True)
+        count.failed += 1
+
+
+def main() -> int:
+    adopt_orphans()
+    try:
+        return test()
+    finally:
+        kill_orphans()
+
+
+def test() -> int:
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-k", metavar="EXPRESSION")
+    parser.add_argument("-x", action="store_true")
+    parser.add_argument("panels", nargs="*")
+    arguments = parser.parse_intermixed_args()
+    if arguments.help:
+        print((__doc__ or "").rstrip())
+        return 0
+    panels, left_out = choose_panels(arguments.panels, "test")
+    for panel in left_out:
+        print(f"{panel.name} is left out: it is not built; ./triptych build says why", flush=True)
+    os.environ["TRIPTYCH_BUILD"] = str(BUILD)
+    count = Count()
+    if not arguments.k:
+        units(count)
+    if not (arguments.x and count.failed):
+        options = (["-x"] if arguments.x else []) + (["-k", arguments.k] if arguments.k else [])
+        contract(count, [panel.name for panel in panels], options)
+    if left_out and arguments.panels:
+        count.failed += len(left_out)  # asked for by name, and not tested
+    print(f"\n{count}", flush=True)
+    return 1 if count.failed else 0

@@ -1,0 +1,351 @@
+"""./triptych diff - two panels next to each other, function by function
+
+Usage:  ./triptych diff [reqrep|pubsub] [PANEL PANEL] [--function NAME]
+                        [--unified | --stat] [--width N] [--all]
+
+Shows the same file of two panels side by side, in the order of the contract
+(common/pattern.h), so that each function stands opposite its like. A static
+helper stands with the function it precedes. Read from the sources, now.
+
+  reqrep       the request/reply files (default)
+  pubsub       the publish/subscribe files
+  PANEL PANEL  left and right; none: raw zmq
+
+  --function NAME  this function only: of two panels aligned, or, if none are
+                   named, of all panels, in columns or one below the other
+  --unified        a plain patch, for scripts
+  --stat           lines alike, changed, only here, by function
+  --all            nanomsg and nng share a source: the whole of it, too, not
+                   only where the two engines differ
+  --width N        this many columns wide; default: the terminal's, else 165
+
+Between the sides:  |  changed, the words that differ marked    <  only left
+(nothing)           alike              <>  both, but not alike   >  only right
+
+What is longer than the terminal goes to $PAGER, else to less -R.
+Exit status: 0 done, 1 a file or program is missing, 2 wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from harness import panels
+from compare.alignment import Row, align, count, merge
+from harness.panels import Panel, complain, read_panels
+from compare.sources import Line, Section, contract_functions, engine_lines, sections
+
+WIDTH = 165  # without a terminal: two panes of 80 columns, which is what panels keep to
+WIDTH_MIN = 40
+NUMBERED_MIN = 85  # columns of a pane that has room for line numbers
+CODE_MIN = 60  # columns of code worth standing beside another
+CONTEXT = 3  # lines around a difference between two engines of one source
+STYLES = {"<": "white on #8b1a1a", ">": "white on #1a6b2a"}  # words that differ
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        complain(2, f"diff: {message}; ./triptych diff --help")
+
+
+class Source:
+    """One panel's file: its lines, coloured, and its sections."""
+
+    def __init__(self, panel: Panel, pattern: str, contract: list[str]):
+        self.panel = panel
+        self.name = f"{panel.folder}/{pattern}.c"
+        path = panels.ROOT / self.name
+        if not path.is_file():
+            complain(1, f"diff: {self.name} is missing: panel {panel.name} has no {pattern} yet")
+        self.lines = engine_lines(path, panel)
+        self.sections = sections(self.lines, contract)
+        syntax = Syntax("", "c", theme="ansi_dark", background_color="default")
+        coloured = syntax.highlight("\n".join(line.text for line in self.lines))
+        self.coloured = dict(zip((line.number for line in self.lines), list(coloured.split("\n", allow_blank=True))))
+
+    def section(self, name: str) -> Section | None:
+        """The section, or the static helper, of this name."""
+        for section in self.sections:
+            if section.name == name:
+                return section
+        for section in self.sections:
+            for block in section.blocks:
+                if block.name == name:
+                    return Section(name, [block])
+        return None
+
+    def text(self, line: Line) -> Text:
+        return self.coloured[line.number].copy()
+
+
+def paired(left: Source, right: Source, name: str | None) -> list[tuple[str, Section | None, Section | None]]:
+    """The sections of both, each opposite its like."""
+    if name:
+        return [(name, left.section(name), right.section(name))]
+    names = merge([s.name for s in left.sections], [s.name for s in right.sections])
+    return [(n, left.section(n), right.section(n)) for n in names]
+
+
+def rows_of(left: Section | None, right: Section | None) -> list[Row]:
+    """Two sections line by line, each block opposite the block of the same name."""
+    here = {block.name: block.lines for block in left.blocks} if left else {}
+    there = {block.name: block.lines for block in right.blocks} if right else {}
+    rows: list[Row] = []
+    for name in merge(list(here), list(there)):
+        if rows:
+            rows.append(Row(" ", None, None))
+        rows += align(here.get(name, []), there.get(name, []))
+    return rows
+
+
+def near_differences(rows: list[Row]) -> list[Row | None]:
+    """Rows that differ and those around them; None where some are left out."""
+    keep = {j for i, row in enumerate(rows) if row.mark != " " for j in range(i - CONTEXT, i + CONTEXT + 1)}
+    found: list[Row | None] = []
+    for i, row in enumerate(rows):
+        if i in keep:
+            found.append(row)
+        elif not found or found[-1] is not None:
+            found.append(None)
+    return found
+
+
+def folded(text: Text, width: int) -> list[Text]:
+    """A line of code in this width: folded between words, what follows set further in."""
+    lead = len(text.plain) - len(text.plain.lstrip())
+    if width < CODE_MIN:  # half of the indentation will do
+        text = text[lead - lead // 2 :]
+        lead //= 2
+    pieces = []
+    indent = 0
+    while len(text) > width - indent:
+        room = width - indent
+        at = text.plain.rfind(" ", lead if not indent else 0, room + 1)
+        at = at + 1 if at > room // 3 else room
+        piece, text = text.divide([at])
+        pieces.append(Text(" " * indent) + piece)
+        indent = min(lead + 4, width // 3)
+    pieces.append(Text(" " * indent) + text)
+    return pieces
+
+
+def side_by_side(console: Console, left: Source, right: Source, name: str | None, everything: bool) -> None:
+    pane = (console.width - 4) // 2
+    numbers = 5 if pane >= NUMBERED_MIN else 0
+    shared = left.name == right.name and not everything
+
+    def heading(source: Source) -> Text:
+        text = Text(f"{source.panel.name}  {source.name}  {source.panel.heading}", style=f"bold {source.panel.colour}")
+        text.truncate(pane, overflow="ellipsis", pad=True)
+        return text
+
+    def cell(source: Source, line: Line | None, changed: list[tuple[int, int]], mark: str) -> list[Text]:
+        if line is None:
+            return []
+        text = source.text(line)
+        for start, end in changed:
+            text.stylize(STYLES[mark], start, end)
+        pieces = folded(text, pane - numbers)
+        if numbers:
+            labels = [Text(f"{line.number:>4} ", style="dim")] + [Text("     ")] * (len(pieces) - 1)
+            pieces = [label + piece for label, piece in zip(labels, pieces)]
+        return pieces
+
+    headings = heading(left) + Text("    ") + heading(right)
+    headings.rstrip()
+    console.print(headings)
+    if shared:
+        console.print(Text("One source, two engines: each as its engine compiles it, where they differ. --all: the whole."))
+    differences = 0
+    for title, here, there in paired(left, right, name):
+        rows = rows_of(here, there)
+        differs = sum(row.mark != " " for row in rows)
+        differences += differs
+        if shared and not differs and not name:
+            continue
+        console.print(Text(f"── {title} ".ljust(console.width, "─"), style="bold"))
+        for row in near_differences(rows) if shared and not name else rows:
+            if row is None:
+                console.print(Text("  ...", style="dim"))
+                continue
+            a = cell(left, row.left, row.left_words, "<")
+            b = cell(right, row.right, row.right_words, ">")
+            for i in range(max(len(a), len(b), 1)):
+                line = a[i].copy() if i < len(a) else Text()
+                line.pad_right(pane - len(line))
+                line.append(f" {row.mark if i == 0 else ' ':^2} ", style="bold")
+                if i < len(b):
+                    line.append_text(b[i])
+                line.rstrip()
+                console.print(line)
+    if shared and not differences:
+        console.print("The two engines compile the same lines.")
+
+
+def every_panel(console: Console, sources: list[Source], name: str) -> None:
+    """One function in every panel; panels that compile the same lines share a place."""
+    groups: list[tuple[list[Source], Section | None]] = []
+    for source in sources:
+        section = source.section(name)
+        for others, known in groups:
+            if section and known and [x.text for x in known.lines] == [x.text for x in section.lines]:
+                others.append(source)
+                break
+        else:
+            groups.append(([source], section))
+    columns = max(1, min(len(groups), (console.width + 3) // (CODE_MIN + 3)))
+    pane = (console.width - 3 * (columns - 1)) // columns
+
+    def panel_lines(group: list[Source], section: Section | None) -> list[Text]:
+        names = ", ".join(source.panel.name for source in group)
+        title = Text(f"── {names}  {group[0].name} ".ljust(pane, "─"), style=f"bold {group[0].panel.colour}")
+        title.truncate(pane)
+        lines = [title]
+        if section is None:
+            return [*lines, Text(f"no {name} here")]
+        for i, block in enumerate(section.blocks):
+            lines += [Text()] * (i > 0)
+            for line in block.lines:
+                lines += folded(group[0].text(line), pane)
+        return lines
+
+    for first in range(0, len(groups), columns):
+        if first:
+            console.print()
+        texts = [panel_lines(*group) for group in groups[first : first + columns]]
+        for i in range(max(len(lines) for lines in texts)):
+            row = Text()
+            for column, lines in enumerate(texts):
+                row.pad_right(column * (pane + 3) - len(row))
+                row.append_text(lines[i] if i < len(lines) else Text())
+            row.rstrip()
+            console.print(row)
+
+
+def unified(left: Source, right: Source, name: str | None) -> str:
+    """A patch from left to right, as the engines see the files."""
+
+    def lines(source: Source) -> list[str]:
+        section = source.section(name) if name else None
+        chosen = (section.lines if section else []) if name else source.lines
+        return [line.text + "\n" for line in chosen]
+
+    def label(source: Source) -> str:
+        return source.name if left.name != right.name else f"{source.name}\t({source.panel.name})"
+
+    return "".join(difflib.unified_diff(lines(left), lines(right), label(left), label(right)))
+
+
+def stat(console: Console, left: Source, right: Source, name: str | None) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("lines that are not blank", no_wrap=True)
+    for title in ("alike", "changed", f"only {left.panel.name}", f"only {right.panel.name}"):
+        table.add_column(title, justify="right")
+    total = [0, 0, 0, 0]
+    for title, here, there in paired(left, right, name):
+        counts = count(rows_of(here, there))
+        total = [a + b for a, b in zip(total, counts)]
+        table.add_row(title, *map(str, counts))
+    table.add_row("all", *map(str, total), style="bold")
+    console.print(f"{left.panel.name}: {left.name}   {right.panel.name}: {right.name}")
+    console.print(table)
+    others = [p for s in (left, right) for p in s.panel.sources() if p.name not in ("reqrep.c", "pubsub.c", "panel.c")]
+    if others:
+        folders = ", ".join(sorted({f"{path.parent.name}/" for path in others}))
+        console.print(f"{folders} has other files, too ({len(set(others))}): ./triptych size counts them.")
+
+
+def show(text: str, height: int) -> None:
+    """Prints it, by the pager if it is longer than the terminal."""
+    pager = shlex.split(os.environ.get("PAGER", "less -R"))
+    if sys.stdout.isatty() and text.count("\n") >= height and pager and shutil.which(pager[0]):
+        environment = {"LESS": "R", **os.environ}
+        with subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment) as process:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pager's affair
+            try:
+                process.communicate(text.encode())
+            except BrokenPipeError:
+                pass
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # ./triptych diff | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def main() -> int:
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--function", metavar="NAME")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--unified", action="store_true")
+    form.add_argument("--stat", action="store_true")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--width", type=int, metavar="N")
+    parser.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_intermixed_args()
+    if arguments.help:
+        print((__doc__ or "").rstrip())
+        return 0
+    if arguments.tree:
+        panels.ROOT = Path(arguments.tree).resolve()
+    size = shutil.get_terminal_size((WIDTH, 24))
+    width = size.columns if sys.stdout.isatty() else int(os.environ.get("COLUMNS") or WIDTH)
+    if arguments.width is not None:
+        width = arguments.width
+    if width < WIDTH_MIN and (arguments.width is not None or not sys.stdout.isatty()):
+        complain(2, f"diff: --width {width} is too narrow: at least {WIDTH_MIN}")
+    width = max(width, WIDTH_MIN)
+
+    words: list[str] = arguments.words
+    known = {panel.name: panel for panel in read_panels()}
+    pattern = words.pop(0) if words and words[0] in ("reqrep", "pubsub") else None
+    for word in words:
+        if word not in known:
+            complain(2, f"diff: no panel '{word}'; there are: {' '.join(known)}")
+    if len(words) not in (0, 2) or len(set(words)) != len(words):
+        complain(2, f"diff: two panels, not the same one twice, or none: ./triptych diff raw zmq ({' '.join(known)})")
+
+    contract = contract_functions()
+    name: str | None = arguments.function
+    if pattern is None:
+        pattern = "pubsub" if name and re.match("(pub|sub)_", name) else "reqrep"
+    compared = words or ["raw", "zmq"] if all(p in known for p in ("raw", "zmq")) else words or list(known)[:2]
+    all_of_them = name is not None and not words and not arguments.unified and not arguments.stat
+    chosen = list(known) if all_of_them else compared
+    if len(chosen) < 2 and not all_of_them:
+        complain(1, "diff: panels.txt lists fewer than two panels")
+    sources = [Source(known[panel], pattern, contract) for panel in chosen]
+    if name and not any(source.section(name) for source in sources):
+        there = dict.fromkeys(block.name for s in sources for x in s.sections for block in x.blocks)
+        complain(2, f"diff: no function '{name}' in {pattern}.c; there are: {', '.join(there)}")
+
+    if arguments.unified:
+        show(unified(sources[0], sources[1], name), sys.maxsize)
+        return 0
+    console = Console(width=width, highlight=False, markup=False, soft_wrap=True)
+    with console.capture() as capture:
+        if arguments.stat:
+            stat(console, sources[0], sources[1], name)
+        elif all_of_them and name:
+            every_panel(console, sources, name)
+        else:
+            side_by_side(console, sources[0], sources[1], name, arguments.all)
+    show(capture.get(), size.lines)
+    return 0

@@ -1,0 +1,148 @@
+"""A panel's C files as its engine sees them, and cut into the sections that are compared.
+
+Two panels may share a source. What only one engine compiles stands between #ifdef and #endif there;
+unifdef takes the other's lines out. ctags tells where each function, struct and enum begins and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import panels
+from harness.panels import Panel, complain
+
+# By panel: the macro that its library's headers define, and that its source may ask for.
+ENGINE_MACROS = {"nng": "NNG_COMPAT_NN_H"}
+
+
+@dataclass(frozen=True)
+class Line:
+    number: int  # in the file, from 1
+    text: str
+
+
+@dataclass
+class Block:
+    """A function, or a leading section, with the comment above it."""
+
+    name: str
+    lines: list[Line]
+
+
+@dataclass
+class Section:
+    """What is compared with its like in another panel: a leading section, or a function of the
+    contract with the static helpers above it."""
+
+    name: str
+    blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[Line]:
+        return [line for block in self.blocks for line in block.lines]
+
+
+def engine_lines(path: Path, panel: Panel) -> list[Line]:
+    """The lines of a file that this panel's engine compiles, comments included."""
+    wanted = [f"-{'D' if name == panel.name else 'U'}{macro}" for name, macro in ENGINE_MACROS.items()]
+    text = run(["unifdef", "-n", *wanted, str(path)], "unifdef", good=(0, 1))
+    lines = []
+    number = 1
+    for line in text.splitlines():
+        directive = re.match(r"#line (\d+)", line)
+        if directive:
+            number = int(directive[1])
+        else:
+            lines.append(Line(number, line))
+            number += 1
+    return lines
+
+
+def engine_text(path: Path, panel: Panel) -> str:
+    return "".join(line.text + "\n" for line in engine_lines(path, panel))
+
+
+def contract_functions() -> list[str]:
+    """The functions of common/pattern.h, in its order."""
+    header = panels.ROOT / "common" / "pattern.h"
+    if not header.exists():
+        complain(1, f"{header} is missing: it gives the order of the functions")
+    tags = ctags(header.read_text(), "p")
+    return [str(tag["name"]) for tag in sorted(tags, key=lambda tag: int(tag["line"]))]
+
+
+def ctags(text: str, kinds: str) -> list[dict[str, int | str]]:
+    """What ctags finds of these kinds in a C source (see ctags --list-kinds=C)."""
+    command = ["ctags", "--options=NONE", "--sort=no", "--language-force=C", "--output-format=json"]
+    command += ["--fields=+ne", f"--kinds-C={kinds}", "-o", "-", "--_interactive=default"]
+    request = {"command": "generate-tags", "filename": "source.c", "size": len(text.encode())}
+    answer = run(command, "universal-ctags", given=json.dumps(request) + "\n" + text)
+    found = [json.loads(line) for line in answer.splitlines()]
+    return [tag for tag in found if tag["_type"] == "tag"]
+
+
+def sections(lines: list[Line], contract: list[str]) -> list[Section]:
+    """A file's sections from top to bottom; together they hold every line but blank ones between."""
+    tags = ctags("".join(line.text + "\n" for line in lines), "fsgud")
+    tags = [tag for tag in tags if not tag.get("scope")]
+    tags.sort(key=lambda tag: int(tag["line"]))
+
+    found: list[Section] = []
+    done = 0  # lines that have their place
+
+    def take(section: str, name: str, end: int) -> None:
+        nonlocal done
+        block = Block(name, trimmed(lines[done:end]))
+        done = max(done, end)
+        if not block.lines:
+            return
+        same = next((s for s in found if s.name == section), None)
+        if same is None:
+            found.append(same := Section(section))
+        same.blocks.append(block)
+
+    includes = [i for i, line in enumerate(lines) if re.match(r"\s*#\s*include\b", line.text)]
+    if includes:
+        take("file header", "file header", includes[0])
+        take("includes", "includes", includes[-1] + 1)
+    helpers: list[tuple[str, int]] = []
+    for tag in tags:
+        name, end = str(tag["name"]), int(tag.get("end", tag["line"]))
+        if tag["kind"] != "function":
+            if end > done:
+                anonymous = name.startswith("__anon") or tag["kind"] == "macro"
+                label = "constants" if anonymous else f"{tag['kind']} {name}"
+                take(label, label, end)
+        elif name in contract:
+            for helper, helper_end in helpers:
+                take(name, helper, helper_end)
+            take(name, name, end)
+            helpers = []
+        else:
+            helpers.append((name, end))
+    for helper, helper_end in helpers:
+        take("the rest", helper, helper_end)
+    take("the rest", "the rest", len(lines))
+    return found
+
+
+def trimmed(lines: list[Line]) -> list[Line]:
+    """Without the blank lines at both ends."""
+    filled = [i for i, line in enumerate(lines) if line.text.strip()]
+    return lines[filled[0] : filled[-1] + 1] if filled else []
+
+
+def run(command: list[str], package: str, given: str = "", good: tuple[int, ...] = (0,)) -> str:
+    """What a program of the distribution prints; ends with one line if it is missing or fails."""
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, text=True)
+    except FileNotFoundError:
+        complain(1, f"{command[0]} is missing: install Debian's package {package}")
+    if done.returncode not in good:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        complain(1, f"{' '.join(command[:3])} ... failed with status {done.returncode}: {said}")
+    return done.stdout

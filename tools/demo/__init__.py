@@ -1,0 +1,1 @@
+"""./triptych demo: the same conversation on every panel, side by side."""

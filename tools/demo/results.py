@@ -1,0 +1,120 @@
+"""The end of the demo: the table of what it measured, how, and where to look next."""
+
+from __future__ import annotations
+
+import os
+import platform
+import textwrap
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, MEASURE_COUNT, Demo, Figures
+from harness.panels import Panel
+
+
+def show_results(console: Console, panels: list[Panel], demo: Demo, seconds: float) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for panel in panels:
+        heading = Text(panel.name, style=f"bold {panel.colour}")
+        table.add_column(heading, justify="right", no_wrap=True)
+    for label, cells in rows(panels, demo):
+        table.add_row(label, *cells)
+    console.print()
+    console.print(Text("What it came to", style="bold"))
+    console.print(table)
+    console.print()
+    for note in notes(panels, demo, seconds):
+        if note.startswith("  "):
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
+            continue
+        for line in textwrap.wrap(
+            note, min(console.width, 100), subsequent_indent="  ", break_on_hyphens=False
+        ) or [""]:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for program, failure in demo.failures.items():
+        console.print(Text(f"failed: {program}: {failure}", style="bold red"), soft_wrap=True)
+
+
+def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
+    """The rows that this run has figures for: a label, and a cell for each panel."""
+
+    def row(label: str, cell: Callable[[Panel, Figures], str]) -> None:
+        cells = [cell(panel, demo.figures[panel.name]) for panel in panels]
+        if any(text != "-" for text in cells):
+            table.append((label, cells))
+
+    def pair(values: tuple[int, int] | None) -> str:
+        return "-" if values is None else f"{values[0]} / {values[1]}"
+
+    def of(value: int | None, all_of: int | None) -> str:
+        return "-" if value is None else f"{value} of {all_of}"
+
+    def decimal(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f}"
+
+    def number(value: int | None) -> str:
+        return "-" if value is None else str(value)
+
+    table: list[tuple[str, list[str]]] = []
+    row("requests answered", lambda p, f: of(f.answered, f.asked))
+    row("p50 us, both on one core", lambda p, f: decimal(f.p50_us))
+    row("p99 us, both on one core", lambda p, f: decimal(f.p99_us))
+    row("topics: published", lambda p, f: number(f.published))
+    row(
+        "  received / lost, all",
+        lambda p, f: "-" if f.received is None else f"{f.received} / {f.lost}",
+    )
+    row("flood: published", lambda p, f: number(f.flooded))
+    row("  received / lost, A", lambda p, f: pair(f.steady))
+    row("  received / lost, B *", lambda p, f: pair(f.paused))
+    row("lines of code of the panel", lambda p, f: str(p.lines_of_code()))
+    row("server: threads", lambda p, f: number(f.threads))
+    row(
+        "server: memory, MiB",
+        lambda p, f: "-" if f.memory_kib is None else f"{f.memory_kib / 1024:.1f}",
+    )
+    return table
+
+
+def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
+    """How the figures came about, and what to do now."""
+    names = [panel.name for panel in panels]
+    versions = "; ".join(v for panel in panels if (v := demo.figures[panel.name].version))
+    text = [
+        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP, client and server "
+        f"both pinned to core {demo.core}, each panel alone. Spread over two cores the figures are others.",
+    ]
+    if any(demo.figures[name].flooded for name in names):
+        text.append(
+            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes, -q {FLOOD_QUEUE}, all panels at once. Lost: "
+            "gaps in the numbers, as the subscriber sees them; what is missing at the end it cannot "
+            "see. * B is the one that paused."
+        )
+    shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
+    for folder in sorted(shared):
+        sharing = " and ".join(p.name for p in panels if p.folder == folder)
+        text.append(
+            f"Lines of code: neither blank nor comment. {sharing} are one source, {folder}/, built "
+            "twice."
+        )
+    text += [
+        f"{versions}. {platform.system()} {platform.release()}, {os.cpu_count()} cores. The demo took "
+        f"{seconds:.0f} s.",
+        "",
+    ]
+    text += [
+        "Where to look next:",
+        "  the interface         less common/pattern.h common/CONTRACT.md",
+    ]
+    folders = list(dict.fromkeys(panel.folder for panel in panels))
+    if len(folders) > 1:
+        text.append(f"  two panels            ./triptych diff reqrep {folders[0]} {folders[1]}")
+    text += [
+        f"  the contract, tested  ./triptych test {panels[0].name}",
+        "  a panel of your own   ./triptych new mine",
+    ]
+    return text

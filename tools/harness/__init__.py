@@ -1,0 +1,1 @@
+"""What all verbs and the tests share: the list of panels, processes, the terminal."""

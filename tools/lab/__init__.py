@@ -1,0 +1,1 @@
+"""./triptych lab: runs the experiments of lab/experiments."""

@@ -1,0 +1,274 @@
+"""The experiments: loading lab/*.py, running one on its panels, comparing with what was recorded.
+
+An expectation is compared with one value of what was observed:
+
+    True, 3, "text", None        exactly this
+    [low, high]                  a number in this range
+    {"one_of": [...]}            one of these expectations
+    {"key": expectation, ...}    each of these keys of an observed dict
+
+Keys that were observed and are not expected are for the reader alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lab.workbench import Bench, Failed, Observation, Skip
+from harness.panels import ROOT
+
+FOLDER = Path(os.environ.get("TRIPTYCH_LAB") or ROOT / "lab" / "experiments")
+THEMES = (
+    "request/reply",
+    "publish/subscribe",
+    "streams, signals, processes",
+    "the lecture's sockets",
+)
+REQUIRED = (
+    "THEME",
+    "ORDER",
+    "QUESTION",
+    "PREDICT",
+    "PANELS",
+    "EXPLANATION",
+    "SOURCES",
+    "TRY_NEXT",
+    "EXPECTED",
+    "run",
+)
+OPTIONAL: dict[str, Any] = {"needs": [], "timing": False}
+RUN_SECONDS = 60.0  # no run of an experiment on one panel takes longer
+
+Say = Callable[[str, str], None]  # panel, what happens now
+
+
+class Wrong(Exception):
+    """An experiment's file is not as it must be."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    name: str
+    module: ModuleType = field(repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """question, predict, run, ...: the module's QUESTION, PREDICT, run, ..."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name == "run":
+            return self.module.run
+        return getattr(self.module, name.upper(), OPTIONAL.get(name))
+
+    def lacks(self) -> str:
+        """What the machine lacks of its NEEDS; empty: nothing."""
+        return next((missing for need in self.needs if (missing := lack(need))), "")
+
+    def runs_on(self, panel: str, known: list[str]) -> bool:
+        """A panel of one's own takes part where all four do."""
+        return panel in self.panels or (panel not in known and len(self.panels) >= len(known))
+
+
+@dataclass
+class Outcome:
+    """What became of an experiment on one panel."""
+
+    status: str  # matches, deviates, unrecorded, skipped, broken
+    phrase: str
+    data: dict[str, Any] = field(default_factory=dict)
+    deviations: list[str] = field(default_factory=list)
+    answer: int = 0
+    seconds: float = 0.0
+    reruns: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return vars(self)
+
+
+def load(path: Path) -> Experiment:
+    """One file of lab/; Wrong says what is missing in it."""
+    spec = importlib.util.spec_from_file_location("lab_" + path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise Wrong(f"{path}: {type(error).__name__}: {error}") from error
+    missing = [name for name in REQUIRED if not hasattr(module, name)]
+    if missing:
+        raise Wrong(f"{path}: {', '.join(missing)} missing; lab/README.md has a template")
+    if module.THEME not in THEMES:
+        raise Wrong(f"{path}: THEME is none of: {'; '.join(THEMES)}")
+    return Experiment(path.stem.replace("_", "-"), module)
+
+
+def load_all(folder: Path = FOLDER) -> list[Experiment]:
+    """Every experiment, by theme and order."""
+    experiments = [load(path) for path in sorted(folder.glob("*.py"))]
+    experiments.sort(key=lambda e: (THEMES.index(e.theme), e.order, e.name))
+    return experiments
+
+
+def lack(need: str) -> str:
+    """What is missing of namespaces, package:NAME, program:NAME or cores:N; empty: nothing."""
+    kind, _, name = need.partition(":")
+    if kind == "namespaces":
+        trial = ["unshare", "-n", "true"] if os.geteuid() == 0 else ["unshare", "-rn", "true"]
+        try:
+            allowed = subprocess.run(trial, capture_output=True, timeout=10).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            allowed = False
+        return "" if allowed else "needs network namespaces, which are not allowed here"
+    if kind == "program":
+        return "" if shutil.which(name) else f"needs the program {name}"
+    if kind == "package":
+        show = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
+        try:
+            done = subprocess.run(show, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""  # no Debian: it may be there all the same
+        return "" if done.stdout == "installed" else f"needs Debian's package {name}"
+    if kind == "cores":
+        cores = len(os.sched_getaffinity(0))
+        return "" if cores >= int(name) else f"needs {name} cores; there are {cores}"
+    return f"needs {need}, of which the lab knows nothing"
+
+
+def fits(expected: Any, observed: Any) -> bool:
+    if isinstance(expected, dict):
+        if set(expected) == {"one_of"}:
+            return any(fits(choice, observed) for choice in expected["one_of"])
+        return isinstance(observed, dict) and all(
+            key in observed and fits(value, observed[key]) for key, value in expected.items()
+        )
+    if isinstance(expected, list) and isinstance(observed, (int, float)) and len(expected) == 2:
+        return not isinstance(observed, bool) and bool(expected[0] <= observed <= expected[1])
+    if isinstance(expected, bool) or isinstance(observed, bool):
+        return expected is observed
+    return bool(expected == observed)
+
+
+def words(expected: Any) -> str:
+    """An expectation, or a value, for people."""
+    if isinstance(expected, dict) and set(expected) == {"one_of"}:
+        return " or ".join(words(choice) for choice in expected["one_of"])
+    if isinstance(expected, dict):
+        return ", ".join(f"{key} {words(value)}" for key, value in expected.items())
+    if isinstance(expected, list) and len(expected) == 2:
+        return f"{expected[0]} to {expected[1]}"
+    if isinstance(expected, bool):
+        return "yes" if expected else "no"
+    return "nothing" if expected is None else str(expected)
+
+
+def deviations(expected: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    """A line for each key that is not as recorded."""
+    lines = []
+    for key, value in expected.items():
+        if key not in data or not fits(value, data[key]):
+            seen = words(data[key]) if key in data else "not observed"
+            lines.append(f"{key}: expected: {words(value)}; observed: {seen}")
+    return lines
+
+
+def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
+    """Observed against recorded."""
+    outcome = Outcome("matches", seen.phrase, seen.data, answer=seen.answer)
+    if panel not in experiment.expected:
+        outcome.status = "unrecorded"
+    else:
+        outcome.deviations = deviations(experiment.expected[panel], seen.data)
+        outcome.status = "deviates" if outcome.deviations else "matches"
+    return outcome
+
+
+class Running:
+    """An experiment under way: a thread and a bench for each panel.
+
+    All panels at once, or, where timing matters, one after the other.
+    """
+
+    def __init__(self, experiment: Experiment, panels: list[str], say: Say = lambda p, t: None):
+        self.experiment = experiment
+        self.panels = panels
+        self.say = say
+        self.outcomes: dict[str, Outcome] = {}
+        self.benches: dict[str, Bench] = {}
+        self.overdue = False
+        self.stopped = False  # by Ctrl-C
+
+    def run(self) -> dict[str, Outcome]:
+        """To its end; an exception (Ctrl-C) leaves nothing running."""
+        reason = self.experiment.lacks()
+        if reason:
+            return {panel: Outcome("skipped", reason) for panel in self.panels}
+        groups = [[p] for p in self.panels] if self.experiment.timing else [self.panels]
+        for group in groups:
+            threads = [threading.Thread(target=self._one, args=(p,), daemon=True) for p in group]
+            try:
+                for thread in threads:
+                    thread.start()
+                deadline = time.monotonic() + RUN_SECONDS
+                while any(thread.is_alive() for thread in threads):
+                    threads[0].join(0.05) if threads[0].is_alive() else time.sleep(0.02)
+                    if time.monotonic() > deadline:
+                        self.overdue = True
+                        self.close()
+                        deadline += RUN_SECONDS
+            except BaseException:
+                self.stop()
+                for thread in threads:
+                    thread.join(5)
+                raise
+        return {panel: self.outcomes[panel] for panel in self.panels}
+
+    def again(self, panel: str) -> None:
+        """Once more on one panel, alone: what is timing-bound may deviate once."""
+        before = self.outcomes[panel]
+        once = Running(self.experiment, [panel], self.say)
+        self.benches = once.benches  # close() reaches it
+        self.outcomes[panel] = once.run()[panel]
+        self.outcomes[panel].reruns = before.reruns + 1
+
+    def stop(self) -> None:
+        """Ends it, from any thread; nothing of it begins any more."""
+        self.stopped = True
+        self.close()
+
+    def close(self) -> None:
+        for bench in list(self.benches.values()):
+            bench.close()
+
+    def _one(self, panel: str) -> None:
+        started = time.monotonic()
+        bench = Bench(panel, lambda text: self.say(panel, text))
+        self.benches[panel] = bench
+        if self.stopped:  # between its making and its being known
+            bench.close()
+        try:
+            with bench:
+                outcome = judge(self.experiment, panel, self.experiment.run(bench, panel))
+        except Skip as reason:
+            outcome = Outcome("skipped", str(reason))
+        except Failed as problem:
+            outcome = Outcome("broken", str(problem))
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            outcome = Outcome(
+                "broken",
+                f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+            )
+        if self.overdue:
+            outcome = Outcome("broken", f"took more than {RUN_SECONDS:g} s")
+        outcome.seconds = round(time.monotonic() - started, 3)
+        self.outcomes[panel] = outcome

@@ -1,0 +1,224 @@
+"""./triptych lab - what differs between the panels, shown by experiment
+
+Usage:  ./triptych lab
+        ./triptych lab NAME [PANEL...] [--no-predict]
+        ./triptych lab all [PANEL...]
+        both with [--check] [--json | --markdown]
+
+Without a name: the list. With one: the question, your prediction (on a terminal),
+what happens while it happens, what was seen on each panel, why, and what to try
+next. Nothing is simulated: real processes, measured on this machine, compared
+with what was recorded before.
+
+  NAME          one experiment: ./triptych lab late-server
+  all           every experiment: a matrix, experiments down, panels across
+  PANEL...      these panels only; none: all that are built
+
+  --no-predict  asks for no prediction
+  --check       what differs from the recorded outcome is a failure; what is
+                bound to timing is given a second chance
+  --json        what was observed, as one JSON object
+  --markdown    the matrix for a document: lab/RESULTS.md is one
+
+TRIPTYCH_LAB=DIR takes the experiments from there; lab/README.md says how to
+write one. Ctrl-C ends it; no process and no file is left behind.
+Exit status: 0 done, 1 an experiment broke off (--check: or differs), 2 wrong
+command line, 130 stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import difflib
+import json
+import resource
+import sys
+import threading
+import time
+
+from rich.console import Console
+
+from harness.panels import Panel, choose_panels, complain, read_panels
+
+from lab import view
+from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
+
+AT_ONCE = 3  # experiments of `lab all` that run together: most only wait
+FOUR = ("raw", "zmq", "nanomsg", "nng")
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        complain(2, f"lab: {message}; ./triptych lab --help")
+
+
+def rerun(running: Running, check: bool) -> None:
+    """The second chance of what is bound to timing, where a difference is a failure."""
+    for panel, outcome in list(running.outcomes.items()):
+        if (
+            check
+            and not running.stopped
+            and running.experiment.timing
+            and outcome.status in ("deviates", "broken")
+        ):
+            running.again(panel)
+
+
+def run_one(
+    console: Console, experiment: Experiment, panels: list[Panel], options: argparse.Namespace
+) -> dict[str, Outcome]:
+    """One experiment, told as it goes."""
+    quiet = options.json or options.markdown
+    prediction = 0
+    names = [panel.name for panel in panels]
+    if quiet:
+        running = Running(experiment, names)
+    else:
+        view.show_question(console, experiment)
+        if not options.no_predict and sys.stdin.isatty() and console.is_terminal:
+            prediction = view.ask_prediction(console, experiment)
+        view.heading(console, "What happens")
+        running = Running(experiment, names, view.Live(console, panels).say)
+    outcomes = running.run()
+    rerun(running, options.check)
+    if not running.outcomes:  # all skipped
+        running.outcomes = outcomes
+    if not quiet:
+        view.show_outcome(console, experiment, panels, running.outcomes, prediction)
+    return running.outcomes
+
+
+class Progress:
+    """How far `lab all` is: a line redrawn in place on a terminal, else a line each."""
+
+    def __init__(self, total: int):
+        self.total, self.done = total, 0
+        self.terminal = sys.stderr.isatty()
+        self.lock = threading.Lock()
+
+    def step(self, name: str, seconds: float) -> None:
+        with self.lock:
+            self.done += 1
+            text = f"lab: {self.done} of {self.total}: {name}, {seconds:.1f} s"
+            if self.terminal:
+                print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+            else:
+                print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def run_all(
+    experiments: list[Experiment], panels_of: dict[str, list[Panel]], check: bool
+) -> dict[str, dict[str, Outcome]]:
+    """Every experiment: several at once where timing does not matter, then the others alone."""
+    progress = Progress(len(experiments))
+    runs = {e.name: Running(e, [p.name for p in panels_of[e.name]]) for e in experiments}
+    results: dict[str, dict[str, Outcome]] = {}
+    stopped = threading.Event()
+
+    def one(experiment: Experiment) -> None:
+        if stopped.is_set():
+            return
+        started = time.monotonic()
+        running = runs[experiment.name]
+        outcomes = running.run()
+        rerun(running, check)
+        results[experiment.name] = running.outcomes or outcomes
+        progress.step(experiment.name, time.monotonic() - started)
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            try:
+                waiting = [pool.submit(one, e) for e in experiments if not e.timing]
+                for future in waiting:
+                    while not future.done():  # a wait that Ctrl-C interrupts
+                        concurrent.futures.wait([future], 0.1)
+                    future.result()
+            except BaseException:
+                stopped.set()
+                for running in runs.values():
+                    running.stop()
+                raise
+        for experiment in experiments:
+            if experiment.timing:
+                one(experiment)
+    finally:
+        progress.end()
+    return results
+
+
+def status_of(results: dict[str, dict[str, Outcome]], check: bool) -> int:
+    bad = {"broken", "deviates", "unrecorded"} if check else {"broken"}
+    found = [
+        (n, p, o) for n, all_of in results.items() for p, o in all_of.items() if o.status in bad
+    ]
+    for name, panel, outcome in found:
+        told = "; ".join(outcome.deviations) or outcome.phrase
+        print(f"triptych: lab: {name}, {panel}, {outcome.status}: {told}", file=sys.stderr)
+    return 1 if found else 0
+
+
+def main() -> int:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # some libraries abort: no core files
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--no-predict", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true")
+    form.add_argument("--markdown", action="store_true")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_intermixed_args()
+    if options.help:
+        print((__doc__ or "").rstrip())
+        return 0
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    try:
+        experiments = load_all()
+    except Wrong as problem:
+        complain(1, f"lab: {problem}")
+    if not options.words:
+        if options.json or options.markdown or options.check:
+            complain(2, "lab: which experiment? A name, or all; ./triptych lab lists them")
+        view.show_list(console, experiments)
+        return 0
+    name, *names = options.words
+    name = name.replace("_", "-")
+    chosen = [e for e in experiments if name in (e.name, "all")]
+    if not chosen:
+        near = difflib.get_close_matches(name, [e.name for e in experiments], 1, 0.5)
+        hint = f" did you mean {near[0]}?" if near else ""
+        complain(2, f"lab: no experiment '{name}';{hint} ./triptych lab lists them")
+    panels, left_out = choose_panels(names, "lab")
+    for panel in left_out:
+        print(
+            f"triptych: {panel.name} is left out: not built, its library is missing",
+            file=sys.stderr,
+        )
+    if not names:  # a panel of one's own takes part when it is asked for
+        panels = [panel for panel in panels if panel.name in FOUR]
+    known = [panel.name for panel in read_panels() if panel.name in FOUR]
+    panels_of = {e.name: [p for p in panels if e.runs_on(p.name, known)] for e in chosen}
+    if not any(panels_of.values()):
+        complain(2, f"lab: {name} is for {' '.join(chosen[0].panels)} alone")
+
+    started = time.monotonic()
+    if name == "all":
+        chosen = [e for e in chosen if panels_of[e.name]]
+        results = run_all(chosen, panels_of, options.check)
+    else:
+        results = {name: run_one(console, chosen[0], panels_of[name], options)}
+    seconds = time.monotonic() - started
+    if options.json:
+        print(json.dumps(view.as_json(chosen, panels, results, seconds), indent=1))
+    elif options.markdown:
+        print(view.as_markdown(chosen, panels, results, seconds), end="")
+    elif name == "all":
+        view.show_matrix(console, chosen, panels, results, seconds)
+    return status_of(results, options.check)

@@ -1,0 +1,264 @@
+"""How the lab looks: the list, one experiment, the matrix; on a terminal, as JSON, as Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import textwrap
+import threading
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lab.experiments import FOLDER, THEMES, Experiment, Outcome
+from harness.panels import ROOT, Panel
+
+Outcomes = dict[str, Outcome]
+WIDTH_MOST = 100
+
+
+def paragraphs(console: Console, text: str, indent: str = "") -> None:
+    for number, paragraph in enumerate(textwrap.dedent(text).strip().split("\n\n")):
+        if number:
+            console.print()
+        width = min(console.width, WIDTH_MOST)
+        body = " ".join(paragraph.split())
+        for line in textwrap.wrap(body, width, initial_indent=indent, subsequent_indent=indent):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def heading(console: Console, text: str) -> None:
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def show_list(console: Console, experiments: list[Experiment]) -> None:
+    for theme in THEMES:
+        of_theme = [e for e in experiments if e.theme == theme]
+        if not of_theme:
+            continue
+        console.print(Text(theme, style="bold"))
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 2), pad_edge=True)
+        table.add_column(no_wrap=True, style="cyan")
+        table.add_column()
+        for experiment in of_theme:
+            table.add_row(experiment.name, Text(experiment.question))
+        console.print(table)
+        console.print()
+    console.print("./triptych lab NAME runs one; ./triptych lab all, every one", highlight=False)
+
+
+class Live:
+    """What happens while it happens: a line each, from any thread."""
+
+    def __init__(self, console: Console, panels: list[Panel]):
+        self.console = console
+        self.panels = {panel.name: panel for panel in panels}
+        self.width = max(len(name) for name in self.panels)
+        self.started = time.monotonic()
+        self.lock = threading.Lock()
+
+    def say(self, panel: str, text: str) -> None:
+        line = Text(f"{time.monotonic() - self.started:7.2f}  ")
+        line.append(f"{panel:<{self.width}}  ", style=f"bold {self.panels[panel].colour}")
+        line.append(text)
+        with self.lock:
+            self.console.print(line, soft_wrap=True)
+
+
+def show_question(console: Console, experiment: Experiment) -> None:
+    title = Text(experiment.name, style="bold cyan")
+    title.append(f"   {experiment.theme}", style="dim")
+    console.print(title)
+    paragraphs(console, experiment.question)
+
+
+def ask_prediction(console: Console, experiment: Experiment) -> int:
+    """The choice, from 1; 0: none was made."""
+    heading(console, "What do you expect?")
+    for number, choice in enumerate(experiment.predict, 1):
+        console.print(f"  {number}  {choice}", markup=False, highlight=False)
+    while True:
+        try:
+            word = console.input("A number, or Enter to just look: ").strip()
+        except EOFError:
+            return 0
+        if not word:
+            return 0
+        if word.isdecimal() and 1 <= int(word) <= len(experiment.predict):
+            return int(word)
+
+
+def cell(outcome: Outcome) -> Text:
+    """An outcome as it stands in a table: what was seen, and what was expected if that differs."""
+    if outcome.status == "skipped":
+        return Text("skipped: " + outcome.phrase, style="dim")
+    if outcome.status == "broken":
+        return Text("broke off: " + outcome.phrase, style="bold red")
+    text = Text(outcome.phrase)
+    for deviation in outcome.deviations:
+        text.append("\n" + deviation, style="bold red")
+    return text
+
+
+def show_outcome(
+    console: Console,
+    experiment: Experiment,
+    panels: list[Panel],
+    outcomes: Outcomes,
+    prediction: int,
+) -> None:
+    heading(console, "What was seen")
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for panel in panels:
+        table.add_column(Text(panel.name, style=f"bold {panel.colour}"), ratio=1)
+    table.add_row(*(cell(outcomes[panel.name]) for panel in panels))
+    console.print(table)
+    answers = {panel.name: outcomes[panel.name].answer for panel in panels}
+    if prediction and any(answers.values()):
+        right = [name for name, answer in answers.items() if answer == prediction]
+        console.print()
+        said = f"You expected: {experiment.predict[prediction - 1]}."
+        so = "So it was in " + ", ".join(right) if right else "So it was in none"
+        console.print(f"{said} {so}.", markup=False, highlight=False)
+    if any(outcome.status == "unrecorded" for outcome in outcomes.values()):
+        console.print("(nothing recorded to compare with)", style="dim")
+    heading(console, "Why")
+    paragraphs(console, experiment.explanation)
+    heading(console, "Where it is written")
+    for source in experiment.sources:
+        paragraphs(console, source, "  ")
+    path = FOLDER / (experiment.name.replace("-", "_") + ".py")
+    where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    paragraphs(console, f"the experiment itself: {where}", "  ")
+    heading(console, "Try next")
+    paragraphs(console, experiment.try_next)
+
+
+def show_matrix(
+    console: Console,
+    experiments: list[Experiment],
+    panels: list[Panel],
+    results: dict[str, Outcomes],
+    seconds: float,
+) -> None:
+    for theme in THEMES:
+        of_theme = [e for e in experiments if e.theme == theme and e.name in results]
+        if not of_theme:
+            continue
+        console.print()
+        table = Table(title=Text(theme, style="bold"), title_justify="left", show_lines=True)
+        table.add_column("", no_wrap=True)
+        columns = [p for p in panels if any(p.name in results[e.name] for e in of_theme)]
+        for panel in columns:
+            table.add_column(Text(panel.name, style=f"bold {panel.colour}"), ratio=1)
+        for experiment in of_theme:
+            outcomes = results[experiment.name]
+            cells = [cell(outcomes[p.name]) if p.name in outcomes else Text("-") for p in columns]
+            table.add_row(experiment.name, *cells)
+        console.print(table)
+    console.print()
+    console.print(tally(results) + f" in {seconds:.0f} s", markup=False, highlight=False)
+
+
+def tally(results: dict[str, Outcomes]) -> str:
+    """How many of the outcomes are as recorded."""
+    statuses = [outcome.status for outcomes in results.values() for outcome in outcomes.values()]
+    told = {
+        "matches": "as recorded",
+        "deviates": "different",
+        "unrecorded": "never recorded",
+        "skipped": "skipped",
+        "broken": "broke off",
+    }
+    counts = [f"{statuses.count(s)} {w}" for s, w in told.items() if s in statuses]
+    return f"{len(results)} experiments, {len(statuses)} outcomes: {', '.join(counts)}"
+
+
+def versions(panels: list[Panel]) -> dict[str, str]:
+    """What each panel says of its library."""
+    said = {}
+    for panel in panels:
+        done = subprocess.run(
+            [panel.program("rep"), "-V"], capture_output=True, text=True, timeout=10
+        )
+        said[panel.name] = done.stdout.strip().removeprefix(panel.name).strip(" ()")
+    return said
+
+
+def machine() -> str:
+    cores = len(os.sched_getaffinity(0))
+    return f"{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores"
+
+
+def as_json(
+    experiments: list[Experiment],
+    panels: list[Panel],
+    results: dict[str, Outcomes],
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "versions": versions(panels),
+        "seconds": round(seconds, 1),
+        "experiments": [
+            {
+                "name": e.name,
+                "theme": e.theme,
+                "question": e.question,
+                "panels": {
+                    name: {**outcome.as_json(), "expected": e.expected.get(name)}
+                    for name, outcome in results[e.name].items()
+                },
+            }
+            for e in experiments
+            if e.name in results
+        ],
+    }
+
+
+def as_markdown(
+    experiments: list[Experiment],
+    panels: list[Panel],
+    results: dict[str, Outcomes],
+    seconds: float,
+) -> str:
+    def escape(text: str) -> str:
+        return text.replace("|", "\\|").replace("\n", "<br>")
+
+    def entry(outcome: Outcome | None) -> str:
+        if outcome is None:
+            return "-"
+        if outcome.status in ("skipped", "broken"):
+            return escape(f"*{outcome.status}: {outcome.phrase}*")
+        parts = [outcome.phrase, *(f"**{deviation}**" for deviation in outcome.deviations)]
+        return escape("\n".join(parts))
+
+    said = "; ".join(f"`{name}`: {version}" for name, version in versions(panels).items())
+    lines = [
+        "# The lab's results",
+        "",
+        "Written by `./triptych lab all --markdown`, "
+        f"{time.strftime('%Y-%m-%d')}, on {machine()}.",
+        f"{said}.",
+        f"{tally(results)}, in {seconds:.0f} s.",
+        "",
+        "Each cell is what a run observed; `./triptych lab NAME` repeats it and explains it.",
+    ]
+    for theme in THEMES:
+        of_theme = [e for e in experiments if e.theme == theme and e.name in results]
+        columns = [p for p in panels if any(p.name in results[e.name] for e in of_theme)]
+        if not of_theme:
+            continue
+        lines += ["", f"## {theme[0].upper()}{theme[1:]}", ""]
+        lines.append("| experiment | " + " | ".join(panel.name for panel in columns) + " |")
+        lines.append("|---" * (len(columns) + 1) + "|")
+        for e in of_theme:
+            cells = [entry(results[e.name].get(panel.name)) for panel in columns]
+            lines.append(f"| **{e.name}**: {escape(e.question)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""./triptych wire: the bytes on the wire, recorded, decoded, shown."""

@@ -1,0 +1,1 @@
+"""./triptych wire: runs an exchange through the tap and shows what the decoder says."""
