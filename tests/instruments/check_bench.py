@@ -2,7 +2,7 @@
 """tests/instruments/check_bench.py FILE - whether the results of ./triptych bench --quick --json FILE are sane
 
 Not what the figures are: that is the machine's. Every case was measured for every panel and its
-floor, in enough runs; where queues suffice, nothing was lost, and what arrived is what was sent;
+baseline, in enough runs; where queues suffice, nothing was lost, and what arrived is what was sent;
 times are in order. Prints what is wrong, one line each; exit status 1 if anything is.
 """
 
@@ -28,9 +28,9 @@ EXPECTED = [  # bench, transport, peers
     ("fanout", "tcp", 64),
     ("connections", "tcp", 1000),
 ]
-FLOORS = {"zmq": "floor-zmq", "nanomsg": "floor-nanomsg", "nng": "floor-nng"}
+BASELINES = {"zmq": "baseline-zmq", "nanomsg": "baseline-nanomsg", "nng": "baseline-nng"}
 # Whose queue is as long as it is told: nanomsg's is the kernel's buffer, NNG's 8192 messages.
-QUEUES = ("raw", "zmq", "floor-batch", "floor-zmq")
+QUEUES = ("raw", "zmq", "baseline-batch", "baseline-zmq")
 
 
 def wrong_in(cell: dict[str, Any]) -> list[str]:
@@ -66,13 +66,13 @@ def wrong_with(results: dict[str, Any], panels: list[Panel]) -> list[str]:
             for c in results["cells"]
             if (c["bench"], c["transport"], c["peers"]) == expected
         ]
-        floored = expected[0] not in ("fanout", "connections")
+        baselineed = expected[0] not in ("fanout", "connections")
         missing = [
             name
             for name in names
-            if name not in who or (floored and FLOORS.get(name, name) not in who)
+            if name not in who or (baselineed and BASELINES.get(name, name) not in who)
         ]
-        found += [f"{expected}: {name} or its floor was not measured" for name in missing]
+        found += [f"{expected}: {name} or its baseline was not measured" for name in missing]
     for cell in results["cells"]:
         who = f"{cell['bench']} {cell['transport']} {cell['competitor']}"
         found += [f"{who}: {problem}" for problem in wrong_in(cell)]

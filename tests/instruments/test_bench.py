@@ -24,7 +24,7 @@ def test_competitors_take_turns_and_a_first_run_is_thrown_away(
 
     monkeypatch.setattr(Panel, "built", True)
     done = session(run)
-    cells = run_group(done, Case("latency"), [(FAST, "panel"), (SLOW, "panel"), (BARE, "floor")])
+    cells = run_group(done, Case("latency"), [(FAST, "panel"), (SLOW, "panel"), (BARE, "baseline")])
     rounds = [sorted(name for name, _ in order[-15:][i : i + 3]) for i in range(0, 15, 3)]
     assert rounds == [["bare", "fast", "slow"]] * 5
     assert all(len(cell.runs) == 5 for cell in cells)

@@ -15,7 +15,7 @@ from bench import results as bench_results
 from bench import show as bench_show
 from bench.goals import Goal, lossless, ratio_goal, run_goals
 from bench.kinds import Case, Outcome
-from bench.run import Disturbance, Floor
+from bench.run import Disturbance, Baseline
 from bench.session import Cell
 from conftest import ROOT
 from harness.panels import BUILD, Panel, read_panels
@@ -127,14 +127,14 @@ def test_a_chart_does_not_mix_queues(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chart.lines[0].points == [(64, 1064), (4096, 5096)]
 
 
-def test_each_floors_costs_are_counted_in_its_own_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_baselines_costs_are_counted_in_its_own_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
     from bench import bench
 
-    monkeypatch.setattr(Floor, "built", True)
+    monkeypatch.setattr(Baseline, "built", True)
     counted = {one.name: patterns for one, patterns in bench.costed(read_panels(), False).items()}
-    assert counted["floor-epoll"] == ["reqrep"] and counted["floor-batch"] == ["pubsub"]
-    assert counted["zmq"] == counted["floor-zmq"] == ["reqrep", "pubsub"]
+    assert counted["baseline-epoll"] == ["reqrep"] and counted["baseline-batch"] == ["pubsub"]
+    assert counted["zmq"] == counted["baseline-zmq"] == ["reqrep", "pubsub"]
     assert all(patterns == ["reqrep"] for patterns in bench.costed(read_panels(), True).values())
 
 
@@ -206,9 +206,9 @@ def test_of_times_a_goal_is_an_upper_bound(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_all_goals_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each goal of the issue has a figure when every run has, and the same for panel and floor."""
+    """Each goal of the issue has a figure when every run has, and the same for panel and baseline."""
     monkeypatch.setattr(Panel, "built", True)
-    monkeypatch.setattr(Floor, "built", True)
+    monkeypatch.setattr(Baseline, "built", True)
 
     def run(panel: Panel, case: Case, count: int) -> Outcome:
         made = outcome(10.0, count)

@@ -22,7 +22,7 @@ from bench.run import (
     BenchStage,
     Disturbance,
     Failed,
-    Floor,
+    Baseline,
     Speed,
     Usage,
     Watch,
@@ -36,8 +36,8 @@ from pretend import RAW
 
 
 def test_sizes_are_those_of_the_same_bytes() -> None:
-    bare = Floor("floor-batch", "bench", "", "green", framed=True)
-    library = Floor("floor-zmq", "bench", "", "red")
+    bare = Baseline("baseline-batch", "bench", "", "green", framed=True)
+    library = Baseline("baseline-zmq", "bench", "", "red")
     assert size_for(RAW, 39, "pub") == 39
     assert size_for(library, 39, "pub") == 64
     assert size_for(bare, 39, "pub") == 68

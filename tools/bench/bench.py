@@ -5,7 +5,7 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
         ./triptych bench --goals [PANEL...] [--json FILE] [--compare FILE]
 
 The panels' own programs, and beside each the least that could do the same on
-its substrate (a floor, tools/bench/baselines/): in turns, at least five runs each, medians and
+its substrate (a baseline, tools/bench/baselines/): in turns, at least five runs each, medians and
 their intervals, on a named placement. A row is marked * if one of its five runs
 was disturbed, by other programs or guests. tools/bench/METHOD.md says how, and why so.
 
@@ -45,7 +45,7 @@ from bench.goals import Goal, run_goals
 from bench.kinds import Case
 from bench.machine import build_type, library_options, machine, options_in_force, versions
 from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
-from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, floors_of
+from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, baselines_of
 from bench.stats import interval
 from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
 
@@ -53,11 +53,11 @@ BENCHES = ("latency", "throughput", "fanout", "connections")
 BUILDS = ("debugoptimized", "release", "minsize")
 SIZES = (16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 PUBLISH_SIZES = (16, 64, 256, 1024, 4096, 16384, 65536)
-PUSH_SIZES = (64, 4096, 65536)  # at which the floors of another pattern take part
+PUSH_SIZES = (64, 4096, 65536)  # at which the baselines of another pattern take part
 QUEUE_SIZES = (64, 4096)  # with other queues, too
 RATES = (1000, 5000, 20000)
 PEERS = (1, 8, 64, 256, 512)
-FLOORED_PEERS = 64  # above, the floors are left out: forty minutes are not enough
+BASELINE_PEERS_MAX = 64  # above, the baselines are left out: forty minutes are not enough
 IDLE = (0, 100, 1000, 5000)
 COSTS_SECONDS = 3.0  # of one competitor and pattern
 
@@ -140,17 +140,17 @@ def cases(benches: list[str], quick: bool) -> list[Case]:
     return found
 
 
-def floors_for(case: Case, panel: Panel, quick: bool) -> list[Panel]:
-    """The floors that stand beside a panel: its own, and where there is time the others."""
-    floors: list[Panel] = list(floors_of(panel.name, case.bench))
+def baselines_for(case: Case, panel: Panel, quick: bool) -> list[Panel]:
+    """The baselines that stand beside a panel: its own, and where there is time the others."""
+    baselines: list[Panel] = list(baselines_of(panel.name, case.bench))
     if panel.name != "raw" and (
-        (case.bench == "fanout" and (quick or case.peers > FLOORED_PEERS))
+        (case.bench == "fanout" and (quick or case.peers > BASELINE_PEERS_MAX))
         or (case.bench == "connections" and quick)
     ):
         return []
     if quick or case.bench in ("fanout", "connections") or case.rate or case.queue == 0:
-        return floors[:1]
-    return [one for one in floors if not one.name.endswith("-push") or case.size in PUSH_SIZES]
+        return baselines[:1]
+    return [one for one in baselines if not one.name.endswith("-push") or case.size in PUSH_SIZES]
 
 
 def tools_for(case: Case, quick: bool) -> list[Panel]:
@@ -167,7 +167,7 @@ def competitors(case: Case, panels: list[Panel], quick: bool) -> list[tuple[Pane
     chosen: list[tuple[Panel, str]] = []
     for panel in panels:
         chosen.append((panel, "panel"))
-        chosen += [(floor, "floor") for floor in floors_for(case, panel, quick)]
+        chosen += [(baseline, "baseline") for baseline in baselines_for(case, panel, quick)]
     return chosen + [(tool, "tool") for tool in tools_for(case, quick)]
 
 
@@ -179,17 +179,17 @@ def costed(panels: list[Panel], quick: bool) -> dict[Panel, list[str]]:
         for bench, pattern in (
             (("latency", "reqrep"), ("throughput", "pubsub")) if not quick else ()
         ):
-            for floor in floors_of(panel.name, bench)[:1]:
-                if floor.built:
-                    chosen.setdefault(replace(floor, heading="", label=""), []).append(pattern)
+            for baseline in baselines_of(panel.name, bench)[:1]:
+                if baseline.built:
+                    chosen.setdefault(replace(baseline, heading="", label=""), []).append(pattern)
     return chosen
 
 
 def read_options(panels: list[Panel]) -> dict[str, Any]:
-    """By panel and role: the sockets' options, and what the library says through its floor."""
+    """By panel and role: the sockets' options, and what the library says through its baseline."""
     found: dict[str, Any] = {panel.name: options_in_force(panel) for panel in panels}
     for panel in panels:
-        own = floors_of(panel.name, "throughput")[:1]
+        own = baselines_of(panel.name, "throughput")[:1]
         if own and own[0].built and not own[0].framed:
             found[own[0].name] = library_options(own[0], 1000)
     return found

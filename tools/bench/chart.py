@@ -1,6 +1,6 @@
 """The benchmark's charts, drawn by gnuplot: in the terminal, and as SVG files.
 
-One colour a panel, as everywhere; a floor has its panel's colour and a dashed line.
+One colour a panel, as everywhere; a baseline has its panel's colour and a dashed line.
 """
 
 from __future__ import annotations

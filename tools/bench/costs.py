@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.kinds import Case, sized, stage_for
-from bench.run import FREE, BenchStage, Failed, Floor, address, summary_of
+from bench.run import FREE, BenchStage, Failed, Baseline, address, summary_of
 from harness.panels import BUILD, Panel
 from harness.processes import Program, dying, free_port
 from harness.strace import calls, counting
@@ -39,8 +39,8 @@ def arguments_of(panel: Panel, role: str, url: str, count: int) -> list[str]:
         arguments += ["-n", str(count)]
     if role == "pub":
         arguments += ["-d", "800"]
-        arguments += [] if isinstance(panel, Floor) else ["-r", str(PACE)]
-    if role in ("pub", "req") or isinstance(panel, Floor):
+        arguments += [] if isinstance(panel, Baseline) else ["-r", str(PACE)]
+    if role in ("pub", "req") or isinstance(panel, Baseline):
         arguments += size
     return arguments
 

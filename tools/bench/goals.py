@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.kinds import Case
 from bench.run import ALL_CPUS, FREE, ONE, TWO, possible
-from bench.session import Cell, Session, find_cell, floors_of, ratio_of
+from bench.session import Cell, Session, find_cell, baselines_of, ratio_of
 from bench.stats import Interval, interval
 from harness.panels import BUILD, Panel
 
@@ -52,7 +52,7 @@ class Task:
 
 def cells_of(case: Case, *competitors: Panel) -> list[Cell]:
     return [
-        Cell(case, one, "floor" if one.folder == "tools/bench" else "panel", wanted=RUNS)
+        Cell(case, one, "baseline" if one.folder == "tools/bench" else "panel", wanted=RUNS)
         for one in competitors
     ]
 
@@ -86,9 +86,9 @@ def lossless(goal: Goal, cells: list[Cell]) -> Goal:
 
 
 def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
-    epoll = floors_of("raw", "latency")[0]
-    batch = floors_of("raw", "throughput")[0]
-    push = floors_of("zmq", "throughput")[1]
+    epoll = baselines_of("raw", "latency")[0]
+    batch = baselines_of("raw", "throughput")[0]
+    push = baselines_of("zmq", "throughput")[1]
     two = possible(TWO)
 
     def round_trips(transport: str) -> Task:
@@ -143,7 +143,7 @@ def library_tasks(panel: Panel) -> list[Task]:
     """A library's panel beside the bare loops over it: round trips, and publishing."""
 
     def task(bench: str, size: int) -> Task:
-        own = floors_of(panel.name, bench)[0]
+        own = baselines_of(panel.name, bench)[0]
         shown = "64 B" if size == GOAL_SIZE else f"{size >> 10} KiB"
         case = Case(bench, "tcp", ONE if bench == "latency" else possible(TWO), size, -1)
         metric, bound = ("p50", 1 / 0.9) if bench == "latency" else ("rate", 0.85)

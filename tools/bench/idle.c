@@ -27,7 +27,7 @@ enum {
     ZMTP_ANSWER = 64 + 2, /* the server's greeting, and the head of its READY */
 };
 
-static struct floor floor_;
+static struct baseline baseline_;
 
 static bool
 transmit(int fd, const void *data, size_t len)
@@ -40,10 +40,10 @@ static bool
 greet(int fd)
 {
     unsigned char answer[512];
-    if (floor_is(&floor_, "sp"))
+    if (baseline_is(&baseline_, "sp"))
         return transmit(fd, sp_greeting, sizeof(sp_greeting)) &&
             recv(fd, answer, sizeof(sp_greeting), MSG_WAITALL) == sizeof(sp_greeting);
-    if (!floor_is(&floor_, "zmtp"))
+    if (!baseline_is(&baseline_, "zmtp"))
         return true;
     return transmit(fd, zmtp_greeting, sizeof(zmtp_greeting)) &&
         transmit(fd, zmtp_ready, sizeof(zmtp_ready)) &&
@@ -54,11 +54,11 @@ greet(int fd)
 int
 main(int argc, char **argv)
 {
-    floor_open(&floor_, "bench-idle", argc, argv);
-    for (int i = 0; i < floor_.peers && !stop_requested(); i++)
-        floor_check(&floor_, greet(floor_connect(&floor_)), "greeting");
-    floor_ready(&floor_);
+    baseline_open(&baseline_, "bench-idle", argc, argv);
+    for (int i = 0; i < baseline_.peers && !stop_requested(); i++)
+        baseline_check(&baseline_, greet(baseline_connect(&baseline_)), "greeting");
+    baseline_ready(&baseline_);
     while (!stop_requested())
         (void)clock_sleep(CLOCK_NEVER); /* until a signal comes */
-    return floor_close(&floor_);
+    return baseline_close(&baseline_);
 }

@@ -21,7 +21,7 @@ from bench.run import (
     BenchStage,
     Disturbance,
     Failed,
-    Floor,
+    Baseline,
     Metrics,
     Usage,
     Watch,
@@ -126,9 +126,9 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
     warm_up = int(count * WARM_UP)
     with stage_for(case) as stage, address(case.transport) as url:
         watch = Watch(stage.placement)
-        floor = isinstance(panel, Floor)
+        baseline = isinstance(panel, Baseline)
         size = sized(panel, case, "rep")
-        server = stage.start(panel, "rep", "server", "--quiet", "-u", url, *(size if floor else []))
+        server = stage.start(panel, "rep", "server", "--quiet", "-u", url, *(size if baseline else []))
         stage.need_ready(server)
         idle = start_idle(stage, panel, url, case.peers) if case.bench == "connections" else []
         rate = ["-r", str(case.rate)] if case.rate else []
@@ -144,7 +144,7 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
         check_answers(panel, asked, summary_of(server), count)
         metrics = timed(asked, count - warm_up)
         metrics["count"] = asked["received"]
-        if not floor:
+        if not baseline:
             metrics["answered"] = summary_of(server)["sent"]
         if memory:
             metrics["server_resident_kib"] = memory
@@ -155,10 +155,10 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
 def check_answers(
     panel: Panel, asked: dict[str, Any], answered: dict[str, Any], count: int
 ) -> None:
-    """All were answered, and (a floor's server does not count) the server has answered as many."""
+    """All were answered, and (a baseline's server does not count) the server has answered as many."""
     if asked["received"] != count or not asked["latency_us"]:
         raise Failed(f"{panel.name}: {asked['received']} answers to {count} requests")
-    if not isinstance(panel, Floor) and answered["sent"] != count:
+    if not isinstance(panel, Baseline) and answered["sent"] != count:
         raise Failed(f"{panel.name}: {count} answers of {answered['sent']} that were sent")
 
 
@@ -176,7 +176,7 @@ def start_idle(stage: BenchStage, panel: Panel, url: str, peers: int) -> list[Pr
     if peers == 0:
         return []
     protocol = "zmtp" if "zmq" in panel.name else "plain" if speaks_no_library(panel) else "sp"
-    idler = Floor("bench-idle", "tools/bench", "idle clients", "white")
+    idler = Baseline("bench-idle", "tools/bench", "idle clients", "white")
     program = stage.start(idler, protocol, "idle", "-u", url, "-c", str(peers))
     stage.need_ready(program, RUN_SECONDS)
     stage.pause(0.3)  # the server takes them in
@@ -229,7 +229,7 @@ def parse_sockperf(text: str) -> Metrics:
 def run_publishing(panel: Panel, case: Case, count: int) -> Outcome:
     """A publisher and its subscribers; each counts what it gets, until all is there or nothing comes."""
     roles = ("push", "pull") if panel.name.endswith("-push") else ("pub", "sub")
-    floor = isinstance(panel, Floor)
+    baseline = isinstance(panel, Baseline)
     shared = ["--quiet", "-q", str(queue_for(case, count))]
     size = sized(panel, case, "pub")
     delay = JOIN_MS + JOIN_EACH_MS * case.peers
@@ -239,10 +239,10 @@ def run_publishing(panel: Panel, case: Case, count: int) -> Outcome:
         watch = Watch(stage.placement)
         arguments = [*shared, "-u", url, "-n", str(count), *size, "-d", str(delay)]
         arguments += ["-r", str(case.rate)] if case.rate else []
-        arguments += ["-c", str(case.peers)] if floor else []
+        arguments += ["-c", str(case.peers)] if baseline else []
         publisher = stage.start(panel, roles[0], "publisher", *arguments)
         stage.need_ready(publisher)
-        arguments = [*shared, "-u", url, "-n", str(count), *(size if floor else [])]
+        arguments = [*shared, "-u", url, "-n", str(count), *(size if baseline else [])]
         subscribers = [
             stage.start(panel, roles[1], f"subscriber {i}", *arguments) for i in range(case.peers)
         ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.kinds import Case, stage_for
-from bench.run import FREE, Floor, address
+from bench.run import FREE, Baseline, address
 from harness.panels import BUILD, Panel
 from harness.processes import Event, Program
 
@@ -126,8 +126,8 @@ def options_in_force(panel: Panel) -> dict[str, dict[str, int]]:
     return options
 
 
-def library_options(floor: Floor, queue: int) -> dict[str, dict[str, int]]:
-    """The library's own options, read back from it by the floor, which sets what the panel sets."""
+def library_options(baseline: Baseline, queue: int) -> dict[str, dict[str, int]]:
+    """The library's own options, read back from it by the baseline, which sets what the panel sets."""
     found: dict[str, dict[str, int]] = {}
     for role in ("rep", "req", "pub", "sub"):
         told: dict[str, int] = {}
@@ -138,7 +138,7 @@ def library_options(floor: Floor, queue: int) -> dict[str, dict[str, int]]:
 
         with stage_for(Case("latency", placement=FREE)) as stage, address("tcp") as url:
             stage.listener = note
-            program = stage.start(floor, role, role, "-u", url, "-q", str(queue))
+            program = stage.start(baseline, role, role, "-u", url, "-q", str(queue))
             stage.wait(lambda program=program: program.ready, 3)
             stage.kill(program)
         found[role] = told

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.kinds import Outcome
-from bench.session import Cell, floors_of, ratio_of
+from bench.session import Cell, baselines_of, ratio_of
 from bench.stats import Interval
 
 FORMAT = "triptych-bench"
-VERSION = 2
+VERSION = 3
 RATIO_METRICS = {"latency": "p50", "connections": "p50", "throughput": "rate", "fanout": "rate"}
 LOWER_IS_BETTER = {"latency", "connections"}
 
@@ -58,8 +58,8 @@ def cell_dict(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
 
 
 def ratio_targets(cell: Cell) -> list[str]:
-    """What a competitor is put into relation to: its own floor, and raw."""
-    own = [floor.name for floor in floors_of(cell.competitor.name, cell.case.bench)[:1]]
+    """What a competitor is put into relation to: its own baseline, and raw."""
+    own = [baseline.name for baseline in baselines_of(cell.competitor.name, cell.case.bench)[:1]]
     return own + (["raw"] if cell.competitor.name != "raw" else [])
 
 

@@ -1,6 +1,6 @@
 """One run of the benchmark: starts two or more programs, waits, and says what each has used.
 
-The programs are the panels' own four and the floors, told apart by nothing but their names. What a
+The programs are the panels' own four and the baselines, told apart by nothing but their names. What a
 process has used - CPU time, context switches - comes from wait4(2), for all its threads and without
 disturbing it. What disturbed the run comes from three places: /proc/stat, less our own processes
 (other programs, and the hypervisor), and a fixed piece of work before and after it (bench-speed:
@@ -44,7 +44,7 @@ ONE, TWO, FREE = "one core", "two cores", "free"
 
 
 @dataclass(frozen=True)
-class Floor(Panel):
+class Baseline(Panel):
     """A bare program: one file for all roles, and sizes that are those of the whole message."""
 
     label: str = ""
@@ -116,7 +116,7 @@ def possible(placement: str) -> str:
 
 
 class BenchStage(Stage):
-    """A stage whose programs are pinned, accounted for, and may be floors."""
+    """A stage whose programs are pinned, accounted for, and may be baselines."""
 
     process_class = Child
 
@@ -131,7 +131,7 @@ class BenchStage(Stage):
     ) -> Program:
         cpu = self.placement.cpu(role in ("rep", "pub", "push"))
         pin = ["--cpu", str(cpu)] if cpu is not None else []
-        role_word = [role] if isinstance(panel, Floor) else []
+        role_word = [role] if isinstance(panel, Baseline) else []
         return super().start(panel, role, name, *arguments, *pin, *role_word, under=under)
 
     def sample(self) -> None:
@@ -317,8 +317,8 @@ def tool_server(placement: Placement, command: list[str]) -> Iterator[list[str]]
 
 
 def size_for(panel: Panel, body: int, server: str) -> int:
-    """What -s says: a panel wants the body's bytes, a floor those of the whole message."""
-    if not isinstance(panel, Floor):
+    """What -s says: a panel wants the body's bytes, a baseline those of the whole message."""
+    if not isinstance(panel, Baseline):
         return body
     return body + HEADER + (FRAME[server] if panel.framed else 0)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.kinds import Case, Outcome, run_case
-from bench.run import PLACEMENTS, Failed, Floor, Speed
+from bench.run import PLACEMENTS, Failed, Baseline, Speed
 from bench.stats import Interval, interval, ratio
 from harness.panels import Panel
 
@@ -52,37 +52,37 @@ RUN_OVERHEAD = {"latency": 0.09, "connections": 0.15, "throughput": 0.37, "fanou
 PEER_OVERHEAD = {"connections": 0.00015, "fanout": 0.01}  # seconds for each, more
 
 
-def floor(name: str, label: str, colour: str, framed: bool = False) -> Floor:
-    return Floor(name, "tools/bench", label, colour, label=label, framed=framed)
+def baseline(name: str, label: str, colour: str, framed: bool = False) -> Baseline:
+    return Baseline(name, "tools/bench", label, colour, label=label, framed=framed)
 
 
-# Each panel's floors, the first of each kind being its own: what its ratio is to.
-ROUND_TRIP_FLOORS: dict[str, list[Floor]] = {
+# Each panel's baselines, the first of each kind being its own: what its ratio is to.
+ROUND_TRIP_BASELINES: dict[str, list[Baseline]] = {
     "raw": [
-        floor("floor-epoll", "bare epoll", "green", True),
-        floor("floor-block", "bare blocking", "green", True),
+        baseline("baseline-epoll", "bare epoll", "green", True),
+        baseline("baseline-block", "bare blocking", "green", True),
     ],
-    "zmq": [floor("floor-zmq", "bare REQ/REP", "red")],
-    "nanomsg": [floor("floor-nanomsg", "bare REQ/REP", "yellow")],
+    "zmq": [baseline("baseline-zmq", "bare REQ/REP", "red")],
+    "nanomsg": [baseline("baseline-nanomsg", "bare REQ/REP", "yellow")],
     "nng": [
-        floor("floor-nng", "bare REQ/REP", "cyan"),
-        floor("floor-nng-native", "native REQ/REP", "cyan"),
+        baseline("baseline-nng", "bare REQ/REP", "cyan"),
+        baseline("baseline-nng-native", "native REQ/REP", "cyan"),
     ],
 }
-PUBLISH_FLOORS: dict[str, list[Floor]] = {
-    "raw": [floor("floor-batch", "bare 64 KiB batches", "green", True)],
+PUBLISH_BASELINES: dict[str, list[Baseline]] = {
+    "raw": [baseline("baseline-batch", "bare 64 KiB batches", "green", True)],
     "zmq": [
-        floor("floor-zmq", "bare PUB/SUB", "red"),
-        floor("floor-zmq-push", "bare PUSH/PULL", "red"),
+        baseline("baseline-zmq", "bare PUB/SUB", "red"),
+        baseline("baseline-zmq-push", "bare PUSH/PULL", "red"),
     ],
     "nanomsg": [
-        floor("floor-nanomsg", "bare PUB/SUB", "yellow"),
-        floor("floor-nanomsg-push", "bare PUSH/PULL", "yellow"),
+        baseline("baseline-nanomsg", "bare PUB/SUB", "yellow"),
+        baseline("baseline-nanomsg-push", "bare PUSH/PULL", "yellow"),
     ],
     "nng": [
-        floor("floor-nng", "bare PUB/SUB", "cyan"),
-        floor("floor-nng-native", "native PUB/SUB", "cyan"),
-        floor("floor-nng-push", "bare PUSH/PULL", "cyan"),
+        baseline("baseline-nng", "bare PUB/SUB", "cyan"),
+        baseline("baseline-nng-native", "native PUB/SUB", "cyan"),
+        baseline("baseline-nng-push", "bare PUSH/PULL", "cyan"),
     ],
 }
 TOOLS = {
@@ -91,8 +91,8 @@ TOOLS = {
 }
 
 
-def floors_of(panel: str, bench: str) -> list[Floor]:
-    table = ROUND_TRIP_FLOORS if bench in ("latency", "connections") else PUBLISH_FLOORS
+def baselines_of(panel: str, bench: str) -> list[Baseline]:
+    table = ROUND_TRIP_BASELINES if bench in ("latency", "connections") else PUBLISH_BASELINES
     return table.get(panel, [])
 
 
@@ -102,7 +102,7 @@ class Cell:
 
     case: Case
     competitor: Panel
-    kind: str  # panel, floor or tool
+    kind: str  # panel, baseline or tool
     count: int = 0
     wanted: int = ROUNDS  # runs that count
     runs: list[Outcome | None] = field(default_factory=list)  # None: the run failed
@@ -261,7 +261,7 @@ class Session:
         few = COUNT_MIN[case.bench] if case.size < LARGE else LARGE_MIN
         if case.bench == "fanout":
             few = max(100, few // case.peers)
-        if case.publishes and isinstance(cell.competitor, Floor) and cell.competitor.framed:
+        if case.publishes and isinstance(cell.competitor, Baseline) and cell.competitor.framed:
             few = max(few, READ_AT_ONCE // case.size)  # what comes in one read has no duration
         cell.short = self.once(cell, few)
         if cell.short is None:

@@ -113,7 +113,7 @@ def times(value: float) -> str:
 
 
 def ratios(cell: Cell, group: list[Cell], wide: bool) -> list[str]:
-    """To its own floor and to raw; a floor has no floor."""
+    """To its own baseline and to raw; a baseline has no baseline."""
     targets = ratio_targets(cell)
     shown = []
     for name in (targets[0] if len(targets) > 1 or cell.competitor.name == "raw" else None, "raw"):
@@ -147,7 +147,7 @@ def title_of(cell: Cell) -> str:
 def name_of(cell: Cell) -> str:
     """What stands in front of a row: who, and what to know of its figures."""
     who = cell.competitor
-    name = f"  {who.name} ({who.heading})" if cell.kind == "floor" else who.heading
+    name = f"  {who.name} ({who.heading})" if cell.kind == "baseline" else who.heading
     name += "*" if cell.disturbed else ""
     notes = []
     if cell.kind != "tool" and 0 < len(cell.counting) < cell.wanted:
@@ -167,7 +167,7 @@ def show_group(console: Console, group: list[Cell]) -> None:
     table.add_column("", overflow="fold")
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
-    for heading in ("/floor", "/raw"):
+    for heading in ("/baseline", "/raw"):
         table.add_column(heading, justify="right", no_wrap=True)
     for cell in group:
         if cell.counting:
@@ -219,7 +219,7 @@ def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]
         failed += cost["failed"]
     console.print(table)
     console.print(
-        "[dim]a separate run under strace, all threads; the panels' pub paced at 2000/s, a floor's at full speed. "
+        "[dim]a separate run under strace, all threads; the panels' pub paced at 2000/s, a baseline's at full speed. "
         "Bytes from the tap, framing included[/]"
     )
     for reason in failed:

@@ -1,4 +1,4 @@
-/* What every floor shares: see floor.h. */
+/* What every baseline shares: see baseline.h. */
 #include "baseline.h"
 
 #include "clock.h"
@@ -27,24 +27,24 @@ enum {
 };
 
 static void __attribute__((noreturn))
-fail(const struct floor *floor, const char *what, const char *why)
+fail(const struct baseline *baseline, const char *what, const char *why)
 {
-    (void)fprintf(stderr, "%s-%s: %s: %s\n", floor->name, floor->role, what, why);
+    (void)fprintf(stderr, "%s-%s: %s: %s\n", baseline->name, baseline->role, what, why);
     exit(EXIT_FAILURE);
 }
 
 static void
-pin(const struct floor *floor, int cpu)
+pin(const struct baseline *baseline, int cpu)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET((unsigned)cpu, &set);
     if (sched_setaffinity(0, sizeof(set), &set) < 0)
-        fail(floor, "--cpu", strerror(errno));
+        fail(baseline, "--cpu", strerror(errno));
 }
 
 void
-floor_open(struct floor *floor, const char *name, int argc, char **argv)
+baseline_open(struct baseline *baseline, const char *name, int argc, char **argv)
 {
     static const struct option options[] = {
         {"cpu", required_argument, NULL, OPTION_CPU},
@@ -53,37 +53,38 @@ floor_open(struct floor *floor, const char *name, int argc, char **argv)
         {"quiet", no_argument, NULL, 'j'}, /* here it is always so */
         {0},
     };
-    *floor = (struct floor){.name = name, .version = "", .role = "ROLE", .size = 64, .peers = 1};
+    *baseline =
+        (struct baseline){.name = name, .version = "", .role = "ROLE", .size = 64, .peers = 1};
     int letter;
     while ((letter = getopt_long(argc, argv, "u:n:s:q:c:d:r:", options, NULL)) != -1) {
         unsigned long long number = optarg ? strtoull(optarg, NULL, 10) : 0;
         switch (letter) {
         case 'u':
-            floor->url = optarg;
+            baseline->url = optarg;
             break;
         case 'n':
-            floor->count = number;
+            baseline->count = number;
             break;
         case 's':
-            floor->size = (size_t)number;
+            baseline->size = (size_t)number;
             break;
         case 'q':
-            floor->queue = (int)number;
+            baseline->queue = (int)number;
             break;
         case 'c':
-            floor->peers = (int)number;
+            baseline->peers = (int)number;
             break;
         case 'd':
-            floor->delay_ms = (int)number;
+            baseline->delay_ms = (int)number;
             break;
         case 'r':
-            floor->rate = (int64_t)number;
+            baseline->rate = (int64_t)number;
             break;
         case OPTION_CPU:
-            pin(floor, (int)number);
+            pin(baseline, (int)number);
             break;
         case OPTION_WARM_UP:
-            floor->warm_up = number;
+            baseline->warm_up = number;
             break;
         case 'j':
             break;
@@ -92,96 +93,96 @@ floor_open(struct floor *floor, const char *name, int argc, char **argv)
         }
     }
     if (optind != argc - 1)
-        fail(floor, "usage",
+        fail(baseline, "usage",
             "ROLE -u URL [-n COUNT] [-s BYTES] [-r RATE] [-q QUEUE] [-c PEERS] [-d MS] [--cpu N]");
-    floor->role = argv[optind];
+    baseline->role = argv[optind];
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer may do, too */
     }
     (void)prctl(PR_SET_TIMERSLACK, 1UL); /* as the panels' programs do */
-    floor->data = calloc(1, floor->size + 1);
-    if (!floor->url || !floor->data || stop_install() < 0)
-        fail(floor, "start", floor->url ? strerror(errno) : "-u URL is required");
+    baseline->data = calloc(1, baseline->size + 1);
+    if (!baseline->url || !baseline->data || stop_install() < 0)
+        fail(baseline, "start", baseline->url ? strerror(errno) : "-u URL is required");
 }
 
 bool
-floor_is(const struct floor *floor, const char *role)
+baseline_is(const struct baseline *baseline, const char *role)
 {
-    return strcmp(floor->role, role) == 0;
+    return strcmp(baseline->role, role) == 0;
 }
 
 void
-floor_ready(const struct floor *floor)
+baseline_ready(const struct baseline *baseline)
 {
-    (void)printf("{\"event\":\"ready\",\"panel\":\"%s\"}\n", floor->name);
+    (void)printf("{\"event\":\"ready\",\"panel\":\"%s\"}\n", baseline->name);
     (void)fflush(stdout);
 }
 
 void
-floor_option(const char *name, long long value)
+baseline_option(const char *name, long long value)
 {
     (void)printf("{\"event\":\"option\",\"name\":\"%s\",\"value\":%lld}\n", name, value);
 }
 
 bool
-floor_more(const struct floor *floor)
+baseline_more(const struct baseline *baseline)
 {
-    uint64_t done = floor->sent > floor->received ? floor->sent : floor->received;
-    return (floor->count == 0 || done < floor->count) && !stop_requested();
+    uint64_t done = baseline->sent > baseline->received ? baseline->sent : baseline->received;
+    return (baseline->count == 0 || done < baseline->count) && !stop_requested();
 }
 
 int64_t
-floor_turn(struct floor *floor)
+baseline_turn(struct baseline *baseline)
 {
-    if (floor->rate == 0)
+    if (baseline->rate == 0)
         return clock_now();
-    if (floor->start == 0)
-        floor->start = clock_now();
-    int64_t due = clock_due(floor->start, floor->sent, floor->rate);
+    if (baseline->start == 0)
+        baseline->start = clock_now();
+    int64_t due = clock_due(baseline->start, baseline->sent, baseline->rate);
     while (clock_sleep(due) < 0 && !stop_requested())
         ;
     return due;
 }
 
 void
-floor_round_trip(struct floor *floor, int64_t start)
+baseline_round_trip(struct baseline *baseline, int64_t start)
 {
     int64_t now = clock_now();
-    floor->sent++;
-    if (++floor->received > floor->warm_up)
-        latency_add(&floor->latency, now - start);
-    if (floor->first == 0)
-        floor->first = now;
-    floor->last = now;
-    floor->last_count = floor->received;
+    baseline->sent++;
+    if (++baseline->received > baseline->warm_up)
+        latency_add(&baseline->latency, now - start);
+    if (baseline->first == 0)
+        baseline->first = now;
+    baseline->last = now;
+    baseline->last_count = baseline->received;
 }
 
 static void
-count(struct floor *floor, uint64_t *counter, uint64_t more)
+count(struct baseline *baseline, uint64_t *counter, uint64_t more)
 {
     uint64_t before = *counter;
     *counter += more;
-    bool end = floor->count > 0 && *counter >= floor->count;
+    bool end = baseline->count > 0 && *counter >= baseline->count;
     if (before != 0 && before / CLOCK_EVERY == *counter / CLOCK_EVERY && !end)
         return;
-    floor->last = clock_now();
-    floor->last_count = *counter;
+    baseline->last = clock_now();
+    baseline->last_count = *counter;
     if (before == 0)
-        floor->first = floor->last;
+        baseline->first = baseline->last;
 }
 
 void
-floor_received(struct floor *floor, uint64_t more)
+baseline_received(struct baseline *baseline, uint64_t more)
 {
-    count(floor, &floor->received, more);
+    count(baseline, &baseline->received, more);
 }
 
 void
-floor_sent(struct floor *floor, uint64_t more)
+baseline_sent(struct baseline *baseline, uint64_t more)
 {
-    count(floor, &floor->sent, more);
+    count(baseline, &baseline->sent, more);
 }
 
 union address {
@@ -192,34 +193,34 @@ union address {
 
 /* The address of a URL; its length. */
 static socklen_t
-parse(const struct floor *floor, union address *address)
+parse(const struct baseline *baseline, union address *address)
 {
     unsigned a, b, c, d, port;
     memset(address, 0, sizeof(*address));
-    if (sscanf(floor->url, "tcp://%u.%u.%u.%u:%u", &a, &b, &c, &d, &port) == 5) {
+    if (sscanf(baseline->url, "tcp://%u.%u.%u.%u:%u", &a, &b, &c, &d, &port) == 5) {
         address->in.sin_family = AF_INET;
         address->in.sin_port = htons((uint16_t)port);
         address->in.sin_addr.s_addr = htonl(a << 24 | b << 16 | c << 8 | d);
         return sizeof(address->in);
     }
-    if (strncmp(floor->url, "ipc://", 6) != 0 ||
-        strlen(floor->url + 6) >= sizeof(address->un.sun_path))
-        fail(floor, floor->url, "tcp://A.B.C.D:PORT or ipc:///PATH is expected");
+    if (strncmp(baseline->url, "ipc://", 6) != 0 ||
+        strlen(baseline->url + 6) >= sizeof(address->un.sun_path))
+        fail(baseline, baseline->url, "tcp://A.B.C.D:PORT or ipc:///PATH is expected");
     address->un.sun_family = AF_UNIX;
-    strcpy(address->un.sun_path, floor->url + 6);
+    strcpy(address->un.sun_path, baseline->url + 6);
     return sizeof(address->un);
 }
 
 int
-floor_listen(const struct floor *floor)
+baseline_listen(const struct baseline *baseline)
 {
     int on = 1;
     union address address;
-    socklen_t len = parse(floor, &address);
+    socklen_t len = parse(baseline, &address);
     int fd = socket(address.any.sa_family, SOCK_STREAM, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         bind(fd, &address.any, len) < 0 || listen(fd, BACKLOG) < 0)
-        fail(floor, floor->url, strerror(errno));
+        fail(baseline, baseline->url, strerror(errno));
     return fd;
 }
 
@@ -231,7 +232,7 @@ no_delay(int fd)
 }
 
 int
-floor_accept(int listener)
+baseline_accept(int listener)
 {
     int fd = accept(listener, NULL, NULL);
     if (fd >= 0)
@@ -240,42 +241,42 @@ floor_accept(int listener)
 }
 
 int
-floor_connect(const struct floor *floor)
+baseline_connect(const struct baseline *baseline)
 {
     union address address;
-    socklen_t len = parse(floor, &address);
+    socklen_t len = parse(baseline, &address);
     int fd = socket(address.any.sa_family, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, &address.any, len) < 0)
-        fail(floor, floor->url, strerror(errno));
+        fail(baseline, baseline->url, strerror(errno));
     no_delay(fd);
     return fd;
 }
 
 bool
-floor_check(const struct floor *floor, bool good, const char *what)
+baseline_check(const struct baseline *baseline, bool good, const char *what)
 {
     if (!good && !stop_requested())
-        fail(floor, what, strerror(errno));
+        fail(baseline, what, strerror(errno));
     return good;
 }
 
 int
-floor_close(struct floor *floor)
+baseline_close(struct baseline *baseline)
 {
     static const struct {
         const char *name;
         uint64_t numerator, denominator;
     } quantiles[] = {{"p50", 50, 100}, {"p90", 90, 100}, {"p99", 99, 100}, {"p999", 999, 1000}};
-    const struct latency *latency = &floor->latency;
-    double seconds = (double)(floor->last - floor->first) / CLOCK_S;
+    const struct latency *latency = &baseline->latency;
+    double seconds = (double)(baseline->last - baseline->first) / CLOCK_S;
     (void)printf("{\"event\":\"summary\",\"panel\":\"%s\",\"version\":\"%s\",\"role\":\"%s\"",
-        floor->name, floor->version, floor->role);
+        baseline->name, baseline->version, baseline->role);
     (void)printf(",\"sent\":%llu,\"received\":%llu,\"first_us\":%lld,\"last_us\":%lld",
-        (unsigned long long)floor->sent, (unsigned long long)floor->received,
-        (long long)(floor->first / CLOCK_US), (long long)(floor->last / CLOCK_US));
+        (unsigned long long)baseline->sent, (unsigned long long)baseline->received,
+        (long long)(baseline->first / CLOCK_US), (long long)(baseline->last / CLOCK_US));
     (void)printf(",\"seconds\":%.9f", seconds);
     if (seconds > 0) /* n messages span n - 1 intervals */
-        (void)printf(",\"rate\":%.3f", (double)(floor->last_count - 1) / seconds);
+        (void)printf(",\"rate\":%.3f", (double)(baseline->last_count - 1) / seconds);
     else
         (void)printf(",\"rate\":null");
     if (latency->count == 0) {
@@ -290,6 +291,6 @@ floor_close(struct floor *floor)
         (void)printf(",\"max\":%.3f,\"mean\":%.3f}}\n", (double)latency->max / CLOCK_US,
             (double)latency_mean(latency) / CLOCK_US);
     }
-    free(floor->data);
+    free(baseline->data);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,12 +1,12 @@
 /*
- * What every floor shares, and what is not the point of any: its command line, the two kinds of
+ * What every baseline shares, and what is not the point of any: its command line, the two kinds of
  * sockets, the time of each round trip, and the line that it prints at the end.
  *
- * A floor is the smallest program that could do a panel's work on the same substrate. It carries
+ * A baseline is the smallest program that could do a panel's work on the same substrate. It carries
  * messages of one length, known to both ends; there is no format, no check and no contract.
  */
-#ifndef FLOOR_H
-#define FLOOR_H
+#ifndef BASELINE_H
+#define BASELINE_H
 
 #include "latency.h"
 
@@ -16,8 +16,8 @@
 #include <sys/types.h>
 
 /* The command line, and what is counted. One a program. */
-struct floor {
-    const char *name; /* "floor-epoll" */
+struct baseline {
+    const char *name; /* "baseline-epoll" */
     const char *version; /* of the library, if it has one */
     const char *role; /* the one argument: "req", "rep", "pub", ... */
     const char *url; /* -u tcp://127.0.0.1:PORT or ipc:///PATH */
@@ -39,40 +39,40 @@ struct floor {
 };
 
 /* Reads the command line, pins the process, catches signals. Ends the program if it is wrong. */
-void floor_open(struct floor *floor, const char *name, int argc, char **argv);
+void baseline_open(struct baseline *baseline, const char *name, int argc, char **argv);
 
 /* Whether the role is this one. */
-bool floor_is(const struct floor *floor, const char *role);
+bool baseline_is(const struct baseline *baseline, const char *role);
 
 /* Says that the socket is open. */
-void floor_ready(const struct floor *floor);
+void baseline_ready(const struct baseline *baseline);
 
 /* Says what an option is, as the library itself tells when it is asked. */
-void floor_option(const char *name, long long value);
+void baseline_option(const char *name, long long value);
 
 /* Whether there is another message to come, or to send. */
-bool floor_more(const struct floor *floor);
+bool baseline_more(const struct baseline *baseline);
 
 /* When the next request begins: now, or at its time, for which this waits (-r). */
-int64_t floor_turn(struct floor *floor);
+int64_t baseline_turn(struct baseline *baseline);
 
-/* A round trip that began then has ended, now: as in programs/req.c, both times are read next to the
- * calls of the library, and what is made of them is not timed. */
-void floor_round_trip(struct floor *floor, int64_t start);
+/* A round trip that began then has ended, now: as in programs/req.c, both times are read next to
+ * the calls of the library, and what is made of them is not timed. */
+void baseline_round_trip(struct baseline *baseline, int64_t start);
 
 /* So many more messages were received, or sent: reads the clock now and then. */
-void floor_received(struct floor *floor, uint64_t count);
-void floor_sent(struct floor *floor, uint64_t count);
+void baseline_received(struct baseline *baseline, uint64_t count);
+void baseline_sent(struct baseline *baseline, uint64_t count);
 
 /* Plain sockets: a listening one, a connected one, and the next client, all with TCP_NODELAY. */
-int floor_listen(const struct floor *floor);
-int floor_accept(int listener);
-int floor_connect(const struct floor *floor);
+int baseline_listen(const struct baseline *baseline);
+int baseline_accept(int listener);
+int baseline_connect(const struct baseline *baseline);
 
 /* Ends the program if a call has failed, unless a signal ended it: then false. */
-bool floor_check(const struct floor *floor, bool good, const char *what);
+bool baseline_check(const struct baseline *baseline, bool good, const char *what);
 
 /* Prints the summary. Returns the exit status. */
-int floor_close(struct floor *floor);
+int baseline_close(struct baseline *baseline);
 
 #endif

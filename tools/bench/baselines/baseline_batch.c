@@ -3,8 +3,8 @@
  * the bare receiver reads and counts bytes. Nobody looks at a message, so this is what the kernel
  * alone takes to move as many bytes; a message longer than the batch is a write of its own.
  *
- *     floor-batch pub -u tcp://127.0.0.1:5555 -s 68 -n 1000000 -c 1
- *     floor-batch sub -u tcp://127.0.0.1:5555 -s 68 -n 1000000
+ *     baseline-batch pub -u tcp://127.0.0.1:5555 -s 68 -n 1000000 -c 1
+ *     baseline-batch sub -u tcp://127.0.0.1:5555 -s 68 -n 1000000
  */
 #include "baseline.h"
 
@@ -18,7 +18,7 @@ enum {
     READ = 256 << 10, /* bytes asked for in one read */
 };
 
-static struct floor floor_;
+static struct baseline baseline_;
 
 static bool
 write_all(int fd, const unsigned char *data, size_t len)
@@ -36,44 +36,44 @@ write_all(int fd, const unsigned char *data, size_t len)
 static void
 publish(void)
 {
-    int listener = floor_listen(&floor_);
-    int *fds = calloc((size_t)floor_.peers, sizeof(*fds));
-    size_t in_batch = floor_.size < BATCH ? BATCH / floor_.size : 1;
-    unsigned char *batch = calloc(in_batch, floor_.size);
-    floor_check(&floor_, fds && batch, "memory");
-    floor_ready(&floor_);
-    for (int i = 0; i < floor_.peers; i++)
-        if (!floor_check(&floor_, (fds[i] = floor_accept(listener)) >= 0, "accept"))
+    int listener = baseline_listen(&baseline_);
+    int *fds = calloc((size_t)baseline_.peers, sizeof(*fds));
+    size_t in_batch = baseline_.size < BATCH ? BATCH / baseline_.size : 1;
+    unsigned char *batch = calloc(in_batch, baseline_.size);
+    baseline_check(&baseline_, fds && batch, "memory");
+    baseline_ready(&baseline_);
+    for (int i = 0; i < baseline_.peers; i++)
+        if (!baseline_check(&baseline_, (fds[i] = baseline_accept(listener)) >= 0, "accept"))
             return;
-    while (floor_more(&floor_)) {
+    while (baseline_more(&baseline_)) {
         size_t n = in_batch;
-        if (floor_.count > 0 && floor_.count - floor_.sent < n)
-            n = floor_.count - floor_.sent;
-        for (int i = 0; i < floor_.peers; i++)
-            if (!floor_check(&floor_, write_all(fds[i], batch, n * floor_.size), "send"))
+        if (baseline_.count > 0 && baseline_.count - baseline_.sent < n)
+            n = baseline_.count - baseline_.sent;
+        for (int i = 0; i < baseline_.peers; i++)
+            if (!baseline_check(&baseline_, write_all(fds[i], batch, n * baseline_.size), "send"))
                 return;
-        floor_sent(&floor_, n);
+        baseline_sent(&baseline_, n);
     }
     free(batch);
     free(fds);
-    if (strncmp(floor_.url, "ipc://", 6) == 0)
-        (void)unlink(floor_.url + 6);
+    if (strncmp(baseline_.url, "ipc://", 6) == 0)
+        (void)unlink(baseline_.url + 6);
 }
 
 static void
 subscribe(void)
 {
-    int fd = floor_connect(&floor_);
+    int fd = baseline_connect(&baseline_);
     unsigned char *buffer = malloc(READ);
     size_t bytes = 0;
     ssize_t n = 1;
-    floor_check(&floor_, buffer, "memory");
-    floor_ready(&floor_);
-    while (n > 0 && floor_more(&floor_)) {
+    baseline_check(&baseline_, buffer, "memory");
+    baseline_ready(&baseline_);
+    while (n > 0 && baseline_more(&baseline_)) {
         n = recv(fd, buffer, READ, 0);
         bytes += n > 0 ? (size_t)n : 0;
-        floor_received(&floor_, bytes / floor_.size);
-        bytes %= floor_.size;
+        baseline_received(&baseline_, bytes / baseline_.size);
+        bytes %= baseline_.size;
     }
     free(buffer);
 }
@@ -81,10 +81,10 @@ subscribe(void)
 int
 main(int argc, char **argv)
 {
-    floor_open(&floor_, "floor-batch", argc, argv);
-    if (floor_is(&floor_, "pub"))
+    baseline_open(&baseline_, "baseline-batch", argc, argv);
+    if (baseline_is(&baseline_, "pub"))
         publish();
     else
         subscribe();
-    return floor_close(&floor_);
+    return baseline_close(&baseline_);
 }

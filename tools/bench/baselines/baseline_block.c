@@ -2,8 +2,8 @@
  * The bare ping-pong: two processes, one connection, blocking send() and recv(). Nothing that
  * answers requests over a stream can do with less; it serves one client, once.
  *
- *     floor-block rep -u tcp://127.0.0.1:5555 -s 64
- *     floor-block req -u tcp://127.0.0.1:5555 -s 64 -n 100000
+ *     baseline-block rep -u tcp://127.0.0.1:5555 -s 64
+ *     baseline-block req -u tcp://127.0.0.1:5555 -s 64 -n 100000
  */
 #include "baseline.h"
 
@@ -11,41 +11,41 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct floor floor_;
+static struct baseline baseline_;
 
 /* A stream has no messages: one is there when all its bytes are. */
 static bool
 receive(int fd)
 {
-    return recv(fd, floor_.data, floor_.size, MSG_WAITALL) == (ssize_t)floor_.size;
+    return recv(fd, baseline_.data, baseline_.size, MSG_WAITALL) == (ssize_t)baseline_.size;
 }
 
 static bool
 transmit(int fd)
 {
-    return send(fd, floor_.data, floor_.size, MSG_NOSIGNAL) == (ssize_t)floor_.size;
+    return send(fd, baseline_.data, baseline_.size, MSG_NOSIGNAL) == (ssize_t)baseline_.size;
 }
 
 int
 main(int argc, char **argv)
 {
-    floor_open(&floor_, "floor-block", argc, argv);
-    if (floor_is(&floor_, "rep")) {
-        int listener = floor_listen(&floor_);
-        floor_ready(&floor_);
-        int fd = floor_accept(listener);
+    baseline_open(&baseline_, "baseline-block", argc, argv);
+    if (baseline_is(&baseline_, "rep")) {
+        int listener = baseline_listen(&baseline_);
+        baseline_ready(&baseline_);
+        int fd = baseline_accept(listener);
         while (fd >= 0 && receive(fd) && transmit(fd))
             ;
-        if (strncmp(floor_.url, "ipc://", 6) == 0)
-            (void)unlink(floor_.url + 6);
+        if (strncmp(baseline_.url, "ipc://", 6) == 0)
+            (void)unlink(baseline_.url + 6);
     } else {
-        int fd = floor_connect(&floor_);
-        while (floor_more(&floor_)) {
-            int64_t start = floor_turn(&floor_);
-            if (!floor_check(&floor_, transmit(fd) && receive(fd), "round trip"))
+        int fd = baseline_connect(&baseline_);
+        while (baseline_more(&baseline_)) {
+            int64_t start = baseline_turn(&baseline_);
+            if (!baseline_check(&baseline_, transmit(fd) && receive(fd), "round trip"))
                 break;
-            floor_round_trip(&floor_, start);
+            baseline_round_trip(&baseline_, start);
         }
     }
-    return floor_close(&floor_);
+    return baseline_close(&baseline_);
 }

@@ -4,8 +4,8 @@
  * NNG. They wait by nn_poll(), as the panels do to heed signals and time-outs: NNG's calls heed no
  * signal, and nanomsg's REP forgets a request when a receive times out.
  *
- *     floor-nanomsg rep -u tcp://127.0.0.1:5555
- *     floor-nanomsg req -u tcp://127.0.0.1:5555 -s 64 -n 100000
+ *     baseline-nanomsg rep -u tcp://127.0.0.1:5555
+ *     baseline-nanomsg req -u tcp://127.0.0.1:5555 -s 64 -n 100000
  */
 #include "baseline.h"
 
@@ -23,12 +23,12 @@
 #include <nanomsg/tcp.h>
 
 #ifdef NNG_COMPAT_NN_H
-#define NAME "floor-nng"
+#define NAME "baseline-nng"
 enum {
     QUEUE_MAX = 8192
 };
 #else
-#define NAME "floor-nanomsg"
+#define NAME "baseline-nanomsg"
 enum {
     QUEUE_MAX = 1 << 20
 };
@@ -43,14 +43,15 @@ enum {
     QUEUE_UNIT = 1024, /* bytes of kernel buffer in nanomsg, a message in NNG */
 };
 
-static struct floor floor_;
+static struct baseline baseline_;
 static int sock;
 static int timeout_ms = -1;
 
 static void
 set(int level, int option, int value)
 {
-    floor_check(&floor_, nn_setsockopt(sock, level, option, &value, sizeof(value)) == 0, "option");
+    baseline_check(
+        &baseline_, nn_setsockopt(sock, level, option, &value, sizeof(value)) == 0, "option");
 }
 
 static void
@@ -59,14 +60,14 @@ tell(const char *name, int option)
     int value = 0;
     size_t len = sizeof(value);
     if (nn_getsockopt(sock, NN_SOL_SOCKET, option, &value, &len) == 0)
-        floor_option(name, value);
+        baseline_option(name, value);
 }
 
 /* What the panel sets, before it binds or connects. */
 static void
 tune(int protocol)
 {
-    int queue = floor_.queue < QUEUE_MAX ? floor_.queue : QUEUE_MAX;
+    int queue = baseline_.queue < QUEUE_MAX ? baseline_.queue : QUEUE_MAX;
     timeout_ms = protocol == NN_REQ ? TIMEOUT_MS : -1;
     set(NN_TCP, NN_TCP_NODELAY, 1);
     set(NN_SOL_SOCKET, NN_RECONNECT_IVL, RECONNECT_MS);
@@ -82,7 +83,8 @@ tune(int protocol)
     if (queue > 0 && (protocol == NN_SUB || protocol == NN_PULL))
         set(NN_SOL_SOCKET, NN_RCVBUF, queue * QUEUE_UNIT);
     if (protocol == NN_SUB)
-        floor_check(&floor_, nn_setsockopt(sock, NN_SUB, NN_SUB_SUBSCRIBE, "", 0) == 0, "option");
+        baseline_check(
+            &baseline_, nn_setsockopt(sock, NN_SUB, NN_SUB_SUBSCRIBE, "", 0) == 0, "option");
     tell("NN_SNDBUF", NN_SNDBUF);
     tell("NN_RCVBUF", NN_RCVBUF);
     tell("NN_RECONNECT_IVL", NN_RECONNECT_IVL);
@@ -93,7 +95,7 @@ await(bool out)
 {
     struct nn_pollfd pollfd = {.fd = sock};
     pollfd.events = out ? NN_POLLOUT : NN_POLLIN;
-    return floor_check(&floor_, nn_poll(&pollfd, 1, timeout_ms) > 0, "poll");
+    return baseline_check(&baseline_, nn_poll(&pollfd, 1, timeout_ms) > 0, "poll");
 }
 
 /* Waits for a message, which is then to be freed; its length, or -1: a signal came. */
@@ -106,7 +108,7 @@ receive(void **message)
             return -1;
         len = nn_recv(sock, message, NN_MSG, NN_DONTWAIT);
     } while (len < 0 && errno == EAGAIN);
-    floor_check(&floor_, len >= 0, "receive");
+    baseline_check(&baseline_, len >= 0, "receive");
     return len;
 }
 
@@ -119,18 +121,18 @@ transmit(const void *data, size_t len)
             return false;
         sent = nn_send(sock, data, len, NN_DONTWAIT);
     } while (sent < 0 && errno == EAGAIN);
-    return floor_check(&floor_, sent >= 0, "send");
+    return baseline_check(&baseline_, sent >= 0, "send");
 }
 
 static void
 ask(void)
 {
     void *reply;
-    while (floor_more(&floor_)) {
-        int64_t start = floor_turn(&floor_);
-        if (!transmit(floor_.data, floor_.size) || receive(&reply) < 0)
+    while (baseline_more(&baseline_)) {
+        int64_t start = baseline_turn(&baseline_);
+        if (!transmit(baseline_.data, baseline_.size) || receive(&reply) < 0)
             break;
-        floor_round_trip(&floor_, start);
+        baseline_round_trip(&baseline_, start);
         (void)nn_freemsg(reply);
     }
 }
@@ -144,7 +146,7 @@ answer(void)
         if (len < 0)
             break;
         bool good = nn_send(sock, request, (size_t)len, 0) >= 0 || errno == ETIMEDOUT;
-        floor_check(&floor_, good, "send");
+        baseline_check(&baseline_, good, "send");
         (void)nn_freemsg(request);
     }
 }
@@ -153,13 +155,13 @@ answer(void)
 static void
 publish(void)
 {
-    bool drops = floor_is(&floor_, "pub");
-    (void)clock_sleep(clock_deadline(floor_.delay_ms)); /* or a signal */
-    while (floor_more(&floor_)) {
-        if (drops ? nn_send(sock, floor_.data, floor_.size, NN_DONTWAIT) < 0
-                  : !transmit(floor_.data, floor_.size))
+    bool drops = baseline_is(&baseline_, "pub");
+    (void)clock_sleep(clock_deadline(baseline_.delay_ms)); /* or a signal */
+    while (baseline_more(&baseline_)) {
+        if (drops ? nn_send(sock, baseline_.data, baseline_.size, NN_DONTWAIT) < 0
+                  : !transmit(baseline_.data, baseline_.size))
             break;
-        floor_sent(&floor_, 1);
+        baseline_sent(&baseline_, 1);
     }
     (void)clock_sleep(clock_deadline(CLOSE_MS));
 }
@@ -168,11 +170,11 @@ static void
 receive_all(void)
 {
     void *event;
-    while (floor_more(&floor_)) {
+    while (baseline_more(&baseline_)) {
         if (receive(&event) < 0)
             break;
         (void)nn_freemsg(event);
-        floor_received(&floor_, 1);
+        baseline_received(&baseline_, 1);
     }
 }
 
@@ -192,22 +194,23 @@ main(int argc, char **argv)
         {"push", NN_PUSH, true, publish},
         {"pull", NN_PULL, false, receive_all},
     };
-    floor_open(&floor_, NAME, argc, argv);
+    baseline_open(&baseline_, NAME, argc, argv);
     for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
-        if (!floor_is(&floor_, roles[i].role))
+        if (!baseline_is(&baseline_, roles[i].role))
             continue;
         sock = nn_socket(AF_SP, roles[i].protocol);
-        floor_check(&floor_, sock >= 0, "socket");
+        baseline_check(&baseline_, sock >= 0, "socket");
         tune(roles[i].protocol);
-        int result = roles[i].binds ? nn_bind(sock, floor_.url) : nn_connect(sock, floor_.url);
-        floor_check(&floor_, result >= 0, floor_.url);
-        floor_ready(&floor_);
+        int result =
+            roles[i].binds ? nn_bind(sock, baseline_.url) : nn_connect(sock, baseline_.url);
+        baseline_check(&baseline_, result >= 0, baseline_.url);
+        baseline_ready(&baseline_);
         roles[i].run();
 #ifndef NNG_COMPAT_NN_H /* NNG's may never return (measured); the program's end closes, too */
         (void)nn_close(sock);
 #endif
-        if (roles[i].binds && strncmp(floor_.url, "ipc://", 6) == 0)
-            (void)unlink(floor_.url + 6);
+        if (roles[i].binds && strncmp(baseline_.url, "ipc://", 6) == 0)
+            (void)unlink(baseline_.url + 6);
     }
-    return floor_close(&floor_);
+    return baseline_close(&baseline_);
 }

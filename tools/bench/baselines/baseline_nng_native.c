@@ -3,8 +3,8 @@
  * compatibility costs. A message's memory is passed on, not copied. Its calls heed no signal: a
  * time-out of 50 ms, tried again, is how a program that uses it can be stopped.
  *
- *     floor-nng-native rep -u tcp://127.0.0.1:5555
- *     floor-nng-native req -u tcp://127.0.0.1:5555 -s 64 -n 100000
+ *     baseline-nng-native rep -u tcp://127.0.0.1:5555
+ *     baseline-nng-native req -u tcp://127.0.0.1:5555 -s 64 -n 100000
  */
 #include "baseline.h"
 
@@ -31,14 +31,14 @@ enum {
     CLOSE_MS = 100,
 };
 
-static struct floor floor_;
+static struct baseline baseline_;
 static nng_socket sock;
 
 static bool
 good(int error, const char *what)
 {
     if (error != 0 && !stop_requested()) {
-        (void)fprintf(stderr, "%s: %s: %s\n", floor_.name, what, nng_strerror(error));
+        (void)fprintf(stderr, "%s: %s: %s\n", baseline_.name, what, nng_strerror(error));
         exit(EXIT_FAILURE);
     }
     return error == 0;
@@ -71,9 +71,9 @@ static bool
 transmit_copy(void)
 {
     nng_msg *message;
-    if (!good(nng_msg_alloc(&message, floor_.size), "memory"))
+    if (!good(nng_msg_alloc(&message, baseline_.size), "memory"))
         return false;
-    memcpy(nng_msg_body(message), floor_.data, floor_.size);
+    memcpy(nng_msg_body(message), baseline_.data, baseline_.size);
     return transmit(message);
 }
 
@@ -81,11 +81,11 @@ static void
 ask(void)
 {
     nng_msg *reply;
-    while (floor_more(&floor_)) {
-        int64_t start = floor_turn(&floor_);
+    while (baseline_more(&baseline_)) {
+        int64_t start = baseline_turn(&baseline_);
         if (!transmit_copy() || !receive(&reply))
             break;
-        floor_round_trip(&floor_, start);
+        baseline_round_trip(&baseline_, start);
         nng_msg_free(reply);
     }
 }
@@ -101,9 +101,9 @@ answer(void)
 static void
 publish(void)
 {
-    (void)clock_sleep(clock_deadline(floor_.delay_ms)); /* or a signal */
-    while (floor_more(&floor_) && transmit_copy())
-        floor_sent(&floor_, 1);
+    (void)clock_sleep(clock_deadline(baseline_.delay_ms)); /* or a signal */
+    while (baseline_more(&baseline_) && transmit_copy())
+        baseline_sent(&baseline_, 1);
     (void)clock_sleep(clock_deadline(CLOSE_MS));
 }
 
@@ -111,25 +111,25 @@ static void
 receive_all(void)
 {
     nng_msg *event;
-    while (floor_more(&floor_) && receive(&event)) {
+    while (baseline_more(&baseline_) && receive(&event)) {
         nng_msg_free(event);
-        floor_received(&floor_, 1);
+        baseline_received(&baseline_, 1);
     }
 }
 
 static void
 tune(void)
 {
-    int queue = floor_.queue < QUEUE_MAX ? floor_.queue : QUEUE_MAX;
+    int queue = baseline_.queue < QUEUE_MAX ? baseline_.queue : QUEUE_MAX;
     good(nng_socket_set_ms(sock, NNG_OPT_RECVTIMEO, STOP_MS), "option");
     good(nng_socket_set_ms(sock, NNG_OPT_SENDTIMEO, STOP_MS), "option");
     good(nng_socket_set_ms(sock, NNG_OPT_RECONNMINT, RECONNECT_MS), "option");
     good(nng_socket_set_size(sock, NNG_OPT_RECVMAXSZ, 0), "option");
-    if (queue > 0 && (floor_is(&floor_, "pub") || floor_is(&floor_, "push")))
+    if (queue > 0 && (baseline_is(&baseline_, "pub") || baseline_is(&baseline_, "push")))
         good(nng_socket_set_int(sock, NNG_OPT_SENDBUF, queue), "option");
-    if (queue > 0 && (floor_is(&floor_, "sub") || floor_is(&floor_, "pull")))
+    if (queue > 0 && (baseline_is(&baseline_, "sub") || baseline_is(&baseline_, "pull")))
         good(nng_socket_set_int(sock, NNG_OPT_RECVBUF, queue), "option");
-    if (floor_is(&floor_, "sub"))
+    if (baseline_is(&baseline_, "sub"))
         good(nng_socket_set(sock, NNG_OPT_SUB_SUBSCRIBE, "", 0), "subscribe");
 }
 
@@ -150,22 +150,22 @@ main(int argc, char **argv)
         {"pull", nng_pull0_open, false, receive_all},
     };
     static char version[32];
-    floor_open(&floor_, "floor-nng-native", argc, argv);
+    baseline_open(&baseline_, "baseline-nng-native", argc, argv);
     (void)snprintf(version, sizeof(version), "NNG %s", nng_version());
-    floor_.version = version;
+    baseline_.version = version;
     for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
-        if (!floor_is(&floor_, roles[i].role))
+        if (!baseline_is(&baseline_, roles[i].role))
             continue;
         good(roles[i].open(&sock), "socket");
         tune();
-        int error = roles[i].binds ? nng_listen(sock, floor_.url, NULL, 0)
-                                   : nng_dial(sock, floor_.url, NULL, NNG_FLAG_NONBLOCK);
-        good(error, floor_.url);
-        floor_ready(&floor_);
+        int error = roles[i].binds ? nng_listen(sock, baseline_.url, NULL, 0)
+                                   : nng_dial(sock, baseline_.url, NULL, NNG_FLAG_NONBLOCK);
+        good(error, baseline_.url);
+        baseline_ready(&baseline_);
         roles[i].run();
         /* No nng_close(): it may never return (measured), and the program's end closes, too. */
-        if (roles[i].binds && strncmp(floor_.url, "ipc://", 6) == 0)
-            (void)unlink(floor_.url + 6);
+        if (roles[i].binds && strncmp(baseline_.url, "ipc://", 6) == 0)
+            (void)unlink(baseline_.url + 6);
     }
-    return floor_close(&floor_);
+    return baseline_close(&baseline_);
 }

@@ -2,8 +2,8 @@
  * Bare loops over ZeroMQ: REQ/REP, PUB/SUB and PUSH/PULL, with the options that the panel sets, no
  * message format and no contract. What a panel takes beyond it is the panel's own.
  *
- *     floor-zmq rep -u tcp://127.0.0.1:5555
- *     floor-zmq req -u tcp://127.0.0.1:5555 -s 64 -n 100000
+ *     baseline-zmq rep -u tcp://127.0.0.1:5555
+ *     baseline-zmq req -u tcp://127.0.0.1:5555 -s 64 -n 100000
  */
 #include "baseline.h"
 
@@ -23,26 +23,27 @@ enum {
     HANDSHAKE_MS = 1000,
 };
 
-static struct floor floor_;
+static struct baseline baseline_;
 static void *sock;
 
 static bool
 set(int option, int value)
 {
-    return floor_check(&floor_, zmq_setsockopt(sock, option, &value, sizeof(value)) == 0, "option");
+    return baseline_check(
+        &baseline_, zmq_setsockopt(sock, option, &value, sizeof(value)) == 0, "option");
 }
 
 /* Waits for a message; false: a signal came. The time-out is the socket's. */
 static bool
 receive(zmq_msg_t *message)
 {
-    return floor_check(&floor_, zmq_msg_recv(message, sock, 0) >= 0, "receive");
+    return baseline_check(&baseline_, zmq_msg_recv(message, sock, 0) >= 0, "receive");
 }
 
 static bool
 transmit(const void *data, size_t len)
 {
-    return floor_check(&floor_, zmq_send(sock, data, len, 0) >= 0, "send");
+    return baseline_check(&baseline_, zmq_send(sock, data, len, 0) >= 0, "send");
 }
 
 static void
@@ -51,7 +52,7 @@ tell(const char *name, int option)
     int value = 0;
     size_t len = sizeof(value);
     if (zmq_getsockopt(sock, option, &value, &len) == 0)
-        floor_option(name, value);
+        baseline_option(name, value);
 }
 
 /* What the panel sets, before it binds or connects. */
@@ -63,9 +64,9 @@ tune(int type, bool binds)
     set(ZMQ_LINGER, binds || type == ZMQ_PUSH ? LINGER_MS : 0);
     if (binds) {
         set(ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-        floor_check(&floor_, zmq_setsockopt(sock, ZMQ_ZAP_DOMAIN, "bench", 5) == 0, "option");
-        floor_check(
-            &floor_, zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &max, sizeof(max)) == 0, "option");
+        baseline_check(&baseline_, zmq_setsockopt(sock, ZMQ_ZAP_DOMAIN, "bench", 5) == 0, "option");
+        baseline_check(
+            &baseline_, zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &max, sizeof(max)) == 0, "option");
     } else {
         set(ZMQ_RECONNECT_IVL, RECONNECT_MS);
     }
@@ -73,12 +74,12 @@ tune(int type, bool binds)
         set(ZMQ_REQ_RELAXED, 1);
         set(ZMQ_REQ_CORRELATE, 1);
         set(ZMQ_SNDHWM, 0);
-    } else if (type != ZMQ_REP && floor_.queue > 0) {
-        set(ZMQ_SNDHWM, type == ZMQ_SUB ? 0 : floor_.queue);
-        set(ZMQ_RCVHWM, floor_.queue);
+    } else if (type != ZMQ_REP && baseline_.queue > 0) {
+        set(ZMQ_SNDHWM, type == ZMQ_SUB ? 0 : baseline_.queue);
+        set(ZMQ_RCVHWM, baseline_.queue);
     }
     if (type == ZMQ_SUB)
-        floor_check(&floor_, zmq_setsockopt(sock, ZMQ_SUBSCRIBE, "", 0) == 0, "subscribe");
+        baseline_check(&baseline_, zmq_setsockopt(sock, ZMQ_SUBSCRIBE, "", 0) == 0, "subscribe");
     tell("ZMQ_SNDHWM", ZMQ_SNDHWM);
     tell("ZMQ_RCVHWM", ZMQ_RCVHWM);
     tell("ZMQ_LINGER", ZMQ_LINGER);
@@ -89,11 +90,11 @@ ask(void)
 {
     zmq_msg_t reply;
     (void)zmq_msg_init(&reply);
-    while (floor_more(&floor_)) {
-        int64_t start = floor_turn(&floor_);
-        if (!transmit(floor_.data, floor_.size) || !receive(&reply))
+    while (baseline_more(&baseline_)) {
+        int64_t start = baseline_turn(&baseline_);
+        if (!transmit(baseline_.data, baseline_.size) || !receive(&reply))
             break;
-        floor_round_trip(&floor_, start);
+        baseline_round_trip(&baseline_, start);
     }
     (void)zmq_msg_close(&reply);
 }
@@ -113,9 +114,9 @@ answer(void)
 static void
 publish(void)
 {
-    (void)clock_sleep(clock_deadline(floor_.delay_ms)); /* or a signal */
-    while (floor_more(&floor_) && transmit(floor_.data, floor_.size))
-        floor_sent(&floor_, 1);
+    (void)clock_sleep(clock_deadline(baseline_.delay_ms)); /* or a signal */
+    while (baseline_more(&baseline_) && transmit(baseline_.data, baseline_.size))
+        baseline_sent(&baseline_, 1);
 }
 
 static void
@@ -123,8 +124,8 @@ receive_all(void)
 {
     zmq_msg_t event;
     (void)zmq_msg_init(&event);
-    while (floor_more(&floor_) && receive(&event))
-        floor_received(&floor_, 1);
+    while (baseline_more(&baseline_) && receive(&event))
+        baseline_received(&baseline_, 1);
     (void)zmq_msg_close(&event);
 }
 
@@ -146,26 +147,27 @@ main(int argc, char **argv)
     };
     static char version[32];
     int major, minor, patch;
-    floor_open(&floor_, "floor-zmq", argc, argv);
+    baseline_open(&baseline_, "baseline-zmq", argc, argv);
     zmq_version(&major, &minor, &patch);
     (void)snprintf(version, sizeof(version), "ZeroMQ %d.%d.%d", major, minor, patch);
-    floor_.version = version;
+    baseline_.version = version;
     void *ctx = zmq_ctx_new();
     for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
-        if (!floor_is(&floor_, roles[i].role))
+        if (!baseline_is(&baseline_, roles[i].role))
             continue;
         sock = zmq_socket(ctx, roles[i].type);
-        floor_check(&floor_, sock != NULL, "socket");
+        baseline_check(&baseline_, sock != NULL, "socket");
         tune(roles[i].type, roles[i].binds);
-        int result = roles[i].binds ? zmq_bind(sock, floor_.url) : zmq_connect(sock, floor_.url);
-        floor_check(&floor_, result == 0, floor_.url);
-        floor_ready(&floor_);
+        int result =
+            roles[i].binds ? zmq_bind(sock, baseline_.url) : zmq_connect(sock, baseline_.url);
+        baseline_check(&baseline_, result == 0, baseline_.url);
+        baseline_ready(&baseline_);
         roles[i].run();
         (void)zmq_close(sock);
         while (zmq_ctx_term(ctx) < 0 && errno == EINTR)
             ;
-        if (roles[i].binds && strncmp(floor_.url, "ipc://", 6) == 0)
-            (void)unlink(floor_.url + 6);
+        if (roles[i].binds && strncmp(baseline_.url, "ipc://", 6) == 0)
+            (void)unlink(baseline_.url + 6);
     }
-    return floor_close(&floor_);
+    return baseline_close(&baseline_);
 }
