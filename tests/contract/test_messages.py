@@ -131,6 +131,7 @@ def test_requests_as_they_are_sent(stage: Stage) -> None:
 WRONG = {
     "body": lambda m: Message(REPLY, b"other", b"", m.sequence, m.sent),
     "sequence": lambda m: Message(REPLY, m.body, b"", m.sequence + 1, m.sent),
+    "sent": lambda m: Message(REPLY, m.body, b"", m.sequence, m.sent + 1),
     "error": lambda m: Message(ERROR, b"I will not", b"", m.sequence, m.sent),
     "kind": lambda m: Message(EVENT, m.body, b"", m.sequence, m.sent),
     "topic": lambda m: Message(REPLY, m.body, b"topic", m.sequence, m.sent),
