@@ -1,7 +1,7 @@
 """The faults that tests/mutate plants, one at a time: a short text of a file, and what replaces it.
 
 tests/instruments/test_mutate.py checks each of them against the files as they are. A fault breaks
-when its text is changed, so the text is as short as can be: mend it here, then run tests/mutate NAME.
+when its text is changed, so the text is as short as can be: mend it, then run tests/mutate NAME.
 """
 
 from dataclasses import dataclass
