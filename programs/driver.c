@@ -9,12 +9,12 @@
  *   recv                     text up to 256 bytes, crc32 of all of it
  *   subscribe P | subscribe -x HEX, unsubscribe likewise; no P: the empty one
  *   idle MS, close
- *   alarm MS                 the next command gets SIGALRM at MS, every 50 ms
- *   echo COUNT               rep: answers COUNT requests with their own bytes
+ *   alarm MS                 SIGALRM in MS, then every 50 ms for the next command
+ *   echo COUNT               rep: answers so many requests with their own bytes
  *   lengths FROM TO          req: asks with each length, compares the replies
  *   busy MS BYTES SEED       req: asks for so long, compares the replies
  *   burst COUNT BYTES [RATE] pub: sends numbered events, RATE a second
- *   collect COUNT            sub: receives COUNT; were they in order?
+ *   collect COUNT            sub: receives so many, says whether they were in order
  *   until TEXT               sub: receives until that comes
  *
  * A line that cannot be obeyed gets {"usage":...}. End of input closes all.
