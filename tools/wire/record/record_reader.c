@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "record_format.h"
 
 enum {
@@ -68,13 +69,13 @@ record_open(struct record_reader **ret, const char *path)
     if (reader->fd < 0 || fill(reader, RECORD_FILE_HEAD) < 0)
         goto fail;
     head = reader->buffer;
-    if (memcmp(head, RECORD_MAGIC, 8) != 0 || get32(head + 8) != RECORD_VERSION ||
-        get32(head + 12) != 0) {
+    if (memcmp(head, RECORD_MAGIC, 8) != 0 || get_u32(head + 8) != RECORD_VERSION ||
+        get_u32(head + 12) != 0) {
         errno = EBADMSG;
         goto fail;
     }
-    reader->mono_ns = get64(head + 16);
-    reader->wall_ns = get64(head + 24);
+    reader->mono_ns = get_u64(head + 16);
+    reader->wall_ns = get_u64(head + 24);
     reader->start = RECORD_FILE_HEAD;
     reader->next = RECORD_FILE_HEAD;
     *ret = reader;
@@ -97,17 +98,17 @@ record_read(struct record_reader *reader, struct record *ret)
     if (fill(reader, RECORD_HEAD) < 0)
         return -1;
     head = reader->buffer + reader->start;
-    len = get32(head);
+    len = get_u32(head);
     if (!record_valid(head[4], head[5], len) || head[6] != 0 || head[7] != 0 ||
-        get64(head + 12) < reader->last_ns)
+        get_u64(head + 12) < reader->last_ns)
         goto bad;
     if (fill(reader, RECORD_HEAD + len) < 0)
         return -1;
     head = reader->buffer + reader->start; /* fill may have moved it */
     ret->type = (enum record_type)head[4];
     ret->direction = (enum record_direction)head[5];
-    ret->conn = get32(head + 8);
-    ret->time_ns = get64(head + 12);
+    ret->conn = get_u32(head + 8);
+    ret->time_ns = get_u64(head + 12);
     ret->data = head + RECORD_HEAD;
     ret->len = len;
     reader->last_ns = ret->time_ns;
@@ -166,7 +167,7 @@ record_count(uint64_t *ret, const struct record *record)
         errno = EBADMSG;
         return -1;
     }
-    *ret = get64(record->data);
+    *ret = get_u64(record->data);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "record_format.h"
 
 enum {
@@ -84,9 +85,9 @@ record_create(struct record_writer **ret, const char *path)
         goto fail;
     memset(writer->buffer, 0, RECORD_FILE_HEAD);
     memcpy(writer->buffer, RECORD_MAGIC, 8);
-    put32(writer->buffer + 8, RECORD_VERSION);
-    put64(writer->buffer + 16, clock_ns(CLOCK_MONOTONIC));
-    put64(writer->buffer + 24, clock_ns(CLOCK_REALTIME));
+    put_u32(writer->buffer + 8, RECORD_VERSION);
+    put_u64(writer->buffer + 16, clock_ns(CLOCK_MONOTONIC));
+    put_u64(writer->buffer + 24, clock_ns(CLOCK_REALTIME));
     writer->used = RECORD_FILE_HEAD;
     if (write_out(writer, NULL, 0) < 0) /* a full disk is told now, not later */
         goto fail;
@@ -115,12 +116,12 @@ record_write(struct record_writer *writer, const struct record *record)
     if (writer->used > WRITE_BUFFER - RECORD_HEAD && write_out(writer, NULL, 0) < 0)
         return -1;
     head = writer->buffer + writer->used;
-    put32(head, (uint32_t)record->len);
+    put_u32(head, (uint32_t)record->len);
     head[4] = (unsigned char)record->type;
     head[5] = (unsigned char)record->direction;
     head[6] = head[7] = 0;
-    put32(head + 8, record->conn);
-    put64(head + 12, record->time_ns);
+    put_u32(head + 8, record->conn);
+    put_u64(head + 12, record->time_ns);
     writer->used += RECORD_HEAD;
     if (record->len > WRITE_BUFFER - writer->used)
         return write_out(writer, record->data, record->len);
@@ -158,7 +159,7 @@ record_write_pass(struct record_writer *writer, struct record record, uint64_t c
 {
     unsigned char data[8];
 
-    put64(data, count);
+    put_u64(data, count);
     record.type = RECORD_PASS;
     record.data = data;
     record.len = sizeof(data);
