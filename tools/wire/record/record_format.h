@@ -1,6 +1,6 @@
 /*
  * What the writer and the reader of recordings share: the sizes, and
- * what each type of record demands. RECORD.md is the text to it.
+ * what each type of record demands. README.md is the text to it.
  */
 #ifndef RECORD_FORMAT_H
 #define RECORD_FORMAT_H

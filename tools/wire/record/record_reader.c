@@ -1,5 +1,5 @@
 /*
- * Reading a recording: see RECORD.md for the bytes. Nothing is trusted: every
+ * Reading a recording: see README.md for the bytes. Nothing is trusted: every
  * field is checked before a length decides how much is kept, and no record is
  * longer than the buffer. A file that ends too early is told apart from one that
  * is damaged, and may be read on once it has grown.
@@ -43,7 +43,6 @@ fill(struct record_reader *reader, size_t len)
     }
     while (reader->end - reader->start < len) {
         ssize_t n = read(reader->fd, reader->buffer + reader->end, READ_BUFFER - reader->end);
-
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
@@ -61,8 +60,7 @@ record_open(struct record_reader **ret, const char *path)
 {
     struct record_reader *reader = malloc(sizeof(*reader));
     const unsigned char *head;
-
-    if (reader == NULL)
+    if (!reader)
         return -1;
     memset(reader, 0, offsetof(struct record_reader, buffer));
     reader->fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -90,7 +88,6 @@ record_read(struct record_reader *reader, struct record *ret)
 {
     const unsigned char *head;
     size_t len;
-
     if (reader->ended)
         return 0;
     if (reader->bad)
@@ -141,11 +138,9 @@ record_names(struct record_names *ret, const struct record *record)
     const char *all[4];
     const char *at = record->data;
     size_t left = record->len;
-
     for (int i = 0; i < 4; i++) {
         const char *nul = left > 0 ? memchr(at, '\0', left) : NULL;
-
-        if (nul == NULL)
+        if (!nul)
             goto bad;
         all[i] = at;
         left -= (size_t)(nul + 1 - at);
@@ -172,15 +167,6 @@ record_count(uint64_t *ret, const struct record *record)
 }
 
 const char *
-record_type_name(enum record_type type)
-{
-    static const char *const names[] = {
-        "none", "open", "data", "pass", "shut", "reset", "close", "note", "end"};
-
-    return (unsigned)type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
-}
-
-const char *
 record_direction_name(enum record_direction direction)
 {
     return direction == RECORD_UP ? "up" : "down";
@@ -189,7 +175,7 @@ record_direction_name(enum record_direction direction)
 void
 record_close(struct record_reader *reader)
 {
-    if (reader == NULL)
+    if (!reader)
         return;
     if (reader->fd >= 0)
         (void)close(reader->fd);
