@@ -48,7 +48,7 @@ json_string(FILE *file, const void *text, size_t len)
     while (len > 0) {
         size_t n = json_character(p, len);
         if (n == 0)
-            (void)fputs("\xef\xbf\xbd", file); /* U+FFFD */
+            (void)fputs("\\ufffd", file);
         else if (p[0] == '"' || p[0] == '\\')
             (void)fprintf(file, "\\%c", p[0]);
         else if (p[0] < 0x20 || p[0] == 0x7f)

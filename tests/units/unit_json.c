@@ -9,7 +9,7 @@
 #include <iconv.h>
 #include <stdio.h>
 
-#define BAD "\xef\xbf\xbd" /* U+FFFD */
+#define BAD "\\ufffd"
 
 static char *output; /* of the last call */
 static size_t output_len;
