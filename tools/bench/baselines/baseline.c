@@ -187,7 +187,8 @@ static int
 make_socket(const struct baseline *baseline, struct sockaddr_any *address)
 {
     if (sockaddr_parse(address, baseline->url) < 0)
-        fail(baseline, baseline->url, "tcp://1.2.3.4:PORT, tcp://[::1]:PORT or ipc:///PATH is expected");
+        fail(baseline, baseline->url,
+            "tcp://1.2.3.4:PORT, tcp://[::1]:PORT or ipc:///PATH is expected");
     return socket(address->any.sa_family, SOCK_STREAM, 0);
 }
 
