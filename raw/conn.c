@@ -26,7 +26,7 @@ enum {
 };
 
 void
-conn_open(struct conn *ret, struct loop *loop, struct spare *spare)
+conn_open(struct conn *ret, struct loop *loop, struct buffer *spare)
 {
     *ret = (struct conn){
         .loop = loop,
@@ -156,8 +156,8 @@ make_room(struct conn *conn)
 {
     struct buffer *in = &conn->in;
     if (!in->data && conn->spare) {
-        *in = conn->spare->buffer;
-        conn->spare->buffer = (struct buffer){0};
+        *in = *conn->spare;
+        *conn->spare = (struct buffer){0};
     }
     if (!in->data)
         return buffer_resize(in, READ_SIZE);
@@ -231,7 +231,7 @@ conn_settle(struct conn *conn)
     struct buffer *in = &conn->in;
     size_t len = in->end - in->start;
     if (len == 0) {
-        struct buffer *spare = &conn->spare->buffer;
+        struct buffer *spare = conn->spare;
         if (in->size > spare->size && in->size <= SPARE_MAX) {
             free(spare->data);
             *spare = (struct buffer){.data = in->data, .size = in->size};
@@ -360,10 +360,4 @@ conn_close(struct conn *conn)
     conn_detach(conn);
     buffer_free(&conn->in);
     buffer_free(&conn->out);
-}
-
-void
-spare_close(struct spare *spare)
-{
-    buffer_free(&spare->buffer);
 }

@@ -16,17 +16,9 @@ struct buffer {
     size_t end;
 };
 
-/*
- * A buffer to read into that connections of one loop share: an idle connection
- * holds none, however many there are. All zero is an empty one.
- */
-struct spare {
-    struct buffer buffer;
-};
-
 struct conn {
     struct loop *loop;
-    struct spare *spare;
+    struct buffer *spare;
     struct source source; /* fd -1: not connected */
     struct buffer in;
     size_t skip; /* bytes of a frame too long that are still to come */
@@ -38,7 +30,7 @@ struct conn {
 };
 
 /* An unconnected one, which may be written to. Cannot fail. */
-void conn_open(struct conn *ret, struct loop *loop, struct spare *spare);
+void conn_open(struct conn *ret, struct loop *loop, struct buffer *spare);
 
 /*
  * Takes over a connected descriptor; ready(owner, events) is called as
@@ -109,7 +101,5 @@ void conn_drain(struct conn *conn);
 
 /* Closes and frees. */
 void conn_close(struct conn *conn);
-
-void spare_close(struct spare *spare);
 
 #endif

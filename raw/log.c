@@ -140,14 +140,14 @@ log_append(struct log *log, const void *data, size_t len, uint64_t needed)
 /* The next message from *number on that is wanted; none: iov_base is NULL. */
 static struct iovec
 next_wanted(
-    const struct log *log, uint64_t *number, const struct filter *filter)
+    const struct log *log, uint64_t *number, const struct prefixes *prefixes)
 {
     for (; *number < log->end; (*number)++) {
         const struct record *record = record_of(log, *number);
         unsigned char *frame = log->bytes + record->at;
-        if (!filter->wants ||
-            filter->wants(filter->owner, frame + FRAME_LENGTH,
-                record->len - FRAME_LENGTH))
+        if (prefixes->all ||
+            prefixes_match(
+                prefixes, frame + FRAME_LENGTH, record->len - FRAME_LENGTH))
             return (struct iovec){.iov_base = frame, .iov_len = record->len};
     }
     return (struct iovec){0};
@@ -155,7 +155,7 @@ next_wanted(
 
 int
 log_collect(const struct log *log, uint64_t *cursor,
-    const struct filter *filter, struct iovec *iov, int iov_max,
+    const struct prefixes *prefixes, struct iovec *iov, int iov_max,
     size_t bytes_max)
 {
     int count = 0;
@@ -163,7 +163,7 @@ log_collect(const struct log *log, uint64_t *cursor,
     const char *piece_end = NULL;
     uint64_t n = *cursor < log->first ? log->first : *cursor;
     for (; total < bytes_max; n++) {
-        struct iovec frame = next_wanted(log, &n, filter);
+        struct iovec frame = next_wanted(log, &n, prefixes);
         if (!frame.iov_base)
             break;
         if (frame.iov_base == piece_end)
@@ -180,13 +180,13 @@ log_collect(const struct log *log, uint64_t *cursor,
 }
 
 struct iovec
-log_resume(const struct log *log, uint64_t *cursor, const struct filter *filter,
+log_resume(const struct log *log, uint64_t *cursor, const struct prefixes *prefixes,
     size_t sent)
 {
     struct iovec frame;
     uint64_t n = *cursor < log->first ? log->first : *cursor;
     for (;; n++) {
-        frame = next_wanted(log, &n, filter);
+        frame = next_wanted(log, &n, prefixes);
         if (sent < frame.iov_len || !frame.iov_base)
             break;
         sent -= frame.iov_len;

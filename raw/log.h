@@ -6,6 +6,8 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include "prefixes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,13 +16,6 @@
 enum {
     LOG_BYTES_MIN = 256 << 10, /* of the ring, at first: a cache holds it */
     LOG_BYTES_MAX = 64 << 20, /* of the ring, at most */
-};
-
-/* Which messages a subscriber wants. */
-struct filter {
-    /* Whether it wants that one; NULL: it wants all. */
-    bool (*wants)(const void *owner, const void *data, size_t len);
-    const void *owner;
 };
 
 /* A message in the ring: its frame. */
@@ -57,7 +52,7 @@ int log_append(struct log *log, const void *data, size_t len, uint64_t needed);
  * the first message not looked at. Returns the number of pieces.
  */
 int log_collect(const struct log *log, uint64_t *cursor,
-    const struct filter *filter, struct iovec *iov, int iov_max,
+    const struct prefixes *prefixes, struct iovec *iov, int iov_max,
     size_t bytes_max);
 
 /*
@@ -66,7 +61,7 @@ int log_collect(const struct log *log, uint64_t *cursor,
  * end before. *cursor is then the message after it.
  */
 struct iovec log_resume(const struct log *log, uint64_t *cursor,
-    const struct filter *filter, size_t sent);
+    const struct prefixes *prefixes, size_t sent);
 
 void log_close(struct log *log);
 

@@ -24,8 +24,6 @@ struct loop {
     int count; /* events taken, and those of them dispatched */
     int next;
     struct epoll_event events[LOOP_EVENTS];
-    struct source alarm; /* a timerfd, for times far away; made when needed */
-    int64_t alarm_at; /* CLOCK_NEVER: off */
     int64_t timer_at; /* CLOCK_NEVER: off */
     void (*timer_due)(void *owner);
     void *timer_owner;

@@ -26,7 +26,6 @@ enum {
     CLOSE_MS = 500, /* a close waits so long for messages on their way */
     BATCH = 64 << 10, /* bytes gathered before they are written: the system call
                          then costs little beside them (measured) */
-    DIRECT_MIN = 16 << 10, /* bytes of a message that is not worth a copy */
     TOLD_MAX = 8 << 20, /* bytes of subscriptions on their way */
     IDLE_TURNS = 16, /* to accept, read and flush all that is there now */
 };
@@ -93,11 +92,6 @@ pub_send(struct pub *pub, const void *data, size_t len)
     if (len > pub->message_max) {
         errno = EMSGSIZE;
         return -1;
-    }
-    if (len >= DIRECT_MIN) {
-        (void)work(pub, LOOP_NOW);
-        subscribers_send(&pub->server, &pub->log, data, len, pub->needed);
-        return 0;
     }
     if (!LIST_EMPTY(&pub->server.peers) &&
         log_append(&pub->log, data, len, pub->needed) < 0)

@@ -16,7 +16,6 @@
 
 enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
-    FRESH_US = 50, /* after a reply its sender is taken to be still there */
     CLOSE_MS = 500, /* a close waits so long for replies on their way */
 };
 
@@ -27,7 +26,6 @@ struct req {
     int timeout_ms;
     uint32_t id; /* of the latest request */
     bool asked; /* and its reply is still to come */
-    int64_t heard; /* when the last reply came */
 };
 
 struct rep {
@@ -78,8 +76,7 @@ req_send(struct req *req, const void *data, size_t len)
     }
     /* A server that has gone since is noticed here (R5): a first write to it
      * would succeed, and be lost. */
-    if (clock_now() - req->heard > FRESH_US * CLOCK_US)
-        (void)loop_turn(&req->loop, LOOP_NOW);
+    (void)loop_turn(&req->loop, LOOP_NOW);
     if (dialer->conn.hangup)
         dialer_drop(dialer);
     conn_cancel(&dialer->conn); /* an earlier request that never left: R2 */
@@ -110,7 +107,6 @@ req_recv(struct req *req, const void **data)
                 continue; /* a late reply to an earlier request: R2 */
             req->asked = false;
             dialer_prove(&req->dialer);
-            req->heard = clock_now();
             *data = frame.data;
             return too_long ? -1 : (ssize_t)frame.len;
         }

@@ -114,6 +114,6 @@ server_close(struct server *server)
         conn_drain(&peer->conn);
         peer_close(peer);
     }
-    spare_close(&server->spare);
+    free(server->spare.data);
     loop_close(&server->loop);
 }

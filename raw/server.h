@@ -25,7 +25,7 @@ TAILQ_HEAD(peer_queue, peer);
 struct server {
     struct loop loop;
     struct listener listener;
-    struct spare spare;
+    struct buffer spare;
     size_t peer_size; /* bytes of what begins with a struct peer */
     void (*leave)(struct peer *peer);
     struct peer_list peers;

@@ -14,7 +14,6 @@ enum {
 
 /* Both ways, a frame is a length and bytes. */
 static const struct framing subscriptions = {.max = 1 + PREFIX_MAX};
-static const struct framing messages = {.max = UINT32_MAX};
 
 int
 subscriber_listen(struct subscriber *subscriber, const struct log *log)
@@ -39,13 +38,6 @@ subscriber_listen(struct subscriber *subscriber, const struct log *log)
     return found < 0 || conn->ended ? -1 : 0;
 }
 
-static bool
-wants(const void *owner, const void *data, size_t len)
-{
-    const struct subscriber *subscriber = owner;
-    return prefixes_match(&subscriber->prefixes, data, len);
-}
-
 void
 subscriber_leave(struct peer *peer)
 {
@@ -57,14 +49,11 @@ static int
 serve(struct subscriber *subscriber, const struct log *log)
 {
     struct conn *conn = &subscriber->peer.conn;
-    struct filter filter = {
-        .wants = subscriber->prefixes.all ? NULL : wants,
-        .owner = subscriber,
-    };
+    const struct prefixes *prefixes = &subscriber->prefixes;
     while (subscriber->cursor < log->end && conn_pending(conn) == 0) {
         struct iovec iov[PIECES];
         uint64_t next = subscriber->cursor;
-        int count = log_collect(log, &next, &filter, iov, PIECES, WRITE_MAX);
+        int count = log_collect(log, &next, prefixes, iov, PIECES, WRITE_MAX);
         size_t total = 0;
         for (int i = 0; i < count; i++)
             total += iov[i].iov_len;
@@ -76,7 +65,7 @@ serve(struct subscriber *subscriber, const struct log *log)
             continue;
         }
         struct iovec rest =
-            log_resume(log, &subscriber->cursor, &filter, (size_t)sent);
+            log_resume(log, &subscriber->cursor, prefixes, (size_t)sent);
         if (conn_keep(conn, &rest, 1, 0) < 0)
             return -1;
     }
@@ -116,47 +105,4 @@ subscribers_served(const struct server *server, const struct log *log)
             return false;
     }
     return true;
-}
-
-/*
- * Writes one a message that is not in the log, if it wants it. 1: done; 0: it
- * cannot take it now, and has to have it from the log; -1: close it.
- */
-static int
-send_direct(struct subscriber *subscriber, const struct log *log,
-    const void *data, size_t len)
-{
-    if (!prefixes_match(&subscriber->prefixes, data, len))
-        return 1;
-    if (!is_served(subscriber, log))
-        return 0;
-    struct conn *conn = &subscriber->peer.conn;
-    return conn_write(conn, &messages, 0, data, len) < 0 ? -1 : 1;
-}
-
-void
-subscribers_send(struct server *server, struct log *log, const void *data,
-    size_t len, uint64_t needed)
-{
-    bool behind = false;
-    struct peer *next;
-    for (struct peer *p = LIST_FIRST(&server->peers); p; p = next) {
-        struct subscriber *subscriber = (struct subscriber *)p;
-        next = LIST_NEXT(p, all);
-        int sent = send_direct(subscriber, log, data, len);
-        subscriber->served = sent > 0;
-        behind = behind || sent == 0;
-        if (sent < 0)
-            peer_close(p);
-    }
-    /* What the log cannot hold either, those behind lose. */
-    if (!behind || log_append(log, data, len, needed) < 0)
-        return;
-    struct peer *p;
-    LIST_FOREACH(p, &server->peers, all)
-    {
-        struct subscriber *subscriber = (struct subscriber *)p;
-        if (subscriber->served && subscriber->cursor == log->end - 1)
-            subscriber->cursor = log->end;
-    }
 }

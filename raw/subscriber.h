@@ -10,7 +10,6 @@ struct subscriber {
     struct peer peer;
     struct prefixes prefixes;
     uint64_t cursor; /* the next message in the log that it is to have */
-    bool served; /* the message being published has been written to it */
 };
 
 /* Reads its subscriptions. -1: it has gone, or it is none: close it. */
@@ -27,12 +26,5 @@ uint64_t subscribers_serve(struct server *server, const struct log *log);
 
 /* Whether all of them have had all of the log. */
 bool subscribers_served(const struct server *server, const struct log *log);
-
-/*
- * Writes a message straight to those who have had all of the log; if others
- * want it, it is added to the log for them. needed: as for log_append().
- */
-void subscribers_send(struct server *server, struct log *log, const void *data,
-    size_t len, uint64_t needed);
 
 #endif

@@ -121,7 +121,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return 0;
 
     struct loop loop;
-    struct spare spare = {0};
+    struct buffer spare = {0};
     struct conn conn;
     int fds[2];
     must(loop_open(&loop) == 0);
@@ -141,7 +141,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct frame frame;
     must(whole.broken || whole_next(&whole, &frame) == 0);
     conn_close(&conn);
-    spare_close(&spare);
+    free(spare.data);
     loop_close(&loop);
     must(close(fds[1]) == 0);
     return 0;

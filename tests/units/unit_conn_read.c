@@ -177,7 +177,7 @@ test_settling(void **state)
     const unsigned char *buffer = pair.conn.in.data;
     conn_settle(&pair.conn);
     assert_null(pair.conn.in.data);
-    assert_ptr_equal(pair.spare.buffer.data, buffer);
+    assert_ptr_equal(pair.spare.data, buffer);
 
     /* Half a frame waits in a small buffer, and the large one is given back. */
     send_all(pair.peer, stream, 150);
@@ -186,7 +186,7 @@ test_settling(void **state)
     assert_int_equal(conn_next(&pair.conn, &framing, &frame), 0);
     conn_settle(&pair.conn);
     assert_in_range(pair.conn.in.size, 150, 1024);
-    assert_ptr_equal(pair.spare.buffer.data, buffer);
+    assert_ptr_equal(pair.spare.data, buffer);
     send_all(pair.peer, stream + 150, stream_len - 150);
     while (conn_next(&pair.conn, &framing, &frame) == 0)
         assert_int_equal(conn_read(&pair.conn), 0);

@@ -223,7 +223,6 @@ test_a_deadline_before_the_timer(void **state)
     assert_int_equal(due_calls, 1);
 }
 
-/* Times far away share one alarm, which goes off too early for the later ones. */
 static void
 test_deadlines_far_away(void **state)
 {
