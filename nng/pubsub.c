@@ -25,7 +25,7 @@
 
 enum {
     RECONNECT_MS = 100, /* NNG: a random time to 1 s, else */
-    CLOSE_MS = 100, /* closing loses what is still in the library: NN_LINGER
+    LINGER_MS = 100, /* closing loses what is still in the library: NN_LINGER
                        does nothing; 20 ms suffice (measured) */
     CLOSE_MAX_MS = 300, /* for NNG's nn_close() itself */
     QUEUE_UNIT = 1024, /* bytes of kernel buffer in nanomsg, a message in NNG */
@@ -184,7 +184,7 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    int64_t until = clock_deadline(CLOSE_MS);
+    int64_t until = clock_deadline(LINGER_MS);
     while (pub->sent && clock_sleep(until) < 0 && errno == EINTR)
         ; /* P6 */
     if (pub->socket >= 0)

@@ -26,7 +26,7 @@ enum {
     RECONNECT_MS = 100, /* NNG: a random time to 1 s, else */
     REPLY_MS = 50, /* a reply that its client does not take in it is dropped;
                       shorter, and a busy machine loses good ones (measured) */
-    CLOSE_MS = 100, /* closing loses what is still in the library: NN_LINGER
+    LINGER_MS = 100, /* closing loses what is still in the library: NN_LINGER
                        does nothing; 20 to 50 ms suffice (measured) */
     CLOSE_MAX_MS = 300, /* for NNG's nn_close() itself */
 };
@@ -36,7 +36,7 @@ struct req {
     void *reply; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
-    bool asked; /* and the reply is still to come */
+    bool pending; /* and the reply is still to come */
 };
 
 struct rep {
@@ -127,7 +127,7 @@ req_send(struct req *req, const void *data, size_t len)
         if (await(req->socket, true, deadline) < 0)
             return -1;
         if (nn_send(req->socket, data, len, NN_DONTWAIT) >= 0) {
-            req->asked = true;
+            req->pending = true;
             return 0;
         }
     } while (errno == EAGAIN);
@@ -138,7 +138,7 @@ ssize_t
 req_recv(struct req *req, const void **data)
 {
     /* The poll would wait for an answer to nothing: R9 */
-    if (!req->asked) {
+    if (!req->pending) {
         errno = EFSM;
         return -1;
     }
@@ -149,12 +149,12 @@ req_recv(struct req *req, const void **data)
     int len;
     do {
         if (await(req->socket, false, deadline) < 0) {
-            req->asked = errno == EINTR;
+            req->pending = errno == EINTR;
             return -1;
         }
         len = nn_recv(req->socket, &req->reply, NN_MSG, NN_DONTWAIT);
     } while (len < 0 && errno == EAGAIN);
-    req->asked = false;
+    req->pending = false;
     if (len < 0)
         return -1;
     if ((size_t)len > req->message_max) {
@@ -293,7 +293,7 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
-    int64_t until = clock_deadline(CLOSE_MS);
+    int64_t until = clock_deadline(LINGER_MS);
     while (rep->sent && clock_sleep(until) < 0 && errno == EINTR)
         ; /* R11 */
     if (rep->request)

@@ -1,8 +1,8 @@
 /*
- * epoll, level-triggered: a descriptor is reported as long as it is ready, so
- * whoever leaves bytes unread is told again. Its cost does not grow with the
- * number of idle connections, unlike poll(2)'s. There is no thread: descriptors
- * are served while the program waits in a call of the panel, and only then.
+ * The event loop, over epoll(7). The cost of a wait does not grow with the
+ * number of idle connections; poll(2)'s does. epoll is level-triggered here: it
+ * reports a descriptor again as long as bytes are left unread. There is no
+ * thread: the loop works only while the program is in a call of the panel.
  */
 #include "loop.h"
 
@@ -42,7 +42,7 @@ loop_change(struct loop *loop, struct source *source, uint32_t events)
         return;
     source->events = events;
     int result = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
-    assert(result == 0); /* it was added: nothing is left to fail */
+    assert(result == 0); /* cannot fail: the source was added */
     (void)result;
 }
 
@@ -66,7 +66,7 @@ loop_timer(struct loop *loop, int64_t at, void (*due)(void *), void *owner)
     loop->timer_owner = owner;
 }
 
-/* Waits for events until then, `left` nanoseconds; CLOCK_NEVER: without end. */
+/* Waits for events for at most `left` nanoseconds; CLOCK_NEVER: no limit. */
 static int
 wait_until(struct loop *loop, int64_t left)
 {
@@ -77,9 +77,11 @@ wait_until(struct loop *loop, int64_t left)
         };
         int n = epoll_pwait2(
             loop->epoll, loop->events, LOOP_EVENTS, &timeout, NULL);
-        if (n >= 0 || errno != ENOSYS) /* kernels before 5.11 */
+        if (n >= 0 || errno != ENOSYS)
             return n;
-        left = left < CLOCK_S ? left : CLOCK_S; /* a turn may be short */
+        /* Kernels before 5.11 wait in milliseconds. A turn may end early, so a
+         * second at a time keeps them within an int. */
+        left = left < CLOCK_S ? left : CLOCK_S;
     }
     int ms = left == CLOCK_NEVER ? -1 : (int)((left + CLOCK_MS - 1) / CLOCK_MS);
     return epoll_wait(loop->epoll, loop->events, LOOP_EVENTS, ms);
@@ -105,7 +107,7 @@ loop_turn(struct loop *loop, int64_t deadline)
     for (loop->next = 0; loop->next < loop->count;) {
         struct epoll_event *event = &loop->events[loop->next++];
         struct source *source = event->data.ptr;
-        if (source) /* else it was removed meanwhile */
+        if (source) /* NULL: removed by one that was called before it */
             source->ready(source->owner, event->events);
     }
     loop->next = loop->count = 0;

@@ -18,7 +18,7 @@
 enum {
     RECONNECT_MS = 100,
     HANDSHAKE_MS = 1000, /* a silent connection is kept 30 s, else */
-    CLOSE_MS = 500, /* a close waits so long for messages on their way */
+    LINGER_MS = 500, /* a close waits so long for messages on their way */
     PREFIX_TOLD = 245, /* bytes of a prefix that the publisher is told: from 246
                           to 255 the length of the command that tells it is
                           written wrongly (libzmq 4.3.4, v3_1_encoder.cpp) */
@@ -53,7 +53,7 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
-    int linger = CLOSE_MS;
+    int linger = LINGER_MS;
     int queue = tuning->queue;
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
     struct pub *pub = calloc(1, sizeof(*pub));

@@ -16,7 +16,7 @@
 enum {
     RECONNECT_MS = 100,
     HANDSHAKE_MS = 1000, /* a silent connection is kept 30 s, else */
-    CLOSE_MS = 500, /* a close waits so long for replies on their way */
+    LINGER_MS = 500, /* a close waits so long for replies on their way */
 };
 
 struct req {
@@ -24,7 +24,7 @@ struct req {
     void *socket;
     zmq_msg_t reply; /* lent to the caller */
     size_t message_max;
-    bool asked; /* and the reply is still to come */
+    bool pending; /* and the reply is still to come */
 };
 
 struct rep {
@@ -86,7 +86,7 @@ req_send(struct req *req, const void *data, size_t len)
     }
     if (zmq_send(req->socket, data, len, 0) < 0)
         return -1;
-    req->asked = true;
+    req->pending = true;
     return 0;
 }
 
@@ -108,7 +108,7 @@ ssize_t
 req_recv(struct req *req, const void **data)
 {
     /* After a time-out the socket would wait for the old answer again: R9 */
-    if (!req->asked) {
+    if (!req->pending) {
         errno = EFSM;
         return -1;
     }
@@ -116,10 +116,10 @@ req_recv(struct req *req, const void **data)
         drop_parts(req->socket, &req->reply) < 0) {
         if (errno == EAGAIN)
             errno = ETIMEDOUT;
-        req->asked = errno == EINTR;
+        req->pending = errno == EINTR;
         return -1;
     }
-    req->asked = false;
+    req->pending = false;
     /* Not ZMQ_MAXMSGSIZE: on the side that connects, one message over it closes
      * the connection for good (R8). */
     if (zmq_msg_size(&req->reply) > req->message_max) {
@@ -148,7 +148,7 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
-    int linger = CLOSE_MS;
+    int linger = LINGER_MS;
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
     int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     struct rep *rep = calloc(1, sizeof(*rep));

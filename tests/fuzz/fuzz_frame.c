@@ -64,7 +64,7 @@ take_frames(struct conn *conn, struct whole *whole)
 {
     for (;;) {
         struct frame frame, expected;
-        int found = conn_next(conn, whole->framing, &frame);
+        int found = conn_next_frame(conn, whole->framing, &frame);
         int errnum = errno;
         if (found == 0)
             return;
@@ -135,7 +135,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         feed(&conn, fds[1], whole.data + at, n, &whole);
         at += n;
         if (data[0] & 2)
-            conn_settle(&conn);
+            conn_shrink(&conn);
     }
     /* And nothing was left out. */
     struct frame frame;
