@@ -68,7 +68,7 @@ loop_timer(struct loop *loop, int64_t at, void (*due)(void *), void *owner)
 
 /* Waits for events for at most `left` nanoseconds; CLOCK_NEVER: no limit. */
 static int
-wait_until(struct loop *loop, int64_t left)
+wait_events(struct loop *loop, int64_t left)
 {
     if (left > 0 && left != CLOCK_NEVER) {
         struct timespec timeout = {
@@ -100,7 +100,7 @@ loop_turn(struct loop *loop, int64_t deadline)
         }
         left = until > now ? until - now : 0;
     }
-    int n = wait_until(loop, left);
+    int n = wait_events(loop, left);
     if (n < 0)
         return -1;
     loop->count = n;
