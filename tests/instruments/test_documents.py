@@ -349,7 +349,8 @@ def test_document(path: Path, pytestconfig: pytest.Config) -> None:
 
 @counts
 def test_counts_of_lines_are_those_of_size() -> None:
-    assert [(path, wrong) for path in documents() if (wrong := wrong_counts(path.read_text()))] == []
+    for path in documents():
+        assert wrong_counts(path.read_text()) == [], path
 
 
 def too_long(text: str, lines: int, columns: int) -> list[str]:
@@ -372,3 +373,15 @@ def test_readme_fits_five_screens() -> None:
 def test_each_folder_of_tools_has_a_page_of_one_screen() -> None:
     for folder in sorted(path.parent for path in (ROOT / "tools").glob("*/__init__.py")):
         assert too_long((folder / "README.md").read_text(), SCREEN_LINES, COLUMNS) == [], folder
+
+
+def not_on_the_map(text: str, folders: set[str]) -> set[str]:
+    """The folders that no table of the document names at the start of a row."""
+    return folders - set(re.findall(r"^\| `([\w/]+)/` \|", text, re.M))
+
+
+def test_the_map_of_the_readme_has_every_folder() -> None:
+    assert not_on_the_map("| `a/` | this |\nAnd `b/`.\n", {"a", "b"}) == {"b"}
+    top = {name.rstrip("/") for name in tree() if name.count("/") == 1 and name.endswith("/")}
+    ours = {name for name in top if name[0] != "."} - {*listed_panels().values()}
+    assert not_on_the_map((ROOT / "README.md").read_text(), ours) == set()
