@@ -241,7 +241,7 @@ def wrong_command(command: str, folder: str, build: Path) -> list[str]:
         return [f"no part '{w}'" for w in words if w not in parts and not w.startswith("-")]
     if program.startswith(("tests/", "tools/", ".ci/")):
         return [] if is_there(program, folder) else [f"no program {program}"]
-    if not re.fullmatch(r"[\w./-]+", program):
+    if program not in ("cat", "cp", "dot", "less", "tshark"):
         return []
     ours = [w for w in words if looks_like_a_path(w) and f"{w.split('/')[0]}/" in tree()]
     return [f"no file {word}" for word in ours if not is_there(word, folder)]
@@ -280,7 +280,7 @@ def test_wrong_commands_are_found(pytestconfig: pytest.Config) -> None:
         "TRIPTYCH_BUILD=/tmp/x ./triptych build && .ci/run warnings",
         "cp tools/wire/triptych.lua ~/somewhere/",
         "tests/fuzz/run 30",
-        "some output: raw/reqrep.c",
+        "some output: raw/nothing.c",
     ):
         assert wrong(good) == [], good
     assert wrong("./triptych dance") == ["no verb dance"]
