@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, build_folder, listed_panels
-from instruments.tool import tool
+from conftest import ROOT, build_folder
+from harness.panels import read_panels
+from tool import tool
 
 README_LINES = 200  # five screens of 40 lines
 SCREEN_LINES = 55  # of tools/*/README.md: one screen
@@ -160,7 +161,7 @@ def wrong_paths(text: str, folder: str) -> list[str]:
 def test_wrong_paths_are_found() -> None:
     good = "`raw/conn.c` `common/` `pattern.h` `unit_NAME.c` `raw/*.c` `mine/a.c` `a/b` `/proc/net`"
     assert wrong_paths(good, "") == []
-    assert wrong_paths("`decode.c` `decode/`", "tools/wire") == []
+    assert wrong_paths("`pcap.c` `decode/`", "tools/wire") == []
     for bad in ("raw/nothing.c", "nothing/", "common/nothing", "no.md", "unit_NAME.h", "zmq/*.h"):
         assert wrong_paths(f"See `{bad}`.", "") == [f"`{bad}`: not in the tree"]
 
@@ -208,7 +209,7 @@ def wrong_verb(words: list[str]) -> list[str]:
     text = help_of((str(ROOT / "triptych"), verb, "--help"))
     if text is None:
         return [f"no verb {verb}"]
-    known = {*listed_panels(), MINE}
+    known = {panel.name for panel in read_panels()} | {MINE}
     if verb == "lab":
         known |= {path.stem.replace("_", "-") for path in (ROOT / "lab/experiments").glob("*.py")}
     if verb == "install":
@@ -313,7 +314,7 @@ def wrong_counts(text: str) -> list[str]:
     wrong = []
     pattern = r"(\S+\s+\S+\s+|^\S+\s+|^)([\d,]*\d)\s+lines\s+of\s+code"
     for before, number in re.findall(pattern, text, re.M):
-        named = [p for p in listed_panels() if re.search(rf"\b{p}\b", before)]
+        named = [p.name for p in read_panels() if re.search(rf"\b{p.name}\b", before)]
         count = int(number.replace(",", ""))
         if not named:
             wrong.append(f"{number} lines of code: of which panel?")
@@ -383,5 +384,5 @@ def not_on_the_map(text: str, folders: set[str]) -> set[str]:
 def test_the_map_of_the_readme_has_every_folder() -> None:
     assert not_on_the_map("| `a/` | this |\nAnd `b/`.\n", {"a", "b"}) == {"b"}
     top = {name.rstrip("/") for name in tree() if name.count("/") == 1 and name.endswith("/")}
-    ours = {name for name in top if name[0] != "."} - {*listed_panels().values()}
+    ours = {name for name in top if name[0] != "."} - {panel.folder for panel in read_panels()}
     assert not_on_the_map((ROOT / "README.md").read_text(), ours) == set()
