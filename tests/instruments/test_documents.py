@@ -5,11 +5,9 @@ small documents that are wrong; then it reads every Markdown file of the tree.
 """
 
 import functools
-import importlib.util
 import json
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -19,6 +17,7 @@ import pytest
 
 from conftest import ROOT, build_folder
 from harness.panels import read_panels
+from test_size import NEEDED
 from tool import tool
 
 README_LINES = 200  # five screens of 40 lines
@@ -323,9 +322,7 @@ def wrong_counts(text: str) -> list[str]:
     return wrong
 
 
-MISSING = [name for name in ("clang-format-14", "pmccabe", "unifdef") if not shutil.which(name)]
-MISSING += [name for name in ("rich", "clang") if not importlib.util.find_spec(name)]
-counts = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {' '.join(MISSING)}")
+counts = pytest.mark.skipif(bool(NEEDED), reason=f"not installed: {' '.join(NEEDED)}")
 
 
 @counts
