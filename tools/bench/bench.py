@@ -48,6 +48,7 @@ from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
 from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, baselines_of
 from bench.stats import interval
 from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
+from harness.terminal import Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
 BUILDS = ("debugoptimized", "release", "minsize")
@@ -358,7 +359,7 @@ def main() -> int:
             f"--svg {arguments.svg}", lambda: arguments.svg.mkdir(parents=True, exist_ok=True)
         )
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    console = Output()
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
     bar = Bar()
     session = Session(depth.run, time.monotonic() + depth.total, bar, patience=depth.patience)

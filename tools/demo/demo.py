@@ -24,9 +24,8 @@ from __future__ import annotations
 import argparse
 import time
 
-from rich.console import Console
-
 from harness.panels import choose_panels, complain
+from harness.terminal import Output
 
 from demo import acts
 from demo.own_input import Lines, own_lines
@@ -56,9 +55,7 @@ def main() -> int:
     panels, left_out = choose_panels(words, "demo")
 
     lines: Lines | None = own_lines(arguments.text)
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = 200
+    console = Output()
     view = view_for(panels, console, arguments.plain)
     for panel in left_out:
         console.print(f"{panel.name} is left out: it is not built; ./triptych build says why")

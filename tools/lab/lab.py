@@ -40,6 +40,7 @@ import time
 from rich.console import Console
 
 from harness.panels import Panel, choose_panels, complain, read_panels
+from harness.terminal import Output
 
 from lab import view
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
@@ -176,9 +177,7 @@ def main() -> int:
     if options.help:
         print((__doc__ or "").rstrip())
         return 0
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
+    console = Output()
     try:
         experiments = load_all()
     except Wrong as problem:

@@ -33,9 +33,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.panels import Panel, choose_panels, complain
+from harness.terminal import Output
 
 from wire.view.exchange import SHOW_MOST, Exchange, Failed, decode
 from wire.view.totals import Observed
@@ -121,7 +120,7 @@ def main() -> int:
 
     failed = False
     reports = []
-    console = Console(highlight=False)
+    console = Output()
     with tempfile.TemporaryDirectory(prefix="triptych-") as temporary:
         recordings: dict[str, list[Path]] = {}
         for pattern in patterns:
