@@ -55,7 +55,3 @@ class Output(Console):
         else:
             file = cast(IO[str], Trimmed(sys.stdout))
             super().__init__(file=file, width=columns(), highlight=False, **settings)
-
-    def on_broken_pipe(self) -> None:
-        """Rich from 13.8 on would end the program with status 1; run_verb knows better."""
-        raise
