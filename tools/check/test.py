@@ -16,8 +16,10 @@ Exit status: 0 all passed, 1 something failed, 2 wrong command line, 130 stopped
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -53,13 +55,27 @@ class Count:
 
 
 def run(command: list[str]) -> int:
-    """Runs a command in the foreground. When we are stopped, so is it."""
+    """Runs a command in the foreground. When we are stopped, or nobody reads on, so is it."""
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL) as process:
         try:
-            return process.wait()
-        except KeyboardInterrupt:
+            wait_for(process.pid)
+        except BaseException:
             process.kill()  # what it leaves running becomes ours: kill_orphans()
             raise
+    return process.returncode
+
+
+def wait_for(pid: int) -> None:
+    """Waits until a child has ended; BrokenPipeError if our reader goes first (test | head)."""
+    ended = os.pidfd_open(pid)
+    try:
+        watch = select.poll()
+        watch.register(ended, select.POLLIN)
+        watch.register(1, 0)  # reports nothing but that the other end of a pipe is closed
+        if ended not in dict(watch.poll()):
+            raise BrokenPipeError
+    finally:
+        os.close(ended)
 
 
 def adopt_orphans() -> None:
@@ -68,12 +84,24 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
+def children(pid: int) -> list[int]:
+    """Of all its threads; none, if it is gone."""
+    found: list[int] = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, listed.read_text().split())
+    return found
+
+
 def kill_orphans() -> None:
-    """Kills what the tests left running."""
-    children = Path("/proc/self/task") / str(os.getpid()) / "children"
-    while pids := children.read_text().split():
-        for pid in map(int, pids):
-            os.kill(pid, signal.SIGKILL)
+    """Kills what the tests left running: first all of it, so that nothing starts more, then waits."""
+    while ours := children(os.getpid()):
+        family = list(ours)
+        for pid in family:
+            family += children(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in ours:
             os.waitpid(pid, 0)
 
 
