@@ -35,6 +35,7 @@ FLOOD_STOP, FLOOD_CONTINUE = 0.7, 3.2  # seconds after the flood began
 
 MEASURE_COUNT = 10000
 MEASURE_BODY = 64
+MEASURE_SECONDS = 20.0  # that it may take
 
 
 @dataclass
@@ -215,8 +216,8 @@ class Demo:
             "A subscriber pauses under a flood",
             f"{FLOOD_RATE} messages a second of {FLOOD_BODY // 1024} KiB for {seconds:.1f} s, queues "
             f"of {FLOOD_QUEUE} (-q {FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and continued "
-            "(SIGCONT). The publisher waits for nobody: A goes on receiving, and B finds a gap in "
-            "the numbers.",
+            "(SIGCONT); A is never stopped. The publisher waits for neither. What does each of them "
+            "miss?",
             self.silent,
         ) as stage:
             urls = {panel.name: url() for panel in self.panels}
@@ -272,6 +273,7 @@ class Demo:
                     figures.steady = counts
                 else:
                     figures.paused = counts
+        self.view.remark([flood_sentence(p, self.figures[p.name]) for p in self.panels])
 
     def memory(self, stage: Stage, publishers: list[Program], until: float) -> None:
         """Tells the publishers' memory now and then: their queues are bounded."""
@@ -315,8 +317,8 @@ class Demo:
                         figures.threads, figures.memory_kib = server.resources()
                     return not client.running
 
-                stage.wait(done, 20)
-                self.end(stage, [client], 0.5)
+                stage.wait(done, MEASURE_SECONDS)
+                self.end(stage, [client], 0.5, MEASURE_SECONDS)
                 stage.stop([server])
                 latency: dict[str, Any] = (client.summary or {}).get("latency_us") or {}
                 figures.p50_us, figures.p99_us = latency.get("p50"), latency.get("p99")
@@ -367,13 +369,15 @@ class Demo:
             self.failed(program, "did not get ready")
         return [program for program in programs if program not in late]
 
-    def end(self, stage: Stage, programs: list[Program], seconds: float) -> None:
-        """Waits for these to end by themselves; stops and notes those that do not."""
+    def end(
+        self, stage: Stage, programs: list[Program], seconds: float, waited: float = 0.0
+    ) -> None:
+        """Waits so much longer for these to end by themselves; stops and notes those that do not."""
         late = stage.wait_ended(programs, seconds)
         stage.stop(late)
         for program in programs:
             if program in late:
-                self.failed(program, f"did not end within {seconds:.0f} s")
+                self.failed(program, f"did not end within {waited + seconds:g} s")
             elif program.summary is None:
                 self.failed(
                     program, f"ended with status {program.process.returncode} and no summary"
@@ -384,6 +388,20 @@ class Demo:
             text = f"{what}: {program.complaint}" if program.complaint else what
             self.view.tell(program.panel, program.name, text, strong=True)
             self.fail(program, text)
+
+
+def flood_sentence(panel: Panel, figures: Figures) -> str:
+    """What the two subscribers of a flood received, in words."""
+
+    def told(name: str, counts: tuple[int, int] | None) -> str:
+        received, sent = (counts or (0, 0))[0], figures.flooded or 0
+        if received >= sent:
+            return f"{name} received all {sent} messages"
+        return f"{name} missed {sent - received} of {sent} messages"
+
+    stopped = FLOOD_CONTINUE - FLOOD_STOP
+    steady, paused = told("A", figures.steady), told("B", figures.paused)
+    return f"{panel.name}: {steady}; {paused}, after it had been stopped for {stopped:.1f} s."
 
 
 def url() -> str:
