@@ -7,7 +7,8 @@ An expectation is compared with one value of what was observed:
     {"one_of": [...]}            one of these expectations
     {"key": expectation, ...}    each of these keys of an observed dict
 
-Keys that were observed and are not expected are for the reader alone.
+Keys that were observed and are not expected are for the reader alone. What a key means, an
+experiment says in WORDS: {"first_ms": "the first answer takes {} ms"}.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ REQUIRED = (
     "EXPECTED",
     "run",
 )
-OPTIONAL: dict[str, Any] = {"needs": [], "timing": False}
+OPTIONAL: dict[str, Any] = {"needs": [], "timing": False, "words": {}}
 RUN_SECONDS = 60.0  # no run of an experiment on one panel takes longer
 
 Say = Callable[[str, str], None]  # panel, what happens now
@@ -160,6 +161,8 @@ def fits(expected: Any, observed: Any) -> bool:
 
 def words(expected: Any) -> str:
     """An expectation, or a value, for people."""
+    if isinstance(expected, float):
+        return f"{expected:.4g}"
     if isinstance(expected, dict) and set(expected) == {"one_of"}:
         return " or ".join(words(choice) for choice in expected["one_of"])
     if isinstance(expected, dict):
@@ -171,13 +174,27 @@ def words(expected: Any) -> str:
     return "nothing" if expected is None else str(expected)
 
 
-def deviations(expected: dict[str, Any], data: dict[str, Any]) -> list[str]:
-    """A line for each key that is not as recorded."""
+def sentence(experiment: Any, key: str, value: Any) -> str:
+    """What was observed under a key, in the words that the experiment's WORDS has for it."""
+    template: str = (getattr(experiment, "words", None) or {}).get(key, key.replace("_", " ") + ": {}")
+    return template.replace("{}", words(value))
+
+
+def deviations(
+    expected: dict[str, Any], data: dict[str, Any], experiment: Any = None, place: str = ""
+) -> list[str]:
+    """A sentence for each key that is not as recorded, also for those within another."""
     lines = []
     for key, value in expected.items():
-        if key not in data or not fits(value, data[key]):
-            seen = words(data[key]) if key in data else "not observed"
-            lines.append(f"{key}: expected: {words(value)}; observed: {seen}")
+        seen = data.get(key)
+        nested = isinstance(value, dict) and set(value) != {"one_of"} and isinstance(seen, dict)
+        if nested:
+            title = sentence(experiment, key, "").rstrip(": ")
+            lines += deviations(value, seen, experiment, f"{place}{title}: ")
+        elif key not in data:
+            lines.append(f"{place}{sentence(experiment, key, '...')} was not observed")
+        elif not fits(value, seen):
+            lines.append(f"{place}{sentence(experiment, key, seen)} (expected: {words(value)})")
     return lines
 
 
@@ -187,7 +204,7 @@ def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
     if panel not in experiment.expected:
         outcome.status = "unrecorded"
     else:
-        outcome.deviations = deviations(experiment.expected[panel], seen.data)
+        outcome.deviations = deviations(experiment.expected[panel], seen.data, experiment)
         outcome.status = "deviates" if outcome.deviations else "matches"
     return outcome
 
