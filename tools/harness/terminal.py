@@ -49,9 +49,9 @@ class Trimmed:
 class Output(Console):
     """Standard output: in colour on a terminal, plain and trimmed elsewhere."""
 
-    def __init__(self, **settings: Any):
+    def __init__(self, default: int = TEXT_WIDTH):
         if sys.stdout.isatty():
-            super().__init__(highlight=False, **settings)
+            super().__init__(highlight=False)
         else:
             file = cast(IO[str], Trimmed(sys.stdout))
-            super().__init__(file=file, width=columns(), highlight=False, **settings)
+            super().__init__(file=file, width=columns(default), highlight=False)
