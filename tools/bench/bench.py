@@ -50,7 +50,7 @@ from bench.goals import Goal, run_goals
 from bench.kinds import Case
 from bench.machine import build_type, library_options, machine, options_in_force, versions
 from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
-from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, baselines_of
+from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Cell, Session, baselines_of
 from bench.stats import interval
 from harness.command import CommandLine
 from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
@@ -258,7 +258,8 @@ class Recorder:
 
 def run_benches(
     console: Console, recorder: Recorder, bar: Bar, benches: list[str], panels: list[Panel]
-) -> None:
+) -> list[list[Cell]]:
+    """Measures and prints case by case; returns the cells by case."""
     session, results = recorder.session, recorder.results
     quick = results["quick"]
     groups = [
@@ -287,15 +288,15 @@ def run_benches(
         session.done += len(patterns) * COSTS_SECONDS
     bar.clear()
     bench_show.show_costs(console, results["costs"], list(counted))
-    bench_show.show_findings(console, groups)
+    return groups
 
 
 def draw_charts(console: Console, session: Session, folder: Path) -> None:
     for chart in bench_chart.charts(session.cells):
         text = bench_chart.terminal_chart(chart, console.width, console.is_terminal)
         if text:
-            sys.stdout.write(text + "\n")
-            console.print(f"[dim]{bench_chart.svg_chart(chart, folder)}[/]\n")
+            console.file.write(text.strip("\f\n") + "\n")
+            console.print(f"[dim]{bench_chart.svg_chart(chart, folder)}[/]\n", soft_wrap=True)
 
 
 def goal_dict(goal: Goal) -> dict[str, Any]:
@@ -368,12 +369,13 @@ def main() -> int:
     recorder = Recorder(session, panels, depth, arguments.json)
     head(console, recorder.results)
     goals: list[Goal] = []
+    groups: list[list[Cell]] = []
     try:
         if arguments.goals:
             goals = run_goals(session, panels)
             recorder.results["goals"] = [goal_dict(goal) for goal in goals]
         else:
-            run_benches(console, recorder, bar, arguments.benches, panels)
+            groups = run_benches(console, recorder, bar, arguments.benches, panels)
         recorder.results["interrupted"] = False
     finally:
         bar.clear()
@@ -383,6 +385,7 @@ def main() -> int:
     else:
         draw_charts(console, session, arguments.svg)
         bench_show.show_options(console, recorder.results["options"])
+        bench_show.show_findings(console, groups)
     if arguments.json:
         console.print(f"written: {arguments.json}")
     if earlier:

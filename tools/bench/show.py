@@ -20,6 +20,7 @@ from harness.terminal import BROWN, GREEN, RED
 
 QUEUES = {-1: "queue as long as the run", 0: "each library's own queue"}
 WIDE = 150  # columns from which a table has all that it can have
+LOST_MIN = 0.01  # of the messages: a sentence tells of losses from here on
 BEHIND = 0.95  # of the rate asked for: below, a row says what it kept
 
 
@@ -274,13 +275,15 @@ def finding(group: list[Cell]) -> str:
         same = any({name, first.competitor.heading} <= set(names) for names in equal)
         if cell is not first and value and not same:
             text += f", {value.median:.2g} times {longer}"
+        lost = cell.figure("lost_share")
+        text += f", {lost.median:.0%} lost" if lost and lost.median >= LOST_MIN else ""
         parts.append(text)
     others = f", {case.peers} {'subscribers' if case.publishes else 'idle clients'}"
     where = f"{case.size} B over {case.transport.upper()}, {case.placement}"
     where += others if case.bench in ("fanout", "connections") else ""
-    what = "messages delivered" if case.publishes else "round trip, median"
+    what = "Messages delivered" if case.publishes else "Median round trip"
     ends = [f"{' and '.join(names)} are equal: their intervals overlap" for names in equal]
-    return f"{where}: {what}: {'; '.join(parts + ends)}."
+    return f"{what}, {where}: {'; '.join(parts + ends)}."
 
 
 def show_goals(console: Console, goals: list[Goal]) -> None:
