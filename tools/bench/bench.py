@@ -23,8 +23,8 @@ its runs. tools/bench/METHOD.md says how it is done, and why.
 
 Without a terminal the tables are 150 columns wide; COLUMNS changes that.
 Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed,
-2 the command line was wrong, 130 stopped by Ctrl-C (the --json file has what was
-measured until then), 141 the reader of the output has gone.
+2 the command line was wrong, 130 stopped by Ctrl-C (the --json file has what
+was measured until then), 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
