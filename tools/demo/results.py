@@ -117,7 +117,8 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     ]
     text += [
         "Where to look next:",
-        "  the interface         less common/pattern.h common/CONTRACT.md",
+        "  the interface         less common/pattern.h",
+        "  what it promises      less common/CONTRACT.md",
     ]
     folders = list(dict.fromkeys(panel.folder for panel in panels))
     if len(folders) > 1:
