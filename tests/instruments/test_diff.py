@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from tool import SAMPLE, copy_of_sample, is_golden, sample, tool
 
-NEEDED = [name for name in ("ctags", "unifdef") if not shutil.which(name)]
+NEEDED = [name for name in ("ctags",) if not shutil.which(name)]
 NEEDED += [name for name in ("rich", "pygments") if not importlib.util.find_spec(name)]
 pytestmark = pytest.mark.skipif(bool(NEEDED), reason=f"not installed: {' '.join(NEEDED)}")
 

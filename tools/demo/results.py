@@ -10,6 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
+from compare.sources import panel_lines
 from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, MEASURE_COUNT, Demo, Figures
 from harness.panels import Panel
 from harness.terminal import RED
@@ -80,7 +81,7 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     row("flood: published", lambda p, f: number(f.flooded))
     row("  received / lost, A", lambda p, f: pair(f.steady))
     row("  received / lost, B *", lambda p, f: pair(f.paused))
-    row("lines of code of the panel", lambda p, f: str(p.lines_of_code()))
+    row("lines of code of the panel", lambda p, f: str(panel_lines(p)))
     row("server: threads", lambda p, f: number(f.threads))
     row(
         "server: memory, MiB",
