@@ -85,11 +85,10 @@ def test_a_closed_output_is_told_in_one_sentence(verb: str) -> None:
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "is closed" in done.stderr
 
 
-def test_a_verb_that_is_started_without_streams_keeps_them_out_of_others_hands() -> None:
-    """Its next file would become descriptor 0 or 2."""
-    command = f"exec /usr/bin/python3 -B {ROOT}/tools lab.lab <&- 2>&-"
+def test_a_closed_error_output_does_not_lead_messages_elsewhere() -> None:
+    command = f"exec /usr/bin/python3 -B {ROOT}/tools lab.lab nonsense <&- 2>&-"
     done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, timeout=60)
-    assert done.returncode == 0 and "late-server" in done.stdout
+    assert done.returncode == 2 and done.stdout == ""
 
 
 @pytest.mark.parametrize("columns", ["60", ""])
@@ -161,6 +160,15 @@ def test_a_manual_fits_eighty_columns_and_names_the_exit_statuses(verb: str) -> 
     assert max(map(len, done.stdout.splitlines())) <= 80
     status = " ".join(done.stdout.partition("Exit status: ")[2].split())
     assert status.startswith("0 ") and ", 1 " in status and ", 2 " in status
+
+
+def test_the_tests_end_when_nobody_reads_on(run: Any) -> None:
+    """As under `| head -1`: pytest, which would complain, is stopped before it writes again."""
+    process = run(["check.test", "raw", "-k", "R4 and raw"], subprocess.PIPE)
+    assert process.stdout.readline().startswith("== contract")
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(10) == 141 and said == ""
 
 
 @pytest.mark.heavy
