@@ -162,23 +162,26 @@ def test_a_manual_fits_eighty_columns_and_names_the_exit_statuses(verb: str) -> 
     assert status.startswith("0 ") and ", 1 " in status and ", 2 " in status
 
 
+def descendants(pid: int) -> list[int]:
+    text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    found = [int(word) for word in text.split()]
+    return found + [below for child in found for below in descendants(child)]
+
+
 def test_the_tests_end_when_nobody_reads_on(run: Any) -> None:
-    """As under `| head -1`: pytest, which would complain, is stopped before it writes again."""
+    """As under `| head -1`: neither pytest nor the verb complains, or leaves anything running."""
     process = run(["check.test", "raw", "-k", "R4 and raw"], subprocess.PIPE)
     assert process.stdout.readline().startswith("== contract")
     process.stdout.close()
+    family = descendants(process.pid)
     said = process.stderr.read()
     assert process.wait(10) == 141 and said == ""
+    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.heavy
 def test_the_tests_end_at_once_when_they_are_stopped(run: Any) -> None:
     process = run(["check.test", "raw", "-k", "R4 and raw"], subprocess.DEVNULL)
-
-    def descendants(pid: int) -> list[int]:
-        text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-        found = [int(word) for word in text.split()]
-        return found + [below for child in found for below in descendants(child)]
 
     until(lambda: len(descendants(process.pid)) > 8, 30)
     family = descendants(process.pid)

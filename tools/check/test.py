@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -57,27 +56,13 @@ class Count:
 
 
 def run(command: list[str]) -> int:
-    """Runs a command in the foreground. When we are stopped, or nobody reads on, so is it."""
+    """Runs a command in the foreground. When we are stopped, so is it."""
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL) as process:
         try:
-            wait_for(process.pid)
-        except BaseException:
+            return process.wait()
+        except KeyboardInterrupt:
             process.kill()  # what it leaves running becomes ours: kill_orphans()
             raise
-    return process.returncode
-
-
-def wait_for(pid: int) -> None:
-    """Waits until a child has ended; BrokenPipeError if our reader goes first (test | head)."""
-    ended = os.pidfd_open(pid)
-    try:
-        watch = select.poll()
-        watch.register(ended, select.POLLIN)
-        watch.register(1, 0)  # reports nothing but that the other end of a pipe is closed
-        if ended not in dict(watch.poll()):
-            raise BrokenPipeError
-    finally:
-        os.close(ended)
 
 
 def adopt_orphans() -> None:
