@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 30
@@ -82,18 +82,18 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data: dict[str, Any] = {}
-    for said in bench.probe("datagrams", where).rest():
+    for said in workbench.probe("datagrams", where).rest():
         data[said["event"]] = said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {said['event']}: {data[said['event']]}")
     data["flood: lost"] = data["flood: sent"] - data["flood: received"]
     return data
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    udp = observe(bench, "UDP", "inet")
-    unix = observe(bench, "UNIX", bench.path())
+def run(workbench: Workbench, panel: str) -> Observation:
+    udp = observe(workbench, "UDP", "inet")
+    unix = observe(workbench, "UNIX", workbench.path())
     lost = bool(udp["flood: lost"]), bool(unix["flood: lost"])
     stopped = "flood: the next" in udp, "flood: the next" in unix
     answer = 0

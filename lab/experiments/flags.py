@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 from harness.panels import BUILD
 
 THEME = "the lecture's sockets"
@@ -91,21 +91,22 @@ ip addr add 198.51.100.1/24 dev near && ip route add default via 198.51.100.2 &&
 """
 
 
-def observe(bench: Bench, name: str, probe: Any) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, probe: Any) -> dict[str, Any]:
     data = {}
     for said in probe.rest():
         data[said["event"]] = said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {said['event']}: {data[said['event']]}")
     return data
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    tcp = observe(bench, "TCP", bench.probe("flags", "inet"))
-    unix = observe(bench, "UNIX", bench.probe("flags", bench.path()))
+def run(workbench: Workbench, panel: str) -> Observation:
+    tcp = observe(workbench, "TCP", workbench.probe("flags", "inet"))
+    unix = observe(workbench, "UNIX", workbench.probe("flags", workbench.path()))
     program = BUILD / "lab" / "probes" / "flags"
-    routes = observe(bench, "UDP", bench.start("unshare", "-rn", "sh", "-c", NETWORK, program))
+    probe = workbench.start("unshare", "-rn", "sh", "-c", NETWORK, program)
+    routes = observe(workbench, "UDP", probe)
     if not routes:
-        bench.say("MSG_DONTROUTE is left out: no network namespace of one's own here, or no ip(8)")
+        workbench.say("MSG_DONTROUTE is left out: no network namespace of its own, or no ip(8)")
         routes = {step: NO_NAMESPACE for step in EXPECTED["raw"] if step not in ("tcp", "unix")}
     seen: tuple[Any, Any] = (tcp.get("recv up to the mark"), tcp.get("recv behind the mark"))
     answer = 4 if seen == (4, 3) else {8: 3, 6: 2}.get(seen[0], 0)

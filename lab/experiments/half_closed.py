@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 60
@@ -75,15 +75,15 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data: dict[str, Any] = {}
-    for said in bench.probe("half-closed", where).rest():
+    for said in workbench.probe("half-closed", where).rest():
         nothing = (
             said["event"] == "copy kept, one closed"
             and said["error"] == "Resource temporarily unavailable"
         )
         data[said["event"]] = "nothing" if nothing else said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {said['event']}: {data[said['event']]}")
     return data
 
 
@@ -91,9 +91,9 @@ def bytes_or_error(value: Any) -> str:
     return f"{value} bytes" if isinstance(value, int) else str(value)
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    tcp = observe(bench, "TCP", "inet")
-    unix = observe(bench, "UNIX", bench.path())
+def run(workbench: Workbench, panel: str) -> Observation:
+    tcp = observe(workbench, "TCP", "inet")
+    unix = observe(workbench, "UNIX", workbench.path())
     answered, received = tcp.get("server answers"), tcp.get("client receives")
     answer = 1 if isinstance(answered, str) else 2 if received == answered else 3
     phrase = "; ".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 50
@@ -67,17 +67,17 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data = {}
-    for said in bench.probe("listening", where).rest():
+    for said in workbench.probe("listening", where).rest():
         data[said["event"]] = said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {said['event']}: {data[said['event']]}")
     return data
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    tcp = observe(bench, "TCP", "inet")
-    unix = observe(bench, "UNIX", bench.path())
+def run(workbench: Workbench, panel: str) -> Observation:
+    tcp = observe(workbench, "TCP", "inet")
+    unix = observe(workbench, "UNIX", workbench.path())
     phrase = (
         f"TCP: read: {tcp.get('read')}; write: {tcp.get('write')}; "
         f"UNIX: read: {unix.get('read')}; write: {unix.get('write')}"

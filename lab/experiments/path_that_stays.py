@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 20
@@ -52,15 +52,15 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say("a server binds and ends; another binds; a thief takes the path of one that lives")
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say("a server binds and ends; another binds; a thief takes a live one's path")
     data: dict[str, str] = {}
-    for said in bench.probe("path-stays", bench.path()).rest():
+    for said in workbench.probe("path-stays", workbench.path()).rest():
         step, result = said["event"], said["error"] or (
             "a socket" if said["event"] == "left" else "ok"
         )
         data[step] = f"{data[step]}, then {result}" if step in data else result
-        bench.say(f"{step}: {result}")
+        workbench.say(f"{step}: {result}")
     again = data.get("bind again", "")
     answer = {"Address already in use": 4, "File exists": 3, "ok": 2}.get(again, 0)
     if answer == 2 and data.get("left") != "a socket":

@@ -1,6 +1,6 @@
 """A publisher that speaks as soon as it is bound, and who hears its first words."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 10
@@ -41,17 +41,17 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     first = []
     for pause in (0, 1000):
-        url = bench.url()
-        sub = bench.ready("sub", url, "--quiet")
-        bench.pause(0.5)
-        bench.say(f"the publisher starts; it speaks after {pause} ms")
-        bench.ready("pub", url, "-r", 1000, "-n", 0, "-s", 16, "-d", pause, "--quiet")
+        url = workbench.url()
+        sub = workbench.ready("sub", url, "--quiet")
+        workbench.pause(0.5)
+        workbench.say(f"the publisher starts; it speaks after {pause} ms")
+        workbench.ready("pub", url, "-r", 1000, "-n", 0, "-s", 16, "-d", pause, "--quiet")
         first.append(sub.hear("first")["sequence"])
-        bench.say(f"the first message heard: number {first[-1]}")
-    late = bench.driver()
+        workbench.say(f"the first message heard: number {first[-1]}")
+    late = workbench.driver()
     steps = (f"open sub {url} timeout=5000", "subscribe", "recv")
     ms = round(sum(late.must(step)["us"] for step in steps) / 1000)
     data = {"first": first[0], "after_a_pause": first[1], "joining_ms": ms}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from programs import Driver, Stage, sync
+from programs import Driver, Stage, forget_peak, memory, peak, sync
 
 def stage_pub(stage: Stage, *prefixes: str, **tuning: int) -> tuple[Driver, Driver, str]:
     """A publisher and a subscriber to these prefixes, served."""
@@ -144,7 +144,7 @@ def test_P1_by_topic(stage: Stage) -> None:
         expected = [(name, i) for i in range(1, 51) for name in names]
         got = []
         while not got or got[-1] != expected[-1]:
-            line = sub.next("message")
+            line = sub.hear("message")
             got.append((line["topic"], line["sequence"]))
         assert got == expected[-len(got) :]  # from its first to the last
         assert sub.stop()["lost"] == 0
@@ -157,9 +157,9 @@ def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
     url = stage.url()
     sub = stage.ready("sub", url)
     pub = stage.ready("pub", url, "-n", 4000, "-r", 2000, "-d", 300, "-s", 100, "--quiet")
-    sequences = [sub.next("message")["sequence"]]
+    sequences = [sub.hear("message")["sequence"]]
     while sequences[-1] < 4000:
-        sequences.append(sub.next("message")["sequence"])
+        sequences.append(sub.hear("message")["sequence"])
     assert sequences == list(range(sequences[0], 4001))
     summary = sub.stop()
     assert (summary["received"], summary["lost"], summary["duplicates"]) == (len(sequences), 0, 0)
@@ -170,14 +170,14 @@ def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
     url = stage.url()
     sub = stage.ready("sub", url, "-q", 10)
     pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 1000)
-    sequences = [sub.next("message")["sequence"]]
-    sub.send_signal(signal.SIGSTOP)
+    sequences = [sub.hear("message")["sequence"]]
+    sub.signal(signal.SIGSTOP)
     time.sleep(1)
-    sub.send_signal(signal.SIGCONT)
+    sub.signal(signal.SIGCONT)
     while sequences[-1] - sequences[0] < len(sequences) + 20:  # a gap of more than 20
-        sequences.append(sub.next("message")["sequence"])
+        sequences.append(sub.hear("message")["sequence"])
     pub.stop()
-    sub.send_signal(signal.SIGINT)
+    sub.signal(signal.SIGINT)
     lines = sub.rest()
     assert sub.wait() == 0
     sequences += [line["sequence"] for line in lines if line["event"] == "message"]
@@ -188,21 +188,21 @@ def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
 
 def flood(stage: Stage, pub: Driver, megabytes: int, size: int) -> None:
     """Sends so much without a pause; no send may block, memory may not follow."""
-    pub.forget_peak()
-    before = pub.memory()
-    line = pub.must(f"burst {megabytes * 1_000_000 // size} {size}", within=60)
+    forget_peak(pub)
+    before = memory(pub)
+    line = pub.must(f"burst {megabytes * 1_000_000 // size} {size}", seconds=60)
     assert line["result"] == megabytes * 1_000_000 // size
     assert line["slowest_us"] < 1_000_000
-    assert pub.peak() - before < 100 * 1024
+    assert peak(pub) - before < 100 * 1024
 
 
 @pytest.mark.heavy
 def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=500)
-    sub.send_signal(signal.SIGSTOP)
+    sub.signal(signal.SIGSTOP)
     flood(stage, pub, 400, 8192)
-    sub.send_signal(signal.SIGCONT)
-    collected = sub.call("collect 1000000000", within=60)
+    sub.signal(signal.SIGCONT)
+    collected = sub.call("collect 1000000000", seconds=60)
     assert collected["ordered"] and 0 < collected["result"] < 400_000_000 // 8192
     sync(pub, [(sub, "")])
     gets(pub, sub, "again at once", "again at once")
@@ -210,10 +210,10 @@ def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
 
 def test_P3_flood_with_a_subscriber_that_does_not_receive(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=100)
-    before = sub.memory()
+    before = memory(sub)
     flood(stage, pub, 200, 8192)
-    assert sub.memory() - before < 100 * 1024
-    collected = sub.call("collect 1000000000", within=60)
+    assert memory(sub) - before < 100 * 1024
+    collected = sub.call("collect 1000000000", seconds=60)
     assert collected["ordered"] and 0 < collected["result"] < 200_000_000 // 8192
 
 
@@ -228,14 +228,14 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
         sub.must("subscribe")
     for rate in (3000, 1500, 750):
         sync(pub, [(sub, "") for sub in (*good, slow)])
-        slow.send_signal(signal.SIGSTOP)
+        slow.signal(signal.SIGSTOP)
         for sub in good:
             sub.begin(f"collect {events}")
-        assert pub.must(f"burst {events} {size} {rate}", within=60)["slowest_us"] < 500_000
+        assert pub.must(f"burst {events} {size} {rate}", seconds=60)["slowest_us"] < 500_000
         pub.must("idle 100")
         lines = [sub.result() for sub in good]
-        slow.send_signal(signal.SIGCONT)
-        line = slow.call(f"collect {events}", within=30)
+        slow.signal(signal.SIGCONT)
+        line = slow.call(f"collect {events}", seconds=30)
         assert line["ordered"] and line["result"] < events
         if all(line["result"] == events for line in lines):
             break
@@ -251,12 +251,12 @@ def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
     sub = stage.ready("sub", url, "-T", "weather")
     pub = stage.ready("pub", url, *arguments)
     for restart in range(2):
-        while sub.next("message")["sequence"] < 600:  # more than the next one begins with
+        while sub.hear("message")["sequence"] < 600:  # more than the next one begins with
             pass
         pub.kill()
         pub = stage.ready("pub", url, *arguments)
         since = time.monotonic()
-        while (line := sub.next("message"))["us"] / 1e6 < since:
+        while (line := sub.hear("message"))["us"] / 1e6 < since:
             pass
         assert line["us"] / 1e6 - since < 1.0
         assert line["topic"] == "weather"
@@ -283,9 +283,9 @@ def test_P5_publishing_to_nobody(stage: Stage) -> None:
     url = stage.url()
     pub = stage.driver("pub", url)
     pub.must("burst 1000 64")
-    before = pub.memory()
-    assert pub.must("burst 1000000 64", within=60)["result"] == 1_000_000
-    assert pub.memory() - before < 4 * 1024
+    before = memory(pub)
+    assert pub.must("burst 1000000 64", seconds=60)["result"] == 1_000_000
+    assert memory(pub) - before < 4 * 1024
     sub = stage.driver("sub", url, timeout=3000)
     sub.must("subscribe")
     sync(pub, [(sub, "")])
@@ -294,10 +294,10 @@ def test_P5_publishing_to_nobody(stage: Stage) -> None:
 def test_P5_nobody_is_left(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "")
     sub.kill()
-    pub.must("burst 20000 1000", within=60)
-    before = pub.memory()
-    assert pub.must("burst 100000 1000", within=60)["result"] == 100_000
-    assert pub.memory() - before < 4 * 1024
+    pub.must("burst 20000 1000", seconds=60)
+    before = memory(pub)
+    assert pub.must("burst 100000 1000", seconds=60)["result"] == 100_000
+    assert memory(pub) - before < 4 * 1024
 
 
 @pytest.mark.parametrize("length", [8, 1000, 65536])
@@ -325,8 +325,8 @@ def test_P6_program_ends_after_its_last(stage: Stage) -> None:
         sub = stage.ready("sub", url)
         size = 65536 - 25
         pub = stage.ready("pub", url, "-n", 120, "-s", size, "-r", 80, "-d", 300, "--quiet")
-        first = sub.next("first")["sequence"]
-        while sub.next("message")["sequence"] < 120:
+        first = sub.hear("first")["sequence"]
+        while sub.hear("message")["sequence"] < 120:
             pass
         assert pub.summary()["sent"] == 120
         summary = sub.stop()
@@ -355,11 +355,11 @@ def test_P9_500_subscribers(stage: Stage) -> None:
     for i in range(number):
         subs.must(f"use {i}")
         subs.must("until end")
-    assert pub.must(f"burst {events} 64 100", within=30)["result"] == events
+    assert pub.must(f"burst {events} 64 100", seconds=30)["result"] == events
     pub.must("idle 200")
     for i in range(number):
         subs.must(f"use {i}")
         line = subs.call(f"collect {events}")
         assert (line["result"], line["first"], line["last"]) == (events, 1, events), (i, line)
-    subs.stdin.close()
+    subs.hang_up()
     assert subs.wait(20) == 0

@@ -42,7 +42,7 @@ def answer(rep: Driver, request: str, reply: str) -> None:
 def test_R1_every_length_to_message_max(stage: Stage) -> None:
     rep, req, _ = pair(stage, max=2048)
     rep.begin("echo 2049")
-    line = req.call("lengths 0 2048", within=30)
+    line = req.call("lengths 0 2048", seconds=30)
     assert (line["result"], line["last"]) == (1, 2048)
     assert rep.result()["result"] == 2049
 
@@ -51,7 +51,7 @@ def test_R1_lengths_around_powers_of_two(stage: Stage) -> None:
     rep, req, _ = pair(stage)
     rep.begin(f"echo {10 * 70 + 1}")
     for power in range(11, 21):
-        line = req.call(f"lengths {2**power - 35} {2**power + 34}", within=30)
+        line = req.call(f"lengths {2**power - 35} {2**power + 34}", seconds=30)
         assert (line["result"], line["last"]) == (1, 2**power + 34)
     assert req.asked("short")
     assert rep.result()["result"] == 701
@@ -335,7 +335,7 @@ def test_R11_reply_just_before_exit(stage: Stage) -> None:
         req.begin("recv")
         assert rep.recv() == "bye?"
         rep.begin("send -s 65536")
-        rep.stdin.close()
+        rep.hang_up()
         assert rep.wait() == 0
         assert req.result()["result"] == 0
         assert req.result()["result"] == 65536

@@ -30,7 +30,7 @@ def rep_served(stage: Stage, url: str) -> Program:
 def rep_working(stage: Stage, url: str) -> Program:
     rep = stage.ready("rep", url, "-w", 60000)
     stage.ready("req", url, "-t", 60000, "work!")
-    rep.next("message")
+    rep.hear("message")
     return rep
 
 
@@ -63,7 +63,7 @@ def req_reading(stage: Stage, url: str) -> Program:
     stage.ready("rep", url)
     req = stage.ready("req", url, "-")
     req.write("one line\n")
-    req.next("message")
+    req.hear("message")
     return req
 
 
@@ -73,7 +73,7 @@ def pub_before_the_first(stage: Stage, url: str) -> Program:
 
 def pub_pacing(stage: Stage, url: str) -> Program:
     pub = stage.ready("pub", url, "-n", 0, "-r", 1, "hello")
-    pub.next("message")
+    pub.hear("message")
     return pub
 
 
@@ -87,8 +87,8 @@ def pub_busy(stage: Stage, url: str) -> Program:
 def pub_flooding_a_stopped_one(stage: Stage, url: str) -> Program:
     sub = stage.ready("sub", url, "--quiet", "-q", 100)
     pub = stage.ready("pub", url, "-n", 0, "--quiet", "-s", 8192, "-q", 100)
-    sub.next("first")
-    sub.send_signal(signal.SIGSTOP)
+    sub.hear("first")
+    sub.signal(signal.SIGSTOP)
     time.sleep(0.3)
     return pub
 
@@ -96,7 +96,7 @@ def pub_flooding_a_stopped_one(stage: Stage, url: str) -> Program:
 def pub_reading(stage: Stage, url: str) -> Program:
     pub = stage.ready("pub", url, "-")
     pub.write("one line\n")
-    pub.next("message")
+    pub.hear("message")
     return pub
 
 
@@ -107,14 +107,14 @@ def sub_nobody(stage: Stage, url: str) -> Program:
 def sub_waiting(stage: Stage, url: str) -> Program:
     stage.ready("pub", url, "-n", 0, "-r", 5, "hello")
     sub = stage.ready("sub", url)
-    sub.next("message")
+    sub.hear("message")
     return sub
 
 
 def sub_busy(stage: Stage, url: str) -> Program:
     sub = stage.ready("sub", url, "--quiet")
     stage.ready("pub", url, "-n", 0, "--quiet", "hello")
-    sub.next("first")
+    sub.hear("first")
     return sub
 
 
@@ -122,7 +122,7 @@ def ends(stage: Stage, situation: Situation, number: int) -> None:
     url = stage.url()
     program = situation(stage, url)
     since = time.monotonic()
-    program.send_signal(number)
+    program.signal(number)
     summary = program.summary()
     took = time.monotonic() - since
     assert program.wait() == 0, program.fail(f"ended with {program.wait()}")
@@ -216,7 +216,7 @@ def test_R10_close_while_a_reply_comes(stage: Stage) -> None:
         time.sleep(i % 10 * 0.00005)
         req.begin("close")
         assert req.result()["result"] == 0
-        assert req.result(within=5)["us"] < 1_000_000
+        assert req.result(seconds=5)["us"] < 1_000_000
 
 
 def test_P8_close_while_events_come(stage: Stage) -> None:
@@ -227,7 +227,7 @@ def test_P8_close_while_events_come(stage: Stage) -> None:
         sub.open("sub", url, timeout=5000)
         sub.must("subscribe")
         assert sub.must("collect 3")["result"] == 3
-        assert sub.must("close", within=5)["us"] < 1_000_000
+        assert sub.must("close", seconds=5)["us"] < 1_000_000
 
 
 def serves(stage: Stage, role: str, url: str) -> Program:

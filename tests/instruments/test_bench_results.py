@@ -19,7 +19,7 @@ from bench.run import Disturbance, Baseline
 from bench.session import Cell
 from conftest import ROOT
 from harness.panels import BUILD, Panel, read_panels
-from harness.processes import dying
+from harness.stage import Stage
 from pretend import FAST, RAW, SLOW, outcome, run_group, session
 
 
@@ -253,16 +253,15 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
     path = tmp_path / "results.json"
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", "--json", str(path)]
     command += ["--svg", str(tmp_path), "latency", "raw"]
-    with subprocess.Popen(
-        dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as bench:
-        assert bench.stdout
-        for line in bench.stdout:  # until a first case is shown
-            if b"16 B bodies" in line:
-                break
-        bench.send_signal(signal.SIGINT)
-        bench.communicate(timeout=20)
-    assert bench.returncode == 130
+    with Stage() as stage:
+        bench = stage.start(*command)
+        shown = b""
+        while b"16 B bodies" not in shown:  # until a first case is shown
+            shown = bench.line(60)
+            assert shown is not None, bench.stderr()
+        bench.signal(signal.SIGINT)
+        bench.text(20)
+        assert bench.wait() == 130
     kept = bench_results.read(path)
     assert (
         kept["interrupted"]

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, listed_panels
+from conftest import ROOT
+from harness.panels import read_panels
 
 LIBRARY_CALL = re.compile(r"\b(?:zmq|nn|nng)_\w+\s*\(")
 NETWORK = {"sys/socket.h", "sys/un.h", "poll.h", "sys/epoll.h"}
-FOLDERS = sorted({*listed_panels().values(), "template"})
+FOLDERS = sorted({*(panel.folder for panel in read_panels()), "template"})
 OF_A_PANEL = "req_ rep_ pub_ sub_ panel_".split()
 
 
