@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,7 +123,7 @@ def test_a_deviation_says_expected_and_observed() -> None:
     told = lab.deviations(
         {"dropped": "the newest", "n": [1, 3], "x_ms": 1, "tcp": {"x_ms": [1, 2], "y": True}},
         {"dropped": "the oldest", "n": 2, "tcp": {"x_ms": 3, "y": True}},
-        SimpleNamespace(words={"x_ms": "the answer takes {} ms", "tcp": "over TCP"}),
+        {"x_ms": "the answer takes {} ms", "tcp": "over TCP"},
     )
     assert told == [
         "dropped: the oldest (expected: the newest)",

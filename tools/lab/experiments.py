@@ -26,6 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lab.words import sentence, words
 from harness.panels import ROOT
 from lab.workbench import Failed, Observation, Skip, Workbench
 
@@ -160,42 +161,23 @@ def fits(expected: Any, observed: Any) -> bool:
     return bool(expected == observed)
 
 
-def words(expected: Any) -> str:
-    """An expectation, or a value, for people."""
-    if isinstance(expected, float):
-        return f"{expected:.4g}"
-    if isinstance(expected, dict) and set(expected) == {"one_of"}:
-        return " or ".join(words(choice) for choice in expected["one_of"])
-    if isinstance(expected, dict):
-        return ", ".join(f"{key} {words(value)}" for key, value in expected.items())
-    if isinstance(expected, list) and len(expected) == 2:
-        return f"{expected[0]} to {expected[1]}"
-    if isinstance(expected, bool):
-        return "yes" if expected else "no"
-    return "nothing" if expected is None else str(expected)
-
-
-def sentence(experiment: Any, key: str, value: Any) -> str:
-    """What was observed under a key, in the words that the experiment's WORDS has for it."""
-    template: str = (getattr(experiment, "words", None) or {}).get(key, key.replace("_", " ") + ": {}")
-    return template.replace("{}", words(value))
-
-
 def deviations(
-    expected: dict[str, Any], data: dict[str, Any], experiment: Any = None, place: str = ""
+    expected: dict[str, Any],
+    data: dict[str, Any],
+    templates: dict[str, str] | None = None,
+    place: str = "",
 ) -> list[str]:
     """A sentence for each key that is not as recorded, also for those within another."""
     lines = []
     for key, value in expected.items():
         seen = data.get(key)
-        nested = isinstance(value, dict) and set(value) != {"one_of"} and isinstance(seen, dict)
-        if nested:
-            title = sentence(experiment, key, "").rstrip(": ")
-            lines += deviations(value, seen, experiment, f"{place}{title}: ")
+        if isinstance(value, dict) and set(value) != {"one_of"} and isinstance(seen, dict):
+            title = sentence(templates, key, "").rstrip(": ")
+            lines += deviations(value, seen, templates, f"{place}{title}: ")
         elif key not in data:
-            lines.append(f"{place}{sentence(experiment, key, '...')} was not observed")
+            lines.append(f"{place}{sentence(templates, key, '...')} was not observed")
         elif not fits(value, seen):
-            lines.append(f"{place}{sentence(experiment, key, seen)} (expected: {words(value)})")
+            lines.append(f"{place}{sentence(templates, key, seen)} (expected: {words(value)})")
     return lines
 
 
@@ -205,7 +187,7 @@ def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
     if panel not in experiment.expected:
         outcome.status = "unrecorded"
     else:
-        outcome.deviations = deviations(experiment.expected[panel], seen.data, experiment)
+        outcome.deviations = deviations(experiment.expected[panel], seen.data, experiment.words)
         outcome.status = "deviates" if outcome.deviations else "matches"
     return outcome
 
