@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.words import sentence
 from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
@@ -44,6 +45,27 @@ SOURCES = [
     "Linux: net/ipv4/udp.c, __udp4_lib_err()",
 ]
 TRY_NEXT = "Bind the UNIX sender with the address family alone (unix(7), Autobind), and answer it."
+WORDS = {
+    "first": "the first receive returns {} bytes, of a datagram of 100",
+    "second": "the second receive returns {} bytes, of an empty datagram",
+    "third": "the third receive returns {} bytes, of a datagram of 20",
+    "cut": "a receive with room for 10 bytes returns {}, of a datagram of 100",
+    "cut, with MSG_TRUNC": "the same with MSG_TRUNC returns {}",
+    "the rest": "a receive of the rest returns {}",
+    "flood: the next": "the reader does not read; the sender's next sendto returns {}",
+    "flood: sent": "{} datagrams of a KiB were sent while the reader did not read",
+    "flood: received": "then the reader receives {} datagrams",
+    "flood: ordered": "they came in order (1) or not (0): {}",
+    "flood: the first ones are kept": "those that were sent first came (1) or not (0): {}",
+    "flood: lost": "{} datagrams were lost",
+    "sender's address": "the reader learns the sender's address (1) or not (0): {}",
+    "answer": "sendto to that address returns {}",
+    "to nobody": "the reader closes its socket; sendto returns {}",
+    "to nobody again": "another sendto returns {}",
+    "connect to nobody": "connect to the address where nobody is returns {}",
+    "connected, to nobody": "the sender calls connect; its send returns {}",
+    "connected, to nobody again": "another send returns {}",
+}
 OF_BOTH = {
     "first": 100,
     "second": 0,
@@ -86,7 +108,7 @@ def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for said in workbench.probe("datagrams", where).rest():
         data[said["event"]] = said["error"] or said["result"]
-        workbench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
     data["flood: lost"] = data["flood: sent"] - data["flood: received"]
     return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.words import sentence
 from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
@@ -44,6 +45,25 @@ SOURCES = [
 TRY_NEXT = (
     "nc -N sends the FIN at the end of its input, nc without -N does not: which server notices?"
 )
+WORDS = {
+    "ask": "the client sends its question: {} bytes",
+    "shutdown": "the client calls shutdown with SHUT_WR, which returns {}",
+    "server receives": "the server's recv returns {}",
+    "server receives the end": "the server's next recv returns {}",
+    "server answers": "the server's send of its answer returns {}",
+    "client receives": "the client's recv returns {}",
+    "client sends more": "another send of the client returns {}",
+    "closed: server receives": "a client asks and calls close; the server's recv returns {}",
+    "closed: server receives the end": "the server's next recv after that close returns {}",
+    "closed: server answers": "the server's send after that close returns {}",
+    "closed: server answers again": "the server's second send after that close returns {}",
+    "copy kept, one closed": "one of two copies is closed; the peer's recv returns {}",
+    "copy kept, one shut down": "shutdown on one of two copies; the peer's recv returns {}",
+    "SHUT_RD": "the client calls shutdown with SHUT_RD, which returns {}",
+    "SHUT_RD: read": "the client's recv after SHUT_RD returns {}",
+    "SHUT_RD: peer sends": "the server's send after SHUT_RD returns {}",
+    "SHUT_RD: read again": "the client's recv after that send returns {}",
+}
 OF_BOTH: dict[str, Any] = {
     "server receives": 8,
     "server receives the end": 0,
@@ -83,7 +103,7 @@ def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
             and said["error"] == "Resource temporarily unavailable"
         )
         data[said["event"]] = "nothing" if nothing else said["error"] or said["result"]
-        workbench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
     return data
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.words import sentence
 from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
@@ -38,6 +39,18 @@ SOURCES = [
     "Linux: net/unix/af_unix.c, unix_stream_read_generic() and unix_stream_sendmsg()",
 ]
 TRY_NEXT = "Read and write a TCP socket that neither listens nor is connected."
+WORDS = {
+    "read before": "no client is there; read of the listening descriptor returns {}",
+    "poll": "a client has connected and sent 5 bytes; poll says readable (1) or not (0): {}",
+    "read": "read of the listening descriptor returns {}",
+    "write": "write to the listening descriptor returns {}",
+    "SIGPIPE": "that write raised SIGPIPE {} times",
+    "SO_ACCEPTCONN": "SO_ACCEPTCONN of the listening descriptor is {}",
+    "read of accepted": "read of the accepted descriptor returns {}",
+    "SO_ACCEPTCONN of accepted": "SO_ACCEPTCONN of the accepted descriptor is {}",
+    "send after close of the listening one": "the first is closed; the client's send returns {}",
+    "read after close of the listening one": "read of the accepted descriptor then returns {}",
+}
 OF_BOTH = {
     "poll": 1,
     "SO_ACCEPTCONN": 1,
@@ -71,7 +84,7 @@ def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data = {}
     for said in workbench.probe("listening", where).rest():
         data[said["event"]] = said["error"] or said["result"]
-        workbench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
     return data
 
 

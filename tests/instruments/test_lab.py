@@ -121,11 +121,14 @@ def test_comparison(expected: Any, observed: Any, fits: bool) -> None:
 
 def test_a_deviation_says_expected_and_observed() -> None:
     told = lab.deviations(
-        {"dropped": "the newest", "n": [1, 3], "x": 1}, {"dropped": "the oldest", "n": 2}
+        {"dropped": "the newest", "n": [1, 3], "x_ms": 1, "tcp": {"x_ms": [1, 2], "y": True}},
+        {"dropped": "the oldest", "n": 2, "tcp": {"x_ms": 3, "y": True}},
+        {"x_ms": "the answer takes {} ms", "tcp": "over TCP"},
     )
     assert told == [
-        "dropped: expected: the newest; observed: the oldest",
-        "x: expected: 1; observed: not observed",
+        "dropped: the oldest (expected: the newest)",
+        "the answer takes ... ms was not observed",
+        "over TCP: the answer takes 3 ms (expected: 1 to 2)",
     ]
 
 
@@ -164,7 +167,7 @@ def test_json(fake: Any) -> None:
         and raw["data"] == {"n": 2}
         and raw["expected"] == {"n": [5, 6]}
     )
-    assert raw["status"] == "deviates" and raw["deviations"] == ["n: expected: 5 to 6; observed: 2"]
+    assert raw["status"] == "deviates" and raw["deviations"] == ["n: 2 (expected: 5 to 6)"]
     assert said["machine"] and set(said["versions"]) >= {"raw"}
 
 
@@ -181,7 +184,7 @@ def test_a_deviation_fails_a_check_alone(fake: Any) -> None:
     assert fake.run("one-thing")[0] == 0
     status, out, err = fake.run("one-thing", "--check")
     assert (
-        status == 1 and "n: expected: 3; observed: 2" in out and "expected: 3; observed: 2" in err
+        status == 1 and "n: 2 (expected: 3)" in out and "n: 2 (expected: 3)" in err
     )
     assert fake.run("all")[0] == 0 and fake.run("all", "--check")[0] == 1
 
@@ -365,7 +368,7 @@ def test_the_prediction_is_asked_on_a_terminal(fake: Any) -> None:
     assert process.wait(20) == 0
     os.close(master)
     assert shown.index("2  two") < shown.index("now it happens"), "asked too late"
-    assert "You expected: two. So it was in raw." in shown
+    assert "You expected: two. That came true in raw." in shown
 
 
 def test_the_template_of_the_readme_runs(fake: Any) -> None:

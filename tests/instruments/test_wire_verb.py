@@ -129,14 +129,14 @@ def frozen(name: str, request: pytest.FixtureRequest) -> Observed:
 @pytest.mark.parametrize("width", [80, 120, 240])
 @pytest.mark.parametrize("pattern", ["reqrep", "pubsub"])
 def test_golden_view(pattern: str, width: int, request: pytest.FixtureRequest) -> None:
-    """After a wanted change: WIRE_GOLDEN=write, and read the difference."""
+    """After a wanted change: TRIPTYCH_GOLDEN=write, and read the difference."""
     names = [f"{panel}-{pattern}" for panel in ("raw", "zmq", "nanomsg", "nng")]
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False)
     show(console, pattern, [frozen(name, request) for name in names], "TCP")
     said = "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
     golden = GOLDEN / f"view-{pattern}-{width}.txt"
-    if os.environ.get("WIRE_GOLDEN") == "write":
+    if os.environ.get("TRIPTYCH_GOLDEN") == "write":
         golden.write_text(said)
     assert said == golden.read_text()
 

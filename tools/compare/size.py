@@ -43,6 +43,7 @@ from rich.text import Text
 from harness import panels
 from harness.command import CommandLine
 from harness.panels import Panel, complain, read_panels
+from harness.terminal import RED
 
 from compare.costs import BODY, C_LIBRARY, REQUESTS, Costs, costs_of, machine
 from compare.measures import Counts, measure, total
@@ -372,7 +373,7 @@ class Report:
             notes(console, f"measured: {versions}. Built by {here['compiler']}, {here['optimised']}. {here['system']}, "
                   f"{here['machine']}, {here['cores']} cores.")  # fmt: skip
         for text in self.troubles():
-            console.print(Text(f"! {text}", style="bold red"), soft_wrap=True)
+            console.print(Text(f"! {text}", style=f"bold {RED}"), soft_wrap=True)
 
 
 def plain_table() -> Table:

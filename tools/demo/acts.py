@@ -36,7 +36,7 @@ FLOOD_STOP, FLOOD_CONTINUE = 0.7, 3.2  # seconds after the flood began
 
 MEASURE_COUNT = 10000
 MEASURE_BODY = 64
-MEASURE_SECONDS = 20.0
+MEASURE_SECONDS = 20.0  # that it may take
 
 
 @dataclass
@@ -216,8 +216,8 @@ class Demo:
             "A subscriber pauses under a flood",
             f"{FLOOD_RATE} messages a second of {FLOOD_BODY // 1024} KiB for {seconds:.1f} s, queues "
             f"of {FLOOD_QUEUE} (-q {FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and continued "
-            "(SIGCONT). The publisher waits for nobody: A goes on receiving, and B finds a gap in "
-            "the numbers.",
+            "(SIGCONT); A is never stopped. The publisher waits for neither. What does each of them "
+            "miss?",
             self.silent,
         ) as stage:
             urls = {panel.name: stage.url() for panel in self.panels}
@@ -273,6 +273,7 @@ class Demo:
                     figures.steady = counts
                 else:
                     figures.paused = counts
+        self.view.remark([flood_sentence(p, self.figures[p.name]) for p in self.panels])
 
     def memory(self, stage: Stage, publishers: list[Player], until: float) -> None:
         """Tells the publishers' memory now and then: their queues are bounded."""
@@ -386,6 +387,20 @@ class Demo:
             text = f"{what}: {program.complaint}" if program.complaint else what
             self.view.tell(program.panel, program.name, text, strong=True)
             self.fail(program, text)
+
+
+def flood_sentence(panel: Panel, figures: Figures) -> str:
+    """What the two subscribers of a flood received, in words."""
+
+    def told(name: str, counts: tuple[int, int] | None) -> str:
+        received, sent = (counts or (0, 0))[0], figures.flooded or 0
+        if received >= sent:
+            return f"{name} received all {sent} messages"
+        return f"{name} missed {sent - received} of {sent} messages"
+
+    stopped = FLOOD_CONTINUE - FLOOD_STOP
+    steady, paused = told("A", figures.steady), told("B", figures.paused)
+    return f"{panel.name}: {steady}; {paused}, after it had been stopped for {stopped:.1f} s."
 
 
 def say(program: Player, line: bytes) -> None:

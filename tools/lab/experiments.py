@@ -7,7 +7,8 @@ An expectation is compared with one value of what was observed:
     {"one_of": [...]}            one of these expectations
     {"key": expectation, ...}    each of these keys of an observed dict
 
-Keys that were observed and are not expected are for the reader alone.
+Keys that were observed and are not expected are for the reader alone. What a key means, an
+experiment says in WORDS: {"first_ms": "the first answer takes {} ms"}.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lab.words import sentence, words
 from harness.panels import ROOT
 from lab.workbench import Failed, Observation, Skip, Workbench
 
@@ -47,7 +49,7 @@ REQUIRED = (
     "EXPECTED",
     "run",
 )
-OPTIONAL: dict[str, Any] = {"needs": [], "timing": False}
+OPTIONAL: dict[str, Any] = {"needs": [], "timing": False, "words": {}}
 RUN_SECONDS = 60.0  # no run of an experiment on one panel takes longer
 STOP_SECONDS = 5.0  # nor does it take longer to end one
 
@@ -159,26 +161,23 @@ def fits(expected: Any, observed: Any) -> bool:
     return bool(expected == observed)
 
 
-def words(expected: Any) -> str:
-    """An expectation, or a value, for people."""
-    if isinstance(expected, dict) and set(expected) == {"one_of"}:
-        return " or ".join(words(choice) for choice in expected["one_of"])
-    if isinstance(expected, dict):
-        return ", ".join(f"{key} {words(value)}" for key, value in expected.items())
-    if isinstance(expected, list) and len(expected) == 2:
-        return f"{expected[0]} to {expected[1]}"
-    if isinstance(expected, bool):
-        return "yes" if expected else "no"
-    return "nothing" if expected is None else str(expected)
-
-
-def deviations(expected: dict[str, Any], data: dict[str, Any]) -> list[str]:
-    """A line for each key that is not as recorded."""
+def deviations(
+    expected: dict[str, Any],
+    data: dict[str, Any],
+    templates: dict[str, str] | None = None,
+    place: str = "",
+) -> list[str]:
+    """A sentence for each key that is not as recorded, also for those within another."""
     lines = []
     for key, value in expected.items():
-        if key not in data or not fits(value, data[key]):
-            seen = words(data[key]) if key in data else "not observed"
-            lines.append(f"{key}: expected: {words(value)}; observed: {seen}")
+        seen = data.get(key)
+        if isinstance(value, dict) and set(value) != {"one_of"} and isinstance(seen, dict):
+            title = sentence(templates, key, "").rstrip(": ")
+            lines += deviations(value, seen, templates, f"{place}{title}: ")
+        elif key not in data:
+            lines.append(f"{place}{sentence(templates, key, '...')} was not observed")
+        elif not fits(value, seen):
+            lines.append(f"{place}{sentence(templates, key, seen)} (expected: {words(value)})")
     return lines
 
 
@@ -188,7 +187,7 @@ def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
     if panel not in experiment.expected:
         outcome.status = "unrecorded"
     else:
-        outcome.deviations = deviations(experiment.expected[panel], seen.data)
+        outcome.deviations = deviations(experiment.expected[panel], seen.data, experiment.words)
         outcome.status = "deviates" if outcome.deviations else "matches"
     return outcome
 
