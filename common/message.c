@@ -1,44 +1,9 @@
-/*
- * The message format: see message.h. An integer is copied to and from where it
- * stands, since nothing there is aligned; with the byte order turned, that is
- * two instructions. (A loop over its bytes stays a loop, and took as long as
- * all the rest: measured.)
- */
+/* The message format: see message.h. */
 #include "message.h"
 
-#include <endian.h>
+#include "bytes.h"
+
 #include <errno.h>
-#include <string.h>
-
-static void
-put_u32(unsigned char *p, uint32_t value)
-{
-    value = htobe32(value);
-    memcpy(p, &value, sizeof(value));
-}
-
-static void
-put_u64(unsigned char *p, uint64_t value)
-{
-    value = htobe64(value);
-    memcpy(p, &value, sizeof(value));
-}
-
-static uint32_t
-get_u32(const unsigned char *p)
-{
-    uint32_t value;
-    memcpy(&value, p, sizeof(value));
-    return be32toh(value);
-}
-
-static uint64_t
-get_u64(const unsigned char *p)
-{
-    uint64_t value;
-    memcpy(&value, p, sizeof(value));
-    return be64toh(value);
-}
 
 size_t
 message_length(const struct message *message)

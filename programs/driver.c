@@ -20,6 +20,7 @@
  * A line that cannot be obeyed gets {"usage":...}. End of input closes all.
  */
 #include "address.h"
+#include "json.h"
 #include "pattern.h"
 
 #include <errno.h>
@@ -91,20 +92,6 @@ crc32(const unsigned char *data, size_t len)
     return ~crc;
 }
 
-/* Byte by byte as U+0000..U+00FF, so that the reader gets every byte back. */
-static void
-print_text(const unsigned char *data, size_t len)
-{
-    putchar('"');
-    for (size_t i = 0; i < len && i < TEXT; i++) {
-        if (data[i] < ' ' || data[i] > '~' || data[i] == '"' || data[i] == '\\')
-            printf("\\u%04x", data[i]);
-        else
-            putchar(data[i]);
-    }
-    putchar('"');
-}
-
 /* Prints the line of one command; errnum is what the call left in errno. */
 static void
 answer(const char *command, int64_t result, int errnum, int64_t start, const char *more, ...)
@@ -116,7 +103,7 @@ answer(const char *command, int64_t result, int errnum, int64_t start, const cha
         const char *name = strerrorname_np(errnum);
         const char *error = panel_strerror(errnum);
         printf(",\"errno\":\"%s\",\"number\":%d,\"error\":", name ? name : "private", errnum);
-        print_text((const unsigned char *)error, strlen(error));
+        json_string(stdout, error, strlen(error));
     } else {
         printf(",\"errno\":null");
     }
@@ -132,7 +119,7 @@ static void
 usage(const char *what)
 {
     printf("{\"usage\":");
-    print_text((const unsigned char *)what, strlen(what));
+    json_string(stdout, what, strlen(what));
     printf("}\n");
     fflush(stdout);
 }
@@ -297,7 +284,7 @@ do_recv(void)
     printf("{\"command\":\"recv\",\"handle\":%d,\"result\":%zd,\"errno\":null,\"us\":%" PRId64
            ",\"crc\":%" PRIu32 ",\"text\":",
         (int)(h - handles), n, us, crc32(data, (size_t)n));
-    print_text(data, (size_t)n);
+    json_bytes(stdout, data, (size_t)n < TEXT ? (size_t)n : TEXT);
     printf("}\n");
     fflush(stdout);
 }

@@ -6,6 +6,7 @@
 #include "report.h"
 
 #include "clock.h"
+#include "json.h"
 #include "stop.h"
 #include "text.h"
 
@@ -68,7 +69,7 @@ static void
 print_string(const char *name, const char *text, size_t len)
 {
     (void)printf(",\"%s\":", name);
-    text_json(stdout, text, len);
+    json_string(stdout, text, len);
 }
 
 /* Seconds since the handle was opened, and the event's mark, for people. */

@@ -1,4 +1,4 @@
-/* Bytes that a peer chose, made safe to print. */
+/* Bytes that a peer chose, for people at a terminal. */
 #ifndef TEXT_H
 #define TEXT_H
 
@@ -6,14 +6,8 @@
 #include <stdio.h>
 
 /*
- * Writes a JSON string, quotes included: invalid UTF-8 as U+FFFD; a sequence
- * that the end cuts off counts as invalid.
- */
-void text_json(FILE *file, const char *text, size_t len);
-
-/*
- * Writes at most max bytes for people: what a terminal would obey, and invalid
- * UTF-8, as a dot.
+ * Writes at most max bytes of text. Writes a dot for each control character,
+ * because a terminal would obey it, and for each byte that is not UTF-8.
  */
 void text_show(FILE *file, const char *text, size_t len, size_t max);
 

@@ -49,11 +49,11 @@ finish(struct dialer *dialer)
     int error = 0;
     socklen_t len = sizeof(error);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0 ||
-        address_is_self(fd)) {
+        endpoint_is_self(fd)) {
         dialer_drop(dialer);
         return;
     }
-    (void)address_nodelay(&dialer->address, fd); /* without, only slower */
+    (void)endpoint_nodelay(&dialer->address, fd); /* without, only slower */
     dialer->state = DIALER_CONNECTED;
     if ((dialer->connected && dialer->connected(dialer->owner) < 0) ||
         conn_flush(&dialer->conn) < 0)
@@ -75,7 +75,7 @@ dial(void *owner)
 {
     struct dialer *dialer = owner;
     bool done;
-    int fd = address_connect(&dialer->address, &done);
+    int fd = endpoint_connect(&dialer->address, &done);
     if (fd < 0 || conn_attach(&dialer->conn, fd, on_ready, dialer) < 0) {
         if (fd >= 0)
             (void)close(fd);
@@ -102,7 +102,7 @@ dialer_open(struct dialer *ret, struct loop *loop, const char *url,
         .owner = owner,
     };
     conn_open(&ret->conn, loop, NULL);
-    if (address_parse(&ret->address, url) < 0)
+    if (sockaddr_parse(&ret->address, url) < 0)
         return -1;
     dial(ret);
     return 0;

@@ -2,15 +2,15 @@
 #ifndef DIALER_H
 #define DIALER_H
 
-#include "address.h"
 #include "conn.h"
+#include "endpoint.h"
 #include "loop.h"
 
 #include <stdint.h>
 
 struct dialer {
     struct loop *loop;
-    struct address address;
+    struct sockaddr_any address;
     struct conn conn; /* may be written to at any time */
     enum {
         DIALER_WAITING, /* for the next attempt */

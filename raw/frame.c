@@ -4,24 +4,9 @@
  */
 #include "frame.h"
 
-#include <arpa/inet.h>
+#include "bytes.h"
+
 #include <errno.h>
-#include <string.h>
-
-static uint32_t
-get_u32(const unsigned char *p)
-{
-    uint32_t value;
-    memcpy(&value, p, sizeof(value));
-    return ntohl(value);
-}
-
-static void
-put_u32(unsigned char *p, uint32_t value)
-{
-    value = htonl(value);
-    memcpy(p, &value, sizeof(value));
-}
 
 size_t
 frame_head(unsigned char *buf, bool ids, uint32_t id, size_t len)

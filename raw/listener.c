@@ -32,7 +32,7 @@ on_ready(void *owner, uint32_t events)
         int fd = accept4(
             listener->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            (void)address_nodelay(&listener->address, fd); /* only slower */
+            (void)endpoint_nodelay(&listener->address, fd); /* only slower */
             listener->accepted(listener->owner, fd);
             continue;
         }
@@ -62,9 +62,9 @@ listener_open(struct listener *ret, struct loop *loop, const char *url,
         .accepted = accepted,
         .owner = owner,
     };
-    if (address_parse(&ret->address, url) < 0)
+    if (sockaddr_parse(&ret->address, url) < 0)
         return -1;
-    int fd = address_listen(&ret->address);
+    int fd = endpoint_listen(&ret->address);
     if (fd < 0)
         return -1;
     ret->source.fd = fd;
@@ -77,7 +77,7 @@ listener_close(struct listener *listener)
     if (listener->source.fd < 0)
         return;
     loop_timer(listener->loop, CLOCK_NEVER, NULL, NULL);
-    address_unlink(&listener->address);
+    endpoint_unlink(&listener->address);
     (void)close(listener->source.fd); /* which also ends its watching */
     listener->source.fd = -1;
 }

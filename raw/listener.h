@@ -2,12 +2,12 @@
 #ifndef LISTENER_H
 #define LISTENER_H
 
-#include "address.h"
+#include "endpoint.h"
 #include "loop.h"
 
 struct listener {
     struct loop *loop;
-    struct address address;
+    struct sockaddr_any address;
     struct source source; /* fd -1: not bound */
     void (*accepted)(void *owner, int fd);
     void *owner;

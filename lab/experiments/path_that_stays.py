@@ -32,7 +32,7 @@ Linux's abstract names, with a zero byte in front, are no files and go with the 
 """
 SOURCES = [
     "unix(7), Pathname sockets, Abstract sockets; NOTES: the name should be removed with unlink(2)",
-    "bind(2), EADDRINUSE; connect(2), ECONNREFUSED; raw/address.c",
+    "bind(2), EADDRINUSE; connect(2), ECONNREFUSED; raw/endpoint.c",
 ]
 TRY_NEXT = "./triptych lab stolen-address: what the libraries do with a path that is there."
 EXPECTED = {

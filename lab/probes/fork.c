@@ -3,7 +3,7 @@
  * becomes of the child, does its message arrive, and can the parent go on? A
  * third process, the other end, tells what it got.
  */
-#include "pair.h"
+#include "two_ends.h"
 
 #include <signal.h>
 #include <sys/prctl.h>

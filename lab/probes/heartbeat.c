@@ -11,7 +11,7 @@
  *
  * A plain socket says what its receive returned.
  */
-#include "pair.h"
+#include "two_ends.h"
 
 #include <limits.h>
 

@@ -6,7 +6,7 @@
  *   nagle URL                the library's own default
  *   nagle URL nodelay        with TCP_NODELAY (ZeroMQ has no such option)
  */
-#include "pair.h"
+#include "two_ends.h"
 
 #include <signal.h>
 #include <sys/prctl.h>

@@ -2,7 +2,7 @@
  * The other end is killed; we go on sending, as if nothing had happened. Over TCP.
  * Says what each send returned; if a send kills the process, the line is missing.
  */
-#include "pair.h"
+#include "two_ends.h"
 
 #include <signal.h>
 #include <sys/prctl.h>

@@ -2,10 +2,6 @@
  * A libFuzzer target: whatever the bytes and however they are split, the decoder
  * says the same, covers every byte once, and stays within its memory.
  *
- *     clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -o fuzz-decode \
- *         tests/fuzz_decode.c tests/decode_dump.c $(ls wire/decode*.c | grep -v main)
- *     ./fuzz-decode tests/data/corpus/decode
- *
  * The input: a byte of options, a byte that seeds the split, the stream.
  */
 #include <stdint.h>

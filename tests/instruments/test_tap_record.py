@@ -30,7 +30,7 @@ OPEN, DATA, PASS, SHUT, RESET, CLOSE, NOTE, END = range(1, 9)
 
 
 def records(path: pathlib.Path) -> list[tuple[int, int, int, int, bytes]]:
-    """(type, direction, connection, time, data) of each, by the letter of RECORD.md."""
+    """(type, direction, connection, time, data) of each, by the letter of tools/wire/record/README.md."""
     data = path.read_bytes()
     magic, version, zero, mono, wall = struct.unpack_from(">8sIIQQ", data)
     assert (magic, version, zero) == (b"\x89TAP\r\n\x1a\n", 1, 0)

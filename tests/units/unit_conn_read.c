@@ -1,5 +1,5 @@
 /* Reading frames off a connection, however the bytes come. */
-#include "pair.h"
+#include "conn_pair.h"
 
 enum {
     STREAM_MAX = 1 << 20,

@@ -1,5 +1,5 @@
 /* Writing frames to a connection, however few bytes the kernel takes at a time. */
-#include "pair.h"
+#include "conn_pair.h"
 
 enum {
     SMALL = 1, /* the kernel makes its smallest buffer of it */

@@ -36,7 +36,7 @@ test_out_of_descriptors(void **state)
     assert_int_equal(listener_open(&listener, &loop, url, on_accepted, NULL), 0);
     for (int i = 0; i < CLIENTS; i++) {
         bool done;
-        clients[i] = address_connect(&listener.address, &done);
+        clients[i] = endpoint_connect(&listener.address, &done);
         assert_true(clients[i] >= 0);
     }
 

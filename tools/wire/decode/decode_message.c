@@ -6,12 +6,8 @@
  */
 #include <string.h>
 
-#include "decode_state.h"
-
-enum {
-    TOPIC_MAX = 255,
-    HEAD = 25, /* from the NUL to the body */
-};
+#include "decode_machine.h"
+#include "message.h"
 
 static void
 body(struct decode *decode)
@@ -70,26 +66,26 @@ head(struct decode *decode)
 {
     const unsigned char *p = decode->held;
     size_t got = decode->held_len;
-    size_t seen = got < TOPIC_MAX + 1 ? got : TOPIC_MAX + 1;
+    size_t seen = got < MESSAGE_TOPIC_MAX + 1 ? got : MESSAGE_TOPIC_MAX + 1;
     const unsigned char *end = memchr(p, 0, seen);
-    if (!end && got <= TOPIC_MAX && got + HEAD < decode->left) {
+    if (!end && got <= MESSAGE_TOPIC_MAX && got + MESSAGE_HEADER < decode->left) {
         decode_expect(decode, got + 1, head, "message.topic");
         return;
     }
-    if (!end || (size_t)(end - p) + HEAD > decode->left) {
+    if (!end || (size_t)(end - p) + MESSAGE_HEADER > decode->left) {
         decode_expect(decode, decode->left, foreign, "message.foreign");
         return;
     }
     size_t topic_len = (size_t)(end - p);
-    if (got < topic_len + HEAD) {
-        decode_expect(decode, topic_len + HEAD, head, "message.head");
+    if (got < topic_len + MESSAGE_HEADER) {
+        decode_expect(decode, topic_len + MESSAGE_HEADER, head, "message.head");
         return;
     }
     size_t at = topic_len + 1;
     uint64_t kind = decode_number(decode, at + 1, 1);
     if (decode_number(decode, at, 1) != 1 || kind < 1 || kind > 4 ||
         decode_number(decode, at + 2, 2) != 0 ||
-        decode_number(decode, at + 4, 4) != decode->left - topic_len - HEAD) {
+        decode_number(decode, at + 4, 4) != decode->left - topic_len - MESSAGE_HEADER) {
         decode_expect(decode, decode->left, foreign, "message.foreign");
         return;
     }

@@ -6,14 +6,13 @@
  */
 #include <string.h>
 
-#include "decode_state.h"
+#include "decode_machine.h"
+#include "message.h"
 
 enum {
     LENGTH = 4,
     ID = 4,
-    TOPIC_MAX = 255,
-    HEAD = 25, /* a message's head without its topic */
-    HEAD_SEEN = 9, /* of it, up to the body's length: enough to tell */
+    HEAD_SEEN = 9, /* of a message's head, up to the body's length: enough to tell */
     PREFIX_MAX = 65536, /* a guess takes nothing longer for a subscription */
     PLAUSIBLE = 1 << 30, /* "GET " read as a length is more */
 };
@@ -24,13 +23,14 @@ like_message(const struct decode *decode, size_t at, uint64_t len, bool *more)
 {
     const unsigned char *p = decode->held + at;
     size_t got = decode->held_len - at;
-    const unsigned char *end = memchr(p, 0, got < TOPIC_MAX + 1 ? got : TOPIC_MAX + 1);
+    const unsigned char *end =
+        memchr(p, 0, got < MESSAGE_TOPIC_MAX + 1 ? got : MESSAGE_TOPIC_MAX + 1);
     if (!end) {
-        *more = got <= TOPIC_MAX && got + HEAD <= len;
+        *more = got <= MESSAGE_TOPIC_MAX && got + MESSAGE_HEADER <= len;
         return false;
     }
     size_t topic_len = (size_t)(end - p);
-    if (topic_len + HEAD > len)
+    if (topic_len + MESSAGE_HEADER > len)
         return false;
     if (got < topic_len + HEAD_SEEN) {
         *more = true;
@@ -38,7 +38,7 @@ like_message(const struct decode *decode, size_t at, uint64_t len, bool *more)
     }
     uint64_t kind = decode_number(decode, at + topic_len + 2, 1);
     return end[1] == 1 && kind >= 1 && kind <= 4 && end[3] == 0 && end[4] == 0 &&
-        decode_number(decode, at + topic_len + 5, 4) == len - topic_len - HEAD;
+        decode_number(decode, at + topic_len + 5, 4) == len - topic_len - MESSAGE_HEADER;
 }
 
 enum decode_raw_role
@@ -58,7 +58,7 @@ decode_raw_guess(const struct decode *decode, bool *more)
     if (decode->options.pattern == DECODE_PUBSUB)
         return from_client ? RAW_SUBSCRIBER : RAW_PUBLISHER;
 
-    if (length >= ID + HEAD) {
+    if (length >= ID + MESSAGE_HEADER) {
         if (got < LENGTH + ID + 1) {
             *more = true;
             return RAW_NONE;

@@ -6,7 +6,7 @@
  * length over TCP begins so (it would claim 2^56 bytes), which tells the two
  * mappings apart.
  */
-#include "decode_state.h"
+#include "decode_machine.h"
 
 enum {
     PROTOCOL_REQREP = 3,

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "decode_state.h"
+#include "decode_machine.h"
 
 enum {
     FLAG_MORE = 1,

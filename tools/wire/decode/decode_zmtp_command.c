@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "decode_state.h"
+#include "decode_machine.h"
 
 /* The rest of a frame as one element, if there is any; then the next frame. */
 static void

@@ -7,11 +7,14 @@
  */
 #include "pcap.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "bytes.h"
+#include "clock.h"
+#include "sockaddr.h"
 
 enum {
     LINKTYPE_RAW = 101,
@@ -51,20 +54,6 @@ struct pcap_conn {
     struct pcap_side side[2]; /* the client's, the server's */
 };
 
-static unsigned char *
-put16(unsigned char *p, uint64_t n)
-{
-    *p++ = (unsigned char)(n >> 8);
-    *p++ = (unsigned char)n;
-    return p;
-}
-
-static unsigned char *
-put32(unsigned char *p, uint64_t n)
-{
-    return put16(put16(p, n >> 16), n);
-}
-
 /* The Internet checksum, RFC 1071; bytes are summed in pairs, so only the last len may be odd. */
 static uint64_t
 sum(const unsigned char *p, size_t len, uint64_t start)
@@ -90,20 +79,20 @@ put_ip(unsigned char *p, const struct pcap_conn *conn, bool up, size_t tcp_len)
     unsigned char *start = p;
     size_t len = conn->address_len;
     if (len == 4) {
-        p = put16(p, 0x4500);
-        p = put16(p, IP4 + tcp_len);
-        p = put32(p, 0x00004000); /* do not fragment */
-        p = put32(p, 0x40060000); /* 64 hops, TCP, no checksum yet */
+        p = put_u16(p, 0x4500);
+        p = put_u16(p, (uint16_t)(IP4 + tcp_len));
+        p = put_u32(p, 0x00004000); /* do not fragment */
+        p = put_u32(p, 0x40060000); /* 64 hops, TCP, no checksum yet */
     } else {
-        p = put32(p, 0x60000000);
-        p = put16(p, tcp_len);
-        p = put16(p, 0x0640);
+        p = put_u32(p, 0x60000000);
+        p = put_u16(p, (uint16_t)tcp_len);
+        p = put_u16(p, 0x0640);
     }
     memcpy(p, conn->side[up ? 0 : 1].address, len);
     memcpy(p + len, conn->side[up ? 1 : 0].address, len);
     p += 2 * len;
     if (len == 4)
-        put16(start + 10, folded(sum(start, IP4, 0)));
+        put_u16(start + 10, folded(sum(start, IP4, 0)));
     return p;
 }
 
@@ -118,25 +107,27 @@ packet(
     size_t tcp_len = TCP + options + len;
     unsigned char head[16 + IP6 + TCP + SYN_OPTIONS];
     unsigned char *tcp = put_ip(head + 16, conn, up, tcp_len);
-    unsigned char *p = put16(tcp, from->port);
-    p = put16(p, to->port);
-    p = put32(p, from->next);
-    p = put32(p, flags & ACK ? to->next : 0);
-    p = put16(p, (TCP + options) / 4 << 12 | flags);
-    p = put16(p, WINDOW);
-    p = put32(p, 0); /* checksum, urgent */
+    unsigned char *p = put_u16(tcp, from->port);
+    p = put_u16(p, to->port);
+    p = put_u32(p, from->next);
+    p = put_u32(p, flags & ACK ? to->next : 0);
+    p = put_u16(p, (uint16_t)((TCP + options) / 4 << 12 | flags));
+    p = put_u16(p, WINDOW);
+    p = put_u32(p, 0); /* checksum, urgent */
     if (options > 0) {
-        p = put32(p, 2 << 24 | 4 << 16 | MSS);
-        p = put32(p, 1 << 24 | 3 << 16 | 3 << 8 | WINDOW_SHIFT);
+        p = put_u32(p, 2 << 24 | 4 << 16 | MSS);
+        p = put_u32(p, 1 << 24 | 3 << 16 | 3 << 8 | WINDOW_SHIFT);
     }
     const unsigned char *addresses = tcp - 2 * conn->address_len;
     uint64_t total = sum(addresses, 2 * conn->address_len, 6 + tcp_len);
     total = sum(tcp, (size_t)(p - tcp), total);
-    put16(tcp + 16, folded(sum(data, len, total)));
+    put_u16(tcp + 16, folded(sum(data, len, total)));
 
     size_t head_len = (size_t)(p - head) - 16;
-    put32(put32(head, time_ns / 1000000000), time_ns % 1000000000);
-    put32(put32(head + 8, head_len + len), head_len + len);
+    uint32_t packet_len = (uint32_t)(head_len + len);
+    unsigned char *record = put_u32(head, (uint32_t)(time_ns / CLOCK_S));
+    record = put_u32(record, (uint32_t)(time_ns % CLOCK_S));
+    put_u32(put_u32(record, packet_len), packet_len); /* as recorded, as sent: nothing is cut */
     from->next += (uint32_t)len + (flags & (SYN | FIN) ? 1 : 0);
     if (flags & ACK)
         to->acked = to->next;
@@ -158,12 +149,12 @@ pcap_create(struct pcap **ret, const char *path)
         return -1;
     }
     unsigned char head[24];
-    unsigned char *p = put32(head, 0xa1b23c4d); /* with nanoseconds, big-endian */
-    p = put32(p, 2 << 16 | 4); /* version 2.4 */
-    p = put32(p, 0);
-    p = put32(p, 0);
-    p = put32(p, SNAPLEN);
-    put32(p, LINKTYPE_RAW);
+    unsigned char *p = put_u32(head, 0xa1b23c4d); /* with nanoseconds, big-endian */
+    p = put_u32(p, 2 << 16 | 4); /* version 2.4 */
+    p = put_u32(p, 0);
+    p = put_u32(p, 0);
+    p = put_u32(p, SNAPLEN);
+    put_u32(p, LINKTYPE_RAW);
     if (fwrite(head, sizeof(head), 1, pcap->file) != 1) {
         (void)pcap_finish(pcap);
         return -1;
@@ -172,21 +163,19 @@ pcap_create(struct pcap **ret, const char *path)
     return 0;
 }
 
-/* Returns the address's length; 0: none that TCP has. */
+/* Returns the bytes of the IP address in the URL; 0: it has none. */
 static size_t
 parse(struct pcap_side *side, const char *url)
 {
-    char host[64];
-    unsigned port;
-    if (sscanf(url, "tcp://[%63[0-9a-fA-F:.]]:%u", host, &port) == 2) {
-        side->port = (uint16_t)port;
-        return inet_pton(AF_INET6, host, side->address) == 1 ? 16 : 0;
-    }
-    if (sscanf(url, "tcp://%63[0-9.]:%u", host, &port) == 2) {
-        side->port = (uint16_t)port;
-        return inet_pton(AF_INET, host, side->address) == 1 ? 4 : 0;
-    }
-    return 0;
+    struct sockaddr_any address;
+    if (sockaddr_parse(&address, url) < 0 || address.any.sa_family == AF_UNIX)
+        return 0;
+    bool ipv4 = address.any.sa_family == AF_INET;
+    const void *bytes = ipv4 ? (void *)&address.in.sin_addr : (void *)&address.in6.sin6_addr;
+    size_t len = ipv4 ? sizeof(address.in.sin_addr) : sizeof(address.in6.sin6_addr);
+    memcpy(side->address, bytes, len);
+    side->port = ntohs(ipv4 ? address.in.sin_port : address.in6.sin6_port);
+    return len;
 }
 
 int
@@ -201,8 +190,8 @@ pcap_open(struct pcap *pcap, struct pcap_conn **ret, const char *client, const c
     conn->address_len = parse(&conn->side[0], client);
     if (conn->address_len == 0 || parse(&conn->side[1], server) != conn->address_len) {
         conn->address_len = 4;
-        put32(conn->side[0].address, 0x7f010000 + (number & 0x7fffff)); /* 127.1.0.1 and up */
-        put32(conn->side[1].address, 0x7f000001);
+        put_u32(conn->side[0].address, 0x7f010000 + (number & 0x7fffff)); /* 127.1.0.1 and up */
+        put_u32(conn->side[1].address, 0x7f000001);
         conn->side[0].port = SYNTHETIC_PORT + 1;
         conn->side[1].port = SYNTHETIC_PORT;
     }

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "json.h"
+
 enum {
     PARTS = DECODE_UNKNOWN + 1
 };
@@ -56,22 +59,11 @@ struct trace {
     uint64_t conns_seen;
 };
 
-/* A JSON string: control characters escaped, bytes beyond ASCII as U+FFFD (hex has them). */
 static void
 put_string(FILE *out, const char *name, const void *data, size_t len)
 {
-    const unsigned char *p = data;
-    fprintf(out, ",\"%s\":\"", name);
-    for (; len > 0; len--, p++)
-        if (*p == '"' || *p == '\\')
-            fprintf(out, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            fprintf(out, "\\u%04x", *p);
-        else if (*p > 0x7f)
-            fputs("\\ufffd", out);
-        else
-            putc(*p, out);
-    putc('"', out);
+    fprintf(out, ",\"%s\":", name);
+    json_string(out, data, len);
 }
 
 static void
@@ -79,7 +71,7 @@ put_head(struct trace *trace, const char *event, uint32_t conn, uint64_t time_ns
 {
     uint64_t ns = time_ns - trace->start_ns;
     fprintf(trace->out, "{\"event\":\"%s\",\"connection\":%u,\"time\":%llu.%09llu", event, conn,
-        (unsigned long long)(ns / 1000000000), (unsigned long long)(ns % 1000000000));
+        (unsigned long long)(ns / CLOCK_S), (unsigned long long)(ns % CLOCK_S));
 }
 
 static void

@@ -1,5 +1,5 @@
 /*
- * A recording: what the tap saw, as a file. RECORD.md gives its bytes. A writer
+ * A recording: what the tap saw, as a file. README.md gives its bytes. A writer
  * appends records and hides a buffer; a reader returns them one by one and can
  * follow a file that is still being written, or a pipe.
  *
@@ -104,8 +104,7 @@ uint64_t record_wall(const struct record_reader *reader, uint64_t time_ns);
 int record_names(struct record_names *ret, const struct record *record);
 int record_count(uint64_t *ret, const struct record *record);
 
-/* "open", "data", ...; "up" or "down". Never NULL. */
-const char *record_type_name(enum record_type type);
+/* "up" or "down". */
 const char *record_direction_name(enum record_direction direction);
 
 /* Accepts NULL. */

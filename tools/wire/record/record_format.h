@@ -1,15 +1,13 @@
 /*
- * What the writer and the reader of recordings share: the sizes, the integers,
- * and what each type of record demands. RECORD.md is the text to it.
+ * What the writer and the reader of recordings share: the sizes, and
+ * what each type of record demands. README.md is the text to it.
  */
 #ifndef RECORD_FORMAT_H
 #define RECORD_FORMAT_H
 
 #include "record.h"
 
-#include <endian.h>
 #include <stdbool.h>
-#include <string.h>
 
 enum {
     RECORD_FILE_HEAD = 32,
@@ -19,38 +17,6 @@ enum {
 };
 
 #define RECORD_MAGIC "\x89TAP\r\n\x1a\n"
-
-static inline void
-put32(unsigned char *to, uint32_t n)
-{
-    n = htobe32(n);
-    memcpy(to, &n, sizeof(n));
-}
-
-static inline void
-put64(unsigned char *to, uint64_t n)
-{
-    n = htobe64(n);
-    memcpy(to, &n, sizeof(n));
-}
-
-static inline uint32_t
-get32(const unsigned char *from)
-{
-    uint32_t n;
-
-    memcpy(&n, from, sizeof(n));
-    return be32toh(n);
-}
-
-static inline uint64_t
-get64(const unsigned char *from)
-{
-    uint64_t n;
-
-    memcpy(&n, from, sizeof(n));
-    return be64toh(n);
-}
 
 /* What the type demands of the rest; the same for writing and reading. */
 static inline bool

@@ -1,5 +1,5 @@
 /*
- * Reading a recording: see RECORD.md for the bytes. Nothing is trusted: every
+ * Reading a recording: see README.md for the bytes. Nothing is trusted: every
  * field is checked before a length decides how much is kept, and no record is
  * longer than the buffer. A file that ends too early is told apart from one that
  * is damaged, and may be read on once it has grown.
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "record_format.h"
 
 enum {
@@ -42,7 +43,6 @@ fill(struct record_reader *reader, size_t len)
     }
     while (reader->end - reader->start < len) {
         ssize_t n = read(reader->fd, reader->buffer + reader->end, READ_BUFFER - reader->end);
-
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
@@ -60,21 +60,20 @@ record_open(struct record_reader **ret, const char *path)
 {
     struct record_reader *reader = malloc(sizeof(*reader));
     const unsigned char *head;
-
-    if (reader == NULL)
+    if (!reader)
         return -1;
     memset(reader, 0, offsetof(struct record_reader, buffer));
     reader->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (reader->fd < 0 || fill(reader, RECORD_FILE_HEAD) < 0)
         goto fail;
     head = reader->buffer;
-    if (memcmp(head, RECORD_MAGIC, 8) != 0 || get32(head + 8) != RECORD_VERSION ||
-        get32(head + 12) != 0) {
+    if (memcmp(head, RECORD_MAGIC, 8) != 0 || get_u32(head + 8) != RECORD_VERSION ||
+        get_u32(head + 12) != 0) {
         errno = EBADMSG;
         goto fail;
     }
-    reader->mono_ns = get64(head + 16);
-    reader->wall_ns = get64(head + 24);
+    reader->mono_ns = get_u64(head + 16);
+    reader->wall_ns = get_u64(head + 24);
     reader->start = RECORD_FILE_HEAD;
     reader->next = RECORD_FILE_HEAD;
     *ret = reader;
@@ -89,7 +88,6 @@ record_read(struct record_reader *reader, struct record *ret)
 {
     const unsigned char *head;
     size_t len;
-
     if (reader->ended)
         return 0;
     if (reader->bad)
@@ -97,17 +95,17 @@ record_read(struct record_reader *reader, struct record *ret)
     if (fill(reader, RECORD_HEAD) < 0)
         return -1;
     head = reader->buffer + reader->start;
-    len = get32(head);
+    len = get_u32(head);
     if (!record_valid(head[4], head[5], len) || head[6] != 0 || head[7] != 0 ||
-        get64(head + 12) < reader->last_ns)
+        get_u64(head + 12) < reader->last_ns)
         goto bad;
     if (fill(reader, RECORD_HEAD + len) < 0)
         return -1;
     head = reader->buffer + reader->start; /* fill may have moved it */
     ret->type = (enum record_type)head[4];
     ret->direction = (enum record_direction)head[5];
-    ret->conn = get32(head + 8);
-    ret->time_ns = get64(head + 12);
+    ret->conn = get_u32(head + 8);
+    ret->time_ns = get_u64(head + 12);
     ret->data = head + RECORD_HEAD;
     ret->len = len;
     reader->last_ns = ret->time_ns;
@@ -140,11 +138,9 @@ record_names(struct record_names *ret, const struct record *record)
     const char *all[4];
     const char *at = record->data;
     size_t left = record->len;
-
     for (int i = 0; i < 4; i++) {
         const char *nul = left > 0 ? memchr(at, '\0', left) : NULL;
-
-        if (nul == NULL)
+        if (!nul)
             goto bad;
         all[i] = at;
         left -= (size_t)(nul + 1 - at);
@@ -166,17 +162,8 @@ record_count(uint64_t *ret, const struct record *record)
         errno = EBADMSG;
         return -1;
     }
-    *ret = get64(record->data);
+    *ret = get_u64(record->data);
     return 0;
-}
-
-const char *
-record_type_name(enum record_type type)
-{
-    static const char *const names[] = {
-        "none", "open", "data", "pass", "shut", "reset", "close", "note", "end"};
-
-    return (unsigned)type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
 }
 
 const char *
@@ -188,7 +175,7 @@ record_direction_name(enum record_direction direction)
 void
 record_close(struct record_reader *reader)
 {
-    if (reader == NULL)
+    if (!reader)
         return;
     if (reader->fd >= 0)
         (void)close(reader->fd);

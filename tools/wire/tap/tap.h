@@ -10,41 +10,41 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "tap_address.h"
+#include "sockaddr.h"
 #include "tap_fault.h"
 #include "tap_output.h"
 #include "tap_tape.h"
 
 struct tap;
-struct conn;
+struct tap_conn;
 
-struct watch {
-    void (*ready)(struct tap *tap, struct watch *watch, uint32_t events);
+struct tap_watch {
+    void (*ready)(struct tap *tap, struct tap_watch *watch, uint32_t events);
 };
 
-struct listener {
-    struct watch watch;
+struct tap_listener {
+    struct tap_watch watch;
     int fd;
     int spare; /* a socket for the next connection to the server, made before accept(2); or -1 */
     struct stat id; /* of an ipc path */
-    uint64_t retry_ns; /* out of descriptors: when to accept again; 0: accepting */
+    int64_t retry_ns; /* out of descriptors: when to accept again; else CLOCK_NEVER */
 };
 
 struct tap {
-    struct address front; /* where clients come to */
-    struct address back; /* the server */
-    struct fault faults[2]; /* of connections to come: up, down */
-    struct output output;
-    struct tape tape;
-    struct listener listener;
+    struct sockaddr_any front; /* where clients come to */
+    struct sockaddr_any back; /* the server */
+    struct tap_fault faults[2]; /* of connections to come: up, down */
+    struct tap_output output;
+    struct tap_tape tape;
+    struct tap_listener listener;
     int epoll;
     bool quit;
-    uint64_t start_ns;
+    int64_t start_ns;
 
-    struct conn *conns; /* all, the newest first */
-    struct conn *turns; /* those to run in this round */
-    struct conn *timed; /* those that may have a wake_ns */
-    struct conn *buried; /* closed in this round */
+    struct tap_conn *conns; /* all, the newest first */
+    struct tap_conn *turns; /* those to run in this round */
+    struct tap_conn *timed; /* those that may have a wake_ns */
+    struct tap_conn *buried; /* closed in this round */
 
     uint32_t accepted; /* numbers of connections */
     uint32_t open;
@@ -53,11 +53,18 @@ struct tap {
     uint64_t passed[2];
 };
 
-/* Has the loop wait for events on fd, or for others. -1 and errno. */
-int tap_watch(struct tap *tap, int fd, struct watch *watch, uint32_t events);
-int tap_rewatch(struct tap *tap, int fd, struct watch *watch, uint32_t events);
+/* The earlier of two times. */
+static inline int64_t
+tap_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
-/* Prints an error event. */
+/* Has the loop wait for events (epoll_ctl(2)) on fd, or for others. -1 and errno. */
+int tap_watch(struct tap *tap, int fd, struct tap_watch *watch, uint32_t events);
+int tap_rewatch(struct tap *tap, int fd, struct tap_watch *watch, uint32_t events);
+
+/* Prints an error event: what failed, and the errno. */
 void tap_error(struct tap *tap, const char *what, int error);
 
 #endif

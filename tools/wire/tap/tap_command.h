@@ -7,8 +7,8 @@
 
 #include "tap.h"
 
-struct commands {
-    struct watch watch;
+struct tap_commands {
+    struct tap_watch watch;
     int fd;
     bool until_eof; /* the end of standard input ends the tap */
     bool skipping; /* the rest of a line that was too long */
@@ -17,12 +17,9 @@ struct commands {
 };
 
 /* Watches fd for commands. A file is read at once, to its end. -1 and errno. */
-int commands_open(struct tap *tap, struct commands *commands, int fd);
-
-/* Runs one command and prints what came of it. The line is cut to words in place. */
-void command_run(struct tap *tap, char *line);
+int tap_commands_open(struct tap *tap, struct tap_commands *commands, int fd);
 
 /* The totals, and with connections each one, into the event that is being built. */
-void command_totals(struct tap *tap);
+void tap_command_totals(struct tap *tap);
 
 #endif

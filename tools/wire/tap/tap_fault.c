@@ -10,38 +10,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 enum {
     PACE_PARTS = 1000, /* of a second: bytes are let go a millisecond's worth at a time */
 };
 
-#define SECOND_NS UINT64_C(1000000000)
-#define PACE_BURST_NS UINT64_C(5000000)
+#define PACE_BURST_NS (5 * CLOCK_MS)
 #define DELAY_MAX_MS UINT64_C(3600000) /* an hour */
 #define RATE_MAX UINT64_C(1000000000000) /* keeps every product here below 2^64 */
 #define BYTES_MAX UINT64_C(1000000000000000)
 
 static const struct word {
     const char *name;
-    enum fault_verb verb;
+    enum tap_fault_verb verb;
     bool value; /* takes one, and unless it is a matter of "after N bytes" needs one */
     bool after;
 } verbs[] = {
-    {"delay", FAULT_DELAY, true, false},
-    {"jitter", FAULT_JITTER, true, false},
-    {"rate", FAULT_RATE, true, false},
-    {"slice", FAULT_SLICE, true, false},
-    {"stall", FAULT_STALL, true, true},
-    {"cut", FAULT_CUT, true, true},
-    {"reset", FAULT_RESET, true, true},
-    {"go", FAULT_GO, false, false},
-    {"clear", FAULT_CLEAR, false, false},
+    {"delay", TAP_FAULT_DELAY, true, false},
+    {"rate", TAP_FAULT_RATE, true, false},
+    {"slice", TAP_FAULT_SLICE, true, false},
+    {"stall", TAP_FAULT_STALL, true, true},
+    {"cut", TAP_FAULT_CUT, true, true},
+    {"reset", TAP_FAULT_RESET, true, true},
+    {"go", TAP_FAULT_GO, false, false},
+    {"clear", TAP_FAULT_CLEAR, false, false},
 };
 
 static int
 parse_bytes(uint64_t *ret, const char *text, uint64_t max)
 {
     uint64_t n = 0;
-
     if (text[0] == '\0' || strlen(text) > 18)
         return -1;
     for (; *text != '\0'; text++) {
@@ -62,17 +61,15 @@ parse_ms(uint64_t *ret, const char *text)
     char whole[24];
     char part[7] = "000000";
     const char *dot = strchr(text, '.');
-    size_t len = dot == NULL ? strlen(text) : (size_t)(dot - text);
+    size_t len = !dot ? strlen(text) : (size_t)(dot - text);
     uint64_t ms;
     uint64_t ns = 0;
-
     if (len >= sizeof(whole))
         return -1;
     memcpy(whole, text, len);
     whole[len] = '\0';
-    if (dot != NULL) {
+    if (dot) {
         size_t decimals = strlen(dot + 1);
-
         if (decimals == 0 || decimals > 6)
             return -1;
         memcpy(part, dot + 1, decimals);
@@ -89,15 +86,14 @@ static int
 parse_value(uint64_t *ret, const struct word *verb, const char *text, const char **why)
 {
     if (strcmp(text, "off") == 0) {
-        *ret = verb->after ? FAULT_NEVER : 0;
+        *ret = verb->after ? TAP_FAULT_NEVER : 0;
         return 0;
     }
     switch (verb->verb) {
-    case FAULT_DELAY:
-    case FAULT_JITTER:
+    case TAP_FAULT_DELAY:
         *why = "needs milliseconds, 0 to 3600000, or \"off\"";
         return parse_ms(ret, text);
-    case FAULT_RATE:
+    case TAP_FAULT_RATE:
         *why = "needs bytes per second, 1 to 10^12, or \"off\"";
         return parse_bytes(ret, text, RATE_MAX);
     default:
@@ -107,25 +103,22 @@ parse_value(uint64_t *ret, const struct word *verb, const char *text, const char
 }
 
 int
-fault_parse(struct fault_order *ret, char *const *words, size_t n, const char **why)
+tap_fault_parse(struct tap_fault_order *ret, char *const *words, size_t n, const char **why)
 {
     static char text[128];
     const struct word *verb = NULL;
     size_t used = 1;
-
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (n > 0 && strcmp(words[0], verbs[i].name) == 0)
             verb = &verbs[i];
-    if (verb == NULL)
+    if (!verb)
         return 0;
-    *ret = (struct fault_order){.verb = verb->verb, .way = {true, true}};
+    *ret = (struct tap_fault_order){.verb = verb->verb, .way = {true, true}};
     if (used < n && strcmp(words[used], "up") == 0) {
         ret->way[1] = false;
         used++;
     } else if (used < n && strcmp(words[used], "down") == 0) {
         ret->way[0] = false;
-        used++;
-    } else if (used < n && strcmp(words[used], "both") == 0) {
         used++;
     }
     if (verb->value && used < n) {
@@ -151,86 +144,83 @@ fail:
 }
 
 void
-fault_init(struct fault *fault)
+tap_fault_init(struct tap_fault *fault)
 {
-    *fault = (struct fault){.stall = FAULT_NEVER, .cut = FAULT_NEVER, .reset = FAULT_NEVER};
+    *fault = (struct tap_fault){
+        .stall = TAP_FAULT_NEVER, .cut = TAP_FAULT_NEVER, .reset = TAP_FAULT_NEVER};
 }
 
 bool
-fault_none(const struct fault *fault)
+tap_fault_none(const struct tap_fault *fault)
 {
-    return fault->delay_ns == 0 && fault->jitter_ns == 0 && fault->rate == 0 && fault->slice == 0 &&
-        fault->stall == FAULT_NEVER && fault->cut == FAULT_NEVER && fault->reset == FAULT_NEVER;
+    return fault->delay_ns == 0 && fault->rate == 0 && fault->slice == 0 &&
+        fault->stall == TAP_FAULT_NEVER && fault->cut == TAP_FAULT_NEVER &&
+        fault->reset == TAP_FAULT_NEVER;
 }
 
 void
-fault_apply(struct fault *fault, const struct fault_order *order, uint64_t passed)
+tap_fault_apply(struct tap_fault *fault, const struct tap_fault_order *order, uint64_t passed)
 {
-    uint64_t after = order->value == FAULT_NEVER ? FAULT_NEVER : passed + order->value;
-
+    uint64_t after = order->value == TAP_FAULT_NEVER ? TAP_FAULT_NEVER : passed + order->value;
     switch (order->verb) {
-    case FAULT_DELAY:
-        fault->delay_ns = order->value;
+    case TAP_FAULT_DELAY:
+        fault->delay_ns = (int64_t)order->value;
         break;
-    case FAULT_JITTER:
-        fault->jitter_ns = order->value;
-        break;
-    case FAULT_RATE:
+    case TAP_FAULT_RATE:
         fault->rate = order->value;
         break;
-    case FAULT_SLICE:
+    case TAP_FAULT_SLICE:
         fault->slice = order->value;
         break;
-    case FAULT_STALL:
+    case TAP_FAULT_STALL:
         fault->stall = after;
         break;
-    case FAULT_CUT:
+    case TAP_FAULT_CUT:
         fault->cut = after;
         break;
-    case FAULT_RESET:
+    case TAP_FAULT_RESET:
         fault->reset = after;
         break;
-    case FAULT_GO:
-        fault->stall = FAULT_NEVER;
+    case TAP_FAULT_GO:
+        fault->stall = TAP_FAULT_NEVER;
         break;
-    case FAULT_CLEAR:
-        fault_init(fault);
+    case TAP_FAULT_CLEAR:
+        tap_fault_init(fault);
         break;
     }
 }
 
-/* The time that n bytes take, rounded up. */
-static uint64_t
-pace_time(uint64_t rate, uint64_t n)
+/* The nanoseconds that n bytes take, rounded up. */
+static int64_t
+tap_pace_time(uint64_t rate, uint64_t n)
 {
-    return (n * SECOND_NS + rate - 1) / rate;
+    return (int64_t)((n * CLOCK_S + rate - 1) / rate);
 }
 
 size_t
-pace_allow(
-    struct pace *pace, uint64_t rate, size_t n, bool pieces, uint64_t now_ns, uint64_t *wake_ns)
+tap_pace_allow(
+    struct tap_pace *pace, uint64_t rate, size_t n, bool pieces, int64_t now_ns, int64_t *wake_ns)
 {
     uint64_t least = rate < PACE_PARTS ? 1 : rate / PACE_PARTS;
-    uint64_t burst_ns;
+    int64_t burst_ns;
     uint64_t allowed;
-
     if (least > n || !pieces)
         least = n;
-    burst_ns = pace_time(rate, least);
+    burst_ns = tap_pace_time(rate, least);
     if (burst_ns < PACE_BURST_NS)
         burst_ns = PACE_BURST_NS;
     if (pace->paid_ns + burst_ns < now_ns)
         pace->paid_ns = now_ns - burst_ns;
-    allowed = pace->paid_ns < now_ns ? (now_ns - pace->paid_ns) * rate / SECOND_NS : 0;
+    allowed = pace->paid_ns < now_ns ? (uint64_t)(now_ns - pace->paid_ns) * rate / CLOCK_S : 0;
     if (allowed < least) {
-        *wake_ns = pace->paid_ns + pace_time(rate, least);
+        *wake_ns = pace->paid_ns + tap_pace_time(rate, least);
         return 0;
     }
     return allowed < n ? (size_t)allowed : n;
 }
 
 void
-pace_spend(struct pace *pace, uint64_t rate, size_t n)
+tap_pace_spend(struct tap_pace *pace, uint64_t rate, size_t n)
 {
-    pace->paid_ns += pace_time(rate, n);
+    pace->paid_ns += tap_pace_time(rate, n);
 }

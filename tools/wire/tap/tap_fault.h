@@ -10,53 +10,51 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FAULT_NEVER UINT64_MAX
+#define TAP_FAULT_NEVER UINT64_MAX
 
-struct fault {
-    uint64_t delay_ns;
-    uint64_t jitter_ns; /* at most so much more delay, evenly distributed */
+struct tap_fault {
+    int64_t delay_ns; /* of each byte */
     uint64_t rate; /* bytes per second; 0: any */
     uint64_t slice; /* bytes of one write; 0: any */
     uint64_t stall; /* these three: after so many bytes of the connection, */
-    uint64_t cut; /* or FAULT_NEVER */
+    uint64_t cut; /* or TAP_FAULT_NEVER */
     uint64_t reset;
 };
 
-enum fault_verb {
-    FAULT_DELAY,
-    FAULT_JITTER,
-    FAULT_RATE,
-    FAULT_SLICE,
-    FAULT_STALL,
-    FAULT_CUT,
-    FAULT_RESET,
-    FAULT_GO, /* ends a stall */
-    FAULT_CLEAR, /* ends every fault; what is delayed goes on at once */
+enum tap_fault_verb {
+    TAP_FAULT_DELAY,
+    TAP_FAULT_RATE,
+    TAP_FAULT_SLICE,
+    TAP_FAULT_STALL,
+    TAP_FAULT_CUT,
+    TAP_FAULT_RESET,
+    TAP_FAULT_GO, /* ends a stall */
+    TAP_FAULT_CLEAR, /* ends every fault; what is delayed goes on at once */
 };
 
-struct fault_order {
-    enum fault_verb verb;
+struct tap_fault_order {
+    enum tap_fault_verb verb;
     bool way[2]; /* applies to up, to down */
     bool valued; /* a value was given: cut and reset without one mean now */
-    uint64_t value; /* ns, bytes or bytes per second; FAULT_NEVER is "off" */
+    uint64_t value; /* ns, bytes or bytes per second; TAP_FAULT_NEVER is "off" */
 };
 
 /*
- * Reads VERB [up|down|both] [VALUE], n words. Returns 1; 0 if the first word is no
+ * Reads VERB [up|down] [VALUE], n words. Returns 1; 0 if the first word is no
  * fault's; -1 with a sentence in *why, valid until the next call.
  */
-int fault_parse(struct fault_order *ret, char *const *words, size_t n, const char **why);
+int tap_fault_parse(struct tap_fault_order *ret, char *const *words, size_t n, const char **why);
 
 /* No fault at all. */
-void fault_init(struct fault *fault);
-bool fault_none(const struct fault *fault);
+void tap_fault_init(struct tap_fault *fault);
+bool tap_fault_none(const struct tap_fault *fault);
 
 /* Applies an order to a direction through which passed bytes have gone. */
-void fault_apply(struct fault *fault, const struct fault_order *order, uint64_t passed);
+void tap_fault_apply(struct tap_fault *fault, const struct tap_fault_order *order, uint64_t passed);
 
 /* Smooths a direction to a rate: at most 5 ms of it (or one byte) are made up for later. */
-struct pace {
-    uint64_t paid_ns; /* up to this time the rate has been used */
+struct tap_pace {
+    int64_t paid_ns; /* up to this time the rate has been used */
 };
 
 /*
@@ -64,8 +62,8 @@ struct pace {
  * pieces are as good, a millisecond's worth at a time (or one byte), so that a
  * fast link is not cut to bits.
  */
-size_t pace_allow(
-    struct pace *pace, uint64_t rate, size_t n, bool pieces, uint64_t now_ns, uint64_t *wake_ns);
-void pace_spend(struct pace *pace, uint64_t rate, size_t n);
+size_t tap_pace_allow(
+    struct tap_pace *pace, uint64_t rate, size_t n, bool pieces, int64_t now_ns, int64_t *wake_ns);
+void tap_pace_spend(struct tap_pace *pace, uint64_t rate, size_t n);
 
 #endif

@@ -15,7 +15,7 @@
 #include "tap_tape.h"
 
 /* One of a connection's two sockets. The flags outlive the events that set them. */
-struct end {
+struct tap_end {
     int fd;
     bool local; /* a UNIX socket */
     bool readable; /* as far as is known */
@@ -25,54 +25,52 @@ struct end {
     int error; /* the connection to this peer broke: errno */
 };
 
-enum flow_over {
-    FLOW_RUNS,
-    FLOW_SHUT, /* the source sends no more */
-    FLOW_LEFT, /* nor does it read */
-    FLOW_BROKE, /* reset */
+enum tap_flow_over {
+    TAP_FLOW_RUNS,
+    TAP_FLOW_SHUT, /* the source sends no more */
+    TAP_FLOW_LEFT, /* nor does it read */
+    TAP_FLOW_BROKE, /* reset */
 };
 
-struct flow {
-    struct end *from;
-    struct end *to;
-    struct flow *back; /* the other direction */
-    struct tape *tape;
+struct tap_flow {
+    struct tap_end *from;
+    struct tap_end *to;
+    struct tap_flow *back; /* the other direction */
+    struct tap_tape *tape;
     uint32_t conn;
     enum record_direction way;
-    struct fault fault;
-    struct pace pace;
-    struct queue queue;
+    struct tap_fault fault;
+    struct tap_pace pace;
+    struct tap_queue queue;
     uint64_t received; /* bytes */
     uint64_t passed;
     uint64_t writes; /* by which they went on */
-    enum flow_over over; /* how the source ended; FLOW_RUNS: not yet */
-    uint64_t over_due_ns; /* when the end may be passed on */
+    enum tap_flow_over over; /* how the source ended; TAP_FLOW_RUNS: not yet */
+    int64_t over_due_ns; /* when the end may be passed on */
     bool done; /* it was */
-    uint64_t wake_ns; /* when to run again if nothing happens; 0: never */
+    int64_t wake_ns; /* when to run again if nothing happens; else CLOCK_NEVER */
 };
 
-enum flow_result {
-    FLOW_WAITS, /* for an event, or wake_ns */
-    FLOW_AGAIN, /* there is more to do now; the turn is over */
-    FLOW_ENDED, /* the source broke or left, and all it sent has gone on */
-    FLOW_CUT, /* a fault is due */
-    FLOW_RESET,
-    FLOW_FAILED, /* no memory for bytes that were read already */
+enum tap_flow_result {
+    TAP_FLOW_WAITS, /* for an event, or wake_ns */
+    TAP_FLOW_AGAIN, /* there is more to do now; the turn is over */
+    TAP_FLOW_ENDED, /* the source broke or left, and all it sent has gone on */
+    TAP_FLOW_CUT, /* a fault is due */
+    TAP_FLOW_RESET,
+    TAP_FLOW_FAILED, /* no memory for bytes that were read already */
 };
 
 /* Forwards what can be now, at most a turn's worth. */
-enum flow_result flow_run(struct flow *flow);
+enum tap_flow_result tap_flow_run(struct tap_flow *flow);
 
-/* The source broke, as an error said; or it left (struct end). No bytes will go to it any more. */
-void flow_broke(struct flow *flow, int error);
-void flow_left(struct flow *flow);
+/* The source broke, as an error said; or it left (struct tap_end). No bytes will go to it any more.
+ */
+void tap_flow_broke(struct tap_flow *flow, int error);
+void tap_flow_left(struct tap_flow *flow);
 
 /* Applies an order to the flow and to what it holds. */
-void flow_order(struct flow *flow, const struct fault_order *order);
+void tap_flow_order(struct tap_flow *flow, const struct tap_fault_order *order);
 
-/* Bytes that all the queues together hold. */
-uint64_t flow_held(void);
-
-void flow_free(struct flow *flow);
+void tap_flow_free(struct tap_flow *flow);
 
 #endif

@@ -10,14 +10,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "tap_clock.h"
+#include "clock.h"
+#include "tap_address.h"
 #include "tap_conn.h"
 
 enum {
     ACCEPT_MAX = 64, /* in one round */
 };
 
-#define ACCEPT_RETRY_NS UINT64_C(100000000)
+#define ACCEPT_RETRY_NS (100 * CLOCK_MS)
 
 /* Returns true if the error means that the system has no more to give now. */
 static bool
@@ -27,98 +28,93 @@ out_of_means(int error)
 }
 
 static void
-listener_pause(struct tap *tap, int error)
+tap_listener_pause(struct tap *tap, int error)
 {
-    struct listener *listener = &tap->listener;
-
-    if (listener->retry_ns == 0)
+    struct tap_listener *listener = &tap->listener;
+    if (listener->retry_ns == CLOCK_NEVER)
         tap_error(tap, "accepting stops for a while", error);
-    listener->retry_ns = clock_ns() + ACCEPT_RETRY_NS;
+    listener->retry_ns = clock_now() + ACCEPT_RETRY_NS;
     if (tap_rewatch(tap, listener->fd, &listener->watch, 0) < 0)
         tap_error(tap, "epoll_ctl", errno);
 }
 
 static void
-listener_ready(struct tap *tap, struct watch *watch, uint32_t events)
+tap_listener_ready(struct tap *tap, struct tap_watch *watch, uint32_t events)
 {
-    struct listener *listener = &tap->listener;
-
+    struct tap_listener *listener = &tap->listener;
     (void)watch;
     (void)events;
     for (int i = 0; i < ACCEPT_MAX; i++) {
-        struct address client = {.len = sizeof(client.is.storage)};
+        struct sockaddr_any client = {.len = sizeof(client.storage)};
         int server_fd;
         int fd;
-
         if (listener->spare < 0)
-            listener->spare = address_socket(&tap->back);
+            listener->spare = tap_address_socket(&tap->back);
         if (listener->spare < 0) {
-            listener_pause(tap, errno);
+            tap_listener_pause(tap, errno);
             return;
         }
-        fd = accept4(listener->fd, &client.is.any, &client.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(listener->fd, &client.any, &client.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && out_of_means(errno)) {
-            listener_pause(tap, errno);
+            tap_listener_pause(tap, errno);
             return;
         }
         if (fd < 0 && errno == EAGAIN)
             return;
         if (fd < 0) /* EINTR, or the client has gone again: ECONNABORTED and network errors */
             continue;
-        if (address_tune(&client, fd) < 0) { /* gone again, too */
+        if (tap_address_tune(&client, fd) < 0) { /* gone again, too */
             (void)close(fd);
             continue;
         }
         server_fd = listener->spare;
         listener->spare = -1;
-        (void)conn_open(tap, fd, &client, server_fd); /* it has reported why */
+        (void)tap_conn_open(tap, fd, &client, server_fd); /* it has reported why */
     }
 }
 
 int
-listener_open(struct tap *tap)
+tap_listener_open(struct tap *tap)
 {
-    struct listener *listener = &tap->listener;
-
-    listener->watch.ready = listener_ready;
+    struct tap_listener *listener = &tap->listener;
+    listener->watch.ready = tap_listener_ready;
     listener->spare = -1;
-    listener->fd = address_listen(&tap->front, &listener->id);
+    listener->retry_ns = CLOCK_NEVER;
+    listener->fd = tap_address_listen(&tap->front, &listener->id);
     if (listener->fd < 0)
         return -1;
-    if (tap->front.is.any.sa_family != AF_UNIX && address_own(&tap->front, listener->fd) < 0)
+    if (tap->front.any.sa_family != AF_UNIX && tap_address_own(&tap->front, listener->fd) < 0)
         goto fail;
     if (tap_watch(tap, listener->fd, &listener->watch, EPOLLIN) < 0)
         goto fail;
     return 0;
 fail:
-    listener_close(tap);
+    tap_listener_close(tap);
     return -1;
 }
 
 void
-listener_retry(struct tap *tap)
+tap_listener_retry(struct tap *tap)
 {
-    struct listener *listener = &tap->listener;
-
+    struct tap_listener *listener = &tap->listener;
     if (tap_rewatch(tap, listener->fd, &listener->watch, EPOLLIN) < 0) {
         tap_error(tap, "epoll_ctl", errno);
-        listener->retry_ns = clock_ns() + ACCEPT_RETRY_NS;
+        listener->retry_ns = clock_now() + ACCEPT_RETRY_NS;
         return;
     }
-    listener_ready(tap, &listener->watch, EPOLLIN);
-    if (listener->retry_ns < clock_ns())
-        listener->retry_ns = 0;
+    tap_listener_ready(tap, &listener->watch, EPOLLIN);
+    if (listener->retry_ns < clock_now())
+        listener->retry_ns = CLOCK_NEVER;
 }
 
 void
-listener_close(struct tap *tap)
+tap_listener_close(struct tap *tap)
 {
-    struct listener *listener = &tap->listener;
+    struct tap_listener *listener = &tap->listener;
     int saved = errno;
-
     if (listener->fd < 0)
         return;
-    address_remove(&tap->front, &listener->id);
+    tap_address_remove(&tap->front, &listener->id);
     (void)close(listener->fd);
     if (listener->spare >= 0)
         (void)close(listener->spare);

@@ -14,200 +14,150 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "json.h"
+
 enum {
     QUEUE_MAX = 4 * 1024 * 1024, /* of events that nobody reads */
 };
 
 void
-output_init(struct output *output, int fd)
+tap_output_init(struct tap_output *output, int fd)
 {
     memset(output, 0, sizeof(*output));
     output->fd = fd;
 }
 
-/* Makes room for len more bytes in *buffer. */
-static bool
-reserve(char **buffer, size_t *size, size_t used, size_t len)
-{
-    size_t larger = *size < 256 ? 256 : *size;
-    char *moved;
-
-    while (larger - used < len)
-        larger *= 2;
-    if (larger == *size)
-        return true;
-    moved = realloc(*buffer, larger);
-    if (moved == NULL)
-        return false;
-    *buffer = moved;
-    *size = larger;
-    return true;
-}
-
-/* A line that memory does not suffice for is dropped whole, by output_end. */
 static void
-put(struct output *output, const char *text, size_t len)
-{
-    if (output->line_len == SIZE_MAX)
-        return;
-    if (!reserve(&output->line, &output->line_size, output->line_len, len)) {
-        output->line_len = SIZE_MAX;
-        return;
-    }
-    memcpy(output->line + output->line_len, text, len);
-    output->line_len += len;
-}
-
-static void
-put_text(struct output *output, const char *text)
-{
-    put(output, text, strlen(text));
-}
-
-/* The bytes of the UTF-8 character at the start of a text, at most 4; 0: there is none. */
-static size_t
-character(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-    if (len == 0 || at[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return len;
-}
-
-/* Any bytes as a JSON string; what is not UTF-8 becomes U+FFFD. */
-static void
-put_quoted(struct output *output, const char *text)
-{
-    char code[8];
-
-    put_text(output, "\"");
-    while (*text != '\0') {
-        unsigned char c = (unsigned char)*text;
-        size_t len = character(text);
-
-        if (c == '"' || c == '\\' || c < 0x20) {
-            (void)snprintf(code, sizeof(code), "\\u%04x", c);
-            put_text(output, code);
-        } else if (len == 0) {
-            put_text(output, "\\ufffd");
-        } else {
-            put(output, text, len);
-        }
-        text += len == 0 ? 1 : len;
-    }
-    put_text(output, "\"");
-}
-
-static void
-put_name(struct output *output, const char *name)
+put_name(struct tap_output *output, const char *name)
 {
     if (!output->first)
-        put_text(output, ",");
+        (void)putc(',', output->event);
     output->first = false;
-    if (name != NULL) {
-        put_quoted(output, name);
-        put_text(output, ":");
-    }
+    if (name)
+        (void)fprintf(output->event, "\"%s\":", name);
 }
 
 void
-output_begin(struct output *output, const char *event)
+tap_output_begin(struct tap_output *output, const char *event)
 {
-    output->line_len = 0;
-    output->first = true;
-    put_text(output, "{");
-    output_text(output, "event", event);
-}
-
-void
-output_text(struct output *output, const char *name, const char *text)
-{
-    put_name(output, name);
-    put_quoted(output, text);
-}
-
-void
-output_number(struct output *output, const char *name, uint64_t n)
-{
-    char text[24];
-
-    put_name(output, name);
-    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
-    put_text(output, text);
-}
-
-/* ns in a unit of so many, with six decimals. */
-static void
-put_time(struct output *output, const char *name, uint64_t ns, uint64_t unit)
-{
-    char text[48];
-
-    put_name(output, name);
-    (void)snprintf(text, sizeof(text), "%llu.%06llu", (unsigned long long)(ns / unit),
-        (unsigned long long)(ns % unit / (unit / 1000000)));
-    put_text(output, text);
-}
-
-void
-output_seconds(struct output *output, const char *name, uint64_t ns)
-{
-    put_time(output, name, ns, 1000000000);
-}
-
-void
-output_ms(struct output *output, const char *name, uint64_t ns)
-{
-    put_time(output, name, ns, 1000000);
-}
-
-void
-output_open(struct output *output, const char *name, char bracket)
-{
-    put_name(output, name);
-    put(output, &bracket, 1);
-    output->first = true;
-}
-
-void
-output_close(struct output *output, char bracket)
-{
-    put(output, &bracket, 1);
-    output->first = false;
-}
-
-void
-output_end(struct output *output)
-{
-    put_text(output, "}\n");
-    if (output->line_len == SIZE_MAX || output->queue_len + output->line_len > QUEUE_MAX ||
-        !reserve(&output->queue, &output->queue_size, output->queue_len, output->line_len)) {
-        output->dropped++;
+    output->event = open_memstream(&output->text, &output->text_len);
+    if (!output->event)
         return;
-    }
-    memcpy(output->queue + output->queue_len, output->line, output->line_len);
-    output->queue_len += output->line_len;
-    (void)output_flush(output);
+    output->first = true;
+    (void)putc('{', output->event);
+    tap_output_text(output, "event", event);
 }
 
-/* As output_flush, waiting at most ms for the reader. */
+void
+tap_output_text(struct tap_output *output, const char *name, const char *text)
+{
+    if (!output->event)
+        return;
+    put_name(output, name);
+    json_string(output->event, text, strlen(text));
+}
+
+void
+tap_output_number(struct tap_output *output, const char *name, uint64_t n)
+{
+    if (!output->event)
+        return;
+    put_name(output, name);
+    (void)fprintf(output->event, "%llu", (unsigned long long)n);
+}
+
+/* A time in a unit of so many nanoseconds, with six decimals. */
+static void
+put_time(struct tap_output *output, const char *name, int64_t ns, int64_t unit)
+{
+    if (!output->event)
+        return;
+    put_name(output, name);
+    (void)fprintf(output->event, "%lld.%06lld", (long long)(ns / unit),
+        (long long)(ns % unit / (unit / 1000000)));
+}
+
+void
+tap_output_seconds(struct tap_output *output, const char *name, int64_t ns)
+{
+    put_time(output, name, ns, CLOCK_S);
+}
+
+void
+tap_output_ms(struct tap_output *output, const char *name, int64_t ns)
+{
+    put_time(output, name, ns, CLOCK_MS);
+}
+
+void
+tap_output_open(struct tap_output *output, const char *name, char bracket)
+{
+    if (!output->event)
+        return;
+    put_name(output, name);
+    (void)putc(bracket, output->event);
+    output->first = true;
+}
+
+void
+tap_output_close(struct tap_output *output, char bracket)
+{
+    if (!output->event)
+        return;
+    (void)putc(bracket, output->event);
+    output->first = false;
+}
+
+/* Appends the event's text to the queue. ENOMEM; ENOBUFS: nobody reads. */
+static int
+enqueue(struct tap_output *output)
+{
+    size_t size = output->queue_size < 256 ? 256 : output->queue_size;
+    if (output->queue_len + output->text_len > QUEUE_MAX) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    while (size - output->queue_len < output->text_len)
+        size *= 2;
+    if (size > output->queue_size) {
+        char *queue = realloc(output->queue, size);
+        if (!queue)
+            return -1;
+        output->queue = queue;
+        output->queue_size = size;
+    }
+    memcpy(output->queue + output->queue_len, output->text, output->text_len);
+    output->queue_len += output->text_len;
+    return 0;
+}
+
+void
+tap_output_end(struct tap_output *output)
+{
+    bool whole = false;
+    if (output->event) {
+        (void)fputs("}\n", output->event);
+        whole = !ferror(output->event);
+        whole = fclose(output->event) == 0 && whole;
+        output->event = NULL;
+    }
+    if (!whole || enqueue(output) < 0)
+        output->dropped++;
+    free(output->text);
+    output->text = NULL;
+    (void)tap_output_flush(output);
+}
+
+/* As tap_output_flush, waiting at most ms for the reader. */
 static bool
-flush_within(struct output *output, int ms)
+flush_within(struct tap_output *output, int ms)
 {
     size_t done = 0;
-
     while (done < output->queue_len) {
         struct pollfd ready = {.fd = output->fd, .events = POLLOUT};
         size_t len = output->queue_len - done;
         ssize_t n = poll(&ready, 1, ms);
-
         if (n < 0 && errno == EINTR)
             continue;
         if (n == 0)
@@ -227,19 +177,17 @@ flush_within(struct output *output, int ms)
 }
 
 bool
-output_flush(struct output *output)
+tap_output_flush(struct tap_output *output)
 {
     return output->queue_len > 0 && flush_within(output, 0);
 }
 
 void
-output_finish(struct output *output, int ms)
+tap_output_finish(struct tap_output *output, int ms)
 {
     if (output->queue_len > 0)
         (void)flush_within(output, ms);
-    free(output->line);
     free(output->queue);
-    output->line = NULL;
     output->queue = NULL;
-    output->queue_len = output->queue_size = output->line_size = 0;
+    output->queue_len = output->queue_size = 0;
 }

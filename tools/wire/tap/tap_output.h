@@ -9,35 +9,40 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
-struct output {
+struct tap_output {
     int fd;
-    char *line; /* the event under construction */
-    size_t line_len;
-    size_t line_size;
+    FILE *event; /* being built, in memory; NULL: none, or no memory for it */
+    char *text; /* of the event */
+    size_t text_len;
     bool first; /* nothing yet in the innermost { or [ */
-    char *queue;
+    char *queue; /* events to be written */
     size_t queue_len;
     size_t queue_size;
     uint64_t dropped; /* events that were never written */
 };
 
-void output_init(struct output *output, int fd);
+void tap_output_init(struct tap_output *output, int fd);
 
-/* One event: begin, members in any number, end. Names are literals, texts are any bytes. */
-void output_begin(struct output *output, const char *event);
-void output_text(struct output *output, const char *name, const char *text);
-void output_number(struct output *output, const char *name, uint64_t n);
-void output_seconds(struct output *output, const char *name, uint64_t ns);
-void output_ms(struct output *output, const char *name, uint64_t ns);
-void output_open(struct output *output, const char *name, char bracket); /* name NULL in a [ */
-void output_close(struct output *output, char bracket);
-void output_end(struct output *output);
+/*
+ * One event: begin, members in any number, end. Names are literals, texts are any bytes, times are
+ * nanoseconds. An event for which there is no memory is dropped whole.
+ */
+void tap_output_begin(struct tap_output *output, const char *event);
+void tap_output_text(struct tap_output *output, const char *name, const char *text);
+void tap_output_number(struct tap_output *output, const char *name, uint64_t n);
+void tap_output_seconds(struct tap_output *output, const char *name, int64_t ns);
+void tap_output_ms(struct tap_output *output, const char *name, int64_t ns);
+void tap_output_open(
+    struct tap_output *output, const char *name, char bracket); /* name NULL in a [ */
+void tap_output_close(struct tap_output *output, char bracket);
+void tap_output_end(struct tap_output *output);
 
 /* Writes what the reader takes without blocking. Returns true while events are queued. */
-bool output_flush(struct output *output);
+bool tap_output_flush(struct tap_output *output);
 
 /* Before exit: waits for the reader, at most ms, and frees all. */
-void output_finish(struct output *output, int ms);
+void tap_output_finish(struct tap_output *output, int ms);
 
 #endif

@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 enum {
     BYTES_MIN = 4096,
     BYTES_KEPT = 256 * 1024, /* a larger ring is freed when empty */
     MARKS_MIN = 16,
 };
 
-struct mark {
-    uint64_t due_ns;
+struct tap_mark {
+    int64_t due_ns;
     size_t len;
 };
 
@@ -27,8 +29,7 @@ ring_grow(const void *ring, size_t element, size_t size, size_t head, size_t use
     unsigned char *grown = malloc(larger * element);
     const unsigned char *from = ring;
     size_t first = used < size - head ? used : size - head;
-
-    if (grown != NULL && used > 0) {
+    if (grown && used > 0) {
         memcpy(grown, from + head * element, first * element);
         memcpy(grown + first * element, from, (used - first) * element);
     }
@@ -36,17 +37,16 @@ ring_grow(const void *ring, size_t element, size_t size, size_t head, size_t use
 }
 
 static int
-grow_bytes(struct queue *queue, size_t len)
+grow_bytes(struct tap_queue *queue, size_t len)
 {
     size_t larger = queue->size == 0 ? BYTES_MIN : queue->size;
     unsigned char *grown;
-
     while (larger - queue->used < len)
         larger *= 2;
     if (larger == queue->size)
         return 0;
     grown = ring_grow(queue->bytes, 1, queue->size, queue->head, queue->used, larger);
-    if (grown == NULL)
+    if (!grown)
         return -1;
     free(queue->bytes);
     queue->bytes = grown;
@@ -56,16 +56,15 @@ grow_bytes(struct queue *queue, size_t len)
 }
 
 static int
-grow_marks(struct queue *queue)
+grow_marks(struct tap_queue *queue)
 {
     size_t larger = queue->marks_size == 0 ? MARKS_MIN : queue->marks_size * 2;
-    struct mark *grown;
-
+    struct tap_mark *grown;
     if (queue->marks_used < queue->marks_size)
         return 0;
     grown = ring_grow(queue->marks, sizeof(*grown), queue->marks_size, queue->marks_head,
         queue->marks_used, larger);
-    if (grown == NULL)
+    if (!grown)
         return -1;
     free(queue->marks);
     queue->marks = grown;
@@ -75,12 +74,11 @@ grow_marks(struct queue *queue)
 }
 
 int
-queue_push(struct queue *queue, const void *data, size_t len, uint64_t due_ns)
+tap_queue_push(struct tap_queue *queue, const void *data, size_t len, int64_t due_ns)
 {
     size_t tail;
     size_t first;
-    struct mark *last = NULL;
-
+    struct tap_mark *last = NULL;
     if (len == 0)
         return 0;
     if (due_ns < queue->last_due_ns)
@@ -91,13 +89,13 @@ queue_push(struct queue *queue, const void *data, size_t len, uint64_t due_ns)
     }
     if (grow_bytes(queue, len) < 0)
         return -1;
-    if (last != NULL && last->due_ns == due_ns) {
+    if (last && last->due_ns == due_ns) {
         last->len += len;
     } else {
         if (grow_marks(queue) < 0)
             return -1;
         tail = (queue->marks_head + queue->marks_used) & (queue->marks_size - 1);
-        queue->marks[tail] = (struct mark){.due_ns = due_ns, .len = len};
+        queue->marks[tail] = (struct tap_mark){.due_ns = due_ns, .len = len};
         queue->marks_used++;
     }
     queue->last_due_ns = due_ns;
@@ -110,10 +108,9 @@ queue_push(struct queue *queue, const void *data, size_t len, uint64_t due_ns)
 }
 
 size_t
-queue_peek(struct queue *queue, const unsigned char **ret, uint64_t now_ns)
+tap_queue_peek(struct tap_queue *queue, const unsigned char **ret, int64_t now_ns)
 {
     size_t piece;
-
     while (queue->marks_used > 0 && queue->marks[queue->marks_head].due_ns <= now_ns) {
         queue->ready += queue->marks[queue->marks_head].len;
         queue->marks_head = (queue->marks_head + 1) & (queue->marks_size - 1);
@@ -127,7 +124,7 @@ queue_peek(struct queue *queue, const unsigned char **ret, uint64_t now_ns)
 }
 
 void
-queue_pop(struct queue *queue, size_t n)
+tap_queue_pop(struct tap_queue *queue, size_t n)
 {
     queue->head = (queue->head + n) & (queue->size - 1);
     queue->used -= n;
@@ -136,17 +133,17 @@ queue_pop(struct queue *queue, size_t n)
         return;
     queue->head = 0; /* touch the same few pages again */
     if (queue->size > BYTES_KEPT)
-        queue_free(queue);
+        tap_queue_free(queue);
 }
 
-uint64_t
-queue_due(const struct queue *queue)
+int64_t
+tap_queue_due(const struct tap_queue *queue)
 {
-    return queue->marks_used == 0 ? 0 : queue->marks[queue->marks_head].due_ns;
+    return queue->marks_used == 0 ? CLOCK_NEVER : queue->marks[queue->marks_head].due_ns;
 }
 
 void
-queue_hurry(struct queue *queue)
+tap_queue_hurry(struct tap_queue *queue)
 {
     queue->ready = queue->used;
     queue->marks_used = 0;
@@ -154,10 +151,9 @@ queue_hurry(struct queue *queue)
 }
 
 void
-queue_free(struct queue *queue)
+tap_queue_free(struct tap_queue *queue)
 {
-    uint64_t last_due_ns = queue->last_due_ns;
-
+    int64_t last_due_ns = queue->last_due_ns;
     free(queue->bytes);
     free(queue->marks);
     memset(queue, 0, sizeof(*queue));

@@ -9,41 +9,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct mark;
+struct tap_mark;
 
-struct queue {
+struct tap_queue {
     unsigned char *bytes;
     size_t size; /* of the ring; a power of two, or 0 */
     size_t head;
     size_t used;
     size_t ready; /* bytes at the head whose time has come */
-    struct mark *marks; /* of the bytes behind those */
+    struct tap_mark *marks; /* of the bytes behind those */
     size_t marks_size;
     size_t marks_head;
     size_t marks_used;
-    uint64_t last_due_ns; /* no later byte may be due before */
+    int64_t last_due_ns; /* no later byte may be due before */
 };
 
 enum {
-    QUEUE_MARKS_MAX = 1 << 20, /* a full queue, whatever its bytes: 16 MiB of marks */
+    TAP_QUEUE_MARKS_MAX = 1 << 20, /* a full queue, whatever its bytes: 16 MiB of marks */
 };
 
 /* Appends bytes that are due at due_ns or later. ENOMEM: nothing is changed. */
-int queue_push(struct queue *queue, const void *data, size_t len, uint64_t due_ns);
+int tap_queue_push(struct tap_queue *queue, const void *data, size_t len, int64_t due_ns);
 
 /* The bytes at the head, in one piece, that are due at now_ns; returns how many. */
-size_t queue_peek(struct queue *queue, const unsigned char **ret, uint64_t now_ns);
+size_t tap_queue_peek(struct tap_queue *queue, const unsigned char **ret, int64_t now_ns);
 
-/* Drops n bytes that queue_peek showed. */
-void queue_pop(struct queue *queue, size_t n);
+/* Drops n bytes that tap_queue_peek showed. */
+void tap_queue_pop(struct tap_queue *queue, size_t n);
 
-/* When the first byte that is not due becomes so; 0 if there is none. */
-uint64_t queue_due(const struct queue *queue);
+/* When the first byte that is not due becomes so; CLOCK_NEVER if there is none. */
+int64_t tap_queue_due(const struct tap_queue *queue);
 
 /* All is due at once, and what follows again by its own time. */
-void queue_hurry(struct queue *queue);
+void tap_queue_hurry(struct tap_queue *queue);
 
 /* Frees all; the queue is empty and may be used again. */
-void queue_free(struct queue *queue);
+void tap_queue_free(struct tap_queue *queue);
 
 #endif

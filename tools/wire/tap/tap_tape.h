@@ -9,29 +9,29 @@
 #include "record.h"
 #include "tap_output.h"
 
-struct tape {
+struct tap_tape {
     struct record_writer *writer; /* NULL: not recording */
-    struct output *output; /* where failures are told */
+    struct tap_output *output; /* where failures are told */
     const char *path;
-    uint64_t due_ns; /* when what is buffered must be written; 0: nothing is */
+    int64_t due_ns; /* when what is buffered must be written; CLOCK_NEVER: nothing is */
     bool failed;
 };
 
 /* -1 and errno: the file cannot be written. The path is kept, not copied. */
-int tape_open(struct tape *tape, const char *path, struct output *output);
+int tap_tape_open(struct tap_tape *tape, const char *path, struct tap_output *output);
 
-void tape_opened(struct tape *tape, uint32_t conn, const struct record_names *names);
-void tape_data(
-    struct tape *tape, uint32_t conn, enum record_direction way, const void *data, size_t len);
-void tape_pass(struct tape *tape, uint32_t conn, enum record_direction way, size_t n);
+void tap_tape_opened(struct tap_tape *tape, uint32_t conn, const struct record_names *names);
+void tap_tape_data(
+    struct tap_tape *tape, uint32_t conn, enum record_direction way, const void *data, size_t len);
+void tap_tape_pass(struct tap_tape *tape, uint32_t conn, enum record_direction way, size_t n);
 
 /* A record that has no direction (RECORD_UP then) or no text (NULL). */
-void tape_mark(struct tape *tape, enum record_type type, uint32_t conn, enum record_direction way,
-    const char *text);
+void tap_tape_mark(struct tap_tape *tape, enum record_type type, uint32_t conn,
+    enum record_direction way, const char *text);
 
-void tape_flush(struct tape *tape);
+void tap_tape_flush(struct tap_tape *tape);
 
 /* Completes the recording. */
-void tape_finish(struct tape *tape);
+void tap_tape_finish(struct tap_tape *tape);
 
 #endif

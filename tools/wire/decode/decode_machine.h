@@ -5,8 +5,8 @@
  * out elements from their front, and says what it expects next. Bytes handed
  * out are gone; the others stay. So no step ever sees how the stream was split.
  */
-#ifndef DECODE_STATE_H
-#define DECODE_STATE_H
+#ifndef DECODE_MACHINE_H
+#define DECODE_MACHINE_H
 
 #include "decode.h"
 
@@ -73,7 +73,7 @@ struct decode {
     } raw;
 };
 
-/* decode.c */
+/* The machine */
 
 /* Calls step as soon as `need` bytes, those already there included, are there. */
 void decode_expect(struct decode *decode, uint64_t need, decode_step *step, const char *expected);

@@ -1,6 +1,6 @@
 /* A connection of raw's whose other end is the test's: a pair of sockets. */
-#ifndef PAIR_H
-#define PAIR_H
+#ifndef CONN_PAIR_H
+#define CONN_PAIR_H
 
 #include "conn.h"
 #include "unit.h"

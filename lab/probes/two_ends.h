@@ -4,8 +4,8 @@
  * library the same question. A message is SIZE bytes; on a plain stream, which
  * has no messages, SIZE bytes are what ends one.
  */
-#ifndef PAIR_H
-#define PAIR_H
+#ifndef TWO_ENDS_H
+#define TWO_ENDS_H
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /*
- * The decoder's machine: see decode_state.h. Knows no protocol; it holds bytes
+ * The decoder's machine: see decode_machine.h. Knows no protocol; it holds bytes
  * until a step has what it expects, hands out elements, and finds out from the
  * first bytes which protocol it reads.
  */
-#include "decode.h"
+#include "decode_machine.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "decode_state.h"
 
 enum {
     SHOW_DEFAULT = 64,
