@@ -8,9 +8,9 @@ from bench.session import Cell, Session
 from harness.panels import Panel, read_panels
 
 RAW = read_panels()[0]
-FAST = Panel("fast", "", "fast", "green")
-SLOW = Panel("slow", "", "slow", "red")
-BARE = Panel("bare", "", "bare", "cyan")
+FAST = Panel("fast", "", "fast", "blue")
+SLOW = Panel("slow", "", "slow", "vermillion")
+BARE = Panel("bare", "", "bare", "purple")
 
 
 def outcome(p50: float, count: int, disturbed: float = 0.0) -> Outcome:

@@ -84,16 +84,16 @@ def test_a_file_that_is_no_earlier_run_is_refused(text: str, tmp_path: Path) -> 
 
 
 def test_charts_are_drawn_in_the_panels_colours(tmp_path: Path) -> None:
-    line = bench_chart.Line("raw", "green", [(16, 10), (64, 12), (1024, 30)])
+    line = bench_chart.Line("raw", "#0072B2", [(16, 10), (64, 12), (1024, 30)])
     chart = bench_chart.Chart(
-        "name", "it's a title", "x", "y", [line, bench_chart.Line("none", "red", [])]
+        "name", "it's a title", "x", "y", [line, bench_chart.Line("none", "#D55E00", [])]
     )
     text = bench_chart.script(chart, "svg", "out.svg")
-    assert "#1b7837" in text and "it''s" in text
+    assert "#0072B2" in text and "it''s" in text
     if not bench_chart.terminal_chart(chart, 78, False):
         pytest.skip("no gnuplot")
     drawn = bench_chart.svg_chart(chart, tmp_path).read_text().replace(" ", "")
-    assert "rgb(27,120,55)" in drawn
+    assert "rgb(0,114,178)" in drawn
 
 
 def test_what_was_not_the_same_in_two_runs_is_told() -> None:
@@ -176,7 +176,7 @@ def goal_cells(raw: list[float], bare: list[float], lost: float = 0.0) -> list[C
         runs = [
             Outcome({"rate": rate, "lost_share": lost}, Disturbance(), {}, {}) for rate in rates
         ]
-        cells.append(Cell(Case("throughput"), Panel(name, "", name, ""), "panel", runs=list(runs)))
+        cells.append(Cell(Case("throughput"), Panel(name, "", name), "panel", runs=list(runs)))
     return cells
 
 

@@ -125,7 +125,7 @@ def late(panel: Panel, sequence: int) -> list[str]:
 def test_a_late_joiner_is_noticed() -> None:
     assert late(RAW, 1) == [] and late(RAW, 2) == ["subscriber 3"]
     # NNG drops the oldest, so that its first event need not be the publisher's.
-    assert late(Panel("nng", "nng", "", ""), 2) == []
+    assert late(Panel("nng", "nng", ""), 2) == []
 
 
 def test_a_childs_usage_is_known() -> None:

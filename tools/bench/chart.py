@@ -14,15 +14,6 @@ from bench.kinds import Case
 from bench.run import ONE
 from bench.session import Cell
 
-SVG_COLOURS = {
-    "green": "#1b7837",
-    "red": "#c51b1b",
-    "yellow": "#b8860b",
-    "cyan": "#0086a8",
-    "magenta": "#a020a0",
-    "blue": "#2040c0",
-    "white": "#666666",
-}
 PERCENTILES = (
     ("min", 1.0),
     ("p50", 2.0),
@@ -78,7 +69,7 @@ def script(chart: Chart, terminal: str, output: str) -> str:
     for index, line in enumerate(chart.lines):
         rows = "\n".join(f"{x:g} {y:g}" for x, y in line.points)
         commands.append(f"$data{index} << END\n{rows}\nEND")
-        colour = quote(line.colour if dumb else SVG_COLOURS.get(line.colour, line.colour))
+        colour = quote(line.colour)
         dash = " dashtype 2" if line.dashed and not dumb else ""
         width = "" if dumb else " linewidth 2"
         plots.append(
@@ -106,7 +97,7 @@ def draw(chart: Chart, terminal: str, output: str = "") -> str:
 
 def terminal_chart(chart: Chart, width: int, coloured: bool) -> str:
     return draw(
-        chart, f"dumb size {min(width, 100)},26 {'ansi' if coloured else 'mono'} noenhanced"
+        chart, f"dumb size {min(width, 100)},26 {'ansi256' if coloured else 'mono'} noenhanced"
     )
 
 
@@ -137,7 +128,7 @@ def distribution(group: list[Cell], name: str, title: str) -> Chart:
     for cell in group:
         figures = [(x, cell.figure(metric)) for metric, x in PERCENTILES]
         points = [(x, figure.median) for x, figure in figures if figure and figure.median > 0]
-        chart.lines.append(Line(label(cell), cell.competitor.colour, points, cell.kind != "panel"))
+        chart.lines.append(Line(label(cell), cell.competitor.rgb, points, cell.kind != "panel"))
     return chart
 
 
@@ -152,7 +143,7 @@ def by(
         if figure and figure.median > 0 and getattr(cell.case, attribute) > 0:
             line = lines.setdefault(
                 cell.competitor.name,
-                Line(label(cell), cell.competitor.colour, [], cell.kind != "panel"),
+                Line(label(cell), cell.competitor.rgb, [], cell.kind != "panel"),
             )
             line.points.append((float(getattr(cell.case, attribute)), figure.median))
     for line in lines.values():

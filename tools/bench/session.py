@@ -59,35 +59,35 @@ def baseline(name: str, label: str, colour: str, framed: bool = False) -> Baseli
 # Each panel's baselines, the first of each kind being its own: what its ratio is to.
 ROUND_TRIP_BASELINES: dict[str, list[Baseline]] = {
     "raw": [
-        baseline("baseline-epoll", "bare epoll", "green", True),
-        baseline("baseline-block", "bare blocking", "green", True),
+        baseline("baseline-epoll", "bare epoll", "blue", True),
+        baseline("baseline-block", "bare blocking", "blue", True),
     ],
-    "zmq": [baseline("baseline-zmq", "bare REQ/REP", "red")],
-    "nanomsg": [baseline("baseline-nanomsg", "bare REQ/REP", "yellow")],
+    "zmq": [baseline("baseline-zmq", "bare REQ/REP", "vermillion")],
+    "nanomsg": [baseline("baseline-nanomsg", "bare REQ/REP", "green")],
     "nng": [
-        baseline("baseline-nng", "bare REQ/REP", "cyan"),
-        baseline("baseline-nng-native", "native REQ/REP", "cyan"),
+        baseline("baseline-nng", "bare REQ/REP", "purple"),
+        baseline("baseline-nng-native", "native REQ/REP", "purple"),
     ],
 }
 PUBLISH_BASELINES: dict[str, list[Baseline]] = {
-    "raw": [baseline("baseline-batch", "bare 64 KiB batches", "green", True)],
+    "raw": [baseline("baseline-batch", "bare 64 KiB batches", "blue", True)],
     "zmq": [
-        baseline("baseline-zmq", "bare PUB/SUB", "red"),
-        baseline("baseline-zmq-push", "bare PUSH/PULL", "red"),
+        baseline("baseline-zmq", "bare PUB/SUB", "vermillion"),
+        baseline("baseline-zmq-push", "bare PUSH/PULL", "vermillion"),
     ],
     "nanomsg": [
-        baseline("baseline-nanomsg", "bare PUB/SUB", "yellow"),
-        baseline("baseline-nanomsg-push", "bare PUSH/PULL", "yellow"),
+        baseline("baseline-nanomsg", "bare PUB/SUB", "green"),
+        baseline("baseline-nanomsg-push", "bare PUSH/PULL", "green"),
     ],
     "nng": [
-        baseline("baseline-nng", "bare PUB/SUB", "cyan"),
-        baseline("baseline-nng-native", "native PUB/SUB", "cyan"),
-        baseline("baseline-nng-push", "bare PUSH/PULL", "cyan"),
+        baseline("baseline-nng", "bare PUB/SUB", "purple"),
+        baseline("baseline-nng-native", "native PUB/SUB", "purple"),
+        baseline("baseline-nng-push", "bare PUSH/PULL", "purple"),
     ],
 }
 TOOLS = {
-    "sockperf": Panel("sockperf", "", "sockperf", "white"),
-    "iperf3": Panel("iperf3", "", "iperf3", "white"),
+    "sockperf": Panel("sockperf", "", "sockperf", "grey"),
+    "iperf3": Panel("iperf3", "", "iperf3", "grey"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -12,8 +13,25 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("TRIPTYCH_BUILD") or ROOT / "build").absolute()
 
-# One fixed colour a panel, by its place in panels.txt; after the last, from the start.
-COLOURS = ("green", "red", "yellow", "cyan", "magenta", "blue")
+# What panels.txt may name as a panel's colour: as documents show it, and on a terminal of 16
+# colours. The first four are Okabe and Ito's, for colour-blind readers. Each contrasts with white
+# and with black by 3:1 or more, so none is yellow or light green.
+COLOURS = {
+    "blue": ("#0072B2", "cyan"),
+    "vermillion": ("#D55E00", "red"),
+    "green": ("#009E73", "green"),
+    "purple": ("#CC79A7", "magenta"),
+    "violet": ("#8F6BD9", "blue"),
+    "grey": ("#808080", "default"),
+}
+KINDS = ("shipped", "step", "own", "programs")
+SPEAKS = ("tcp", "tcp6", "ipc", "udp", "udp6")
+KEYS = ("kind", "speaks", "framing", "colour", "mark")
+
+# A panel whose line names neither has the colour and the mark that its name leads to. A new line
+# of panels.txt changes those of no other panel.
+OTHER_COLOURS = ("violet", "grey")
+OTHER_MARKS = "○△□◇★"
 
 
 @dataclass(frozen=True)
@@ -21,11 +39,28 @@ class Panel:
     name: str
     folder: str
     heading: str
-    colour: str
+    hue: str = "grey"  # a name of COLOURS
+    kind: str = "own"  # shipped; own: a reader's; step: shown when named; programs: without sources
+    speaks: tuple[str, ...] = ("tcp", "tcp6", "ipc")
+    framing: str | None = None  # raw, zmtp, sp ...; None: not known
+    mark: str = "●"
+
+    @property
+    def rgb(self) -> str:
+        """Its colour in a document."""
+        return COLOURS[self.hue][0]
+
+    @property
+    def colour(self) -> str:
+        """Its colour on this terminal, as rich names it."""
+        kind = os.environ.get("COLORTERM", "") + os.environ.get("TERM", "")
+        return COLOURS[self.hue][0 if re.search("256color|truecolor|24bit", kind) else 1]
 
     def program(self, role: str) -> Path:
         """The program that plays this role: req, rep, pub, sub or driver."""
-        return BUILD / f"{self.name}-{role}"
+        name = f"{self.name}-{role}"
+        beside = ROOT / self.folder / name
+        return beside if self.kind == "programs" and beside.exists() else BUILD / name
 
     @property
     def built(self) -> bool:
@@ -41,30 +76,56 @@ class Panel:
 
 
 def read_panels() -> list[Panel]:
-    """Every panel of panels.txt, in its order."""
-    panels: list[Panel] = []
-    for line in (ROOT / "panels.txt").read_text().splitlines():
-        words = line.split(maxsplit=2)
-        if len(words) < 2 or line.startswith("#"):
-            continue
-        heading = words[2].strip() if len(words) == 3 else words[0]
-        panels.append(Panel(words[0], words[1], heading, COLOURS[len(panels) % len(COLOURS)]))
-    return panels
+    """Every panel of panels.txt, in its order: steps too.
+
+    Ends the program with one line and status 1 if a line is wrong.
+    """
+    lines = (ROOT / "panels.txt").read_text("utf-8").splitlines()
+    return [
+        read_panel(line, number)
+        for number, line in enumerate(lines, 1)
+        if len(line.split()) >= 2 and not line.startswith("#")
+    ]
+
+
+def read_panel(line: str, number: int) -> Panel:
+    """A line of panels.txt: NAME FOLDER [key=value...] HEADING."""
+    name, folder, *words = line.split()
+    given = {}
+    while words and re.match("[a-z]+=", words[0]):
+        key, _, value = words.pop(0).partition("=")
+        given[key] = value
+    hash_of_name = zlib.crc32(name.encode())
+    speaks = tuple(given.get("speaks", "tcp,tcp6,ipc").split(","))
+    hue = given.get("colour", OTHER_COLOURS[hash_of_name % len(OTHER_COLOURS)])
+    mark = given.get("mark", OTHER_MARKS[hash_of_name % len(OTHER_MARKS)])
+    kind = given.get("kind", "own")
+    for wrong in (
+        *(f"no key '{key}'; there are: {' '.join(KEYS)}" for key in given if key not in KEYS),
+        *(f"speaks '{one}'? There are: {' '.join(SPEAKS)}" for one in speaks if one not in SPEAKS),
+        *([f"no kind '{kind}'; there are: {' '.join(KINDS)}"] if kind not in KINDS else []),
+        *([f"no colour '{hue}'; there are: {' '.join(COLOURS)}"] if hue not in COLOURS else []),
+        *([f"mark '{mark}' is not one character"] if len(mark) != 1 else []),
+    ):
+        complain(1, f"panels.txt, line {number}: {wrong}")
+    return Panel(name, folder, " ".join(words) or name, hue, kind, speaks, given.get("framing"), mark)
 
 
 def choose_panels(names: list[str], verb: str) -> tuple[list[Panel], list[Panel]]:
-    """The panels of these names (none: all of panels.txt): those built, and those left out.
+    """The panels of these names: those built, and those left out.
 
-    Ends the program with one line and status 2 if a name is unknown, 1 if nothing is left.
+    No names: all that are shipped, and the reader's own; steps are shown when named. Ends the
+    program with one line and status 2 if a name is unknown, 1 if nothing is left.
     """
     known = read_panels()
     unknown = [name for name in names if name not in (panel.name for panel in known)]
     if unknown:
         available = " ".join(panel.name for panel in known)
         complain(2, f"{verb}: no panel '{unknown[0]}'; there are: {available}")
-    wanted = [panel for panel in known if not names or panel.name in names]
     if names:
-        wanted.sort(key=lambda panel: names.index(panel.name))
+        wanted = sorted((p for p in known if p.name in names), key=lambda p: names.index(p.name))
+    else:
+        wanted = [panel for panel in known if panel.kind in ("shipped", "own")]
     built = [panel for panel in wanted if panel.built]
     left_out = [panel for panel in wanted if not panel.built]
     if not built:
