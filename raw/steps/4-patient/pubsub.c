@@ -252,7 +252,8 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     pub->polled = calloc(1, sizeof(*pub->polled));
     if (!pub->polled || sockaddr_parse(&address, url) < 0)
         goto fail;
-    pub->listener = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    pub->listener =
+        socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (pub->listener < 0)
         goto fail;
     /* Else the port is held for a minute after a publisher has ended (P8). */

@@ -284,7 +284,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     rep->polled = calloc(1, sizeof(*rep->polled));
     if (!rep->polled || sockaddr_parse(&address, url) < 0)
         goto fail;
-    rep->listener = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    rep->listener =
+        socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (rep->listener < 0)
         goto fail;
     /* Else the port is held for a minute after a server has ended (R10). */

@@ -347,14 +347,13 @@ is_stale(const struct sockaddr_any *address)
 {
     struct stat status;
     if (address->any.sa_family != AF_UNIX ||
-        lstat(address->un.sun_path, &status) < 0 ||
-        !S_ISSOCK(status.st_mode))
+        lstat(address->un.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
         return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
-    bool stale = connect(fd, &address->any, address->len) < 0 &&
-        errno == ECONNREFUSED;
+    bool stale =
+        connect(fd, &address->any, address->len) < 0 && errno == ECONNREFUSED;
     (void)close(fd);
     return stale;
 }
@@ -373,7 +372,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     rep->polled = calloc(1, sizeof(*rep->polled));
     if (!rep->polled || sockaddr_parse(&address, url) < 0)
         goto fail;
-    rep->listener = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    rep->listener =
+        socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (rep->listener < 0)
         goto fail;
     /* Else the port is held for a minute after a server has ended (R10). */
