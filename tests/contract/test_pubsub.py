@@ -184,10 +184,10 @@ def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
     sub.send_signal(signal.SIGCONT)
     while sequences[-1] - sequences[0] < len(sequences) + 20:  # a gap of more than 20
         sequences.append(sub.next("message")["sequence"])
-    pub.stop()
     sub.send_signal(signal.SIGINT)
     lines = sub.rest()
     assert sub.wait() == 0
+    pub.stop()
     sequences += [line["sequence"] for line in lines if line["event"] == "message"]
     assert sequences == sorted(set(sequences))
     assert lines[-1]["lost"] == sequences[-1] - sequences[0] + 1 - len(sequences)
