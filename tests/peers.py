@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from harness.panels import read_panels
+
 REQUEST, REPLY, EVENT, ERROR = 1, 2, 3, 4
 HEADER = struct.Struct(">xBBHIQQ")  # from the NUL after the topic to the body
 
@@ -192,16 +194,18 @@ class Sp(Protocol):
         return b"\1" * self.ipc + struct.pack(">Q", length)
 
 
-PROTOCOLS = {"raw": Raw, "zmq": Zmtp, "nanomsg": Sp, "nng": Sp}
+PROTOCOLS = {"raw": Raw, "zmtp": Zmtp, "sp": Sp}  # by framing, as panels.txt declares it
+FRAMING = {panel.name: panel.framing for panel in read_panels()}
 
 
 class Peer:
     """A hand-made client of a panel: says what it is told to, well or ill."""
 
     def __init__(self, panel: str, role: str, url: str) -> None:
-        if panel not in PROTOCOLS:
-            pytest.skip(f"tests/peers.py does not know what {panel} speaks; teach it in PROTOCOLS")
-        self.protocol: Protocol = PROTOCOLS[panel](role, url.startswith("ipc"))
+        framing = FRAMING[panel]
+        if framing not in PROTOCOLS:
+            pytest.skip(f"panels.txt declares no framing of {panel} that this peer speaks")
+        self.protocol: Protocol = PROTOCOLS[framing](role, url.startswith("ipc"))
         self.socket = connect(url)
 
     def greet(self) -> "Peer":

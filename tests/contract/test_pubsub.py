@@ -2,10 +2,12 @@
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
-from programs import Driver, Stage, forget_peak, memory, peak, sync
+from programs import Driver, Program, Stage, forget_peak, memory, peak, sync
+
 
 def stage_pub(stage: Stage, *prefixes: str, **tuning: int) -> tuple[Driver, Driver, str]:
     """A publisher and a subscriber to these prefixes, served."""
@@ -24,6 +26,12 @@ def gets(pub: Driver, sub: Driver, texts: str, expected: str) -> None:
     for text in texts.split():
         pub.must("send " + text)
     assert [sub.recv() for _ in expected.split()] == expected.split()
+
+
+def summary_of(sub: Program) -> dict[str, Any]:
+    """Its summary, whether it goes on after its publisher has gone (P4) or has ended, too."""
+    sub.signal(signal.SIGINT)
+    return sub.summary()
 
 
 # P1. Each test ends with a message that must come, so what may not come had time to.
@@ -98,11 +106,11 @@ def test_P1_unsubscribe(stage: Stage) -> None:
 
 def test_P1_unsubscribe_the_unknown(stage: Stage) -> None:
     url = stage.url()
+    pub = stage.driver("pub", url)
     sub = stage.driver("sub", url, timeout=5000)
     for prefix in ("never", "", "never"):
         assert sub.call("unsubscribe " + prefix)["result"] == 0
     sub.must("subscribe ab")
-    pub = stage.driver("pub", url)
     sync(pub, [(sub, "ab")])
     for prefix in ("a", "abc", "never", ""):
         assert sub.call("unsubscribe " + prefix)["result"] == 0
@@ -136,9 +144,9 @@ def test_P1_by_topic(stage: Stage) -> None:
     url = stage.url()
     topics = ["weather.de", "weather.fr", "sport.de"]
     prefixes = ["weather", "weather.de", "s", ""]
-    subs = [stage.ready("sub", url, *(["-T", prefix] if prefix else [])) for prefix in prefixes]
     options = [word for topic in topics for word in ("-T", topic)]
-    stage.ready("pub", url, *options, "-n", 150, "-r", 200, "-d", 500, "--quiet", "text")
+    stage.ready("pub", url, *options, "-n", 150, "-r", 200, "-d", 800, "--quiet", "text")
+    subs = [stage.ready("sub", url, *(["-T", prefix] if prefix else [])) for prefix in prefixes]
     for prefix, sub in zip(prefixes, subs):
         names = [topic for topic in topics if topic.startswith(prefix)]
         expected = [(name, i) for i in range(1, 51) for name in names]
@@ -147,7 +155,7 @@ def test_P1_by_topic(stage: Stage) -> None:
             line = sub.hear("message")
             got.append((line["topic"], line["sequence"]))
         assert got == expected[-len(got) :]  # from its first to the last
-        assert sub.stop()["lost"] == 0
+        assert summary_of(sub)["lost"] == 0
 
 
 # P2, P3
@@ -155,31 +163,31 @@ def test_P1_by_topic(stage: Stage) -> None:
 
 def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
     url = stage.url()
+    pub = stage.ready("pub", url, "-n", 4000, "-r", 2000, "-d", 500, "-s", 100, "--quiet")
     sub = stage.ready("sub", url)
-    pub = stage.ready("pub", url, "-n", 4000, "-r", 2000, "-d", 300, "-s", 100, "--quiet")
     sequences = [sub.hear("message")["sequence"]]
     while sequences[-1] < 4000:
         sequences.append(sub.hear("message")["sequence"])
     assert sequences == list(range(sequences[0], 4001))
-    summary = sub.stop()
+    summary = summary_of(sub)
     assert (summary["received"], summary["lost"], summary["duplicates"]) == (len(sequences), 0, 0)
     assert pub.summary()["sent"] == 4000
 
 
 def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
     url = stage.url()
-    sub = stage.ready("sub", url, "-q", 10)
     pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 1000)
+    sub = stage.ready("sub", url, "-q", 10)
     sequences = [sub.hear("message")["sequence"]]
     sub.signal(signal.SIGSTOP)
     time.sleep(1)
     sub.signal(signal.SIGCONT)
     while sequences[-1] - sequences[0] < len(sequences) + 20:  # a gap of more than 20
         sequences.append(sub.hear("message")["sequence"])
-    pub.stop()
     sub.signal(signal.SIGINT)
     lines = sub.rest()
     assert sub.wait() == 0
+    pub.stop()
     sequences += [line["sequence"] for line in lines if line["event"] == "message"]
     assert sequences == sorted(set(sequences))
     assert lines[-1]["lost"] == sequences[-1] - sequences[0] + 1 - len(sequences)
@@ -302,13 +310,9 @@ def test_P5_nobody_is_left(stage: Stage) -> None:
 
 @pytest.mark.parametrize("length", [8, 1000, 65536])
 def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
-    url = stage.url()
-    sub = stage.driver("sub", url, timeout=5000)
-    sub.must("subscribe")
-    pub, waits = stage.driver(), []
+    waits = []
     for _ in range(6):
-        pub.open("pub", url)
-        sync(pub, [(sub, "")])
+        pub, sub, _ = stage_pub(stage, "")
         sub.begin("collect 20")
         pub.begin(f"burst 20 {length} 400")
         pub.begin("close")
@@ -320,16 +324,15 @@ def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
 
 
 def test_P6_program_ends_after_its_last(stage: Stage) -> None:
-    url = stage.url()
     for _ in range(2):
+        url, size = stage.url(), 65536 - 25
+        pub = stage.ready("pub", url, "-n", 120, "-s", size, "-r", 80, "-d", 500, "--quiet")
         sub = stage.ready("sub", url)
-        size = 65536 - 25
-        pub = stage.ready("pub", url, "-n", 120, "-s", size, "-r", 80, "-d", 300, "--quiet")
         first = sub.hear("first")["sequence"]
         while sub.hear("message")["sequence"] < 120:
             pass
         assert pub.summary()["sent"] == 120
-        summary = sub.stop()
+        summary = summary_of(sub)
         assert (summary["received"], summary["lost"]) == (121 - first, 0)
 
 
