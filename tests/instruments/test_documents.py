@@ -383,3 +383,22 @@ def test_the_map_of_the_readme_has_every_folder() -> None:
     top = {name.rstrip("/") for name in tree() if name.count("/") == 1 and name.endswith("/")}
     ours = {name for name in top if name[0] != "."} - {panel.folder for panel in read_panels()}
     assert not_on_the_map((ROOT / "README.md").read_text(), ours) == set()
+
+
+def documented_members(event: str) -> list[str]:
+    """Of a JSON line of the programs: the names in its row of programs/README.md."""
+    text = (ROOT / "programs/README.md").read_text()
+    (row,) = re.findall(rf"^\| [^|]*`{event}`[^|]* \|([^|]*)\|", text, re.M)
+    return re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", row))
+
+
+def test_the_json_lines_have_the_members_that_their_page_names(pytestconfig: pytest.Config) -> None:
+    program = build_folder(pytestconfig) / "raw-req"
+    if not program.exists():
+        pytest.skip(f"no {program}")
+    command = [program, "-u", "ipc:///nobody/is/here", "-t", "10", "--json"]
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    seen = {line["event"]: set(line) - {"event"} for line in map(json.loads, lines)}
+    assert set(seen) == {"ready", "message", "timeout", "summary"}
+    for event, members in seen.items():
+        assert members == set(documented_members(event)), event
