@@ -202,7 +202,7 @@ class Program:
         """All JSON lines to the end of its output."""
         before = len(self.events)
         deadline = time.monotonic() + seconds
-        while self.heard("", deadline - time.monotonic()):
+        while self.heard("", deadline - time.monotonic()) is not None:
             pass
         if not self.stdout.closed:
             raise self.fail(f"has not ended its output within {seconds:g} s")
@@ -380,7 +380,7 @@ class Tap(Program):
     def event(self, *names: str, seconds: float = STEP_SECONDS, **members: Any) -> Event:
         """The next event of one of these names with these members."""
         deadline = time.monotonic() + seconds
-        while said := self.heard("", deadline - time.monotonic()):
+        while (said := self.heard("", deadline - time.monotonic())) is not None:
             if said["event"] in names and members.items() <= said.items():
                 return said
         raise self.silent(" or ".join(names), seconds)
