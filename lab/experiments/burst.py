@@ -38,7 +38,8 @@ EXPECTED = {
     "raw": {"default": [10001, COUNT], "large": COUNT},
     "zmq": {"default": [1000, COUNT - 1], "large": COUNT},
     "nanomsg": {"default": [1000, COUNT], "large": [10001, COUNT]},
-    "nng": {"default": [100, COUNT - 1], "large": [8000, COUNT]},
+    # NNG 1.10.1 publishes faster than 1.5.2: 32 to 642 arrived, where the queue holds 16.
+    "nng": {"default": [16, COUNT - 1], "large": [8000, COUNT]},
 }
 
 
