@@ -34,6 +34,12 @@ SOURCES = [
 ]
 TRY_NEXT = "lab stopped-server: the same server, not dead but asleep."
 TIMEOUT_MS = 2000
+WORDS = {
+    "executions": "the request ran {} times",
+    "answered": "the client was answered: {}",
+    "errno": "the client's error was {}",
+    "told_ms": "the client was told after {} ms",
+}
 LOST = {"executions": 1, "answered": False, "errno": "ETIMEDOUT", "told_ms": [1900, 3500]}
 TWICE = {"executions": 2, "answered": True}
 EXPECTED = {"raw": LOST, "zmq": LOST, "nanomsg": TWICE, "nng": TWICE}

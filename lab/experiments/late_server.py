@@ -25,6 +25,11 @@ SOURCES = [
     "raw/dialer.c",
 ]
 TRY_NEXT = "Set ZMQ_IMMEDIATE to 1 in zmq/reqrep.c, and see where the request waits then."
+WORDS = {
+    "answered": "the request was answered: {}",
+    "send_waits": "send itself waited for the server: {}",
+    "ms": "the answer came {} ms after the server's start",
+}
 EXPECTED = {
     "raw": {"answered": True, "send_waits": False, "ms": [0, 2500]},
     "zmq": {"answered": True, "send_waits": False, "ms": [0, 2500]},

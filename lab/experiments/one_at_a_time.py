@@ -33,6 +33,11 @@ SOURCES = [
     "Stevens, UNIX Network Programming 1, chapter 30: client/server design alternatives",
 ]
 TRY_NEXT = "Start two servers on two addresses, half of the clients at each, and compare."
+WORDS = {
+    "answered": "{} clients were answered",
+    "last_ms": "the last client waited {} ms",
+    "at_once": "the server worked on {} requests at once",
+}
 OF_ALL = {"answered": CLIENTS, "last_ms": [1500, 4000], "at_once": 1}
 EXPECTED = {"raw": OF_ALL, "zmq": OF_ALL, "nanomsg": OF_ALL, "nng": OF_ALL}
 

@@ -34,6 +34,11 @@ SOURCES = [
     "The ZeroMQ Guide, chapter 5: reliable publish/subscribe (Clone)",
 ]
 TRY_NEXT = "Leave the publisher away for ten seconds, with ZMQ_RECONNECT_IVL_MAX set to 10000."
+WORDS = {
+    "back": "the subscriber heard the new publisher: {}",
+    "restarts": "the subscriber counted {} restarts",
+    "gap_ms": "it heard the first message after {} ms",
+}
 EXPECTED = {
     "raw": {"back": True, "restarts": 1, "gap_ms": [0, 800]},
     "zmq": {"back": True, "restarts": 1, "gap_ms": [0, 800]},

@@ -33,6 +33,11 @@ SOURCES = [
     "raw/dialer.c: 10 ms, doubling to at most 200 ms",
 ]
 TRY_NEXT = "Set RECONNECT_MS in zmq/pubsub.c or nng/pubsub.c to 1000, and run this again."
+WORDS = {
+    "first": "the first message that was heard has number {}",
+    "after_a_pause": "after a pause of 1 s the first message that was heard has number {}",
+    "joining_ms": "a subscriber that joins heard the first message after {} ms",
+}
 EXPECTED = {
     "raw": {"first": [1, 900], "after_a_pause": 1, "joining_ms": [0, 900]},
     "zmq": {"first": [1, 900], "after_a_pause": 1, "joining_ms": [0, 900]},

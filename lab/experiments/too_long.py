@@ -34,6 +34,11 @@ SOURCES = [
     "common/CONTRACT.md, R8",
 ]
 TRY_NEXT = "The same over ipc: change workbench.url() to workbench.url('ipc') in this file."
+WORDS = {
+    "errno": "the client's error was {}",
+    "connections": "there were {} connections",
+    "sent_times": "the request crossed the wire {} times",
+}
 EXPECTED = {
     "raw": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
     "zmq": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},

@@ -388,3 +388,13 @@ def test_the_readme_names_experiments_that_exist() -> None:
     assert {"late-server", "killed-server"} <= named & there
     if {e.theme for e in experiments} == set(lab.THEMES):
         assert named <= there
+
+
+def test_a_sentence_of_an_experiment_is_about_a_value_and_in_use() -> None:
+    """WORDS has a place for the value; its keys are expected, or a probe says them."""
+    for experiment in lab.load_all():
+        source = Path(experiment.module.__file__ or "").read_text()
+        expected = str(experiment.expected)
+        for key, template in experiment.words.items():
+            assert template.count("{}") == 1, (experiment.name, key)
+            assert repr(key) in expected or "workbench.probe" in source, (experiment.name, key)
