@@ -26,7 +26,7 @@ import time
 from rich.console import Console
 
 from harness.command import CommandLine
-from harness.panels import choose_panels
+from harness.panels import choose_panels, complain
 
 from demo import acts
 from demo.own_input import Lines, own_lines

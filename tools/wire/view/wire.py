@@ -36,7 +36,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.command import CommandLine
-from harness.panels import Panel, choose_panels
+from harness.panels import Panel, choose_panels, complain
 
 from wire.view.exchange import SHOW_MOST, Exchange, Failed, decode
 from wire.view.totals import Observed
