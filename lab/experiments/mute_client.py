@@ -64,7 +64,11 @@ def run(workbench: Workbench, panel: str) -> Observation:
             left = WATCH_SECONDS - (time.monotonic() - started)
             if left <= 0:
                 break
-            for sock in select.select(list(waiting), [], [], min(left, 0.2))[0]:
+            poll = select.poll()
+            for sock in waiting:
+                poll.register(sock, select.POLLIN)
+            ready = dict(poll.poll(min(left, 0.2) * 1000))
+            for sock in [sock for sock in waiting if sock.fileno() in ready]:
                 if not hung_up(sock):
                     continue  # the server has greeted
                 which = waiting.pop(sock)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from taps import BACK, FRONT, LIMIT, QUIET, Rig, end_of, listen, receive, silent
+from taps import BACK, FRONT, QUIET, Rig, end_of, listen, receive, silent
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import pytest
 from taps import (
     BACK,
     FRONT,
-    LIMIT,
     Rig,
     bytes_of,
     echo,

@@ -23,13 +23,12 @@ import ctypes
 import os
 import signal
 import subprocess
-import sys
 import xml.etree.ElementTree as xml
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.command import CommandLine
-from harness.panels import BUILD, ROOT, choose_panels, complain
+from harness.panels import BUILD, ROOT, choose_panels
 
 
 @dataclass
