@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from conftest import ROOT, listed_panels
+from conftest import ROOT
 from faults import FAULTS, Fault
-
+from harness.panels import read_panels
 
 FILES = sorted((ROOT / "tests").glob("*/test_*.py"))
 TESTS = [name for path in FILES for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)]
@@ -20,7 +20,7 @@ def test_a_fault_fits_the_tree(fault: Fault) -> None:
     assert found == fault.times, f"{fault.old!r} stands {found} times: mend tests/faults.py"
     assert fault.old != fault.new
     assert fault.units or fault.tests
-    assert fault.panel in ("", *listed_panels())
+    assert fault.panel in ("", *(panel.name for panel in read_panels()))
     for unit in fault.units.split():
         assert (ROOT / "tests" / "units" / f"unit_{unit}.c").exists(), unit
     for test in fault.tests.split():
