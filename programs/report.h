@@ -43,8 +43,7 @@ void report_ready(struct report *report);
 /* A subscriber has received its first event. */
 void report_first(struct report *report, const struct message *message);
 
-/* Prints a message that was sent or received, and its time; not with --quiet.
- */
+/* Prints a message that was sent or received; not with --quiet. */
 void report_sent(
     struct report *report, const struct message *message, int64_t now);
 void report_received(

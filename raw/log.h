@@ -19,7 +19,6 @@
 
 #include "prefixes.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>

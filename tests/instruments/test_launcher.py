@@ -137,7 +137,7 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("dmo", "no verb 'dmo'; did you mean demo?"),
         ("tset", "no verb 'tset'; did you mean test?"),
         ("xyzzy", "no verb 'xyzzy'; there are: demo lab"),
-        ("demo foo", "demo: no panel 'foo'; there are: raw zmq nanomsg nng;"),
+        ("demo foo", "demo: no panel 'foo'; there are: raw zmq nanomsg nng "),
         ("demo pubsub zqm", "demo: no panel 'zqm'; did you mean zmq?"),
         ("demo pubsbu", "demo: no panel 'pubsbu'; did you mean pubsub?"),
         ("demo raw --plian", "demo: no option '--plian'; did you mean --plain?"),

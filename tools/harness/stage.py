@@ -162,6 +162,8 @@ class Stage(Addresses):
 class PanelStage(Stage):
     """A stage for the programs of one panel."""
 
+    driver_class = Driver  # a subclass of it, where a driver must do more
+
     def __init__(self, panel: str):
         super().__init__()
         self.panel = panel
@@ -182,6 +184,6 @@ class PanelStage(Stage):
 
     def driver(self, role: str = "", url: str = "", **tuning: int) -> Driver:
         """The panel's driver; with a role also opened: timeout (ms), queue, max (bytes)."""
-        driver: Driver = self.start(self.path_of("driver"), kind=Driver)
+        driver: Driver = self.start(self.path_of("driver"), kind=self.driver_class)
         return driver.open(role, url, **tuning) if role else driver
 
