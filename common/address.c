@@ -85,20 +85,23 @@ resolve(char *ret, size_t size, const char *host, const char **why)
         "%s: %s; give a numeric address?", host, gai_strerror(error));
 }
 
+/* scheme: "tcp" or "udp". */
 static int
-check_tcp(char *ret, const char *rest, bool bind, const char **why)
+check_host_port(char *ret, const char *scheme, const char *rest, bool bind,
+    const char **why)
 {
     const char *colon = strrchr(rest, ':');
     if (!colon)
-        return refuse(EINVAL, why, "no port; tcp://HOST:PORT is expected");
+        return refuse(
+            EINVAL, why, "no port; %s://HOST:PORT is expected", scheme);
     size_t len = (size_t)(colon - rest);
     unsigned port;
     if (check_port(&port, colon + 1) < 0)
         return refuse(EINVAL, why,
             "port \"%.64s\" is not a number from 1 to 65535", colon + 1);
     if (len == 0 || len > HOST_MAX)
-        return refuse(EINVAL, why, "%s host; tcp://HOST:PORT is expected",
-            len == 0 ? "no" : "too long a");
+        return refuse(EINVAL, why, "%s host; %s://HOST:PORT is expected",
+            len == 0 ? "no" : "too long a", scheme);
 
     char host[HOST_MAX + 1];
     char literal[INET6_ADDRSTRLEN + 2];
@@ -117,13 +120,13 @@ check_tcp(char *ret, const char *rest, bool bind, const char **why)
         memcpy(literal + strlen(literal), "]", 2);
     } else if (strchr(host, ':')) {
         return refuse(EINVAL, why,
-            "an IPv6 address stands in brackets: tcp://[::1]:%u", port);
+            "an IPv6 address stands in brackets: %s://[::1]:%u", scheme, port);
     } else if (strcmp(host, "*") == 0) {
         if (!bind)
             return refuse(EINVAL, why,
                 "\"*\" is an address to bind, not one to "
-                "connect to; did you mean tcp://127.0.0.1:%u?",
-                port);
+                "connect to; did you mean %s://127.0.0.1:%u?",
+                scheme, port);
         memcpy(literal, "*", 2);
     } else if (inet_pton(AF_INET, host, binary) == 1) {
         memcpy(literal, host, len + 1);
@@ -135,7 +138,7 @@ check_tcp(char *ret, const char *rest, bool bind, const char **why)
     } else if (resolve(literal, sizeof(literal), host, why) < 0) {
         return -1;
     }
-    (void)snprintf(ret, ADDRESS_MAX, "tcp://%s:%u", literal, port);
+    (void)snprintf(ret, ADDRESS_MAX, "%s://%s:%u", scheme, literal, port);
     return 0;
 }
 
@@ -164,10 +167,12 @@ address_check(
     char ret[ADDRESS_MAX], const char *url, bool bind, const char **why)
 {
     if (strncmp(url, "tcp://", 6) == 0)
-        return check_tcp(ret, url + 6, bind, why);
+        return check_host_port(ret, "tcp", url + 6, bind, why);
+    if (strncmp(url, "udp://", 6) == 0)
+        return check_host_port(ret, "udp", url + 6, bind, why);
     if (strncmp(url, "ipc://", 6) == 0)
         return check_ipc(ret, url + 6, bind, why);
     return refuse(EINVAL, why,
-        "not an address; tcp://HOST:PORT or "
+        "not an address; tcp://HOST:PORT, udp://HOST:PORT or "
         "ipc:///PATH is expected");
 }

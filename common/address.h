@@ -13,7 +13,7 @@ enum {
 };
 
 /*
- * Checks url - tcp://HOST:PORT with a name, an IPv4 address, an IPv6 address in
+ * Checks url - tcp:// or udp://HOST:PORT with a name, an IPv4 or an IPv6 address in
  * brackets or, to bind, "*"; or ipc:///PATH - and writes its literal form, the
  * host name resolved (IPv4 first), to ret. Nothing is connected to.
  *

@@ -59,20 +59,33 @@ parse_path(struct sockaddr_any *ret, const char *path)
     return 0;
 }
 
-int
-sockaddr_parse(struct sockaddr_any *ret, const char *url)
+/* Reads a URL of this scheme, or of ipc. */
+static int
+parse(struct sockaddr_any *ret, const char *url, const char *scheme)
 {
     struct sockaddr_any address;
     memset(&address, 0, sizeof(address));
     int result = -1;
-    if (strncmp(url, "tcp://", 6) == 0)
-        result = parse_host_port(&address, url + 6);
+    errno = EINVAL;
+    if (strncmp(url, scheme, strlen(scheme)) == 0)
+        result = parse_host_port(&address, url + strlen(scheme));
     else if (strncmp(url, "ipc://", 6) == 0)
         result = parse_path(&address, url + 6);
-    if (result < 0) {
-        errno = EINVAL;
-        return -1;
-    }
-    *ret = address;
-    return 0;
+    else if (strncmp(url, "tcp://", 6) == 0 || strncmp(url, "udp://", 6) == 0)
+        errno = EPROTONOSUPPORT;
+    if (result == 0)
+        *ret = address;
+    return result;
+}
+
+int
+sockaddr_parse(struct sockaddr_any *ret, const char *url)
+{
+    return parse(ret, url, "tcp://");
+}
+
+int
+sockaddr_parse_datagram(struct sockaddr_any *ret, const char *url)
+{
+    return parse(ret, url, "udp://");
 }

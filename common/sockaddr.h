@@ -26,8 +26,15 @@ struct sockaddr_any {
  * without the quotes (every IPv4 address of this machine), ipc:///PATH. PORT is
  * 0 to 65535; to bind to port 0 takes a free one. No name is looked up.
  *
- * EINVAL: not such an address; *ret is then untouched.
+ * EINVAL: not such an address; EPROTONOSUPPORT: an address of datagrams,
+ * udp://. *ret is then untouched.
  */
 int sockaddr_parse(struct sockaddr_any *ret, const char *url);
+
+/*
+ * The same for datagrams (SOCK_DGRAM): udp://1.2.3.4:PORT, udp://[::1]:PORT,
+ * ipc:///PATH. EPROTONOSUPPORT: tcp://.
+ */
+int sockaddr_parse_datagram(struct sockaddr_any *ret, const char *url);
 
 #endif

@@ -23,7 +23,7 @@ from programs import Stage  # noqa: E402
 from instruments.taps import Rig  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-TRANSPORTS = ["tcp", "tcp6", "ipc"]
+TRANSPORTS = harness.panels.SPEAKS
 PROCESSES = 8
 
 
@@ -69,23 +69,29 @@ def build_folder(config: pytest.Config) -> Path:
     return (Path(config.invocation_params.dir) / str(config.getoption("build"))).resolve()
 
 
-def panels(config: pytest.Config) -> list[str]:
+def panels(config: pytest.Config) -> list[harness.panels.Panel]:
+    listed = harness.panels.read_panels()
     chosen: list[str] = config.getoption("panel") or []
     if chosen:
-        return chosen
-    listed = harness.panels.read_panels()
+        return [panel for panel in listed if panel.name in chosen]
     whole = [panel for panel in listed if panel.kind in ("shipped", "own")]  # steps keep a part
-    return [panel.name for panel in whole if panel.program("driver").exists()]
+    return [panel for panel in whole if panel.program("driver").exists()]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "panel" in metafunc.fixturenames:
-        only = metafunc.definition.get_closest_marker("panels")
-        names = [p for p in panels(metafunc.config) if not only or p in only.args]
-        metafunc.parametrize("panel", names)
-    if "transport" in metafunc.fixturenames:
-        only = metafunc.definition.get_closest_marker("transports")
-        metafunc.parametrize("transport", only.args if only else TRANSPORTS)
+    """Each test on each panel, over each transport that the panel speaks."""
+    asked = [name for name in ("panel", "transport") if name in metafunc.fixturenames]
+    if not asked:
+        return
+    only = metafunc.definition.get_closest_marker("panels")
+    over = metafunc.definition.get_closest_marker("transports")
+    chosen = [p for p in panels(metafunc.config) if not only or p.name in only.args]
+    spoken = [t for t in (over.args if over else TRANSPORTS)]
+    if asked == ["panel"]:
+        metafunc.parametrize("panel", [panel.name for panel in chosen])
+    else:
+        pairs = [(p.name, t) for p in chosen for t in spoken if t in p.speaks]
+        metafunc.parametrize(("panel", "transport"), pairs)
 
 
 def open_descriptors() -> int:

@@ -52,10 +52,11 @@ class Addresses:
         return self.folder / f"s{self.paths}"
 
     def url(self, transport: str = "tcp") -> str:
-        """A fresh address: tcp, tcp6 or ipc."""
+        """A fresh address: tcp, tcp6, udp, udp6 or ipc."""
         if transport == "ipc":
             return f"ipc://{self.path()}"
-        return f"tcp://{'[::1]' if transport == 'tcp6' else '127.0.0.1'}:{self.port()}"
+        host = "[::1]" if transport.endswith("6") else "127.0.0.1"
+        return f"{transport.removesuffix('6')}://{host}:{self.port()}"
 
     def close(self) -> None:
         for holder in self.held:
