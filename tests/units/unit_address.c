@@ -59,7 +59,9 @@ test_refused(void **state)
     } refused[] = {
         {"", "address"},
         {"127.0.0.1:5555", "address"},
-        {"udp://127.0.0.1:5555", "address"},
+        {"udp:/127.0.0.1:5555", "address"},
+        {"udp://127.0.0.1", "udp://HOST:PORT"},
+        {"udp://::1:5555", "udp://["},
         {"TCP://127.0.0.1:5555", "address"},
         {" tcp://127.0.0.1:5555", "address"},
         {"tcp:/127.0.0.1:5555", "address"},

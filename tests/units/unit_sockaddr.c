@@ -93,7 +93,7 @@ test_refused(void **state)
         "tcp://127.0.0.1:*", "tcp://localhost:1", "tcp://127.1:1", "tcp://**:1", "tcp://[*]:1",
         "tcp://[]:1", "tcp://[:1", "tcp://[::1:1", "tcp://::1:1", "tcp://[::1]", "tcp://[::1%lo]:1",
         "tcp://[127.0.0.1]:1", "tcp://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:1",
-        "ipc://", "ipc://relative", "ipc://" PATH107 "z", "udp://127.0.0.1:1"};
+        "ipc://", "ipc://relative", "ipc://" PATH107 "z"};
     struct sockaddr_any address, before;
     memset(&before, 0xa5, sizeof(before));
     for (size_t i = 0; i < LENGTH(refused); i++) {
@@ -105,6 +105,24 @@ test_refused(void **state)
     }
 }
 
+static void
+test_streams_and_datagrams(void **state)
+{
+    (void)state;
+    struct sockaddr_any stream, datagram;
+    assert_fails(sockaddr_parse(&stream, "udp://127.0.0.1:1"), EPROTONOSUPPORT);
+    assert_fails(sockaddr_parse_datagram(&datagram, "tcp://127.0.0.1:1"), EPROTONOSUPPORT);
+    assert_fails(sockaddr_parse_datagram(&datagram, "udp://127.0.0.1"), EINVAL);
+    static const char *const urls[][2] = {{"tcp://127.0.0.1:5555", "udp://127.0.0.1:5555"},
+        {"tcp://[::1]:5555", "udp://[::1]:5555"}, {"ipc:///tmp/a", "ipc:///tmp/a"}};
+    for (size_t i = 0; i < LENGTH(urls); i++) {
+        assert_int_equal(sockaddr_parse(&stream, urls[i][0]), 0);
+        assert_int_equal(sockaddr_parse_datagram(&datagram, urls[i][1]), 0);
+        assert_int_equal(stream.len, datagram.len);
+        assert_memory_equal(&stream.any, &datagram.any, stream.len);
+    }
+}
+
 int
 main(void)
 {
@@ -113,6 +131,7 @@ main(void)
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_path),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_streams_and_datagrams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
