@@ -31,6 +31,8 @@ class Exchange:
     def __init__(
         self, panel: Panel, folder: Path, ipc: bool, round_trip: float = 0.0, patience: float = 1.0
     ):
+        if "tcp" not in panel.speaks:
+            raise Failed(f"{panel.name} sends datagrams; the tap forwards streams alone: TCP, UNIX")
         self.panel = panel
         self.transport = "ipc" if ipc else "tcp"
         self.recording = folder / f"{panel.name}.tap"
