@@ -195,7 +195,7 @@ def licence(package: str) -> str:
 def run_server(panel: Panel, costs: Costs) -> None:
     """Threads, descriptors and memory of a server while its one client asks."""
     with Stage() as stage:
-        url = stage.url()
+        url = stage.url(panel.speaks[0])
         server = stage.play(panel, "rep", "rep", "-u", url)
         if stage.wait_ready([server]):
             costs.why_not.append(f"{panel.name}: its server did not start: {server.complaint}")
@@ -230,7 +230,7 @@ def trace(panel: Panel, costs: Costs) -> None:
 def traced(panel: Panel, count: int, why_not: list[str]) -> dict[str, dict[str, int]] | None:
     """System calls by name of a server that answers so many requests, and of its client."""
     with Stage() as stage:
-        url = stage.url()
+        url = stage.url(panel.speaks[0])
         tables = {role: stage.path(role) for role in ("rep", "req")}
         try:
             server = stage.play(panel, "rep", "rep", "-u", url, "-n", str(count), "--quiet", under=counting(tables["rep"]))
