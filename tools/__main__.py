@@ -10,8 +10,8 @@ import sys
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to tidy: just end
 
+from harness.command import run_verb
 from harness.panels import complain
-from harness.processes import run_verb
 
 program = sys.argv.pop(1)
 verb = program.rpartition(".")[2]

@@ -47,6 +47,7 @@ from bench.machine import build_type, library_options, machine, options_in_force
 from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
 from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, baselines_of
 from bench.stats import interval
+from harness.command import CommandLine
 from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
@@ -76,11 +77,6 @@ class Depth:
 QUICK = Depth(True, 108.0, 0.1, 0.05)
 GOALS = Depth(False, 600.0, 0.15, 0.5, GOAL_ROUNDS)
 FULL = Depth(False, 2300.0, 0.15, 0.2)
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        complain(2, f"bench: {message}; ./triptych bench --help")
 
 
 class Bar:
@@ -297,15 +293,14 @@ def goal_dict(goal: Goal) -> dict[str, Any]:
 
 
 def read_command_line() -> argparse.Namespace:
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--goals", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--compare", type=Path, metavar="FILE")
-    parser.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
-    parser.add_argument("words", nargs="*")
-    arguments = parser.parse_intermixed_args()
+    command = CommandLine("bench", __doc__)
+    command.add_argument("--quick", action="store_true")
+    command.add_argument("--goals", action="store_true")
+    command.add_argument("--json", type=Path, metavar="FILE")
+    command.add_argument("--compare", type=Path, metavar="FILE")
+    command.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
+    command.add_argument("words", nargs="*")
+    arguments = command.read()
     words = arguments.words
     known = [panel.name for panel in read_panels()]
     arguments.names = [word for word in words if word not in (*BENCHES, "all")]
@@ -334,9 +329,6 @@ def try_writing(what: str, attempt: Callable[[], object]) -> None:
 
 def main() -> int:
     arguments = read_command_line()
-    if arguments.help:
-        print((__doc__ or "").rstrip())
-        return 0
     earlier = None
     if arguments.compare:
         try:

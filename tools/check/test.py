@@ -16,7 +16,6 @@ Exit status: 0 all passed, 1 something failed, 2 wrong command line, 130 stopped
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import os
 import signal
@@ -26,6 +25,7 @@ import xml.etree.ElementTree as xml
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.command import CommandLine
 from harness.panels import BUILD, ROOT, choose_panels, complain
 
 
@@ -50,11 +50,6 @@ class Count:
     def __str__(self) -> str:
         skipped = f", {self.skipped} skipped" if self.skipped else ""
         return f"{self.passed} passed, {self.failed} failed{skipped}"
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        complain(2, f"test: {message}; ./triptych test --help")
 
 
 def run(command: list[str]) -> int:
@@ -136,15 +131,11 @@ def main() -> int:
 
 
 def test() -> int:
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("-k", metavar="EXPRESSION")
-    parser.add_argument("-x", action="store_true")
-    parser.add_argument("panels", nargs="*")
-    arguments = parser.parse_intermixed_args()
-    if arguments.help:
-        print((__doc__ or "").rstrip())
-        return 0
+    command = CommandLine("test", __doc__)
+    command.add_argument("-k", metavar="EXPRESSION")
+    command.add_argument("-x", action="store_true")
+    command.add_argument("panels", nargs="*")
+    arguments = command.read()
     panels, left_out = choose_panels(arguments.panels, "test")
     for panel in left_out:
         print(f"{panel.name} is left out: it is not built; ./triptych build says why", flush=True)

@@ -46,6 +46,7 @@ from rich.text import Text
 
 from harness import panels
 from compare.alignment import Row, align, count, merge
+from harness.command import CommandLine
 from harness.panels import Panel, complain, read_panels
 from compare.sources import Line, Section, contract_functions, engine_lines, sections
 
@@ -55,11 +56,6 @@ NUMBERED_MIN = 85  # columns of a pane that has room for line numbers
 CODE_MIN = 60  # columns of code worth standing beside another
 CONTEXT = 3  # lines around a difference between two engines of one source
 STYLES = {"<": "white on #8b1a1a", ">": "white on #1a6b2a"}  # words that differ
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        complain(2, f"diff: {message}; ./triptych diff --help")
 
 
 class Source:
@@ -281,28 +277,20 @@ def show(text: str, height: int) -> None:
             except BrokenPipeError:
                 pass
         return
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # ./triptych diff | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.stdout.write(text)
 
 
 def main() -> int:
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--function", metavar="NAME")
-    form = parser.add_mutually_exclusive_group()
+    command = CommandLine("diff", __doc__)
+    command.add_argument("--function", metavar="NAME")
+    form = command.add_mutually_exclusive_group()
     form.add_argument("--unified", action="store_true")
     form.add_argument("--stat", action="store_true")
-    parser.add_argument("--all", action="store_true")
-    parser.add_argument("--width", type=int, metavar="N")
-    parser.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
-    parser.add_argument("words", nargs="*")
-    arguments = parser.parse_intermixed_args()
-    if arguments.help:
-        print((__doc__ or "").rstrip())
-        return 0
+    command.add_argument("--all", action="store_true")
+    command.add_argument("--width", type=int, metavar="N")
+    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
+    command.add_argument("words", nargs="*")
+    arguments = command.read()
     if arguments.tree:
         panels.ROOT = Path(arguments.tree).resolve()
     size = shutil.get_terminal_size((WIDTH, 24))

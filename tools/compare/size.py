@@ -41,6 +41,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import panels
+from harness.command import CommandLine
 from harness.panels import Panel, complain, read_panels
 
 from compare.costs import BODY, C_LIBRARY, REQUESTS, Costs, costs_of, machine
@@ -109,11 +110,6 @@ class Row:
     label: str
     unit: str
     values: dict[str, Value]
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        complain(2, f"size: {message}; ./triptych size --help")
 
 
 def progress(text: str) -> None:
@@ -415,20 +411,16 @@ def count_tree(folder: str) -> int:
 
 
 def main() -> int:
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    form = parser.add_mutually_exclusive_group()
+    command = CommandLine("size", __doc__)
+    form = command.add_mutually_exclusive_group()
     for name in ("json", "csv", "markdown"):
         form.add_argument(f"--{name}", action="store_true")
-    parser.add_argument("--source", action="store_true")
-    parser.add_argument("--count", metavar="DIR")
-    parser.add_argument("--width", type=int, metavar="N")
-    parser.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
-    parser.add_argument("panels", nargs="*")
-    arguments = parser.parse_intermixed_args()
-    if arguments.help:
-        print((__doc__ or "").rstrip())
-        return 0
+    command.add_argument("--source", action="store_true")
+    command.add_argument("--count", metavar="DIR")
+    command.add_argument("--width", type=int, metavar="N")
+    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
+    command.add_argument("panels", nargs="*")
+    arguments = command.read()
     if arguments.count:
         return count_tree(arguments.count)
     if arguments.tree:

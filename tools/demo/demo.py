@@ -21,11 +21,11 @@ Exit status: 0 done, 1 a panel failed, 2 wrong command line, 130 stopped.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 from rich.console import Console
 
+from harness.command import CommandLine
 from harness.panels import choose_panels, complain
 
 from demo import acts
@@ -34,21 +34,12 @@ from demo.results import show_results
 from demo.views import view_for
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        complain(2, f"demo: {message}; ./triptych demo --help")
-
-
 def main() -> int:
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--text", metavar="FILE")
-    parser.add_argument("--plain", action="store_true")
-    parser.add_argument("words", nargs="*")
-    arguments = parser.parse_intermixed_args()
-    if arguments.help:
-        print(__doc__.rstrip())
-        return 0
+    command = CommandLine("demo", __doc__)
+    command.add_argument("--text", metavar="FILE")
+    command.add_argument("--plain", action="store_true")
+    command.add_argument("words", nargs="*")
+    arguments = command.read()
     words: list[str] = arguments.words
     patterns = ["reqrep", "pubsub"]
     if words and words[0] in patterns:

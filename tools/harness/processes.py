@@ -17,14 +17,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from types import TracebackType
+from typing import Any
 
 from harness.panels import Panel
+from harness.signals import uninterrupted
 
 Event = dict[str, Any]
 
@@ -232,60 +232,6 @@ class Stage:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-
-
-class uninterrupted:
-    """A block that Ctrl-C, SIGTERM and SIGHUP do not interrupt: they take effect at its end.
-
-    Not by masking signals, which children would inherit.
-    """
-
-    depth = 0
-    pending = False
-
-    def __enter__(self) -> None:
-        uninterrupted.depth += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        uninterrupted.depth -= 1
-        if uninterrupted.pending and not uninterrupted.depth:
-            uninterrupted.pending = False
-            raise KeyboardInterrupt
-
-
-def end_on_signals() -> None:
-    """SIGTERM and SIGHUP end this program as Ctrl-C does: by an exception, so all is tidied."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        if uninterrupted.depth:
-            uninterrupted.pending = True
-        else:
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, end)
-
-
-def run_verb(main: Callable[[], int]) -> NoReturn:
-    """Runs a verb and exits as it does, or as Ctrl-C, SIGTERM or a reader that has gone make it."""
-    end_on_signals()
-    try:
-        code = main()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\ntriptych: stopped; nothing is left running", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # ./triptych VERB | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
-    sys.exit(code)
 
 
 _given: set[int] = set()

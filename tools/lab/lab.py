@@ -39,6 +39,7 @@ import time
 
 from rich.console import Console
 
+from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain, read_panels
 
 from lab import view
@@ -46,11 +47,6 @@ from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
 
 AT_ONCE = 3  # experiments of `lab all` that run together: most only wait
 FOUR = ("raw", "zmq", "nanomsg", "nng")
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        complain(2, f"lab: {message}; ./triptych lab --help")
 
 
 def rerun(running: Running, check: bool) -> None:
@@ -164,18 +160,14 @@ def status_of(results: dict[str, dict[str, Outcome]], check: bool) -> int:
 
 def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # some libraries abort: no core files
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--no-predict", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    form = parser.add_mutually_exclusive_group()
+    command = CommandLine("lab", __doc__)
+    command.add_argument("--no-predict", action="store_true")
+    command.add_argument("--check", action="store_true")
+    form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
     form.add_argument("--markdown", action="store_true")
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_intermixed_args()
-    if options.help:
-        print((__doc__ or "").rstrip())
-        return 0
+    command.add_argument("words", nargs="*")
+    options = command.read()
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160

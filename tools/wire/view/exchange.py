@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.panels import BUILD, Panel
-from harness.processes import dying, free_port, uninterrupted
+from harness.processes import dying, free_port
+from harness.signals import uninterrupted
 
 Event = dict[str, Any]
 

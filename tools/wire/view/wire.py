@@ -35,6 +35,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain
 
 from wire.view.exchange import SHOW_MOST, Exchange, Failed, decode
@@ -45,11 +46,6 @@ SIZE_MOST = 1 << 24
 SHOW = 256  # bytes of an element, without --full
 ROUND_TRIP = 0.08  # seconds, where round trips are counted: far more than all else takes
 ATTEMPTS = 3  # to count them, where something else took time
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        complain(2, f"wire: {message}; ./triptych wire --help")
 
 
 def size(word: str) -> int:
@@ -99,18 +95,14 @@ def observe(panel: Panel, pattern: str, arguments: argparse.Namespace, folder: P
 
 
 def main() -> int:
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--ipc", action="store_true")
-    parser.add_argument("--size", type=size, metavar="N")
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--pcap", metavar="FILE")
-    parser.add_argument("words", nargs="*")
-    arguments = parser.parse_intermixed_args()
-    if arguments.help:
-        print(__doc__.rstrip())
-        return 0
+    command = CommandLine("wire", __doc__)
+    command.add_argument("--ipc", action="store_true")
+    command.add_argument("--size", type=size, metavar="N")
+    command.add_argument("--full", action="store_true")
+    command.add_argument("--json", action="store_true")
+    command.add_argument("--pcap", metavar="FILE")
+    command.add_argument("words", nargs="*")
+    arguments = command.read()
     words: list[str] = arguments.words
     patterns = ["reqrep", "pubsub"]
     if words and words[0] in patterns:

@@ -1,0 +1,79 @@
+"""How a verb reads its command line, and how it ends: the same for all of them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+VERBS = ["demo.demo", "compare.diff", "compare.size", "wire.view.wire", "lab.lab", "bench.bench", "check.test"]
+
+
+def run(*command: str, **streams: object) -> "subprocess.CompletedProcess[str]":
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    return subprocess.run(command, stdin=subprocess.DEVNULL, text=True, timeout=60, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def verb(program: str, *words: str, **streams: object) -> "subprocess.CompletedProcess[str]":
+    return run("/usr/bin/python3", "-B", str(ROOT / "tools"), program, *words, **streams)
+
+
+def ends(main: str, **streams: object) -> "subprocess.CompletedProcess[str]":
+    """A verb of one line."""
+    code = f"import os, signal, sys\nfrom harness.command import run_verb\ndef main():\n {main}\nrun_verb(main)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    return run(sys.executable, "-B", "-c", code, env=environment, **streams)
+
+
+@pytest.mark.parametrize("program", VERBS)
+def test_an_unknown_option_is_named_before_anything_is_done(program: str) -> None:
+    done = verb(program, "--zzz")
+    name = program.rpartition(".")[2]
+    said = f"triptych: {name}: no option --zzz; ./triptych {name} --help\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize("program", VERBS)
+def test_help_is_the_manual(program: str) -> None:
+    done = verb(program, "-h")
+    assert done.returncode == 0 and done.stdout.startswith(f"./triptych {program.rpartition('.')[2]} - ")
+
+
+def test_an_option_that_is_nearly_one_is_asked_about() -> None:
+    assert "--quik, did you mean --quick? ./triptych bench --help" in verb("bench.bench", "--quik").stderr
+
+
+def gone() -> int:
+    """A pipe's end to write to, whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+@pytest.mark.parametrize("program", ["compare.diff", "lab.lab"])
+def test_a_reader_that_has_gone_ends_a_verb_as_it_ends_ls(program: str) -> None:
+    done = verb(program, stdout=gone())
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "print('x'); return 0",
+        "print('x'); sys.exit(0)",
+        "print('x'); os.kill(os.getpid(), signal.SIGTERM)",
+        # As rich does from version 13.8 on:
+        "\n  try: print('x', flush=True)\n  except BrokenPipeError: sys.exit(1)",
+    ],
+)
+def test_however_a_verb_learns_that_its_reader_has_gone(main: str) -> None:
+    done = ends(main, stdout=gone())
+    assert done.returncode == 141 and "rror" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_a_verb_exits_as_it_says() -> None:
+    assert ends("return 3").returncode == 3
+    stopped = ends("os.kill(os.getpid(), signal.SIGTERM)")
+    assert stopped.returncode == 130 and "nothing is left running" in stopped.stderr
