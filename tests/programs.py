@@ -162,14 +162,24 @@ class Driver(Program):
     """PANEL-driver: a command a line, a JSON line for each."""
 
     owed = 0  # answers to commands begun
+    role = ""  # of the handle opened last
+
+    def __init__(self, argv: list[str], errors: Path, sanitized: bool = False) -> None:
+        super().__init__(argv, errors, sanitized)
+        self.begun: list[str] = []  # commands without an answer, oldest first
+        self.said: tuple[str, Line] = ("", {})  # the last answer, and the command that it answers
 
     def begin(self, command: str) -> None:
         self.write(command + "\n")
         self.owed += 1
+        self.begun.append(command)
+        if command.startswith("open "):
+            self.role = command.split()[1]
 
     def result(self, within: float = 10.0) -> Line:
         line = self.next(within=within)
         self.owed -= 1
+        self.said = (self.begun.pop(0), line)
         if "usage" in line:
             raise self.fail(line["usage"])
         return line

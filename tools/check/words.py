@@ -1,0 +1,255 @@
+"""A failed test in plain words: what was done, what was expected, what came.
+
+The first two stand at the test (`@pytest.mark.says`). The third is made here, from the exception,
+the values that the assertion compared, and the last answer of the driver.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import signal
+from typing import Any
+
+FUNCTIONS = {
+    "send": {"req": "req_send", "rep": "rep_send", "pub": "pub_send"},
+    "recv": {"req": "req_recv", "rep": "rep_recv", "sub": "sub_recv"},
+    "close": {role: f"{role}_close" for role in ("req", "rep", "pub", "sub")},
+    "subscribe": {"sub": "sub_subscribe"},
+    "unsubscribe": {"sub": "sub_unsubscribe"},
+    "idle": {"pub": "pub_idle"},
+}
+WORKERS = {"rep": "the server", "req": "a client", "pub": "the publisher", "sub": "a subscriber"}
+LONGEST = 220  # characters of what came
+RELATIONS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
+
+
+class NotDone(BaseException):
+    """A test has taken too long. No test's `except` clause takes it for its own."""
+
+
+def says(item: Any, transport: str) -> tuple[str, str]:
+    """What a test does and expects, its parameters filled in."""
+    marker = item.get_closest_marker("says")
+    if not marker:
+        return item.name, "success"
+    params = dict(item.callspec.params)
+    case = item.callspec.id
+    for known in (params.pop("panel", ""), params.pop("transport", "")):
+        case = case.replace(str(known), "", 1)
+    words = {name: plain(value) for name, value in params.items()}
+    words["case"] = case.strip("-").replace("-", " ")
+    done, expected = (text.format_map(words) for text in marker.args)
+    return done, expected
+
+
+def plain(value: Any) -> str:
+    """A test's parameter: a function's name, a signal's, or the value itself."""
+    if isinstance(value, signal.Signals):
+        return value.name
+    return str(getattr(value, "__name__", value)).replace("_", " ").replace("-", " ")
+
+
+def came(info: Any, compared: tuple[str, Any, Any] | None, stage: Any) -> str:
+    """What came instead of what was expected, on one line."""
+    programs = stage.programs if stage else []
+    text = message(info, compared, programs)
+    for program in programs:
+        code = program.process.poll()
+        died = code is not None and code < 0 and code != -signal.SIGKILL
+        if died and "signal" not in text:
+            text += f"; {who(program)} had ended with {end(code)}"
+            break
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def message(info: Any, compared: tuple[str, Any, Any] | None, programs: list[Any]) -> str:
+    error = info.value
+    statement = str(info.traceback[-1].statement) if info.traceback else ""
+    text = str(error)
+    if isinstance(error, NotDone):
+        waiting = [f"{call(p.begun[0], p.role)} had not returned" for p in drivers(programs) if p.begun]
+        return text + (f"; {waiting[-1]}" if waiting else "")
+    if type(error).__name__ == "Failure":
+        return failure(text, programs)
+    if isinstance(error, AssertionError):
+        return assertion(text, statement, compared, programs)
+    if isinstance(error, TimeoutError):
+        return "nothing for 5 s"
+    if isinstance(error, ConnectionError):
+        return f"the connection failed: {text[:1].lower()}{text[1:]}"
+    if isinstance(error, KeyError) and last(programs):
+        return last(programs)
+    if isinstance(error, ValueError) and "Expecting" in text or "JSON" in type(error).__name__:
+        return "a line that is not JSON"
+    if isinstance(error, IndexError):
+        return "a program ended and had said nothing" + complaint(programs)
+    return f"{type(error).__name__}: {text}"
+
+
+def drivers(programs: list[Any]) -> list[Any]:
+    return [p for p in programs if hasattr(p, "begun")]
+
+
+def who(program: Any) -> str:
+    """A program by what it is in the test."""
+    if hasattr(program, "begun"):
+        return WORKERS.get(program.role, "the driver")
+    return str(program.argv[0]).rpartition("/")[2]
+
+
+def end(code: int) -> str:
+    """How a program ended, from its return code."""
+    if code >= 0:
+        return f"status {code}"
+    try:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"signal {-code}"
+
+
+def call(command: str, role: str) -> str:
+    """A driver's command as the function of pattern.h that it calls."""
+    word = command.split()[0] if command.split() else command
+    if word == "open":
+        return f"{command.split()[1]}_open"
+    return FUNCTIONS.get(word, {}).get(role, {"ask": "a request", "echo": "serving"}.get(word, word))
+
+
+def failure(text: str, programs: list[Any]) -> str:
+    """What tests/programs.py raises: `PROGRAM ARGUMENTS: what; on stderr: '...'`."""
+    told = re.match(r"(?P<program>\S+)[^\n]*?: (?P<what>.*); on stderr: (?P<stderr>.*)$", text, re.DOTALL)
+    if not told:
+        return re.sub(r": <function .*", "", text)
+    mine = [p for p in programs if p.argv[0] == told["program"]]
+    what = told["what"]
+    if silent := re.match(r"no (\w+) within ([\d.]+) s", what):
+        waits = [p for p in mine if getattr(p, "begun", None)]
+        if waits:  # the driver that waits is the last one to have been asked
+            waiting = waits[-1]
+            return f"{call(waiting.begun[0], waiting.role)} did not return within {silent[2]} s"
+        line = "" if silent[1] == "line" else f" no {silent[1]}:"
+        return f"{name(told)} said{line or ''} nothing for {silent[2]} s".replace(": nothing", "")
+    if ended := re.match(r"ended \((-?\d+)\) before (.*)", what):
+        return f"{name(told, mine)} ended with {end(int(ended[1]))}" + said_error(told["stderr"])
+    if ended := re.match(r"ended with (-?\d+)(?: on signal (\d+))?", what):
+        return f"{name(told, mine)} ended with {end(int(ended[1]))}" + said_error(told["stderr"])
+    if what == "has gone":
+        return f"{name(told, mine)} had gone" + said_error(told["stderr"])
+    return in_words(what, next((p.role for p in mine if hasattr(p, "role")), ""))
+
+
+def name(told: re.Match[str], mine: list[Any] | None = None) -> str:
+    ended = [p for p in mine or [] if p.process.poll() is not None]
+    return who(ended[-1]) if ended else told["program"].rpartition("/")[2]
+
+
+def said_error(stderr: str) -> str:
+    """The first line of a program's standard error, given as Python shows it."""
+    try:
+        lines = str(ast.literal_eval(stderr)).splitlines()
+    except (ValueError, SyntaxError):
+        lines = []
+    return f"; it said: {lines[0]}" if lines else ""
+
+
+def complaint(programs: list[Any]) -> str:
+    """What a program that failed said last."""
+    failed = [p for p in programs if p.process.poll() not in (None, 0)]
+    lines = failed[-1].stderr().splitlines() if failed else []
+    return f"; {who(failed[-1])} said: {lines[-1]}" if lines else ""
+
+
+def seconds(us: float) -> str:
+    return f"{us / 1e6:.1f} s" if us >= 950_000 else f"{us / 1e3:.0f} ms" if us >= 1000 else f"{us} us"
+
+
+def answer(line: dict[str, Any], function: str) -> str:
+    """A driver's JSON line as a sentence."""
+    if "result" not in line:
+        return str(line)
+    after = f" after {seconds(line['us'])}" if "us" in line else ""
+    if line["result"] < 0:
+        return f"{function} failed with {line.get('errno', 'no errno')}{after}"
+    if "wrong" in line:
+        wrong = f", {line['wrong']} of them wrong" if line["wrong"] else ""
+        failed = f", and {line['failed']} failed" if line.get("failed") else ""
+        return f"{line['result']} answers{wrong}{failed}"
+    if "ordered" in line:
+        return f"{line['result']} events" + ("" if line["ordered"] else ", not in order")
+    if "text" in line:
+        return f"{function} returned {show(line['text'])}"
+    return f"{function} returned {line['result']}{after}"
+
+
+def last(programs: list[Any]) -> str:
+    """The last answer of a driver that failed; else the last of all."""
+    answers = [(p.said[1], call(p.said[0], p.role)) for p in drivers(programs) if p.said[1]]
+    failed = [a for a in answers if a[0].get("result", 0) < 0]
+    return answer(*(failed or answers)[-1]) if answers else ""
+
+
+def in_words(text: str, role: str) -> str:
+    """A message of a test: `recv: {'result': -1, ...}` becomes a sentence."""
+
+    def sentence(match: re.Match[str]) -> str:
+        try:
+            line = ast.literal_eval(match[2])
+        except (ValueError, SyntaxError):
+            return match[0]
+        function = call(match[1].rstrip(": ") or "recv", role) if match[1] else "the call"
+        return answer(line, function)
+
+    return re.sub(r"^([^{}]*: )?(\{'[^{}]*\})", sentence, text, count=1)
+
+
+def show(value: Any) -> str:
+    """A value, short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, tuple):
+        return ", ".join(show(one) for one in value)
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def assertion(
+    text: str, statement: str, compared: tuple[str, Any, Any] | None, programs: list[Any]
+) -> str:
+    first = text.partition("\nassert ")[0] if "\nassert " in text else ""
+    if first.startswith("ask "):  # others_are_answered(): which one
+        asked, _, line = first.partition(": ")
+        return f"no answer to {asked}: " + in_words(line, "req").replace("the call", "req_recv")
+    if ".asked(" in statement or "interrupted(" in statement:
+        return last(programs) or "no answer"
+    if compared is None:
+        if statement.startswith("assert not ") and ".exists()" in statement:
+            return "the file was still there"
+        return in_words(first, "") or last(programs) or (text.splitlines() or ["something else"])[0]
+    op, left, right = compared
+    if "code" in statement and isinstance(left, int) and op == "==":
+        if last_program := [p for p in programs if p.process.poll() == left]:
+            return f"{who(last_program[-1])} ended with {end(left)}" + complaint(programs)
+        return f"a program ended with {end(left)}" + complaint(programs)
+    numbers = all(isinstance(one, (int, float)) for one in (left, right))
+    if numbers and op in RELATIONS:
+        if "us" in statement or "waits" in statement:
+            left, right = seconds(left), seconds(right)
+        elif "took" in statement or "time" in statement:
+            left, right = seconds(left * 1e6), seconds(right * 1e6)
+        elif "memory" in statement or "peak" in statement:
+            left, right = f"{left / 1024:.0f} MiB more memory", f"{right / 1024:.0f} MiB"
+        elif '["result"]' in statement and last(programs):
+            return last(programs)
+        return f"{show_plain(left)}, not {RELATIONS[op]} {show_plain(right)}"
+    if op == "==":
+        expected = f"; expected {show(right)}" if right != [] else ""
+        return f"got {show(left)}{expected}"
+    return f"got {show(left)}, which is not {op} {show(right)}"
+
+
+def show_plain(value: Any) -> str:
+    return value if isinstance(value, str) else show(value)
