@@ -167,7 +167,7 @@ class Driver(Program):
     def __init__(self, argv: list[str], errors: Path, sanitized: bool = False) -> None:
         super().__init__(argv, errors, sanitized)
         self.begun: list[str] = []  # commands without an answer, oldest first
-        self.said: tuple[str, Line] = ("", {})  # the last answer, and the command that it answers
+        self.said: tuple[float, str, Line] = (0.0, "", {})  # when it answered last, to what, and what
 
     def begin(self, command: str) -> None:
         self.write(command + "\n")
@@ -179,7 +179,7 @@ class Driver(Program):
     def result(self, within: float = 10.0) -> Line:
         line = self.next(within=within)
         self.owed -= 1
-        self.said = (self.begun.pop(0), line)
+        self.said = (time.monotonic(), self.begun.pop(0), line)
         if "usage" in line:
             raise self.fail(line["usage"])
         return line
@@ -220,7 +220,6 @@ class Driver(Program):
 def _port_is_free(port: int) -> bool:
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         with socket.socket(family) as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:

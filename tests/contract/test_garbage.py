@@ -118,7 +118,7 @@ kinds = pytest.mark.parametrize("kind", GARBAGE)
 
 
 @pytest.mark.says(
-    "Strangers connect and send {kind}, their connections {closing}; a healthy client asks",
+    "Twenty strangers send garbage ({kind}, then {closing}); a healthy client asks",
     "of five requests at most one is lost, and closed descriptors are free after 1 s",
 )
 @closings
@@ -128,7 +128,7 @@ def test_R7_garbage(stage: Stage, kind: str, closing: str) -> None:
 
 
 @pytest.mark.says(
-    "Strangers connect to the publisher and send {kind}, their connections {closing}",
+    "Twenty strangers send the publisher garbage ({kind}, then {closing})",
     "a healthy subscriber goes on receiving, and closed descriptors are free after 1 s",
 )
 @closings

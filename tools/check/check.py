@@ -30,11 +30,10 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from check.clauses import CLAUSES, PATTERNS, pattern_of
@@ -53,16 +52,18 @@ MARKS = {
 }
 
 
-def table(report: Report) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column("")
-    table.add_column("")
-    for transport in report.transports:
-        table.add_column(transport, justify="center")
+def table(console: Console, report: Report) -> None:
+    widest = max(len(CLAUSES[clause].title) for clause in report.clauses)
+    head = " " * (widest + 7) + "  ".join(report.transports)
+    console.print(Text(head, style="dim"))
     for clause, row in report.clauses.items():
-        marks = [Text(*MARKS[row[transport].word]) for transport in report.transports]
-        table.add_row(Text(clause, style="bold"), CLAUSES[clause].title, *marks)
-    return table
+        line = Text(f" {clause:<4} ", style="bold")
+        line.append(f"{CLAUSES[clause].title:<{widest}} ", style="not bold")
+        for transport in report.transports:
+            mark, style = MARKS[row[transport].word]
+            line.append(f"{mark:^{len(transport)}}  ", style=style)
+        line.rstrip()
+        console.print(line)
 
 
 def over(row: dict[str, Result], word: str) -> str:
@@ -81,15 +82,23 @@ def failures(row: dict[str, Result]) -> list[Failure]:
 
 
 def paragraph(console: Console, head: str, text: str, *more: str) -> None:
-    first = Text(head, style="bold red")
-    first.append(f": {text}", style="not bold default")
-    console.print(first)
-    for line in more:
-        console.print(Padding(Text(line, style="dim"), (0, 0, 0, 4)))
+    """A sentence, and below it, indented, what to do about it."""
+    for number, line in enumerate(wrap(f"{head}: {text}", console.width)):
+        shown = Text(line)
+        if number == 0:
+            shown.stylize("bold red", 0, len(head))
+        console.print(shown, soft_wrap=True)
+    for one in more:
+        for line in wrap(one, console.width - 4):
+            console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
 
 
 def show(console: Console, panel: Panel, report: Report) -> None:
-    console.print(table(report))
+    table(console, report)
     console.print()
     for pattern, row in report.first.items():
         if broken := failures(row):
@@ -114,11 +123,11 @@ def show(console: Console, panel: Panel, report: Report) -> None:
                 console,
                 f"{clause}{over(results, BROKEN)}",
                 sentence(broken[0]),
-                f"Next: {about.next}.",
-                f"See: ./triptych lab {about.experiment}; step {about.step}",
+                f"Next: {about.next}. See: ./triptych lab {about.experiment}; step {about.step}.",
             )
     for reason, names in not_applied(report).items():
-        console.print(Text(f"{' '.join(names)}: not tested in full: {reason}.", style="dim"))
+        for line in wrap(f"{' '.join(names)}: some tests do not apply: {reason}.", console.width):
+            console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(Text(summary(panel, report), style="bold"))
 
 

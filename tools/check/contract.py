@@ -24,7 +24,7 @@ from harness.processes import dying
 
 TRANSPORTS = ("tcp", "tcp6", "ipc")  # what the tests of the contract know
 LIMIT_S = 20.0  # of one test; on a busy machine the longest takes 8 s
-PROCESSES = 8  # at once: most tests wait
+PROCESSES = 16  # at once: most tests wait
 
 KEPT = "kept"  # every test that applies passed
 BROKEN = "broken"  # a test failed

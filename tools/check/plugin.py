@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -27,10 +28,11 @@ from check.words import NotDone, came, says
 
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("TRIPTYCH_CHECK", "{}"))
 FIRST = {"test_first_request": "reqrep", "test_first_event": "pubsub"}
-AWAIT_FIRST_S = 60.0  # the first exchange has a time limit of its own; this is only a safeguard
+AWAIT_S = 60.0  # for what has a time limit of its own: only a safeguard
 
 pytest.register_assert_rewrite("programs", "peers")
 compared: tuple[str, Any, Any] | None = None  # what the failed assertion compared
+cheap: dict[tuple[str, str], list[str]] = {}  # tests of a clause over a transport, before its heavy ones
 phases: dict[str, list[pytest.TestReport]] = {}  # of the tests that are under way
 
 
@@ -60,7 +62,23 @@ def wanted(item: pytest.Item) -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if wanted(item)]
-    items.sort(key=lambda item: name_of(item) not in FIRST)
+    heavy = {clause_of(item) for item in items if item.get_closest_marker("heavy")}
+
+    def rank(item: pytest.Item) -> int:
+        """The heavy tests come early, as they run one after the other; cheap ones before them."""
+        if name_of(item) in FIRST:
+            return 0
+        return 2 if item.get_closest_marker("heavy") else 1 if clause_of(item) in heavy else 3
+
+    items.sort(key=rank)
+    for item in items:
+        if rank(item) == 1:
+            cheap.setdefault((clause_of(item), transport_of(item)), []).append(number_of(item))
+
+
+def number_of(item: pytest.Item) -> str:
+    """A name for a file."""
+    return f"{zlib.crc32(item.nodeid.encode()):08x}"
 
 
 def note(name: str) -> Path:
@@ -69,7 +87,7 @@ def note(name: str) -> Path:
 
 def await_first(pattern: str, transport: str) -> bool:
     """Whether the first exchange worked; it may be running in another process."""
-    deadline = time.monotonic() + AWAIT_FIRST_S
+    deadline = time.monotonic() + AWAIT_S
     while time.monotonic() < deadline:
         if note(f"{pattern}-{transport}.kept").exists():
             return True
@@ -77,6 +95,16 @@ def await_first(pattern: str, transport: str) -> bool:
             return False
         time.sleep(0.02)
     return False
+
+
+def await_cheap(clause: str, transport: str) -> None:
+    """The heavy tests run one after the other: none for a clause that a cheap test shows broken."""
+    deadline = time.monotonic() + AWAIT_S
+    waiting = [note(f"{number}.done") for number in cheap.get((clause, transport), [])]
+    while time.monotonic() < deadline and not all(path.exists() for path in waiting):
+        if note(f"{clause}-{transport}.broken").exists():
+            return
+        time.sleep(0.02)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -88,6 +116,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     if not await_first(pattern_of(clause), transport):
         pytest.skip("not reached")
+    if item.get_closest_marker("heavy") and not SETTINGS["every"]:
+        await_cheap(clause, transport)
     if not SETTINGS["every"] and note(f"{clause}-{transport}.broken").exists():
         pytest.skip("left out")
 
@@ -137,7 +167,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     passed = report.when == "call" and not report.failed
     if name_of(item) in FIRST and (passed or result == "not reachable"):
         note(f"{clause}-{transport}.kept").touch()
-    done, expected = says(item, transport)
+    if report.when == "teardown":
+        note(f"{number_of(item)}.done").touch()
+    done, expected = says(item)
     stage = getattr(item, "funcargs", {}).get("stage")
     report.check = {
         "test": name_of(item),

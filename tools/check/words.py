@@ -18,6 +18,12 @@ FUNCTIONS = {
     "subscribe": {"sub": "sub_subscribe"},
     "unsubscribe": {"sub": "sub_unsubscribe"},
     "idle": {"pub": "pub_idle"},
+    "echo": {"rep": "rep_recv or rep_send"},
+    "lengths": {"req": "req_send or req_recv"},
+    "busy": {"req": "req_send or req_recv"},
+    "burst": {"pub": "pub_send"},
+    "collect": {"sub": "sub_recv"},
+    "until": {"sub": "sub_recv"},
 }
 WORKERS = {"rep": "the server", "req": "a client", "pub": "the publisher", "sub": "a subscriber"}
 LONGEST = 220  # characters of what came
@@ -28,7 +34,7 @@ class NotDone(BaseException):
     """A test has taken too long. No test's `except` clause takes it for its own."""
 
 
-def says(item: Any, transport: str) -> tuple[str, str]:
+def says(item: Any) -> tuple[str, str]:
     """What a test does and expects, its parameters filled in."""
     marker = item.get_closest_marker("says")
     if not marker:
@@ -111,15 +117,17 @@ def end(code: int) -> str:
 
 def call(command: str, role: str) -> str:
     """A driver's command as the function of pattern.h that it calls."""
-    word = command.split()[0] if command.split() else command
-    if word == "open":
-        return f"{command.split()[1]}_open"
-    return FUNCTIONS.get(word, {}).get(role, {"ask": "a request", "echo": "serving"}.get(word, word))
+    word, *rest = command.split() or [command]
+    if word == "open" and rest:
+        return f"{rest[0]}_open"
+    return FUNCTIONS.get(word, {}).get(role, word)
 
 
 def failure(text: str, programs: list[Any]) -> str:
     """What tests/programs.py raises: `PROGRAM ARGUMENTS: what; on stderr: '...'`."""
-    told = re.match(r"(?P<program>\S+)[^\n]*?: (?P<what>.*); on stderr: (?P<stderr>.*)$", text, re.DOTALL)
+    told = re.match(
+        r"(?P<program>\S+?)(?: [^\n]*?)?: (?P<what>.*); on stderr: (?P<stderr>.*)$", text, re.DOTALL
+    )
     if not told:
         return re.sub(r": <function .*", "", text)
     mine = [p for p in programs if p.argv[0] == told["program"]]
@@ -131,17 +139,19 @@ def failure(text: str, programs: list[Any]) -> str:
             return f"{call(waiting.begun[0], waiting.role)} did not return within {silent[2]} s"
         line = "" if silent[1] == "line" else f" no {silent[1]}:"
         return f"{name(told)} said{line or ''} nothing for {silent[2]} s".replace(": nothing", "")
-    if ended := re.match(r"ended \((-?\d+)\) before (.*)", what):
-        return f"{name(told, mine)} ended with {end(int(ended[1]))}" + said_error(told["stderr"])
-    if ended := re.match(r"ended with (-?\d+)(?: on signal (\d+))?", what):
-        return f"{name(told, mine)} ended with {end(int(ended[1]))}" + said_error(told["stderr"])
+    if ended := re.match(r"ended (?:with )?\(?(-?\d+)", what):
+        code = int(ended[1])
+        return f"{name(told, mine, code)} ended with {end(code)}" + said_error(told["stderr"])
+    if nothing := re.match(r"got nothing of .* within ([\d.]+ s)", what):
+        return f"no event within {nothing[1]}"
     if what == "has gone":
         return f"{name(told, mine)} had gone" + said_error(told["stderr"])
     return in_words(what, next((p.role for p in mine if hasattr(p, "role")), ""))
 
 
-def name(told: re.Match[str], mine: list[Any] | None = None) -> str:
-    ended = [p for p in mine or [] if p.process.poll() is not None]
+def name(told: re.Match[str], mine: list[Any] | None = None, code: int | None = None) -> str:
+    """Whose failure it is: of several programs the one that has ended so, the last one started."""
+    ended = [p for p in mine or [] if p.process.poll() is not None and code in (None, p.process.poll())]
     return who(ended[-1]) if ended else told["program"].rpartition("/")[2]
 
 
@@ -151,14 +161,19 @@ def said_error(stderr: str) -> str:
         lines = str(ast.literal_eval(stderr)).splitlines()
     except (ValueError, SyntaxError):
         lines = []
-    return f"; it said: {lines[0]}" if lines else ""
+    return f"; it said: {without_name(lines[0])}" if lines else ""
+
+
+def without_name(line: str) -> str:
+    """A program's complaint without its own name."""
+    return re.sub(r"^[\w-]+: ", "", line)
 
 
 def complaint(programs: list[Any]) -> str:
     """What a program that failed said last."""
     failed = [p for p in programs if p.process.poll() not in (None, 0)]
     lines = failed[-1].stderr().splitlines() if failed else []
-    return f"; {who(failed[-1])} said: {lines[-1]}" if lines else ""
+    return f"; it said: {without_name(lines[-1])}" if lines else ""
 
 
 def seconds(us: float) -> str:
@@ -170,6 +185,9 @@ def answer(line: dict[str, Any], function: str) -> str:
     if "result" not in line:
         return str(line)
     after = f" after {seconds(line['us'])}" if "us" in line else ""
+    if line.get("command") == "lengths" and line["result"] <= 0:
+        why = f"failed with {line['errno']}" if line.get("errno") else "a reply that differs"
+        return f"{why}, at {line['last']} bytes{after}"
     if line["result"] < 0:
         return f"{function} failed with {line.get('errno', 'no errno')}{after}"
     if "wrong" in line:
@@ -184,10 +202,12 @@ def answer(line: dict[str, Any], function: str) -> str:
 
 
 def last(programs: list[Any]) -> str:
-    """The last answer of a driver that failed; else the last of all."""
-    answers = [(p.said[1], call(p.said[0], p.role)) for p in drivers(programs) if p.said[1]]
-    failed = [a for a in answers if a[0].get("result", 0) < 0]
-    return answer(*(failed or answers)[-1]) if answers else ""
+    """The answer that a driver gave last."""
+    answers = [(p.said, p.role) for p in drivers(programs) if p.said[2]]
+    if not answers:
+        return ""
+    (_, command, line), role = max(answers, key=lambda one: one[0][0])
+    return answer(line, call(command, role))
 
 
 def in_words(text: str, role: str) -> str:
@@ -245,6 +265,10 @@ def assertion(
         elif '["result"]' in statement and last(programs):
             return last(programs)
         return f"{show_plain(left)}, not {RELATIONS[op]} {show_plain(right)}"
+    if op == "==" and '["result"]' in statement and isinstance(left, int) and left <= 0:
+        return last(programs)
+    if isinstance(right, tuple) and right[:1] == (-1,) and isinstance(left, tuple) and left[0] != -1:
+        return last(programs) or "the call succeeded"
     if op == "==":
         expected = f"; expected {show(right)}" if right != [] else ""
         return f"got {show(left)}{expected}"
