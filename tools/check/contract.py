@@ -6,7 +6,6 @@ which, and for how long) and writes a JSON line for each that has ended, which r
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -162,14 +161,15 @@ def run(
             "every": every,
             "limit": LIMIT_S,
             "folder": folder,
+            "processes": PROCESSES,
         }
         number, ended = 0, 0
-        for line in pytest_lines(panel.name, settings, len(clauses) * len(spoken)):
+        for line in pytest_lines(panel.name, settings):
             if "tests" in line:
                 number = line["tests"]
                 continue
             if "crash" in line:
-                raise Failed(f"{line['crash']}: {line['detail']}")
+                raise Failed(line["crash"])
             ended += 1
             row = (report.first if line["clause"] in report.first else report.clauses)[line["clause"]]
             row[line["transport"]].add(line)
@@ -189,15 +189,13 @@ def settle(report: Report) -> None:
                 result.reasons.append("no test reaches it over these transports")
 
 
-def pytest_lines(panel: str, settings: dict[str, Any], cells: int) -> Iterable[dict[str, Any]]:
+def pytest_lines(panel: str, settings: dict[str, Any]) -> Iterable[dict[str, Any]]:
     """What the plugin writes, line by line; in the end nothing is left running."""
     reading, writing = os.pipe()
     folder = Path(settings["folder"])
-    processes = str(max(2, min(PROCESSES, 2 * cells)))
-    command = ["/usr/bin/python3", "-B", "-m", "pytest", "tests/contract", "-q", "--panel", panel]
-    command += ["--build", str(BUILD), "-p", "no:cacheprovider", "-p", "check.plugin"]
-    if importlib.util.find_spec("xdist"):
-        command += ["-n", processes]
+    command = ["/usr/bin/python3", "-B", "-m", "pytest", "tests/contract", "--panel", panel]
+    command += ["--build", str(BUILD), "--capture=no", "-p", "check.plugin"]
+    command += [word for name in ("cacheprovider", "terminal", "xdist") for word in ("-p", f"no:{name}")]
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("PYTEST")},
         "TRIPTYCH_CHECK": json.dumps({**settings, "lines": writing}),

@@ -1,20 +1,26 @@
-"""What pytest does for check: which tests it runs, when it gives up, what it says of each.
+"""What pytest does for check: which tests it runs, where, when it gives up, what it says of each.
 
 check starts pytest with `-p check.plugin` and the settings in the environment (contract.py writes
-them). With pytest-xdist this module is loaded into each process: the workers run the tests, the
-first process writes one JSON line for each finished test to the descriptor `lines`.
+them). Pytest collects the tests once; then this module forks processes that take one test after
+the other from a common queue, and write a JSON line for each to the descriptor `lines`. (With
+pytest-xdist each process would start an interpreter and collect again: ten seconds and more of
+a slow machine's time.) The heavy tests are a queue of their own, which one process serves.
 
-The workers share a folder of empty files: `reqrep-tcp.kept` or `.broken` says what became of the
+The processes share a folder of empty files: `reqrep-tcp.kept` or `.broken` says what became of the
 first exchange, `R6-tcp.broken` that a test of the clause has failed there.
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import json
 import os
 import re
 import signal
+import struct
 import time
+import traceback
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +39,7 @@ AWAIT_S = 60.0  # for what has a time limit of its own: only a safeguard
 pytest.register_assert_rewrite("programs", "peers")
 compared: tuple[str, Any, Any] | None = None  # what the failed assertion compared
 cheap: dict[tuple[str, str], list[str]] = {}  # tests of a clause over a transport, before its heavy ones
-phases: dict[str, list[pytest.TestReport]] = {}  # of the tests that are under way
+phases: list[pytest.TestReport] = []  # of the test that is under way
 
 
 def name_of(item: pytest.Item) -> str:
@@ -65,10 +71,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     heavy = {clause_of(item) for item in items if item.get_closest_marker("heavy")}
 
     def rank(item: pytest.Item) -> int:
-        """The heavy tests come early, as they run one after the other; cheap ones before them."""
+        """Those that others wait for come first."""
         if name_of(item) in FIRST:
             return 0
-        return 2 if item.get_closest_marker("heavy") else 1 if clause_of(item) in heavy else 3
+        if item.get_closest_marker("heavy"):
+            return 3
+        return 1 if clause_of(item) in heavy else 2
 
     items.sort(key=rank)
     for item in items:
@@ -190,29 +198,63 @@ def missing_driver(call: pytest.CallInfo[None]) -> bool:
 
 
 def write(line: dict[str, Any]) -> None:
-    if SETTINGS.get("lines") is not None:
-        os.write(SETTINGS["lines"], json.dumps(line).encode() + b"\n")
+    data = json.dumps(line).encode() + b"\n"
+    with note("lock").open("w") as lock:  # a long line would be written in parts
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        while data:
+            data = data[os.write(SETTINGS["lines"], data) :]
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
-    write({"tests": len(ids)})
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    if session.items and not hasattr(session.config, "workerinput"):
-        write({"tests": len(session.items)})
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.failed:
+        write({"crash": str(report.longreprtext)[-4000:]})
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """In the first process: one line a test, after its last phase."""
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        return
-    if not hasattr(report, "check"):  # xdist says so that a worker ended
-        write({"crash": report.nodeid, "detail": str(report.longreprtext)[-4000:]})
-        return
-    phases.setdefault(report.nodeid, []).append(report)
+    """One line a test, after its last phase."""
+    phases.append(report)
     if report.when == "teardown":
-        reports = phases.pop(report.nodeid)
-        worst = next((r for r in reports if r.check["result"] != "kept"), reports[0])
-        write({**worst.check, "seconds": round(sum(r.duration for r in reports), 2)})
+        worst = next((r for r in phases if r.check["result"] != "kept"), phases[0])
+        write({**worst.check, "seconds": round(sum(r.duration for r in phases), 2)})
+        phases.clear()
+
+
+def queue_of(numbers: list[int]) -> int:
+    """A pipe that holds these numbers: who reads takes the next one."""
+    reading, writing = os.pipe()
+    os.write(writing, b"".join(struct.pack("=H", number) for number in numbers))
+    os.close(writing)
+    return reading
+
+
+def serve(session: pytest.Session, queues: list[int]) -> None:
+    """Runs tests until these queues are empty, one queue after the other."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: none outlives pytest
+    for queue in queues:
+        while taken := os.read(queue, 2):
+            item = session.items[struct.unpack("=H", taken)[0]]
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """Instead of pytest's own loop: the tests in several processes."""
+    write({"tests": len(session.items)})
+    heavy = [bool(item.get_closest_marker("heavy")) for item in session.items]
+    alone = queue_of([i for i, one in enumerate(heavy) if one])
+    common = queue_of([i for i, one in enumerate(heavy) if not one])
+    children = []
+    for number in range(min(SETTINGS["processes"], len(session.items))):
+        child = os.fork()
+        if not child:
+            try:
+                serve(session, [alone, common] if number == 0 else [common])
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(3)
+        children.append(child)
+    for child in children:
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status:
+            write({"crash": f"a process of the tests ended with {status}"})
+    return True
