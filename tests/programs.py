@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+from harness.panels import ROOT, read_panels
+
 Line = dict[str, Any]
 
 
@@ -277,9 +279,16 @@ class Stage:
         self.count += 1
         return self.folder / f"stderr{self.count}"
 
+    def program(self, role: str) -> Path:
+        """PANEL-role; of a panel of ready programs it may stand in the panel's folder."""
+        name = f"{self.panel}-{role}"
+        folders = [panel.folder for panel in read_panels() if panel.name == self.panel]
+        beside = [ROOT / folder / name for folder in folders if (ROOT / folder / name).exists()]
+        return beside[0] if beside and not (self.build / name).exists() else self.build / name
+
     def start(self, role: str, *args: object) -> Program:
         """PANEL-role with these arguments."""
-        argv = [str(self.build / f"{self.panel}-{role}"), *map(str, args)]
+        argv = [str(self.program(role)), *map(str, args)]
         program = Program(argv, self._errors(), self.sanitized)
         self.programs.append(program)
         return program

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 
-VERBS = ["demo.demo", "compare.diff", "compare.size", "wire.view.wire", "lab.lab", "bench.bench", "check.test"]
+VERBS = ["demo.demo", "compare.diff", "compare.size", "wire.view.wire", "lab.lab", "bench.bench", "check.test", "check.check"]
 
 
 def run(*command: str, **streams: object) -> "subprocess.CompletedProcess[str]":

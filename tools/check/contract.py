@@ -193,9 +193,9 @@ def pytest_lines(panel: str, settings: dict[str, Any]) -> Iterable[dict[str, Any
     """What the plugin writes, line by line; in the end nothing is left running."""
     reading, writing = os.pipe()
     folder = Path(settings["folder"])
-    command = ["/usr/bin/python3", "-B", "-m", "pytest", "tests/contract", "--panel", panel]
+    command = ["/usr/bin/python3", "-B", "-m", "pytest", "tests/contract", "-q", "--panel", panel]
     command += ["--build", str(BUILD), "--capture=no", "-p", "check.plugin"]
-    command += [word for name in ("cacheprovider", "terminal", "xdist") for word in ("-p", f"no:{name}")]
+    command += [word for name in ("cacheprovider", "xdist") for word in ("-p", f"no:{name}")]
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("PYTEST")},
         "TRIPTYCH_CHECK": json.dumps({**settings, "lines": writing}),

@@ -246,7 +246,7 @@ def assertion(
     if ".asked(" in statement or "interrupted(" in statement:
         return last(programs) or "no answer"
     if compared is None:
-        if statement.startswith("assert not ") and ".exists()" in statement:
+        if re.search(r"assert not .*exists\(\)", statement) or "exists" in text:
             return "the file was still there"
         return in_words(first, "") or last(programs) or (text.splitlines() or ["something else"])[0]
     op, left, right = compared
