@@ -36,7 +36,7 @@ clock_left_ms(int64_t deadline)
 int64_t
 clock_due(int64_t start, uint64_t n, int64_t rate)
 {
-    /* Whole seconds first, so that the product does not overflow. */
+    /* Whole seconds are taken off, so that the product cannot overflow. */
     int64_t seconds = (int64_t)(n / (uint64_t)rate);
     int64_t rest = (int64_t)(n % (uint64_t)rate);
     return start + seconds * CLOCK_S + rest * CLOCK_S / rate;
@@ -49,8 +49,8 @@ clock_sleep(int64_t until_ns)
         .tv_sec = until_ns / CLOCK_S,
         .tv_nsec = until_ns % CLOCK_S,
     };
-    /* In the kernel even a time that has passed costs 50 us (measured): a paced
-     * publisher that is behind could never catch up. */
+    /* clock_nanosleep() takes 50 us even for a time that has passed (measured):
+     * a paced publisher that is late could never catch up. */
     if (clock_now() >= until_ns)
         return 0;
     errno = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);

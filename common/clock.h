@@ -14,19 +14,19 @@ enum {
 
 int64_t clock_now(void);
 
-/* The time so many milliseconds from now; CLOCK_NEVER for -1. */
+/* The time timeout_ms from now; CLOCK_NEVER for -1. */
 int64_t clock_deadline(int timeout_ms);
 
 /*
- * Milliseconds left until a deadline, rounded up, as poll-like calls take them:
- * 0 once it has passed, -1 for CLOCK_NEVER.
+ * Milliseconds until a deadline, rounded up, as poll(2) takes them: 0 once it
+ * has passed, -1 for CLOCK_NEVER.
  */
 int clock_left_ms(int64_t deadline);
 
-/* When the n-th thing is due, from 0, of so many a second from start on. */
+/* The due time of event n (from 0) at rate per second, beginning at start. */
 int64_t clock_due(int64_t start, uint64_t n, int64_t rate);
 
-/* Sleeps until that time. EINTR: a signal came first. */
+/* Sleeps until that time. EINTR: a signal ended the sleep. */
 int clock_sleep(int64_t until_ns);
 
 #endif

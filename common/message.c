@@ -64,7 +64,7 @@ message_decode(struct message *ret, const void *data, size_t len)
         size_t most = len - MESSAGE_HEADER; /* bytes left for a topic */
         if (most > MESSAGE_TOPIC_MAX)
             most = MESSAGE_TOPIC_MAX;
-        /* Most messages have no topic: theirs ends where it begins. */
+        /* Most messages have no topic: the NUL is then the first byte. */
         p = *start == 0 ? start : memchr(start, 0, most + 1);
     }
     if (!p)

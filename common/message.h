@@ -4,8 +4,8 @@
  *     topic (0..255 bytes, no NUL) | 00 | version u8 = 1 | kind u8 | zero u16 |
  *     body length u32 | sequence u64 | sent u64 | body
  *
- * Integers are big-endian. The topic comes first, because ZeroMQ and nanomsg
- * both match subscriptions against a message's first bytes.
+ * Integers are big-endian. The topic comes first because ZeroMQ and nanomsg
+ * compare subscriptions with the first bytes of a message.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -18,7 +18,7 @@ enum message_kind {
     MESSAGE_REQUEST = 1,
     MESSAGE_REPLY = 2,
     MESSAGE_EVENT = 3,
-    MESSAGE_ERROR = 4, /* the body: a UTF-8 sentence */
+    MESSAGE_ERROR = 4, /* the body is a sentence in UTF-8 */
 };
 
 enum {
@@ -32,29 +32,30 @@ struct message {
     const char *topic; /* not terminated; may be NULL if topic_len is 0 */
     size_t topic_len;
     enum message_kind kind;
-    uint64_t sequence; /* from 1; an event's counts within its topic */
+    uint64_t sequence; /* from 1; events are counted within their topic */
     uint64_t sent; /* CLOCK_MONOTONIC, nanoseconds */
     const void *body; /* may be NULL if body_len is 0 */
     size_t body_len;
 };
 
-/* The bytes of the whole message. */
+/* The length of the whole message in bytes. */
 size_t message_length(const struct message *message);
 
 /*
- * Writes all that stands before the body to buf and returns its length, at most
- * MESSAGE_HEAD_MAX. EINVAL: a topic too long or with a NUL, or a body over
- * 2^32 - 1 bytes; EMSGSIZE: more than size bytes. buf is then untouched.
+ * Writes everything before the body to buf and returns its length, which is at
+ * most MESSAGE_HEAD_MAX. EINVAL: the topic is too long or contains a NUL, or
+ * the body is longer than 2^32 - 1 bytes; EMSGSIZE: more than size bytes. On
+ * failure, buf is untouched.
  */
 ssize_t message_encode_head(
     const struct message *message, void *buf, size_t size);
 
-/* The same with the body: writes the whole message, returns its length. */
+/* Writes the whole message and returns its length. Fails likewise. */
 ssize_t message_encode(const struct message *message, void *buf, size_t size);
 
 /*
- * Reads the message that data holds, all of it and nothing else. topic and body
- * then point into data. EBADMSG: no such message; *ret is then untouched.
+ * Decodes data, which must be exactly one message. topic and body then point
+ * into data. EBADMSG: data is not a message, and *ret is untouched.
  */
 int message_decode(struct message *ret, const void *data, size_t len);
 

@@ -1,4 +1,4 @@
-/* Who this panel is: one source, two engines, told apart by their header. */
+/* The panel's name, version and errors: one source, two engines. */
 #include "pattern.h"
 
 #include <nanomsg/nn.h>
@@ -26,7 +26,7 @@ panel_version(void)
     (void)snprintf(version, sizeof(version), "NNG %s", nng_version());
     return version;
 #else
-    return "nanomsg " NANOMSG_VERSION; /* it cannot tell at run time */
+    return "nanomsg " NANOMSG_VERSION; /* it has no function for that */
 #endif
 }
 

@@ -1,20 +1,18 @@
 /*
  * Publish/subscribe over the nn_ API, for two engines: nanomsg, and NNG, which
- * offers the same calls. A PUB socket sends everything to everyone, a SUB
- * socket filters what arrives; both connect again when a connection breaks.
- * Left to us: the length of the queues, waiting that heeds signals, which
- * prefixes may be unsubscribed, and not closing too soon. Where the engines
- * differ, the line says so.
+ * offers the same calls. A PUB socket sends everything to every subscriber, and
+ * a SUB socket filters what arrives; it connects again when a connection
+ * breaks. Left to us: the length of the queues, waiting that a signal ends, a
+ * list of the prefixes, and a close that is not too early. Comments name the
+ * engine where the two differ.
  */
 #include "pattern.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <nanomsg/nn.h>
@@ -22,13 +20,15 @@
 #include <nanomsg/tcp.h>
 
 #include "clock.h"
+#include "close.h"
 
 enum {
-    RECONNECT_MS = 100, /* NNG: a random time to 1 s, else */
-    CLOSE_MS = 100, /* closing loses what is still in the library: NN_LINGER
-                       does nothing; 20 ms suffice (measured) */
-    CLOSE_MAX_MS = 300, /* for NNG's nn_close() itself */
-    QUEUE_UNIT = 1024, /* bytes of kernel buffer in nanomsg, a message in NNG */
+    RECONNECT_MS = 100, /* NNG's default is a random time up to 1 s */
+    LINGER_MS = 100, /* nn_close() loses what is still in the library, and
+                        NN_LINGER does nothing; a pause of 20 ms is enough
+                        (measured) */
+    QUEUE_UNIT = 1024, /* bytes: nanomsg takes them as a kernel buffer's size,
+                          NNG as one message of its queue */
 #ifdef NNG_COMPAT_NN_H
     QUEUE_MAX = 8192,
 #else
@@ -39,11 +39,11 @@ enum {
 struct pub {
     int socket;
     size_t message_max;
-    bool sent;
-    char *path; /* of ipc, bound: to be removed */
+    bool sent; /* some event, since pub_open() */
+    char *path; /* the ipc path to remove; NULL for TCP */
 };
 
-/* A subscription, as often as it was made. */
+/* A subscription; one made twice is in the list twice. */
 struct prefix {
     struct prefix *next;
     size_t len;
@@ -58,7 +58,7 @@ struct sub {
     struct prefix *prefixes;
 };
 
-/* What both roles set, before they bind or connect. */
+/* Sets the options of both roles, before they bind or connect. */
 static int
 tune(int socket, const char *url, int queue_option, int queue)
 {
@@ -73,16 +73,16 @@ tune(int socket, const char *url, int queue_option, int queue)
             nn_setsockopt(socket, NN_SOL_SOCKET, queue_option, &bytes,
                 sizeof(bytes)) < 0))
         return -1;
-    /* Any length is received, and checked then: to refuse a message is to close
-     * the connection (P7). */
+    /* -1: the engine receives any length, and sub_recv() checks it. A limit
+     * would close the connection (P7). */
     bool receives = queue_option == NN_RCVBUF;
     if (receives &&
         nn_setsockopt(socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &any, sizeof(any)) <
             0)
         return -1;
 #ifndef NNG_COMPAT_NN_H
-    /* nanomsg: IPv6 is off by default. Turned on for an IPv4 address, it aborts
-     * the process; NNG needs nothing. */
+    /* In nanomsg IPv6 is off by default; turning it on for an IPv4 address
+     * aborts the process. NNG needs no option. */
     int ipv4only = strchr(url, '[') == NULL;
     if (nn_setsockopt(socket, NN_SOL_SOCKET, NN_IPV4ONLY, &ipv4only,
             sizeof(ipv4only)) < 0)
@@ -141,50 +141,12 @@ pub_idle(struct pub *pub, int64_t until_ns)
     return until_ns == 0 ? 0 : clock_sleep(until_ns);
 }
 
-#ifdef NNG_COMPAT_NN_H
-/*
- * NNG's nn_close() may wait for ever for a connection on which something
- * arrives meanwhile (NNG issue 1813; measured: 1 to 10 %). With a limit that
- * refuses whatever arrives it hardly ever does: 1 of some thousands.
- */
-static void *
-close_it(void *arg)
-{
-    int socket = (int)(intptr_t)arg;
-    int one = 1;
-    (void)nn_setsockopt(
-        socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &one, sizeof(one));
-    (void)nn_close(socket); /* fails for an invalid one only */
-    return NULL;
-}
-#endif
-
-static void
-close_socket(int socket)
-{
-#ifdef NNG_COMPAT_NN_H
-    /* So it has a thread, which is left to itself if it takes too long. */
-    pthread_t thread;
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail */
-    until.tv_sec += (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) / CLOCK_S;
-    until.tv_nsec = (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) % CLOCK_S;
-    void *arg = (void *)(intptr_t)socket;
-    if (pthread_create(&thread, NULL, close_it, arg) == 0 &&
-        pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
-        (void)pthread_detach(thread);
-#else
-    while (nn_close(socket) < 0 && errno == EINTR)
-        ;
-#endif
-}
-
 void
 pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    int64_t until = clock_deadline(CLOSE_MS);
+    int64_t until = clock_deadline(LINGER_MS);
     while (pub->sent && clock_sleep(until) < 0 && errno == EINTR)
         ; /* P6 */
     if (pub->socket >= 0)
@@ -238,8 +200,8 @@ sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 int
 sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    /* Asked to unsubscribe from what it does not know, NNG fails, and nanomsg,
-     * if it knows none at all, crashes: so we remember. */
+    /* For a prefix that was not subscribed, NNG fails; nanomsg crashes if it
+     * has no subscription at all. So only those in the list are passed on. */
     struct prefix **link = &sub->prefixes;
     while (*link &&
         ((*link)->len != len || memcmp((*link)->bytes, prefix, len) != 0))
@@ -247,7 +209,7 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
     struct prefix *old = *link;
     if (!old)
         return 0;
-    /* NNG does not count: the second of two has gone with the first. */
+    /* NNG does not count: the first call removed both of two equal ones. */
     int result =
         nn_setsockopt(sub->socket, NN_SUB, NN_SUB_UNSUBSCRIBE, prefix, len);
     if (result < 0 && errno != ENOENT)
@@ -261,12 +223,12 @@ ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
     if (sub->event)
-        (void)nn_freemsg(sub->event); /* fails for an invalid one only */
+        (void)nn_freemsg(sub->event); /* fails only for an invalid one */
     sub->event = NULL;
     int64_t deadline = clock_deadline(sub->timeout_ms);
     int len;
     do {
-        /* Not in nn_recv(): NNG's heeds no signal. */
+        /* nn_recv() could wait itself, but in NNG no signal ends it. */
         struct nn_pollfd pollfd = {.fd = sub->socket, .events = NN_POLLIN};
         int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));
         if (ready == 0)

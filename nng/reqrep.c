@@ -2,18 +2,16 @@
  * Request/reply over the nn_ API, for two engines: nanomsg, and NNG, which
  * offers the same calls. Both frame the messages, connect again when a
  * connection breaks, and serve many clients, in threads of the library. Left to
- * us: waiting that heeds signals, whose turn it is, lengths, and not closing
- * too soon. Where the engines differ, the line says so.
+ * us: waiting that a signal ends, calls out of turn, limits on lengths, and a
+ * close that is not too early. Comments name the engine where the two differ.
  */
 #include "pattern.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <nanomsg/nn.h>
@@ -21,14 +19,16 @@
 #include <nanomsg/tcp.h>
 
 #include "clock.h"
+#include "close.h"
 
 enum {
-    RECONNECT_MS = 100, /* NNG: a random time to 1 s, else */
-    REPLY_MS = 50, /* a reply that its client does not take in it is dropped;
-                      shorter, and a busy machine loses good ones (measured) */
-    CLOSE_MS = 100, /* closing loses what is still in the library: NN_LINGER
-                       does nothing; 20 to 50 ms suffice (measured) */
-    CLOSE_MAX_MS = 300, /* for NNG's nn_close() itself */
+    RECONNECT_MS = 100, /* NNG's default is a random time up to 1 s */
+    REPLY_MS = 50, /* a reply that its client does not take in this time is
+                      dropped; with less, a busy machine drops replies that
+                      would have been taken (measured) */
+    LINGER_MS = 100, /* nn_close() loses what is still in the library, and
+                        NN_LINGER does nothing; a pause of 20 to 50 ms is enough
+                        (measured) */
 };
 
 struct req {
@@ -36,7 +36,7 @@ struct req {
     void *reply; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
-    bool asked; /* and the reply is still to come */
+    bool pending; /* the reply to the latest request has not come */
 };
 
 struct rep {
@@ -44,11 +44,11 @@ struct rep {
     void *request; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
-    bool sent;
-    char *path; /* of ipc, bound: to be removed */
+    bool sent; /* some reply, since rep_open() */
+    char *path; /* the ipc path to remove; NULL for TCP */
 };
 
-/* What both roles set, before they bind or connect. */
+/* Sets the options of both roles, before they bind or connect. */
 static int
 tune(int socket, const char *url, int receive_max)
 {
@@ -61,8 +61,8 @@ tune(int socket, const char *url, int receive_max)
             sizeof(receive_max)) < 0)
         return -1;
 #ifndef NNG_COMPAT_NN_H
-    /* nanomsg: IPv6 is off by default. Turned on for an IPv4 address, it aborts
-     * the process; NNG needs nothing. */
+    /* In nanomsg IPv6 is off by default; turning it on for an IPv4 address
+     * aborts the process. NNG needs no option. */
     int ipv4only = strchr(url, '[') == NULL;
     if (nn_setsockopt(socket, NN_SOL_SOCKET, NN_IPV4ONLY, &ipv4only,
             sizeof(ipv4only)) < 0)
@@ -84,8 +84,9 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
     req->socket = nn_socket(AF_SP, NN_REQ);
     if (req->socket < 0)
         goto fail;
-    /* Any length is received, and checked then: to refuse a message is to close
-     * the connection, make it again, and be sent the same (R8). */
+    /* -1: the engine receives any length, and req_recv() checks it. A limit
+     * would close the connection; on the next one, the same would be sent again
+     * (R8). */
     if (tune(req->socket, url, -1) < 0 || nn_connect(req->socket, url) < 0)
         goto fail;
     *ret = req;
@@ -98,12 +99,12 @@ fail:;
 }
 
 /*
- * Waits until something can be received, or sent. Not in nn_recv() and
- * nn_send(): NNG's heed no signal, and a time-out in nanomsg's nn_recv() drops
- * a request that is still to be answered.
+ * Waits until the socket can receive or send. nn_recv() and nn_send() could
+ * wait themselves, but in NNG no signal ends them, and in nanomsg a time-out of
+ * nn_recv() drops a request that has not been answered.
  */
 static int
-await(int socket, bool out, int64_t deadline)
+wait_ready(int socket, bool out, int64_t deadline)
 {
     struct nn_pollfd pollfd = {.fd = socket};
     pollfd.events = out ? NN_POLLOUT : NN_POLLIN;
@@ -120,14 +121,14 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    /* nanomsg keeps a request until it is connected, NNG waits here; NNG may
-     * also say that it can send, and then not. */
+    /* nanomsg keeps a request until it is connected; NNG is not ready before.
+     * NNG may also report that it is ready and still refuse to send. */
     int64_t deadline = clock_deadline(req->timeout_ms);
     do {
-        if (await(req->socket, true, deadline) < 0)
+        if (wait_ready(req->socket, true, deadline) < 0)
             return -1;
         if (nn_send(req->socket, data, len, NN_DONTWAIT) >= 0) {
-            req->asked = true;
+            req->pending = true;
             return 0;
         }
     } while (errno == EAGAIN);
@@ -137,24 +138,24 @@ req_send(struct req *req, const void *data, size_t len)
 ssize_t
 req_recv(struct req *req, const void **data)
 {
-    /* The poll would wait for an answer to nothing: R9 */
-    if (!req->asked) {
+    /* Out of turn: R9. Without a request, the poll would wait in vain. */
+    if (!req->pending) {
         errno = EFSM;
         return -1;
     }
     if (req->reply)
-        (void)nn_freemsg(req->reply); /* fails for an invalid one only */
+        (void)nn_freemsg(req->reply); /* fails only for an invalid one */
     req->reply = NULL;
     int64_t deadline = clock_deadline(req->timeout_ms);
     int len;
     do {
-        if (await(req->socket, false, deadline) < 0) {
-            req->asked = errno == EINTR;
+        if (wait_ready(req->socket, false, deadline) < 0) {
+            req->pending = errno == EINTR;
             return -1;
         }
         len = nn_recv(req->socket, &req->reply, NN_MSG, NN_DONTWAIT);
     } while (len < 0 && errno == EAGAIN);
-    req->asked = false;
+    req->pending = false;
     if (len < 0)
         return -1;
     if ((size_t)len > req->message_max) {
@@ -163,44 +164,6 @@ req_recv(struct req *req, const void **data)
     }
     *data = req->reply;
     return len;
-}
-
-#ifdef NNG_COMPAT_NN_H
-/*
- * NNG's nn_close() may wait for ever for a connection on which something
- * arrives meanwhile (NNG issue 1813; measured: 1 to 10 %). With a limit that
- * refuses whatever arrives it hardly ever does: 1 of some thousands.
- */
-static void *
-close_it(void *arg)
-{
-    int socket = (int)(intptr_t)arg;
-    int one = 1;
-    (void)nn_setsockopt(
-        socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &one, sizeof(one));
-    (void)nn_close(socket); /* fails for an invalid one only */
-    return NULL;
-}
-#endif
-
-static void
-close_socket(int socket)
-{
-#ifdef NNG_COMPAT_NN_H
-    /* So it has a thread, which is left to itself if it takes too long. */
-    pthread_t thread;
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail */
-    until.tv_sec += (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) / CLOCK_S;
-    until.tv_nsec = (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) % CLOCK_S;
-    void *arg = (void *)(intptr_t)socket;
-    if (pthread_create(&thread, NULL, close_it, arg) == 0 &&
-        pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
-        (void)pthread_detach(thread);
-#else
-    while (nn_close(socket) < 0 && errno == EINTR)
-        ;
-#endif
 }
 
 void
@@ -226,8 +189,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     rep->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     rep->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
 #ifndef NNG_COMPAT_NN_H
-    /* nanomsg counts a header of 4 bytes. NNG: a client that is refused during
-     * a long send may stay dead, so the length is checked in rep_recv() (R8).
+    /* nanomsg counts a header of 4 bytes. NNG gets no limit: a client whose
+     * long request is refused may stay dead. rep_recv() checks the length (R8).
      */
     if (tuning->message_max > 0 && tuning->message_max < INT_MAX - 4)
         max = (int)tuning->message_max + 4;
@@ -264,10 +227,10 @@ rep_recv(struct rep *rep, const void **data)
         if (rep->request)
             (void)nn_freemsg(rep->request);
         rep->request = NULL;
-        if (await(rep->socket, false, deadline) < 0)
+        if (wait_ready(rep->socket, false, deadline) < 0)
             return -1;
         len = nn_recv(rep->socket, &rep->request, NN_MSG, NN_DONTWAIT);
-        /* One that is too long is no request: the next one, please (R8). */
+        /* A request that is too long is skipped (R8). */
     } while (len < 0 ? errno == EAGAIN : (size_t)len > rep->message_max);
     if (len < 0)
         return -1;
@@ -284,7 +247,7 @@ rep_send(struct rep *rep, const void *data, size_t len)
     }
     if (nn_send(rep->socket, data, len, 0) < 0 && errno != ETIMEDOUT)
         return -1;
-    rep->sent = true; /* or dropped, since its client does not take it: R6 */
+    rep->sent = true; /* on ETIMEDOUT, the reply was dropped: R6 */
     return 0;
 }
 
@@ -293,7 +256,7 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
-    int64_t until = clock_deadline(CLOSE_MS);
+    int64_t until = clock_deadline(LINGER_MS);
     while (rep->sent && clock_sleep(until) < 0 && errno == EINTR)
         ; /* R11 */
     if (rep->request)

@@ -1,9 +1,15 @@
 /*
- * Bodies from the command line, from standard input, or made: byte i of a made
- * one is (sequence + i) & 255, so all of them lie in one series of bytes, each
- * one byte further than the one before. A head is written in front of its body
- * in place, over bytes of the series that are not needed again until a body
- * begins further in front: once in 256 they are put back.
+ * Bodies come from the command line, from standard input, or from a series of
+ * bytes (-s). Byte i of a body of the series is (sequence + i) & 255, so each
+ * body begins one byte behind the last one, and the 256th at the front again.
+ *
+ *     series   | 00 01 02 03 04 05 06 07 ...
+ *     sequence 4:  head    | 04 05 06 ...
+ *     sequence 5:     head    | 05 06 ...
+ *
+ * The head of a message overwrites the bytes in front of its body. They are
+ * needed again when a body begins further in front, once in 256 messages;
+ * series_body() then restores them.
  */
 #include "bodies.h"
 
@@ -14,7 +20,7 @@
 
 #include "stop.h"
 
-/* Memory for a body of that size and the head before it. */
+/* Allocates memory for a body of that size and the head in front of it. */
 static int
 body_alloc(struct body *ret, size_t size)
 {
@@ -79,7 +85,7 @@ bodies_wait(struct bodies *bodies, int (*wait)(void *owner), void *owner)
     bodies->owner = owner;
 }
 
-/* The next byte of standard input: 1, 0 at the end, or -1. */
+/* Reads the next byte of standard input. 1: there is one; 0: the end; -1. */
 static int
 next_byte(struct bodies *bodies, unsigned char *ret)
 {
@@ -99,7 +105,7 @@ next_byte(struct bodies *bodies, unsigned char *ret)
     return 1;
 }
 
-/* Reads a line of standard input, without its end: 1, 0 at the end, or -1. */
+/* Reads a line of standard input, without its newline. Returns the same. */
 static int
 line_read(struct bodies *bodies)
 {
@@ -112,7 +118,7 @@ line_read(struct bodies *bodies)
         return -1;
     while ((result = next_byte(bodies, &c)) > 0 && c != '\n') {
         if (bodies->line.len >= max) {
-            too_long = true; /* read on to its end, keep nothing */
+            too_long = true; /* reads the rest of the line and discards it */
             continue;
         }
         if (bodies->line.len == bodies->line_size && line_grow(bodies) < 0)
@@ -128,12 +134,12 @@ line_read(struct bodies *bodies)
     return result > 0 || bodies->line.len > 0;
 }
 
-/* The made body of that sequence. */
+/* The body of the series for that sequence. */
 static const unsigned char *
-made_body(struct bodies *bodies, uint64_t sequence)
+series_body(struct bodies *bodies, uint64_t sequence)
 {
     size_t at = sequence & 255;
-    if (at < bodies->at) { /* heads may have covered what lies between */
+    if (at < bodies->at) { /* heads may have overwritten these bytes */
         for (size_t i = at; i < bodies->at; i++)
             bodies->series.data[i] = (unsigned char)i;
     }
@@ -153,7 +159,7 @@ bodies_next(struct bodies *bodies, struct message *message)
         return result;
     }
     if (!bodies->texts) {
-        message->body = made_body(bodies, message->sequence);
+        message->body = series_body(bodies, message->sequence);
         message->body_len = bodies->series.len;
         return 1;
     }

@@ -1,4 +1,4 @@
-/* Where the bodies of requests and events come from. */
+/* The bodies of requests and events, one after the other. */
 #ifndef BODIES_H
 #define BODIES_H
 
@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * A body, with room for a message's head in front of it, so that a message is
- * made without copying its body.
+ * A body, with room for a message's head in front of it, so that encoding a
+ * message does not copy its body.
  */
 struct body {
     unsigned char *data; /* MESSAGE_HEAD_MAX bytes may be written before it */
@@ -19,41 +19,42 @@ struct body {
 
 struct bodies {
     const struct options *options;
-    struct body *texts; /* one a TEXT; the memory begins HEAD_MAX before data */
-    struct body series; /* -s: byte i is i & 255, 255 more than a body needs */
-    struct body line; /* of standard input */
+    struct body *texts; /* one for each TEXT of the command line */
+    struct body
+        series; /* -s: byte i is i & 255; 255 bytes longer than a body */
+    struct body line; /* the last one read from standard input */
     size_t line_size;
-    int (*wait)(void *owner); /* before standard input is read; NULL: nothing */
+    int (*wait)(void *owner); /* see bodies_wait(); may be NULL */
     void *owner;
-    size_t in_at; /* bytes of standard input read and not used: in_at..in_end */
+    size_t in_at; /* in[in_at..in_end): read from standard input, not used */
     size_t in_end;
     unsigned char in[4096];
-    size_t next; /* text */
-    size_t at; /* where in the series the last body began */
+    size_t next; /* index of the next text */
+    size_t at; /* where the last body began in the series */
 };
 
-/* ENOMEM. bodies_close() is due in any case, and accepts all zero. */
+/* ENOMEM. bodies_close() must be called even then; it accepts all zero. */
 int bodies_open(struct bodies *ret, const struct options *options);
 
 /*
- * Has wait(owner) called before standard input is read: it returns once there
- * is something to read, or -1 and errno, which bodies_next() then returns.
+ * Makes bodies_next() call wait(owner) before it reads standard input. wait()
+ * returns 0 when there is something to read; if it returns -1, bodies_next()
+ * returns -1 with the same errno.
  */
 void bodies_wait(struct bodies *bodies, int (*wait)(void *owner), void *owner);
 
 /*
- * Makes the next body message->body, for the message of that sequence; it is
- * valid until the next call. 1: there is one; 0: there are no more; -1 and
- * EMSGSIZE: a line was too long and was skipped, or EINTR, EIO, ENOMEM.
- *
- * With options->lines it waits for standard input.
+ * Sets message->body and body_len to the next body, which is valid until the
+ * next call; a body of -s depends on message->sequence. 1: there is one; 0: no
+ * more; -1 and EMSGSIZE: a line was too long and was skipped; or EINTR, EIO,
+ * ENOMEM. With options->lines it waits for standard input.
  */
 int bodies_next(struct bodies *bodies, struct message *message);
 
 /*
- * Writes the head of a message in front of its body, and returns the whole. The
- * body is the one that bodies_next() gave last, in whose memory that is. Valid
- * until the next call of it.
+ * Writes the head of a message in front of its body, which must be the one that
+ * bodies_next() returned last. Returns the whole message, valid until the next
+ * bodies_next().
  */
 const void *bodies_encode(const struct message *message, size_t *len);
 

@@ -1,23 +1,25 @@
 /*
- * The driver: the functions of pattern.h, called by lines on standard input,
- * one JSON line each. What no program's command line reaches is tested through
- * it. Written once to pattern.h, linked with each panel as PANEL-driver.
+ * The driver calls the functions of pattern.h: each line of standard input is a
+ * command, and prints one JSON line. Tests and experiments use it for what the
+ * programs' command lines cannot do. Linked with each panel as PANEL-driver.
  *
  *   open req|rep|pub|sub URL [timeout=MS] [queue=N] [max=BYTES]
- *   use N                    the handle that the next commands mean
+ *   use N              chooses the handle for the next commands
  *   send TEXT | send -s BYTES [SEED] | send -x HEX
- *   recv                     text up to 256 bytes, crc32 of all of it
- *   subscribe P | subscribe -x HEX, unsubscribe likewise; no P: the empty one
+ *   recv               prints up to 256 bytes, and the crc32 of all of them
+ *   subscribe [P] | subscribe -x HEX, and unsubscribe; no P: the empty prefix
  *   idle MS, close
- *   alarm MS                 SIGALRM in MS, then every 50 ms for the next command
- *   echo COUNT               rep: answers so many requests with their own bytes
- *   lengths FROM TO          req: asks with each length, compares the replies
- *   busy MS BYTES SEED       req: asks for so long, compares the replies
- *   burst COUNT BYTES [RATE] pub: sends numbered events, RATE a second
- *   collect COUNT            sub: receives so many, says whether they were in order
- *   until TEXT               sub: receives until that comes
+ *   alarm MS           for the next command: SIGALRM in MS, then every 50 ms
+ *   echo COUNT         rep: answers COUNT requests with their own bytes
+ *   lengths FROM TO    req: one request of each length; compares the replies
+ *   busy MS BYTES SEED req: sends requests for MS; compares the replies
+ *   burst COUNT BYTES [RATE]
+ *                      pub: sends numbered events, RATE a second
+ *   collect COUNT      sub: receives COUNT events; says whether in order
+ *   until TEXT         sub: receives until the event TEXT
  *
- * A line that cannot be obeyed gets {"usage":...}. End of input closes all.
+ * For a wrong line it prints {"usage":...}. At the end of input it closes all
+ * handles.
  */
 #include "address.h"
 #include "json.h"
@@ -40,8 +42,8 @@
 enum {
     HANDLES = 1024,
     LINE = 1 << 18, /* a command line, hexadecimal payloads included */
-    TEXT = 256, /* bytes of a received message that are shown */
-    STEP_MS = 2, /* between two looks after the publishers */
+    TEXT = 256, /* bytes of a received message that are printed */
+    STEP_MS = 2, /* between two calls of pub_idle() while it waits for input */
 };
 
 struct handle {
@@ -60,9 +62,9 @@ struct handle {
 
 static const char *const roles[] = {"none", "req", "rep", "pub", "sub"};
 static struct handle handles[HANDLES];
-static int opened; /* handles[0..opened) were opened once */
+static int opened; /* handles[0..opened) are used; some are closed again */
 static struct handle *h; /* the current one */
-static unsigned char *buffer; /* what is sent; grows */
+static unsigned char *buffer; /* the message to send; grows */
 static size_t buffer_size;
 static char input[LINE];
 static size_t input_len;
@@ -92,17 +94,20 @@ crc32(const unsigned char *data, size_t len)
     return ~crc;
 }
 
-/* Prints the line of one command; errnum is what the call left in errno. */
+/* Prints the line for one command; errnum is the call's errno. */
 static void
-answer(const char *command, int64_t result, int errnum, int64_t start, const char *more, ...)
+answer(const char *command, int64_t result, int errnum, int64_t start,
+    const char *more, ...)
 {
     int64_t us = (now_ns() - start) / 1000;
-    printf("{\"command\":\"%s\",\"handle\":%d,\"result\":%" PRId64 ",\"us\":%" PRId64, command,
-        h ? (int)(h - handles) : -1, result, us);
+    printf("{\"command\":\"%s\",\"handle\":%d,\"result\":%" PRId64
+           ",\"us\":%" PRId64,
+        command, h ? (int)(h - handles) : -1, result, us);
     if (result < 0) {
         const char *name = strerrorname_np(errnum);
         const char *error = panel_strerror(errnum);
-        printf(",\"errno\":\"%s\",\"number\":%d,\"error\":", name ? name : "private", errnum);
+        printf(",\"errno\":\"%s\",\"number\":%d,\"error\":",
+            name ? name : "private", errnum);
         json_string(stdout, error, strlen(error));
     } else {
         printf(",\"errno\":null");
@@ -144,7 +149,8 @@ fill(size_t from, size_t len, uint64_t seed)
         buffer[i] = (unsigned char)(seed + i);
 }
 
-/* The bytes that a command's rest means, in the buffer; -1 if it means none. */
+/* Writes the bytes that the rest of a command names to the buffer. -1: wrong
+ * hex. */
 static ssize_t
 payload(const char *rest)
 {
@@ -214,7 +220,8 @@ handle_close(void)
 static void
 do_open(char *rest)
 {
-    struct tuning tuning = {.timeout_ms = 2000, .queue = 1000, .message_max = 32 << 20};
+    struct tuning tuning = {
+        .timeout_ms = 2000, .queue = 1000, .message_max = 32 << 20};
     char *save = NULL;
     const char *role = strtok_r(rest, " ", &save);
     const char *url = strtok_r(NULL, " ", &save);
@@ -244,7 +251,8 @@ do_open(char *rest)
     char literal[ADDRESS_MAX];
     const char *why = "";
     errno = 0;
-    int result = address_check(literal, url, h->role == REP || h->role == PUB, &why);
+    int result =
+        address_check(literal, url, h->role == REP || h->role == PUB, &why);
     if (result == 0)
         switch (h->role) {
         case REQ:
@@ -266,8 +274,8 @@ do_open(char *rest)
     int errnum = errno;
     if (result < 0)
         h->role = NONE;
-    answer("open", result, errnum, start, ",\"panel\":\"%s\",\"version\":\"%s\"", panel_name(),
-        panel_version());
+    answer("open", result, errnum, start,
+        ",\"panel\":\"%s\",\"version\":\"%s\"", panel_name(), panel_version());
 }
 
 static void
@@ -281,8 +289,8 @@ do_recv(void)
         return;
     }
     int64_t us = (now_ns() - start) / 1000;
-    printf("{\"command\":\"recv\",\"handle\":%d,\"result\":%zd,\"errno\":null,\"us\":%" PRId64
-           ",\"crc\":%" PRIu32 ",\"text\":",
+    printf("{\"command\":\"recv\",\"handle\":%d,\"result\":%zd,\"errno\":null,"
+           "\"us\":%" PRId64 ",\"crc\":%" PRIu32 ",\"text\":",
         (int)(h - handles), n, us, crc32(data, (size_t)n));
     json_bytes(stdout, data, (size_t)n < TEXT ? (size_t)n : TEXT);
     printf("}\n");
@@ -303,13 +311,13 @@ do_echo(long count)
         n++;
     }
     int errnum = errno;
-    answer(
-        "echo", n, errnum, start, ",\"stopped\":\"%s\"", n < count ? strerrorname_np(errnum) : "");
+    answer("echo", n, errnum, start, ",\"stopped\":\"%s\"",
+        n < count ? strerrorname_np(errnum) : "");
 }
 
-/* Asks with buffer[0..len) and compares: 1 right, 0 wrong, -1 and errno. */
+/* Sends buffer[0..len), compares the reply. 1: equal; 0: not; -1 and errno. */
 static int
-ask(size_t len)
+round_trip(size_t len)
 {
     const void *data = NULL;
     if (req_send(h->req, buffer, len) < 0)
@@ -329,7 +337,7 @@ do_lengths(size_t from, size_t to)
     errno = 0;
     for (; right == 1 && len <= to; len++) {
         fill(0, len + 1, len);
-        right = ask(len);
+        right = round_trip(len);
     }
     int errnum = errno;
     answer("lengths", right, errnum, start, ",\"last\":%zu", len - 1);
@@ -344,15 +352,16 @@ do_busy(int64_t ms, size_t len, uint64_t seed)
     fill(0, len < 8 ? 8 : len, seed);
     while (now_ns() < start + ms * 1000000) {
         memcpy(buffer, &right, len < sizeof(right) ? len : sizeof(right));
-        int n = ask(len);
+        int n = round_trip(len);
         right += n == 1;
         wrong += n == 0;
         failed += n < 0;
         if (n < 0)
             errnum = errno;
     }
-    answer("busy", right, errnum, start, ",\"wrong\":%ld,\"failed\":%ld,\"last\":\"%s\"", wrong,
-        failed, errnum ? strerrorname_np(errnum) : "");
+    answer("busy", right, errnum, start,
+        ",\"wrong\":%ld,\"failed\":%ld,\"last\":\"%s\"", wrong, failed,
+        errnum ? strerrorname_np(errnum) : "");
 }
 
 static void
@@ -377,7 +386,8 @@ do_burst(long count, size_t len, long rate)
         if (rate > 0 && i < count)
             pub_idle(h->pub, due += 1000000000 / rate);
     }
-    answer("burst", sent, errnum, start, ",\"slowest_us\":%" PRId64, slowest / 1000);
+    answer("burst", sent, errnum, start, ",\"slowest_us\":%" PRId64,
+        slowest / 1000);
 }
 
 static void
@@ -401,8 +411,9 @@ do_collect(long count)
     }
     int errnum = errno;
     answer("collect", n, errnum, start,
-        ",\"first\":%ld,\"last\":%ld,\"ordered\":%s,\"stopped\":\"%s\"", first, last,
-        ordered ? "true" : "false", n < count ? strerrorname_np(errnum) : "");
+        ",\"first\":%ld,\"last\":%ld,\"ordered\":%s,\"stopped\":\"%s\"", first,
+        last, ordered ? "true" : "false",
+        n < count ? strerrorname_np(errnum) : "");
 }
 
 static void
@@ -435,7 +446,7 @@ alarm_every(long first_ms, long then_ms)
 }
 
 static void
-obey(char *line)
+run_command(char *line)
 {
     char *rest = strchr(line, ' ');
     if (rest)
@@ -453,7 +464,7 @@ obey(char *line)
         answer("use", a, 0, start, "");
     } else if (strcmp(line, "alarm") == 0) {
         alarm_every(a, 50);
-        return; /* no answer: it belongs to the next command */
+        return; /* prints nothing: it belongs to the next command */
     } else if (!h || h->role == NONE) {
         usage("no handle is open");
     } else if (strcmp(line, "recv") == 0) {
@@ -471,8 +482,8 @@ obey(char *line)
         ssize_t len = payload(rest);
         int result = -1;
         if (len >= 0)
-            result =
-                (line[0] == 's' ? sub_subscribe : sub_unsubscribe)(h->sub, buffer, (size_t)len);
+            result = (line[0] == 's' ? sub_subscribe : sub_unsubscribe)(
+                h->sub, buffer, (size_t)len);
         answer(line, result, errno, start, "");
     } else if (h->role == PUB && strcmp(line, "idle") == 0) {
         int result = pub_idle(h->pub, now_ns() + a * 1000000);
@@ -495,7 +506,7 @@ obey(char *line)
     alarm_every(0, 0);
 }
 
-/* Publishers without a thread accept, read and write in pub_idle alone. */
+/* Publishers without a thread accept, read and write only in pub_idle(). */
 static bool
 serve_publishers(void)
 {
@@ -508,11 +519,11 @@ serve_publishers(void)
     return any;
 }
 
-/* The next line of input, without its newline; NULL at its end. */
+/* Returns the next line of input without its newline; NULL at the end. */
 static char *
 next_line(void)
 {
-    static size_t used; /* of input: the line before */
+    static size_t used; /* bytes of the last line in input */
     memmove(input, input + used, input_len -= used);
     used = 0;
     for (;;) {
@@ -526,7 +537,8 @@ next_line(void)
         struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
         if (poll(&in, 1, publishing ? STEP_MS : -1) <= 0)
             continue;
-        ssize_t n = read(STDIN_FILENO, input + input_len, sizeof(input) - input_len);
+        ssize_t n =
+            read(STDIN_FILENO, input + input_len, sizeof(input) - input_len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -543,12 +555,13 @@ main(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART */
+    struct sigaction action = {
+        .sa_handler = on_signal}; /* without SA_RESTART */
     sigaction(SIGALRM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
 
     for (char *line; (line = next_line());)
-        obey(line);
+        run_command(line);
     for (int i = 0; i < opened; i++) {
         h = &handles[i];
         handle_close();

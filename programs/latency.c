@@ -1,8 +1,8 @@
 /*
- * Latencies in a histogram whose buckets grow with the value, as in Gil Tene's
- * HdrHistogram: the first 128 are a nanosecond wide, and from there on every
- * power of two has 128 of equal width. Minimum, maximum and mean are kept
- * exactly. Recording costs a few instructions and never allocates.
+ * A histogram of latencies whose buckets widen with the value, as in Gil Tene's
+ * HdrHistogram. The first 128 buckets are a nanosecond wide; from there on each
+ * power of two has 128 buckets of equal width. Minimum, maximum and mean are
+ * exact. Recording takes a few instructions and never allocates.
  */
 #include "latency.h"
 
@@ -45,7 +45,7 @@ latency_quantile(
 {
     if (latency->count == 0)
         return 0;
-    /* The rank, rounded up: whole denominators first, so as not to overflow. */
+    /* The rank, rounded up. Dividing first keeps it from overflowing. */
     uint64_t rank = latency->count / denominator * numerator +
         (latency->count % denominator * numerator + denominator - 1) /
             denominator;

@@ -1,7 +1,7 @@
 /*
- * The command line of the four programs. One getopt loop serves all; each role
- * has its own letters. What the line alone shows to be wrong exits with 2, what
- * the system refuses with 1, each with one sentence that says what to do.
+ * The command line of the four programs. One getopt loop serves all of them;
+ * each role has its own letters. A wrong command line exits with 2, and what
+ * the system refuses exits with 1, each with a sentence that says what to do.
  */
 #include "options.h"
 
@@ -22,11 +22,11 @@
 #include <unistd.h>
 
 enum {
-    DEFAULT_TIMEOUT_MS = 2000, /* of req; the others wait for ever */
+    DEFAULT_TIMEOUT_MS = 2000, /* req; the others wait for ever */
     DEFAULT_QUEUE = 1000, /* messages */
     DEFAULT_MAX = 32 << 20, /* bytes of a message */
-    LIMIT_MAX = 1 << 30, /* nanomsg takes an int, and adds to it */
-    LIMIT_COUNT = 1000000000, /* of every other number but -n */
+    LIMIT_MAX = 1 << 30, /* -s, -m: nanomsg takes an int, and adds to it */
+    LIMIT_COUNT = 1000000000, /* every other number but -n and --cpu */
     OPTION_CPU = 256, /* long options without a letter */
     OPTION_JSON,
     OPTION_QUIET,
@@ -41,41 +41,45 @@ static const struct {
 } roles[] = {
     [ROLE_REQ] = {"req", "u:n:s:r:t:q:m:hV",
         "-u URL [-n COUNT] [-s BYTES] [-r PER_SECOND] [OPTION...] [TEXT...]\n"
-        "Asks a server, one request after the other, and checks each answer.\n"
+        "Sends requests to a server, one after the other, and checks each "
+        "reply.\n"
         "\n"
-        "  -n COUNT       requests to ask (default: one a TEXT; 0: until "
+        "  -n COUNT       requests to send (default: one per TEXT; 0: until "
         "stopped)\n"
-        "  -s BYTES       ask with bodies of so many bytes, not with TEXTs\n"
-        "  -r PER_SECOND  ask at that rate (default 0: as fast as possible)\n"
+        "  -s BYTES       send bodies of this length instead of TEXTs\n"
+        "  -r PER_SECOND  send at this rate (default 0: as fast as possible)\n"
         "  --warm-up N    do not time the first N round trips (default 0)\n"
-        "  TEXT           the body of a request; \"-\": each line of stdin\n",
+        "  TEXT           the body of a request; \"-\": one for each line of "
+        "stdin\n",
         false},
     [ROLE_REP] = {"rep", "u:n:w:t:q:m:hV",
         "-u URL [-w WORK_MS] [-n COUNT] [OPTION...]\n"
         "Answers each request with the request's own body.\n"
         "\n"
         "  -n COUNT       requests to answer (default 0: until stopped)\n"
-        "  -w WORK_MS     work (sleep) so long on each request\n",
+        "  -w WORK_MS     sleep this long before each answer\n",
         true},
     [ROLE_PUB] = {"pub", "u:T:n:s:r:d:t:q:m:hV",
         "-u URL [-T TOPIC]... [-n COUNT] [-s BYTES] [-r PER_SECOND] [-d MS]\n"
         "       [OPTION...] [TEXT...]\n"
         "Publishes events, to the topics in turn.\n"
         "\n"
-        "  -T TOPIC       publish on that topic (default: the empty one)\n"
-        "  -n COUNT       events to send (default: one a TEXT; 0: until "
+        "  -T TOPIC       publish on this topic (default: the empty topic)\n"
+        "  -n COUNT       events to send (default: one per TEXT; 0: until "
         "stopped)\n"
-        "  -s BYTES       send bodies of so many bytes, not TEXTs\n"
-        "  -r PER_SECOND  send at that rate (default 0: as fast as possible)\n"
-        "  -d MS          wait so long for subscribers before the first event\n"
-        "  TEXT           the body of an event; \"-\": each line of stdin\n",
+        "  -s BYTES       send bodies of this length instead of TEXTs\n"
+        "  -r PER_SECOND  send at this rate (default 0: as fast as possible)\n"
+        "  -d MS          wait this long for subscribers before the first "
+        "event\n"
+        "  TEXT           the body of an event; \"-\": one for each line of "
+        "stdin\n",
         true},
     [ROLE_SUB] = {"sub", "u:T:n:t:q:m:hV",
         "-u URL [-T PREFIX]... [-n COUNT] [OPTION...]\n"
         "Receives the events whose topics begin with a prefix, and counts "
         "gaps.\n"
         "\n"
-        "  -T PREFIX      subscribe to it (default: to everything)\n"
+        "  -T PREFIX      subscribe to this prefix (default: to everything)\n"
         "  -n COUNT       events to receive (default 0: until stopped)\n",
         false},
 };
@@ -87,7 +91,7 @@ role_name(enum role role)
 }
 
 void
-complain(enum role role, const char *format, ...)
+print_failure(enum role role, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -96,7 +100,7 @@ complain(enum role role, const char *format, ...)
     va_end(args);
     for (char *p = text; *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?'; /* one line, whatever the user or a peer wrote */
+            *p = '?'; /* keeps it one line, and harmless to a terminal */
     }
     (void)fprintf(stderr, "%s-%s: %s\n", panel_name(), role_name(role), text);
 }
@@ -107,17 +111,19 @@ print_help(enum role role)
     (void)printf(
         "usage: %s-%s %s"
         "  -u URL         tcp://HOST:PORT%s or ipc:///PATH\n"
-        "  -t TIMEOUT_MS  of each wait, -1: for ever (default %d)\n"
+        "  -t TIMEOUT_MS  limit of each wait; -1: none (default %d)\n"
         "  -q QUEUE       messages queued per subscriber (default %d; 0: the\n"
-        "                 library's own)\n"
-        "  -m MAX_BYTES   of a whole message (default %d)\n"
-        "  --cpu N        run on that processor only, library threads too\n"
+        "                 library's default)\n"
+        "  -m MAX_BYTES   limit of a whole message (default %d)\n"
+        "  --cpu N        run on this processor only, with the library's "
+        "threads\n"
         "  --json         JSON lines on stdout, for scripts\n"
         "  --quiet        no line per message\n"
-        "  -h, -V         this help; the panel and its library's version\n"
+        "  -h, -V         print this help; print the panel and its library's "
+        "version\n"
         "\n"
-        "Exit status: 0 done, or stopped by SIGINT or SIGTERM; 1 refused by\n"
-        "the system, or not all done; 2 wrong usage.\n",
+        "Exit status: 0 done, or stopped by SIGINT or SIGTERM; 1 the system\n"
+        "refused something, or not all was done; 2 wrong usage.\n",
         panel_name(), role_name(role), roles[role].usage,
         roles[role].binds ? " (\"*\": every address)" : "",
         role == ROLE_REQ ? DEFAULT_TIMEOUT_MS : -1, DEFAULT_QUEUE, DEFAULT_MAX);
@@ -131,7 +137,7 @@ refuse(enum role role, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    complain(role, "%s (-h shows the usage)", text);
+    print_failure(role, "%s (-h shows the usage)", text);
     exit(EXIT_USAGE);
 }
 
@@ -143,37 +149,40 @@ number(enum role role, const char *option, const char *text, int64_t min,
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0 || value < min || value > max)
-        refuse(role, "%s %s: a number from %lld to %lld is expected", option,
-            text, (long long)min, (long long)max);
+        refuse(role, "%s %s: expected a number from %lld to %lld", option, text,
+            (long long)min, (long long)max);
     return value;
 }
 
-/* Library threads inherit it, since none runs yet. */
+/* The library's threads inherit it, since none runs yet. */
 static void
-pin(enum role role, unsigned cpu)
+pin_to_cpu(enum role role, unsigned cpu)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     if (sched_setaffinity(0, sizeof(set), &set) < 0) {
-        complain(role, "--cpu %u: %s; `nproc` tells how many there are", cpu,
-            strerror(errno));
+        print_failure(role, "--cpu %u: %s; `nproc` prints how many there are",
+            cpu, strerror(errno));
         exit(EXIT_FAILED);
     }
 }
 
-/* A descriptor that is closed would be given to a connection, and what is
- * printed then sent to a peer. */
+/*
+ * If a standard stream is closed, a connection would get its descriptor, and
+ * what we print would be sent to a peer.
+ */
 static void
 fill_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) < 0)
-            (void)open("/dev/null", O_RDWR); /* the lowest one that is free */
+            (void)open(
+                "/dev/null", O_RDWR); /* open() takes the lowest free number */
     }
 }
 
-/* Hundreds of peers need more than the usual 1024. */
+/* Hundreds of peers need more than the usual 1024 descriptors. */
 static void
 raise_descriptors(void)
 {
@@ -181,12 +190,12 @@ raise_descriptors(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
     limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer will do, too */
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* works with fewer */
 }
 
-/* What can only be checked when the whole line has been read. */
+/* Checks what needs the whole command line. */
 static void
-check(struct options *options, const char *url)
+check_options(struct options *options, const char *url)
 {
     enum role role = options->role;
     if (!url)
@@ -199,16 +208,16 @@ check(struct options *options, const char *url)
         (void)snprintf(options->url, sizeof(options->url), "%s", url);
     }
     if (options->texts_len > 0 && role != ROLE_REQ && role != ROLE_PUB)
-        refuse(role, "%s: no TEXT is expected", options->texts[0]);
+        refuse(role, "%s: this program takes no TEXT", options->texts[0]);
     if (options->texts_len > 0 && options->size >= 0)
-        refuse(role, "both -s and TEXT: either is the body");
+        refuse(role, "-s and TEXT exclude each other: both set the body");
 
     size_t topic_max = 0;
     for (int i = 0; i < options->topics_len; i++) {
         size_t len = strlen(options->topics[i]);
         if (len > MESSAGE_TOPIC_MAX)
-            refuse(
-                role, "-T: %zu bytes, %d are possible", len, MESSAGE_TOPIC_MAX);
+            refuse(role, "-T: topic of %zu bytes; the maximum is %d", len,
+                MESSAGE_TOPIC_MAX);
         if (len > topic_max)
             topic_max = len;
     }
@@ -220,12 +229,12 @@ check(struct options *options, const char *url)
         if (strcmp(options->texts[i], "-") == 0) {
             options->lines = true;
             if (options->texts_len > 1)
-                refuse(role, "TEXT \"-\", standard input, stands alone");
+                refuse(role, "\"-\" (standard input) must be the only TEXT");
         }
     }
     size_t head = MESSAGE_HEADER + (role == ROLE_PUB ? topic_max : 0);
     if (body_max + head > options->tuning.message_max)
-        refuse(role, "a message of %zu bytes (%zu of body) is over -m %zu",
+        refuse(role, "message of %zu bytes (body: %zu); -m allows %zu",
             body_max + head, body_max, options->tuning.message_max);
 }
 
@@ -253,7 +262,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
     };
     ret->topics = calloc((size_t)argc, sizeof(*ret->topics));
     if (!ret->topics) {
-        complain(role, "%s", strerror(errno));
+        print_failure(role, "%s", strerror(errno));
         exit(EXIT_FAILED);
     }
     fill_standard_streams();
@@ -270,7 +279,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
         case 'T':
             ret->topics[ret->topics_len++] = optarg;
             if (ret->topics_len > TOPICS_MAX)
-                refuse(role, "-T: %d topics are possible", TOPICS_MAX);
+                refuse(role, "-T: more than %d topics", TOPICS_MAX);
             break;
         case 'n':
             ret->count = number(role, "-n", optarg, 0, INT64_MAX);
@@ -292,7 +301,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
             ret->tuning.timeout_ms =
                 (int)number(role, "-t", optarg, -1, LIMIT_COUNT);
             if (ret->tuning.timeout_ms == 0)
-                refuse(role, "-t 0: -1 (for ever) or at least 1 is expected");
+                refuse(role, "-t 0: expected -1 (no limit) or at least 1");
             break;
         case 'q':
             ret->tuning.queue = (int)number(role, "-q", optarg, 0, LIMIT_COUNT);
@@ -314,7 +323,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
             ret->warm_up =
                 (uint64_t)number(role, "--warm-up", optarg, 0, LIMIT_COUNT);
             if (role != ROLE_REQ)
-                refuse(role, "--warm-up: only req times round trips");
+                refuse(role, "--warm-up: only req has this option");
             break;
         case 'h':
             print_help(role);
@@ -323,22 +332,22 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
             (void)printf("%s (%s)\n", panel_name(), panel_version());
             exit(EXIT_DONE);
         default:
-            refuse(role, "%s: no such option, or its value is missing",
+            refuse(role, "%s: unknown option, or its value is missing",
                 argv[optind - 1]);
         }
     }
     ret->texts = argv + optind;
     ret->texts_len = argc - optind;
-    check(ret, url);
+    check_options(ret, url);
     if (!ret->counted && !ret->lines && (role == ROLE_REQ || role == ROLE_PUB))
         ret->count = ret->texts_len > 0 ? ret->texts_len : 1;
     if (cpu >= 0)
-        pin(role, (unsigned)cpu);
+        pin_to_cpu(role, (unsigned)cpu);
     raise_descriptors();
-    /* A sleep ends up to 50 us late by default, to save wakeups. */
+    /* By default the kernel ends a sleep up to 50 us late, to save wakeups. */
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
     if (stop_install() < 0) {
-        complain(role, "signals: %s", strerror(errno));
+        print_failure(role, "cannot catch signals: %s", strerror(errno));
         exit(EXIT_FAILED);
     }
 }

@@ -15,11 +15,11 @@ enum role {
     ROLE_SUB,
 };
 
-/* How a program exits. */
+/* The exit status of a program. */
 enum {
     EXIT_DONE = 0, /* done, or ended by SIGINT or SIGTERM */
     EXIT_FAILED = 1, /* the system refused, or the work was not all done */
-    EXIT_USAGE = 2, /* the command line alone shows it */
+    EXIT_USAGE = 2, /* the command line is wrong */
 };
 
 struct options {
@@ -29,16 +29,16 @@ struct options {
     int64_t count; /* 0: until stopped */
     bool counted; /* -n was given */
     int64_t rate; /* per second; 0: as fast as possible */
-    uint64_t warm_up; /* round trips that are not timed */
-    int64_t size; /* of each body, bytes; -1: the texts */
+    uint64_t warm_up; /* the first round trips, which are not timed */
+    int64_t size; /* bytes of each body; -1: the bodies are the texts */
     int work_ms;
     int delay_ms;
-    char **topics; /* or prefixes; of the command line */
+    char **topics; /* sub: prefixes; they point into the command line */
     int topics_len;
-    char **texts; /* of the command line */
+    char **texts; /* they point into the command line */
     int texts_len;
-    bool lines; /* TEXT is "-": each line of standard input */
-    char refused[640]; /* why the system refuses url; empty: it does not */
+    bool lines; /* TEXT is "-": the bodies are lines of standard input */
+    char refused[640]; /* why the system refuses url; empty if it does not */
     bool json;
     bool quiet;
 };
@@ -47,14 +47,13 @@ struct options {
 const char *role_name(enum role role);
 
 /* Prints "PANEL-ROLE: ..." on standard error. */
-void complain(enum role role, const char *format, ...)
+void print_failure(enum role role, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * Reads the command line and prepares the process: signals, its limit of
- * descriptors, the processor if one is asked for. Does not return from -h, -V,
- * or wrong usage: prints and exits. What the system refuses is in ret->refused,
- * for the report.
+ * Reads the command line and prepares the process: signals, the limit of
+ * descriptors, the processor if --cpu names one. For -h, -V and wrong usage it
+ * prints and exits. If the system refuses the URL, ret->refused says why.
  */
 void options_read(struct options *ret, enum role role, int argc, char **argv);
 

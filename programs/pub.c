@@ -18,19 +18,20 @@
 #include <unistd.h>
 
 enum {
-    CLOCK_EVERY = 64, /* events between two readings of the clock, at full
+    CLOCK_EVERY = 64, /* events between two readings of the clock at full
                          speed: one costs as much as the rest of the loop */
     IDLE_EVERY = 64, /* events between two turns of the panel, when late */
-    IDLE_MAX_MS = 200, /* between two looks whether a signal has come */
-    INPUT_MS = 10, /* between two looks at standard input */
+    IDLE_MAX_MS = 200, /* after that, looks whether a signal has come */
+    INPUT_MS = 10, /* after that, looks at standard input */
 };
 
 static struct report report;
 static struct topics topics;
 
 /*
- * Lets the panel idle until then. In slices, since a panel that never comes to
- * wait is not interrupted. -1: a signal, or an error that was reported.
+ * Calls pub_idle() until that time, in slices: a panel that always finds
+ * something to do never waits, and then no signal interrupts it. -1: a signal,
+ * or an error that was printed.
  */
 static int
 idle(struct pub *pub, int64_t until)
@@ -41,7 +42,7 @@ idle(struct pub *pub, int64_t until)
         if (stop_requested())
             return -1;
         if (result < 0 && errno != EINTR) {
-            report_error(&report, "waiting", errno);
+            report_error(&report, "cannot wait", errno);
             return -1;
         }
         if (result == 0 && until < slice)
@@ -49,7 +50,7 @@ idle(struct pub *pub, int64_t until)
     }
 }
 
-/* Waits for standard input, and lets the panel work meanwhile. */
+/* Waits for standard input; the panel works meanwhile. */
 static int
 await_input(void *owner)
 {
@@ -68,7 +69,7 @@ await_input(void *owner)
     }
 }
 
-/* Publishes one event. -1: there is no going on. */
+/* Publishes one event. 1: done; 0: it was too long; -1: give up. */
 static int
 publish(struct pub *pub, const struct message *event)
 {
@@ -85,27 +86,27 @@ publish(struct pub *pub, const struct message *event)
     }
     if (result < 0) {
         if (errno != EINTR)
-            report_error(&report, "publishing", errno);
+            report_error(&report, "cannot publish", errno);
         return -1;
     }
     report.sent++;
     return 1;
 }
 
-/* What the next event's body is, and when it is due: 1, 0 at the end, -1. */
+/* Sets the next event's body and waits until it is due. 1; 0: the end; -1. */
 static int
-prepare(struct pub *pub, struct bodies *bodies, struct message *event,
+prepare_event(struct pub *pub, struct bodies *bodies, struct message *event,
     uint64_t n, int64_t start)
 {
     const struct options *options = report.options;
     int result = bodies_next(bodies, event);
     if (result < 0 && errno == EMSGSIZE) {
         report.too_long++;
-        report_error(&report, "a line is longer than -m, and left out", 0);
+        report_error(&report, "a line is longer than -m; it was skipped", 0);
         return 1;
     }
     if (result < 0 && errno != EINTR)
-        report_error(&report, "standard input", errno);
+        report_error(&report, "cannot read standard input", errno);
     if (result <= 0) {
         if (options->counted && options->count > 0 && !stop_requested())
             report_error(&report, "standard input ended before -n", 0);
@@ -114,7 +115,7 @@ prepare(struct pub *pub, struct bodies *bodies, struct message *event,
     if (options->rate > 0) {
         int64_t due = clock_due(start, n, options->rate);
         event->sent = (uint64_t)due;
-        /* Late: gather, to catch up, but not for ever. */
+        /* If it is late, it does not idle after each event, to catch up. */
         if (n % IDLE_EVERY != 0 && clock_now() >= due)
             return 1;
         return idle(pub, due) < 0 ? -1 : 1;
@@ -131,7 +132,7 @@ publish_all(
     bool every = !options->quiet || options->lines;
     int64_t start = clock_now();
     int64_t now = start;
-    int turn = -1; /* not n % names_len: a division a message (measured) */
+    int turn = -1; /* n % names_len would divide for each event (measured) */
     for (uint64_t n = 0; n < count && !stop_requested(); n++) {
         turn = turn + 1 < names_len ? turn + 1 : 0;
         struct topic *topic = names[turn];
@@ -141,10 +142,10 @@ publish_all(
             .kind = MESSAGE_EVENT,
             .sequence = topic->sequence + 1,
         };
-        if (prepare(pub, bodies, &event, n, start) <= 0)
+        if (prepare_event(pub, bodies, &event, n, start) <= 0)
             break;
         if (!event.body)
-            continue; /* a line that was left out */
+            continue; /* the line was skipped */
         if (every || n % CLOCK_EVERY == 0)
             now = clock_now();
         if (options->rate == 0)
@@ -176,7 +177,7 @@ main(int argc, char **argv)
     int names_len = options.topics_len > 0 ? options.topics_len : 1;
     names = calloc((size_t)names_len, sizeof(*names));
     if (bodies_open(&bodies, &options) < 0 || !names) {
-        report_error(&report, "bodies and topics", errno);
+        report_error(&report, "cannot prepare bodies and topics", errno);
         goto done;
     }
     if (options.topics_len == 0)
@@ -188,9 +189,10 @@ main(int argc, char **argv)
     if (pub_open(&pub, options.url, &options.tuning) < 0) {
         report_error(&report,
             errno == EADDRINUSE
-                ? "is another publisher running? Choose another with -u"
-                : "binding",
-            errno);
+                ? "address already in use; is another pub running? "
+                  "Choose another address with -u"
+                : "cannot bind",
+            errno == EADDRINUSE ? 0 : errno);
         goto done;
     }
     report_ready(&report);

@@ -1,14 +1,14 @@
 /*
- * A ring of the last requests, and a hash table over it, so that looking one up
- * costs the same however many there are. The oldest entry is the last of its
- * chain, since entries are put at the front: to remove it is to cut the end.
+ * A ring of the last requests, with a hash table over it, so that a look-up
+ * does not depend on their number. New entries go to the front of their chain,
+ * so the oldest entry is the last of its chain and is removed from the end.
  */
 #include "recent.h"
 
 static unsigned
 hash(uint64_t sequence, uint64_t sent)
 {
-    /* Knuth's multiplicative hashing; the high bits are the mixed ones. */
+    /* Knuth's multiplicative hashing, of which the high bits are the best. */
     uint64_t mixed =
         (sequence ^ (sent << 20 | sent >> 44)) * UINT64_C(0x9E3779B97F4A7C15);
     return (unsigned)(mixed >> 40) % RECENT_MAX;

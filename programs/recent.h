@@ -1,4 +1,4 @@
-/* The last requests that a replier has seen: to tell one that came twice. */
+/* The last requests of a replier, to recognize one that arrives twice. */
 #ifndef RECENT_H
 #define RECENT_H
 
@@ -21,8 +21,8 @@ struct recent {
 };
 
 /*
- * Whether a request of that sequence *and* that time is among the last
- * RECENT_MAX; adds it.
+ * Adds a request. Returns whether one with the same sequence *and* the same
+ * time was among the last RECENT_MAX.
  */
 bool recent_add(struct recent *recent, uint64_t sequence, uint64_t sent);
 

@@ -15,23 +15,23 @@
 #include <string.h>
 
 enum {
-    LINGER_MS = 300, /* after the last reply: nanomsg loses a large one, if it
+    LINGER_MS = 300, /* after the last reply: nanomsg loses a large reply if it
                         is closed at once (measured) */
 };
 
 static struct report report;
 static struct recent recent;
 
-/* The reply being made; grows to the largest. */
+/* Holds the encoded reply; grows to the largest. */
 static unsigned char *buffer;
 static size_t buffer_size;
 
 /*
- * Makes the reply to what was received; what is no request is answered with an
- * error. Returns whether it was one.
+ * Makes the reply to a received message: an error if that is not a valid
+ * request. Returns whether it is one.
  */
 static bool
-answer(struct message *reply, const void *data, size_t len)
+make_reply(struct message *reply, const void *data, size_t len)
 {
     static const char sentence[] = "this is no request";
     struct message request = {0};
@@ -40,7 +40,7 @@ answer(struct message *reply, const void *data, size_t len)
         good = false;
         report_malformed(&report, "not a request", len);
     } else if (!good) {
-        report_malformed(&report, "a request does not decode", len);
+        report_malformed(&report, "cannot decode a request", len);
     }
     *reply = (struct message){
         .kind = good ? MESSAGE_REPLY : MESSAGE_ERROR,
@@ -67,7 +67,7 @@ answer(struct message *reply, const void *data, size_t len)
     return true;
 }
 
-/* Sends a reply. -1: there is no going on. */
+/* Sends a reply. -1: give up. */
 static int
 send_reply(struct rep *rep, const struct message *reply)
 {
@@ -75,7 +75,7 @@ send_reply(struct rep *rep, const struct message *reply)
     if (len > buffer_size) {
         unsigned char *larger = realloc(buffer, len);
         if (!larger) {
-            report_error(&report, "a reply", errno);
+            report_error(&report, "cannot allocate a reply", errno);
             return -1;
         }
         buffer = larger;
@@ -87,7 +87,7 @@ send_reply(struct rep *rep, const struct message *reply)
     if (rep_send(rep, buffer, len) < 0) {
         if (errno == EINTR)
             return 0; /* a signal: the loop will see it */
-        report_error(&report, "sending", errno);
+        report_error(&report, "cannot send", errno);
         return -1;
     }
     report.sent++;
@@ -120,11 +120,11 @@ answer_all(struct rep *rep)
             return;
         }
         if (len < 0) {
-            report_error(&report, "receiving", errno);
+            report_error(&report, "cannot receive", errno);
             return;
         }
         struct message reply;
-        bool good = answer(&reply, data, (size_t)len);
+        bool good = make_reply(&reply, data, (size_t)len);
         if (good && options->work_ms > 0)
             work(options->work_ms);
         if (stop_requested())
@@ -149,9 +149,10 @@ main(int argc, char **argv)
     if (rep_open(&rep, options.url, &options.tuning) < 0) {
         report_error(&report,
             errno == EADDRINUSE
-                ? "is another server running? Choose another with -u"
-                : "binding",
-            errno);
+                ? "address already in use; is another rep running? "
+                  "Choose another address with -u"
+                : "cannot bind",
+            errno == EADDRINUSE ? 0 : errno);
     } else {
         report_ready(&report);
         answer_all(rep);

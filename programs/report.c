@@ -1,7 +1,7 @@
 /*
- * The programs' output. Standard output is flushed line by line, so that who
- * watches or reads through a pipe sees each line when it is due; --quiet is for
- * those who measure.
+ * The programs' output. Standard output is flushed line by line, so that a
+ * person or a script at the other end of a pipe sees each line at once.
+ * Measurements use --quiet.
  */
 #include "report.h"
 
@@ -27,7 +27,7 @@ static const char *const kinds[] = {
     [MESSAGE_ERROR] = "error",
 };
 
-/* What each role can know; the rest is null. */
+/* The counts that each role can know; the others are null. */
 static const struct {
     bool sent, received, lost, duplicates, restarts, malformed, too_long;
     bool timeouts, latency;
@@ -58,7 +58,7 @@ int
 report_open(struct report *ret, const struct options *options)
 {
     *ret = (struct report){.options = options};
-    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* at worst it stays as it was */
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* if it fails, lines come late */
     if (options->refused[0] == '\0')
         return 0;
     report_error(ret, options->refused, 0);
@@ -72,7 +72,7 @@ print_string(const char *name, const char *text, size_t len)
     json_string(stdout, text, len);
 }
 
-/* Seconds since the handle was opened, and the event's mark, for people. */
+/* For people: seconds since report_ready(), and the event's mark. */
 static void
 print_time(const struct report *report, int64_t now, const char *mark)
 {
@@ -81,7 +81,7 @@ print_time(const struct report *report, int64_t now, const char *mark)
         (long long)(us % 1000000), mark);
 }
 
-/* Who reads our output may have gone: then there is nothing more to do. */
+/* If nobody reads our output any more, the program ends. */
 static void
 check_output(void)
 {
@@ -118,7 +118,7 @@ report_first(struct report *report, const struct message *message)
         (void)printf("{\"event\":\"first\",\"sequence\":%llu}\n",
             (unsigned long long)message->sequence);
     else if (message->sequence > 1)
-        (void)printf("the first event here is number %llu of its topic\n",
+        (void)printf("the first event received is number %llu of its topic\n",
             (unsigned long long)message->sequence);
 }
 
@@ -201,19 +201,22 @@ report_timeout(struct report *report, const char *what)
     }
 }
 
+/* what NULL: several that were not printed. */
 static void
-tell_malformed(struct report *report, const char *what, size_t len)
+print_malformed(struct report *report, const char *what, size_t len)
 {
     char text[192];
-    uint64_t more = report->malformed - report->malformed_told;
-    report->malformed_told = report->malformed;
+    char first[96] = "further ones";
+    uint64_t more = report->malformed - report->malformed_printed;
+    report->malformed_printed = report->malformed;
     report->malformed_at = clock_now();
+    if (what)
+        (void)snprintf(first, sizeof(first), "%s (%zu bytes)", what, len);
     (void)snprintf(text, sizeof(text),
-        "malformed: %s (%zu bytes); %llu since the last report, %llu in all",
-        what, len, (unsigned long long)more,
-        (unsigned long long)report->malformed);
+        "malformed: %s; %llu since the last report, %llu in all", first,
+        (unsigned long long)more, (unsigned long long)report->malformed);
     print_event(report, "malformed", text);
-    complain(report->options->role, "%s", text);
+    print_failure(report->options->role, "%s", text);
 }
 
 void
@@ -221,7 +224,7 @@ report_malformed(struct report *report, const char *what, size_t len)
 {
     report->malformed++;
     if (report->malformed == 1 || clock_now() - report->malformed_at >= CLOCK_S)
-        tell_malformed(report, what, len);
+        print_malformed(report, what, len);
 }
 
 void
@@ -235,7 +238,7 @@ report_error(struct report *report, const char *text, int errnum)
         text, errnum != 0 ? ": " : "", words);
     report->failed = true;
     print_event(report, "error", whole);
-    complain(report->options->role, "%s", whole);
+    print_failure(report->options->role, "%s", whole);
 }
 
 static void
@@ -281,9 +284,9 @@ print_latency(const struct latency *latency, bool json)
     print_us(json ? ",\"mean\":%s}" : "  mean %s\n", latency_mean(latency));
 }
 
-/* Messages that the role is about. */
+/* The number of messages that the role's rate is about. */
 static uint64_t
-done(const struct report *report)
+main_count(const struct report *report)
 {
     bool sends = report->options->role == ROLE_PUB;
     return sends ? report->sent : report->received;
@@ -309,11 +312,11 @@ print_summary_json(const struct report *report)
     (void)printf(",\"seconds\":%lld.%09lld", (long long)(ns / CLOCK_S),
         (long long)(ns % CLOCK_S));
     if (ns > 0) /* n messages span n - 1 intervals */
-        (void)printf(
-            ",\"rate\":%.3f", (double)(done(report) - 1) * 1e9 / (double)ns);
+        (void)printf(",\"rate\":%.3f",
+            (double)(main_count(report) - 1) * 1e9 / (double)ns);
     else
         (void)printf(",\"rate\":null");
-    /* By CLOCK_MONOTONIC, as the "us" of the other events. */
+    /* CLOCK_MONOTONIC, like the "us" of the other events. */
     print_count(
         "first_us", report->first != 0, (uint64_t)(report->first / CLOCK_US));
     print_count(
@@ -333,7 +336,7 @@ print_summary_text(const struct report *report)
     int64_t ns = report->last - report->first;
     const struct {
         const char *word;
-        bool known; /* shown even if 0 */
+        bool known; /* printed even if 0 */
         uint64_t count;
     } counts[] = {
         {"sent", knows[role].sent, report->sent},
@@ -357,7 +360,7 @@ print_summary_text(const struct report *report)
     if (ns > 0)
         (void)printf(" in %lld.%03lld s (%.0f a second)",
             (long long)(ns / CLOCK_S), (long long)(ns % CLOCK_S / CLOCK_MS),
-            (double)(done(report) - 1) * 1e9 / (double)ns);
+            (double)(main_count(report) - 1) * 1e9 / (double)ns);
     (void)putchar('\n');
     if (report->latency.count > 0) {
         (void)printf("%s, us: ", role == ROLE_REQ ? "round trips" : "one way");
@@ -368,14 +371,15 @@ print_summary_text(const struct report *report)
 int
 report_close(struct report *report, bool stopped)
 {
-    if (report->malformed > report->malformed_told)
-        tell_malformed(report, "more of them", 0);
+    if (report->malformed > report->malformed_printed)
+        print_malformed(report, NULL, 0);
     if (report->options->json)
         print_summary_json(report);
     else
         print_summary_text(report);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        complain(report->options->role, "standard output: %s", strerror(errno));
+        print_failure(
+            report->options->role, "standard output: %s", strerror(errno));
         return EXIT_FAILED;
     }
     return report->failed && !stopped ? EXIT_FAILED : EXIT_DONE;

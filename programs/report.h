@@ -1,6 +1,6 @@
 /*
- * What a program says and counts: lines for people, or JSON lines for scripts,
- * on standard output; warnings and errors on standard error.
+ * A program's output and its counts. Standard output: lines for people, or JSON
+ * lines for scripts. Standard error: warnings and errors.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -15,53 +15,58 @@
 struct report {
     const struct options *options;
     uint64_t sent;
-    uint64_t received; /* well-formed; duplicates only by rep */
+    uint64_t received; /* well-formed; rep alone counts duplicates, too */
     uint64_t lost;
     uint64_t duplicates;
     uint64_t restarts;
     uint64_t malformed;
     uint64_t too_long;
     uint64_t timeouts;
-    int64_t opened; /* when the panel's handle was */
-    int64_t first; /* when the first and the last message were */
-    int64_t last;
+    int64_t opened; /* time of report_ready() */
+    int64_t first; /* time of the first message; 0: none yet */
+    int64_t last; /* time of the last message */
     bool failed; /* the exit status will be EXIT_FAILED */
-    int64_t malformed_at; /* when malformed ones were last reported */
-    uint64_t malformed_told; /* how many had been by then */
+    int64_t malformed_at; /* time of the last line about malformed messages */
+    uint64_t malformed_printed; /* their number at that time */
     struct latency latency;
 };
 
 /*
- * Large: not for the stack. -1: the system refuses what the command line asks
- * for, and that has been reported; report_close() is due all the same.
+ * A report is too large for the stack. -1: the system refuses the URL, and that
+ * has been printed. The caller must call report_close() even then.
  */
 int report_open(struct report *ret, const struct options *options);
 
-/* Bound, or opened and subscribed. */
+/* The program is bound, or it connects and has subscribed. */
 void report_ready(struct report *report);
 
-/* The first event of a subscriber. */
+/* A subscriber has received its first event. */
 void report_first(struct report *report, const struct message *message);
 
-/* A message sent or received, and the time it was; not with --quiet. */
+/* Prints a message that was sent or received; not with --quiet. */
 void report_sent(
     struct report *report, const struct message *message, int64_t now);
 void report_received(
     struct report *report, const struct message *message, int64_t now);
 
-/* Nothing came in time: counts it. */
+/* Counts and prints a time-out. */
 void report_timeout(struct report *report, const char *what);
 
-/* Bytes that are no message, or none that belongs here: counts them, and tells
- * at most once a second. */
+/*
+ * Counts a message that is malformed or of the wrong kind. Prints at most one
+ * line a second.
+ */
 void report_malformed(struct report *report, const char *what, size_t len);
 
-/* A failure: the program will exit with EXIT_FAILED. errnum 0: text is all. */
+/*
+ * Prints a failure: the URL, the text, and the words for errnum unless it is 0.
+ * The program will exit with EXIT_FAILED.
+ */
 void report_error(struct report *report, const char *text, int errnum);
 
 /*
- * The end: prints the summary and returns the exit status. stopped: a signal
- * ended it, which is no failure.
+ * Prints the summary and returns the exit status. stopped: a signal ended the
+ * program, which is no failure.
  */
 int report_close(struct report *report, bool stopped);
 

@@ -1,6 +1,6 @@
 /*
- * PANEL-req: asks a server, one request after the other, checks each answer,
- * and times the round trips. Written once; the panel is linked in.
+ * PANEL-req: sends requests to a server, one after the other, checks each
+ * reply, and times the round trips. Written once; the panel is linked in.
  */
 #include "bodies.h"
 #include "clock.h"
@@ -15,14 +15,14 @@
 
 static struct report report;
 
-/* Checks the answer to a request, and counts it. */
+/* Checks the reply to a request, and counts it. */
 static void
-check(const struct message *request, const void *data, size_t len)
+check_reply(const struct message *request, const void *data, size_t len)
 {
     struct message reply;
     int64_t now = clock_now();
     if (message_decode(&reply, data, len) < 0) {
-        report_malformed(&report, "a reply does not decode", len);
+        report_malformed(&report, "cannot decode a reply", len);
         report.failed = true;
         return;
     }
@@ -38,7 +38,7 @@ check(const struct message *request, const void *data, size_t len)
     } else if (reply.sequence != request->sequence ||
         reply.sent != request->sent || reply.body_len != request->body_len ||
         memcmp(reply.body, request->body, reply.body_len) != 0) {
-        report_error(&report, "a wrong answer: not the request's body", 0);
+        report_error(&report, "wrong reply: it differs from the request", 0);
     } else {
         report.received++;
         if (request->sequence > report.options->warm_up)
@@ -49,9 +49,9 @@ check(const struct message *request, const void *data, size_t len)
     }
 }
 
-/* Waits for the answer to a request made then. -1: there is no going on. */
+/* Waits for the reply to a request sent at that time. -1: give up. */
 static int
-await(struct req *req, const struct message *request, int64_t asked)
+await_reply(struct req *req, const struct message *request, int64_t sent_at)
 {
     const void *data;
     ssize_t len;
@@ -60,28 +60,28 @@ await(struct req *req, const struct message *request, int64_t asked)
         len = req_recv(req, &data);
     } while (len < 0 && errno == EINTR && !stop_requested() &&
         (timeout_ms < 0 ||
-            clock_now() < asked + timeout_ms * (int64_t)CLOCK_MS));
+            clock_now() < sent_at + timeout_ms * (int64_t)CLOCK_MS));
     if (len < 0 && errno == EINTR && !stop_requested())
-        errno = ETIMEDOUT; /* the process was stopped and continued meanwhile */
+        errno = ETIMEDOUT; /* the process was suspended meanwhile */
 
     if (len >= 0) {
-        check(request, data, (size_t)len);
+        check_reply(request, data, (size_t)len);
     } else if (errno == ETIMEDOUT) {
         report_timeout(&report, "no answer");
         report.failed = true;
     } else if (errno == EMSGSIZE) {
         report.too_long++;
-        report_error(&report, "the answer is longer than -m", 0);
+        report_error(&report, "the reply is longer than -m", 0);
     } else if (errno != EINTR) {
-        report_error(&report, "receiving", errno);
+        report_error(&report, "cannot receive", errno);
         return -1;
     }
     return 0;
 }
 
-/* Asks once. -1: there is no going on. */
+/* Sends one request and waits for its reply. -1: give up. */
 static int
-ask(struct req *req, struct message *request)
+round_trip(struct req *req, struct message *request)
 {
     size_t len;
     int64_t now = clock_now();
@@ -96,7 +96,7 @@ ask(struct req *req, struct message *request)
     if (result == 0) {
         report.sent++;
         report_sent(&report, request, now);
-        return await(req, request, now);
+        return await_reply(req, request, now);
     }
     if (errno == ETIMEDOUT) {
         report_timeout(&report, "not sent");
@@ -105,14 +105,14 @@ ask(struct req *req, struct message *request)
         report.too_long++;
         report_error(&report, "the request is longer than -m", 0);
     } else if (errno != EINTR) {
-        report_error(&report, "sending", errno);
+        report_error(&report, "cannot send", errno);
         return -1;
     }
     return 0;
 }
 
 static void
-ask_all(struct req *req, struct bodies *bodies)
+round_trips(struct req *req, struct bodies *bodies)
 {
     const struct options *options = report.options;
     uint64_t count = options->count > 0 ? (uint64_t)options->count : UINT64_MAX;
@@ -122,11 +122,12 @@ ask_all(struct req *req, struct bodies *bodies)
         int result = bodies_next(bodies, &request);
         if (result < 0 && errno == EMSGSIZE) {
             report.too_long++;
-            report_error(&report, "a line is longer than -m, and left out", 0);
+            report_error(
+                &report, "a line is longer than -m; it was skipped", 0);
             continue;
         }
         if (result < 0 && errno != EINTR)
-            report_error(&report, "standard input", errno);
+            report_error(&report, "cannot read standard input", errno);
         if (result <= 0) {
             if (options->counted && options->count > 0 && !stop_requested())
                 report_error(&report, "standard input ended before -n", 0);
@@ -140,7 +141,7 @@ ask_all(struct req *req, struct bodies *bodies)
                     return;
             }
         }
-        if (ask(req, &request) < 0)
+        if (round_trip(req, &request) < 0)
             return;
     }
 }
@@ -155,12 +156,12 @@ main(int argc, char **argv)
     if (report_open(&report, &options) < 0)
         goto done;
     if (bodies_open(&bodies, &options) < 0) {
-        report_error(&report, "bodies", errno);
+        report_error(&report, "cannot prepare the bodies", errno);
     } else if (req_open(&req, options.url, &options.tuning) < 0) {
-        report_error(&report, "connecting", errno);
+        report_error(&report, "cannot connect", errno);
     } else {
         report_ready(&report);
-        ask_all(req, &bodies);
+        round_trips(req, &bodies);
     }
 done:
     req_close(req);

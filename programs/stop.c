@@ -1,9 +1,9 @@
 /*
- * A signal that falls just before a blocking call does not interrupt it: the
- * call would then wait for ever, in all three libraries. So the handler sets a
- * flag and starts a timer that interrupts every 50 ms from then on
- * (timer_settime is async-signal-safe: signal-safety(7)). No SA_RESTART, so
- * that blocking calls return EINTR. Panels know nothing of this.
+ * A signal that arrives just before a blocking call does not interrupt it, and
+ * the call could then wait for ever; this happened with all three libraries. So
+ * the handler sets a flag and starts a timer, whose signal interrupts every 50
+ * ms from then on (timer_settime is async-signal-safe: signal-safety(7)).
+ * Without SA_RESTART, blocking calls return EINTR. The panels need not know.
  */
 #include "stop.h"
 
@@ -25,13 +25,14 @@ on_stop(int signum)
     requested = 1;
     struct timespec repeat = {.tv_nsec = REPEAT_MS * 1000000L};
     struct itimerspec when = {.it_interval = repeat, .it_value = repeat};
-    (void)timer_settime(timer, 0, &when, NULL); /* cannot fail: both valid */
+    (void)timer_settime(
+        timer, 0, &when, NULL); /* cannot fail: both are valid */
 }
 
 static void
 on_timer(int signum)
 {
-    (void)signum; /* its coming is all: it interrupts */
+    (void)signum; /* nothing to do: the signal itself interrupts the call */
 }
 
 int
@@ -53,7 +54,7 @@ stop_install(void)
     if (sigaction(SIGINT, &action, NULL) < 0 ||
         sigaction(SIGTERM, &action, NULL) < 0)
         return -1;
-    action.sa_handler = SIG_IGN; /* a closed stdout is an error, not a death */
+    action.sa_handler = SIG_IGN; /* writing to a closed pipe fails instead */
     return sigaction(SIGPIPE, &action, NULL);
 }
 

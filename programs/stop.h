@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM, made safe for programs that block in a library. */
+/* SIGINT and SIGTERM end a program even if it blocks in a library. */
 #ifndef STOP_H
 #define STOP_H
 
@@ -6,11 +6,11 @@
 
 /*
  * Catches SIGINT and SIGTERM, and ignores SIGPIPE. From the first signal on,
- * blocking calls of this process end with EINTR, again and again.
+ * every blocking call of this process ends with EINTR after at most 50 ms.
  */
 int stop_install(void);
 
-/* As if a signal had come. */
+/* Does what a signal would do. */
 void stop_request(void);
 
 /* Whether a signal has come. */

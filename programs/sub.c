@@ -1,6 +1,6 @@
 /*
  * PANEL-sub: receives events, counts the gaps in each topic's sequence, and
- * times the way from the publisher. Written once; the panel is linked in.
+ * measures the time from the publisher. Written once; the panel is linked in.
  */
 #include "clock.h"
 #include "message.h"
@@ -14,21 +14,21 @@
 #include <string.h>
 
 enum {
-    CLOCK_EVERY = 64, /* events with the same time, at most, for one reading */
+    CLOCK_EVERY = 64, /* at most so many events share one reading */
 };
 
 static struct report report;
 static struct topics topics;
 
-/* The last reading of the clock, and the event's time that it belongs to. */
+/* The last reading of the clock, and the `sent` for which it was taken. */
 static int64_t now;
 static uint64_t now_sent;
 static unsigned now_uses;
 
 /*
- * At full speed, a publisher reads the clock once for up to 64 events; reading
- * it here for each of them would cost more than receiving it and tell nothing
- * new. So it is read once for each time that an event carries, and gives one
+ * At full speed, a publisher reads the clock once for up to 64 events. To read
+ * it here for each of them would cost more than receiving them, and add nothing
+ * to the latency. So it is read once for each value of `sent`, which makes one
  * sample of the latency.
  */
 static void
@@ -45,13 +45,13 @@ read_clock(const struct message *event)
         latency_add(&report.latency, (int64_t)((uint64_t)now - event->sent));
 }
 
-/* Follows the topic's sequence. False: the event came twice. */
+/* Compares the event with its topic's last. False: it is a duplicate. */
 static bool
-follow(const struct message *event)
+follow_sequence(const struct message *event)
 {
     struct topic *topic = topics_find(&topics, event->topic, event->topic_len);
     if (!topic)
-        return true; /* one topic too many: its gaps are not counted */
+        return true; /* too many topics: gaps in this one are not counted */
     if (topic->sequence != 0) {
         if (event->sequence > topic->sequence) {
             report.lost += event->sequence - topic->sequence - 1;
@@ -72,7 +72,7 @@ receive(const void *data, size_t len)
 {
     struct message event;
     if (message_decode(&event, data, len) < 0) {
-        report_malformed(&report, "an event does not decode", len);
+        report_malformed(&report, "cannot decode an event", len);
         return;
     }
     if (event.kind != MESSAGE_EVENT || event.sequence == 0) {
@@ -80,7 +80,7 @@ receive(const void *data, size_t len)
         return;
     }
     read_clock(&event);
-    if (follow(&event))
+    if (follow_sequence(&event))
         report.received++;
     if (report.first == 0) {
         report.first = now;
@@ -109,7 +109,7 @@ receive_all(struct sub *sub)
         } else if (errno == EMSGSIZE) {
             report.too_long++;
         } else if (errno != EINTR) {
-            report_error(&report, "receiving", errno);
+            report_error(&report, "cannot receive", errno);
             return;
         }
     }
@@ -139,9 +139,9 @@ main(int argc, char **argv)
     if (report_open(&report, &options) < 0)
         goto done;
     if (sub_open(&sub, options.url, &options.tuning) < 0) {
-        report_error(&report, "connecting", errno);
+        report_error(&report, "cannot connect", errno);
     } else if (subscribe(sub, &options) < 0) {
-        report_error(&report, "subscribing", errno);
+        report_error(&report, "cannot subscribe", errno);
     } else {
         report_ready(&report);
         receive_all(sub);

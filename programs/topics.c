@@ -1,12 +1,12 @@
 /*
- * A hash table with open addressing, in fixed memory: topics are added, never
- * removed, and half of the slots stay free, so that a search ends soon.
+ * A hash table with open addressing, in fixed memory. Topics are never removed.
+ * At least half of the slots stay free, so that a search ends soon.
  */
 #include "topics.h"
 
 #include <string.h>
 
-/* FNV-1a: short names are its strength. */
+/* FNV-1a, which is good for short names. */
 static uint32_t
 hash(const char *name, size_t len)
 {

@@ -1,4 +1,4 @@
-/* What a program remembers of each topic: the last sequence and time. */
+/* The last sequence and time of each topic. */
 #ifndef TOPICS_H
 #define TOPICS_H
 
@@ -9,7 +9,7 @@
 
 enum {
     TOPICS_MAX = 4096,
-    TOPICS_SLOTS = 2 * TOPICS_MAX, /* of the hash table; a power of two */
+    TOPICS_SLOTS = 2 * TOPICS_MAX, /* slots of the hash table; a power of two */
 };
 
 struct topic {
@@ -27,8 +27,8 @@ struct topics {
 };
 
 /*
- * Finds a topic, or adds it; it stays where it is. NULL: it is not among the
- * TOPICS_MAX that were there first.
+ * Finds a topic or adds it. The pointer stays valid. NULL: the topic is new and
+ * the table is full.
  */
 struct topic *topics_find(struct topics *topics, const char *name, size_t len);
 

@@ -1,9 +1,41 @@
 /*
- * Buffers around a non-blocking stream. A read may end in the middle of a frame
- * and a write may take half of one: what is left waits here. Frames are used
- * where they were received, without a copy. A buffer grows only by doubling
- * when it is full, so memory follows the bytes received, whatever a peer
- * claims.
+ * A connection is a descriptor and two buffers. It has two states:
+ *
+ *     unconnected --conn_attach()--> connected --conn_detach()--> unconnected
+ *
+ * Unconnected, it queues what is written to it. Connected, it sends at once
+ * what the kernel takes, and queues the rest; as long as something is queued,
+ * the loop reports when the socket can be written to.
+ *
+ * Three flags say what the loop has reported. `readable`: a read would return
+ * bytes or the end of the stream. `hangup`: the peer has closed its end, or the
+ * connection is broken; bytes that it sent before may still be unread. `ended`:
+ * a read has returned the end. The connection never closes itself: a function
+ * that finds it broken returns -1, and its owner detaches or closes it.
+ *
+ * Incoming. A read may end in the middle of a frame. conn_next_frame() returns
+ * frames where they lie in the buffer, without a copy; an incomplete one waits
+ * for the next read. The buffer doubles when it is full and never earlier, so
+ * memory follows the bytes received, whatever length a peer claims. A frame
+ * over the limit is not stored: `skip` counts the bytes still to be discarded.
+ *
+ * Outgoing. A write may end in the middle of a frame, too:
+ *
+ *       start              begun                        end
+ *         |                  |                           |
+ *         v                  v                           v
+ *     ----+------------------+-------------+-------------+----
+ *         | rest of a frame  |    frame    |    frame    |
+ *     ----+------------------+-------------+-------------+----
+ *
+ * The peer has the first part of the frame that ends at `begun`, so the rest
+ * must follow on this connection, and on no other. conn_cancel() may drop only
+ * what lies behind `begun`. conn_detach() drops what lies before it and keeps
+ * the frames behind it for the next connection. If no frame is partly sent,
+ * begun is not greater than start. Where frames end is not recorded: once the
+ * sending passes `begun`, all that is left counts as partly sent. That is exact
+ * for requests and replies, of which at most one is queued behind `begun`; and
+ * subscriptions are all sent again on a new connection.
  */
 #include "conn.h"
 
@@ -15,18 +47,20 @@
 #include <sys/socket.h>
 
 enum {
-    READ_SIZE = 256 << 10, /* bytes asked for at a time: four of a publisher's
-                              batches, so that a reader behind catches up */
-    SPARE_MAX = 4 << 20, /* bytes of a buffer that is worth keeping */
-    SETTLED_MIN = 256, /* bytes of a buffer that is not worth shrinking */
-    SETTLED_PART = 16, /* nor one that is filled to such a part */
-    JOIN_MAX = 1024, /* bytes that are copied behind their head: cheaper than to
-                        tell the kernel of two pieces (measured) */
-    DRAIN_MAX = 16, /* reads before a close */
+    READ_SIZE = 256 << 10, /* bytes of the first buffer: a read then takes up to
+                              four of a publisher's batches */
+    SPARE_MAX = 4 << 20, /* bytes; a larger buffer is freed, not shared */
+    SHRINK_MIN = 256, /* bytes; a buffer of this size is small enough */
+    SHRINK_PART = 16, /* a buffer filled to 1/16 is worth keeping */
+    JOIN_MAX = 1024, /* bytes; a message up to this length is copied behind its
+                        head, which costs less than passing the kernel two
+                        pieces (measured) */
+    DRAIN_MAX = 16, /* reads before a close: a peer that never stops sending
+                       must not hold it up */
 };
 
 void
-conn_open(struct conn *ret, struct loop *loop, struct spare *spare)
+conn_open(struct conn *ret, struct loop *loop, struct buffer *spare)
 {
     *ret = (struct conn){
         .loop = loop,
@@ -53,9 +87,10 @@ conn_attach(
     return 0;
 }
 
-/* Waits for what the connection's state calls for. */
+/* Tells the loop what to wait for: input until the end, room if it is needed.
+ */
 static void
-watch(struct conn *conn)
+update_events(struct conn *conn)
 {
     uint32_t events = conn->ended ? 0 : EPOLLIN | EPOLLRDHUP;
     if (conn_pending(conn) > 0)
@@ -82,7 +117,7 @@ buffer_resize(struct buffer *buffer, size_t size)
 }
 
 static void
-buffer_pack(struct buffer *buffer)
+buffer_compact(struct buffer *buffer)
 {
     size_t len = buffer->end - buffer->start;
     if (buffer->start == 0)
@@ -97,12 +132,12 @@ ssize_t
 conn_send(struct conn *conn, const struct iovec *iov, int count)
 {
     struct msghdr message = {
-        .msg_iov = (struct iovec *)(uintptr_t)iov, /* it is not written to */
+        .msg_iov = (struct iovec *)(uintptr_t)iov, /* only read from */
         .msg_iovlen = (size_t)count,
     };
     ssize_t n;
     do {
-        /* One piece needs no list, which the kernel would copy first. */
+        /* For one piece, send() spares the kernel copying a list. */
         n = count == 1
             ? send(conn->source.fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
             : sendmsg(conn->source.fd, &message, MSG_NOSIGNAL);
@@ -128,13 +163,13 @@ conn_flush(struct conn *conn)
             break;
         out->start += (size_t)n;
         if (out->start > conn->begun)
-            conn->begun = out->end; /* at most one frame follows */
+            conn->begun = out->end; /* where frames end is not recorded */
     }
     if (out->start == out->end) {
         buffer_free(out);
         conn->begun = 0;
     }
-    watch(conn);
+    update_events(conn);
     return 0;
 }
 
@@ -150,22 +185,22 @@ conn_ready(struct conn *conn, uint32_t events)
     return 0;
 }
 
-/* Makes room to receive into. */
+/* Makes room to receive into: the spare buffer, or a new or a larger one. */
 static int
 make_room(struct conn *conn)
 {
     struct buffer *in = &conn->in;
     if (!in->data && conn->spare) {
-        *in = conn->spare->buffer;
-        conn->spare->buffer = (struct buffer){0};
+        *in = *conn->spare;
+        *conn->spare = (struct buffer){0};
     }
     if (!in->data)
         return buffer_resize(in, READ_SIZE);
     if (in->start == in->end)
         in->start = in->end = 0;
-    /* A frame must lie in one piece: the part of one goes to the front. */
+    /* A frame must lie in one piece, so its first part moves to the front. */
     if (in->size - in->end < in->size / 4)
-        buffer_pack(in);
+        buffer_compact(in);
     if (in->end == in->size)
         return buffer_resize(in, 2 * in->size);
     return 0;
@@ -186,7 +221,7 @@ conn_read(struct conn *conn)
         return errno == EAGAIN ? 0 : -1;
     if (n == 0) {
         conn->ended = true;
-        watch(conn);
+        update_events(conn);
         return 0;
     }
     in->end += (size_t)n;
@@ -194,7 +229,8 @@ conn_read(struct conn *conn)
 }
 
 int
-conn_next(struct conn *conn, const struct framing *framing, struct frame *ret)
+conn_next_frame(
+    struct conn *conn, const struct framing *framing, struct frame *ret)
 {
     struct buffer *in = &conn->in;
     size_t len = in->end - in->start;
@@ -217,7 +253,7 @@ conn_next(struct conn *conn, const struct framing *framing, struct frame *ret)
 }
 
 bool
-conn_has_next(struct conn *conn, const struct framing *framing)
+conn_has_frame(struct conn *conn, const struct framing *framing)
 {
     struct frame frame;
     return conn->skip == 0 && conn->in.start < conn->in.end &&
@@ -226,26 +262,26 @@ conn_has_next(struct conn *conn, const struct framing *framing)
 }
 
 void
-conn_settle(struct conn *conn)
+conn_shrink(struct conn *conn)
 {
     struct buffer *in = &conn->in;
     size_t len = in->end - in->start;
     if (len == 0) {
-        struct buffer *spare = &conn->spare->buffer;
+        struct buffer *spare = conn->spare;
         if (in->size > spare->size && in->size <= SPARE_MAX) {
             free(spare->data);
             *spare = (struct buffer){.data = in->data, .size = in->size};
             *in = (struct buffer){0};
         }
         buffer_free(in);
-    } else if (in->size > SETTLED_MIN && len < in->size / SETTLED_PART) {
+    } else if (in->size > SHRINK_MIN && len < in->size / SHRINK_PART) {
         struct buffer small = {.end = len};
-        size_t size = len > SETTLED_MIN ? 2 * len : SETTLED_MIN;
+        size_t size = len > SHRINK_MIN ? 2 * len : SHRINK_MIN;
         if (buffer_resize(&small, size) < 0)
-            return; /* then it keeps the large one */
+            return; /* the connection keeps the large one */
         memcpy(small.data, in->data + in->start, len);
         in->start = in->end = 0;
-        conn_settle(conn); /* which gives the large one back */
+        conn_shrink(conn); /* now empty: the large one becomes the spare */
         *in = small;
     }
 }
@@ -273,10 +309,10 @@ conn_write(struct conn *conn, const struct framing *framing, uint32_t id,
         return -1;
     if ((size_t)sent == total)
         return 0;
-    return conn_keep(conn, iov, count, (size_t)sent);
+    return conn_queue(conn, iov, count, (size_t)sent);
 }
 
-/* Appends to what is still to be sent. */
+/* Appends bytes to the queue. */
 static int
 append(struct buffer *out, const void *data, size_t len)
 {
@@ -288,27 +324,27 @@ append(struct buffer *out, const void *data, size_t len)
 }
 
 int
-conn_keep(struct conn *conn, const struct iovec *iov, int count, size_t sent)
+conn_queue(struct conn *conn, const struct iovec *iov, int count, size_t sent)
 {
     struct buffer *out = &conn->out;
     bool begun = sent > 0;
     conn->begun -= out->start < conn->begun ? out->start : conn->begun;
-    buffer_pack(out);
+    buffer_compact(out);
     size_t end = out->end;
     for (int i = 0; i < count; i++) {
         size_t len = iov[i].iov_len;
-        size_t gone = sent < len ? sent : len;
-        const char *left = (const char *)iov[i].iov_base + gone;
-        sent -= gone;
-        if (gone < len && append(out, left, len - gone) < 0) {
-            out->end = end; /* half a frame is none */
+        size_t skipped = sent < len ? sent : len;
+        const char *left = (const char *)iov[i].iov_base + skipped;
+        sent -= skipped;
+        if (skipped < len && append(out, left, len - skipped) < 0) {
+            out->end = end; /* no half frames */
             return -1;
         }
     }
     if (begun)
         conn->begun = out->end;
     if (conn->source.fd >= 0)
-        watch(conn);
+        update_events(conn);
     return 0;
 }
 
@@ -333,7 +369,7 @@ conn_detach(struct conn *conn)
 {
     if (conn->source.fd >= 0) {
         loop_remove(conn->loop, &conn->source);
-        (void)close(conn->source.fd); /* whatever it says, it is closed */
+        (void)close(conn->source.fd); /* whatever it returns, it is closed */
     }
     conn->source.fd = -1;
     conn->readable = conn->hangup = conn->ended = false;
@@ -347,9 +383,9 @@ conn_detach(struct conn *conn)
 void
 conn_drain(struct conn *conn)
 {
-    char dust[4096];
+    char discarded[4096];
     for (int i = 0; i < DRAIN_MAX; i++) {
-        if (recv(conn->source.fd, dust, sizeof(dust), 0) <= 0)
+        if (recv(conn->source.fd, discarded, sizeof(discarded), 0) <= 0)
             break;
     }
 }
@@ -360,10 +396,4 @@ conn_close(struct conn *conn)
     conn_detach(conn);
     buffer_free(&conn->in);
     buffer_free(&conn->out);
-}
-
-void
-spare_close(struct spare *spare)
-{
-    buffer_free(&spare->buffer);
 }

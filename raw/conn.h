@@ -1,4 +1,7 @@
-/* A connection: what was received and not yet used, what is yet to be sent. */
+/*
+ * A connection: a non-blocking stream socket and its two buffers. conn.c opens
+ * with the states that it goes through.
+ */
 #ifndef CONN_H
 #define CONN_H
 
@@ -9,107 +12,124 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+/*
+ *     data        start                 end          size
+ *      |            |                    |             |
+ *      v            v                    v             v
+ *      +------------+--------------------+-------------+
+ *      |    used    |      waiting       |    free     |
+ *      +------------+--------------------+-------------+
+ *
+ * In `in`, the waiting bytes were received and not yet taken as frames. In
+ * `out`, they are still to be sent; `begun` lies between start and end.
+ */
 struct buffer {
     unsigned char *data;
     size_t size;
-    size_t start; /* the bytes in use: start..end */
+    size_t start;
     size_t end;
-};
-
-/*
- * A buffer to read into that connections of one loop share: an idle connection
- * holds none, however many there are. All zero is an empty one.
- */
-struct spare {
-    struct buffer buffer;
 };
 
 struct conn {
     struct loop *loop;
-    struct spare *spare;
+    struct buffer *spare; /* shared; see conn_open() */
     struct source source; /* fd -1: not connected */
     struct buffer in;
-    size_t skip; /* bytes of a frame too long that are still to come */
+    size_t skip; /* bytes still to be discarded of a frame over the limit */
     struct buffer out;
-    size_t begun; /* out.start..begun belong to a frame already begun */
+    size_t begun; /* out.start..begun: the rest of a frame partly sent */
     bool readable; /* there is something to read, or the end */
     bool hangup; /* the peer has closed, or the connection broken */
-    bool ended; /* all was read */
+    bool ended; /* everything was read, up to the end of the stream */
 };
 
-/* An unconnected one, which may be written to. Cannot fail. */
-void conn_open(struct conn *ret, struct loop *loop, struct spare *spare);
+/*
+ * Makes an unconnected one, which can be written to. Cannot fail. spare is a
+ * read buffer that the connections of one loop share, so that an idle
+ * connection holds none; all zero is an empty one. Its data is the caller's to
+ * free. NULL: the connection keeps its own.
+ */
+void conn_open(struct conn *ret, struct loop *loop, struct buffer *spare);
 
 /*
- * Takes over a connected descriptor; ready(owner, events) is called as
- * loop.h says, and calls conn_ready() first. -1: the caller keeps fd.
+ * Takes over a connected descriptor. The loop calls ready(owner, events), which
+ * must call conn_ready() first. -1: the caller keeps fd.
  */
 int conn_attach(
     struct conn *conn, int fd, void (*ready)(void *, uint32_t), void *owner);
 
-/* Sends what was kept, as far as it goes. -1: the connection is broken. */
+/* Sends what is queued, as much as the kernel takes. -1: it is broken. */
 int conn_flush(struct conn *conn);
 
-/* Notes what is ready and sends what can go. -1: the connection is broken. */
+/* Records what is ready, and sends what is queued. -1: it is broken. */
 int conn_ready(struct conn *conn, uint32_t events);
 
 /*
- * Receives once. What was received before, and lent, is no longer valid. -1:
- * the connection is broken, or ENOMEM. At the end of the stream conn->ended.
+ * Receives once. The frames that conn_next_frame() returned before are then no
+ * longer valid. At the end of the stream, sets conn->ended. -1: the connection
+ * is broken, or ENOMEM.
  */
 int conn_read(struct conn *conn);
 
 /*
- * The next frame of those received: 1; 0: none is whole yet; -1: as
- * frame_read(). A frame too long is passed over if asked for again.
+ * Takes the next frame of those received. 1: there is one; 0: none is complete
+ * yet; -1: as frame_read(). After EMSGSIZE, the next call discards that frame
+ * and goes on behind it.
  */
-int conn_next(
+int conn_next_frame(
     struct conn *conn, const struct framing *framing, struct frame *ret);
 
-/* Whether conn_next() would have a frame, or an error; not after EMSGSIZE. */
-bool conn_has_next(struct conn *conn, const struct framing *framing);
-
-/* Gives back memory that the bytes not yet used do not need. ENOMEM is fine. */
-void conn_settle(struct conn *conn);
+/*
+ * Whether conn_next_frame() would return a frame or an error. Not to be called
+ * after EMSGSIZE.
+ */
+bool conn_has_frame(struct conn *conn, const struct framing *framing);
 
 /*
- * Sends as much as can go now, nothing being kept; the bytes sent, or -1: the
- * connection is broken. Not to be called while conn_pending().
+ * Frees memory that the waiting received bytes do not need. If there is no
+ * memory to copy them to, the connection keeps the large buffer.
+ */
+void conn_shrink(struct conn *conn);
+
+/*
+ * Sends as many bytes as the kernel takes and returns their number; what is
+ * left, the caller must queue. -1: the connection is broken. Not to be called
+ * while conn_pending().
  */
 ssize_t conn_send(struct conn *conn, const struct iovec *iov, int count);
 
 /*
- * Sends a message as a frame, its head and its bytes in one call, and keeps
- * what cannot go now. -1: the connection is broken, or ENOMEM.
+ * Sends a message as a frame, its head and its bytes in one call, and queues
+ * what the kernel does not take. -1: the connection is broken, or ENOMEM.
  */
 int conn_write(struct conn *conn, const struct framing *framing, uint32_t id,
     const void *data, size_t len);
 
-/* Keeps what conn_send() left of a frame: all from byte sent on. ENOMEM. */
-int conn_keep(
+/* Queues the bytes of a frame from byte `sent` on. ENOMEM. */
+int conn_queue(
     struct conn *conn, const struct iovec *iov, int count, size_t sent);
 
-/* Takes back what was written and not begun to be sent. */
+/* Drops the queued frames of which no byte was sent. */
 void conn_cancel(struct conn *conn);
 
-/* How many bytes are still to be sent. */
+/* The number of bytes queued. */
 size_t conn_pending(const struct conn *conn);
 
 /*
- * Closes the descriptor; a frame begun is lost, others stay written. What was
- * received and lent stays until the next conn_read() or conn_close().
+ * Closes the descriptor. The rest of a frame partly sent is dropped, other
+ * queued frames stay. Frames received stay valid until the next conn_read() or
+ * conn_close().
  */
 void conn_detach(struct conn *conn);
 
 /*
- * Reads away what has come, so that the close to follow does not reset the
- * connection, and with it what is still on its way out (RFC 9293, 3.6.1).
+ * Reads and discards what has arrived. A close with unread bytes resets the
+ * connection, and a reset destroys what is still on its way to the peer
+ * (RFC 9293, 3.6.1).
  */
 void conn_drain(struct conn *conn);
 
 /* Closes and frees. */
 void conn_close(struct conn *conn);
-
-void spare_close(struct spare *spare);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * connect(2) for ever. A connection that is refused or breaks is made again
- * after 10 ms, then 20, and so on to 200 ms, each time with a jitter, so that
- * the clients of a server that comes back do not all come at once.
+ * connect(2), repeated. After a connection is refused or breaks, the dialer
+ * waits up to 10 ms before the next attempt, then up to 20, and so on up to
+ * 200 ms. Each wait has a random part, so that the clients of a restarted
+ * server do not all connect at the same moment.
  */
 #include "dialer.h"
 
@@ -11,53 +12,57 @@
 #include <unistd.h>
 
 enum {
-    WAIT_MIN_MS = 10,
-    WAIT_MAX_MS = 200,
+    BACKOFF_MIN_MS = 10,
+    BACKOFF_MAX_MS = 200,
 };
 
 static void dial(void *owner);
 
-/* Half of the wait to all of it, evenly (xorshift64, Marsaglia 2003). */
+/*
+ * A time between half of the backoff and all of it, evenly distributed
+ * (xorshift64, Marsaglia 2003).
+ */
 static int64_t
-jittered(struct dialer *dialer)
+jittered_backoff(struct dialer *dialer)
 {
     uint64_t x = dialer->random;
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
     dialer->random = x;
-    int64_t half = dialer->wait_ns / 2;
+    int64_t half = dialer->backoff_ns / 2;
     return half + (int64_t)(x % (uint64_t)(half + 1));
 }
 
 static void
-retry(struct dialer *dialer)
+schedule_retry(struct dialer *dialer)
 {
-    int64_t at = clock_now() + jittered(dialer);
+    int64_t at = clock_now() + jittered_backoff(dialer);
     dialer->state = DIALER_WAITING;
     loop_timer(dialer->loop, at, dial, dialer);
-    dialer->wait_ns *= 2;
-    if (dialer->wait_ns > WAIT_MAX_MS * (int64_t)CLOCK_MS)
-        dialer->wait_ns = WAIT_MAX_MS * (int64_t)CLOCK_MS;
+    dialer->backoff_ns *= 2;
+    if (dialer->backoff_ns > BACKOFF_MAX_MS * (int64_t)CLOCK_MS)
+        dialer->backoff_ns = BACKOFF_MAX_MS * (int64_t)CLOCK_MS;
 }
 
-/* The connection stands, or has failed: SO_ERROR tells. */
+/* The attempt has ended: SO_ERROR says whether it succeeded. */
 static void
-finish(struct dialer *dialer)
+finish_connect(struct dialer *dialer)
 {
     int fd = dialer->conn.source.fd;
     int error = 0;
     socklen_t len = sizeof(error);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0 ||
         endpoint_is_self(fd)) {
-        dialer_drop(dialer);
+        dialer_reconnect(dialer);
         return;
     }
-    (void)endpoint_nodelay(&dialer->address, fd); /* without, only slower */
+    (void)endpoint_nodelay(
+        &dialer->address, fd); /* works without, only slower */
     dialer->state = DIALER_CONNECTED;
     if ((dialer->connected && dialer->connected(dialer->owner) < 0) ||
         conn_flush(&dialer->conn) < 0)
-        dialer_drop(dialer);
+        dialer_reconnect(dialer);
 }
 
 static void
@@ -65,9 +70,9 @@ on_ready(void *owner, uint32_t events)
 {
     struct dialer *dialer = owner;
     if (dialer->state == DIALER_CONNECTING)
-        finish(dialer);
+        finish_connect(dialer);
     else if (conn_ready(&dialer->conn, events) < 0)
-        dialer_drop(dialer);
+        dialer_reconnect(dialer);
 }
 
 static void
@@ -79,11 +84,11 @@ dial(void *owner)
     if (fd < 0 || conn_attach(&dialer->conn, fd, on_ready, dialer) < 0) {
         if (fd >= 0)
             (void)close(fd);
-        retry(dialer);
+        schedule_retry(dialer);
         return;
     }
     if (done) {
-        finish(dialer);
+        finish_connect(dialer);
         return;
     }
     dialer->state = DIALER_CONNECTING;
@@ -96,7 +101,7 @@ dialer_open(struct dialer *ret, struct loop *loop, const char *url,
 {
     *ret = (struct dialer){
         .loop = loop,
-        .wait_ns = WAIT_MIN_MS * (int64_t)CLOCK_MS,
+        .backoff_ns = BACKOFF_MIN_MS * (int64_t)CLOCK_MS,
         .random = (uint64_t)clock_now() << 16 | (uint64_t)getpid() | 1,
         .connected = connected,
         .owner = owner,
@@ -109,16 +114,16 @@ dialer_open(struct dialer *ret, struct loop *loop, const char *url,
 }
 
 void
-dialer_drop(struct dialer *dialer)
+dialer_reconnect(struct dialer *dialer)
 {
     conn_detach(&dialer->conn);
-    retry(dialer);
+    schedule_retry(dialer);
 }
 
 void
-dialer_prove(struct dialer *dialer)
+dialer_reset_backoff(struct dialer *dialer)
 {
-    dialer->wait_ns = WAIT_MIN_MS * (int64_t)CLOCK_MS;
+    dialer->backoff_ns = BACKOFF_MIN_MS * (int64_t)CLOCK_MS;
 }
 
 void

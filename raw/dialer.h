@@ -1,4 +1,4 @@
-/* Keeps one connection to an address: connects, and connects again. */
+/* Connects to an address, and again whenever the connection breaks. */
 #ifndef DIALER_H
 #define DIALER_H
 
@@ -11,32 +11,35 @@
 struct dialer {
     struct loop *loop;
     struct sockaddr_any address;
-    struct conn conn; /* may be written to at any time */
+    struct conn conn; /* accepts writes in every state */
     enum {
-        DIALER_WAITING, /* for the next attempt */
+        DIALER_WAITING, /* until the next attempt */
         DIALER_CONNECTING,
         DIALER_CONNECTED,
     } state;
-    int64_t wait_ns; /* before the next attempt */
-    uint64_t random; /* state of the jitter */
+    int64_t backoff_ns; /* the longest wait before the next attempt */
+    uint64_t random; /* the jitter's state */
     int (*connected)(void *owner);
     void *owner;
 };
 
 /*
- * Begins to connect to url; the loop's timer is the dialer's from here on.
- * connected(owner) is called each time that it is, before what was written to
- * conn goes out; -1 gives the connection up again. It may be NULL.
- * dialer_close() is due in any case.
+ * Starts connecting to url. The dialer uses the loop's timer from here on. Each
+ * time a connection is made, it calls connected(owner), which may be NULL,
+ * before it sends what is queued; -1 makes it give up that connection. The
+ * caller must call dialer_close() even if this fails.
  */
 int dialer_open(struct dialer *ret, struct loop *loop, const char *url,
     int (*connected)(void *), void *owner);
 
-/* The connection is of no use any more: makes another. */
-void dialer_drop(struct dialer *dialer);
+/* Drops the connection and schedules the next attempt. */
+void dialer_reconnect(struct dialer *dialer);
 
-/* The peer has proved to be one: the next attempt need not wait long. */
-void dialer_prove(struct dialer *dialer);
+/*
+ * Makes the next wait short again. Called when the peer has sent a valid frame:
+ * being connected alone does not show that the server is well.
+ */
+void dialer_reset_backoff(struct dialer *dialer);
 
 void dialer_close(struct dialer *dialer);
 

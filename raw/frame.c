@@ -1,6 +1,7 @@
 /*
- * Raw's framing: see frame.h. A length is what the peer claims. Nothing here
- * believes it: a frame is there when its bytes are.
+ * Raw's framing: see frame.h. A length is only what the peer claims. It is
+ * compared with the limit and with the bytes received, and nothing is allocated
+ * for it.
  */
 #include "frame.h"
 

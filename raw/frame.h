@@ -1,12 +1,12 @@
 /*
- * Raw's framing: a stream has no messages, so each one travels behind its
- * length.
+ * Raw's framing. A stream has no message boundaries, so the length of each
+ * message is sent before it:
  *
- *     request/reply        length u32 | request id u32 | message
- *     publisher's          length u32 | message
- *     subscriber's         length u32 | 01 prefix, or 00 prefix to unsubscribe
+ *     request, reply       length u32 | request id u32 | message
+ *     from a publisher     length u32 | message
+ *     from a subscriber    length u32 | 01 | prefix      (00 to unsubscribe)
  *
- * Big-endian; the length counts all that follows it.
+ * Integers are big-endian. The length counts everything behind it.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -22,28 +22,30 @@ enum {
     FRAME_HEAD_MAX = FRAME_LENGTH + FRAME_ID,
 };
 
-/* What a stream's frames look like, and how long they may be. */
+/* The form of a stream's frames, and their limit. */
 struct framing {
-    bool ids; /* request/reply */
-    size_t max; /* bytes of a message */
+    bool ids; /* frames carry a request id */
+    size_t max; /* bytes of the longest message */
 };
 
 struct frame {
     uint32_t id; /* request/reply only, else 0 */
-    const unsigned char *data; /* the message: points into the stream's bytes */
+    const unsigned char *data; /* the message, inside the stream's bytes */
     size_t len;
 };
 
-/* Writes what stands before a message of len bytes; returns its length: at most
- * FRAME_HEAD_MAX, FRAME_LENGTH without ids. */
+/*
+ * Writes the head of a frame whose message has len bytes. Returns the head's
+ * length: FRAME_HEAD_MAX with ids, FRAME_LENGTH without.
+ */
 size_t frame_head(unsigned char *buf, bool ids, uint32_t id, size_t len);
 
 /*
- * Looks for a frame at the beginning of a stream's bytes. Returns its length,
- * head included; 0: it has not all come yet, and *ret is untouched; -1 and
- * EMSGSIZE: it is longer than framing->max, and *ret has its id and length, but
- * data NULL; or EBADMSG: its length does not even cover the request id. Never
- * reads past the end.
+ * Reads the frame at the beginning of a stream's bytes. Returns its length,
+ * head included. 0: the frame is incomplete, and *ret is untouched. -1 and
+ * EMSGSIZE: the message is longer than framing->max; *ret holds its id and
+ * length, and data is NULL. -1 and EBADMSG: the length does not cover the
+ * request id. Never reads past len bytes.
  */
 ssize_t frame_read(struct frame *ret, const struct framing *framing,
     const unsigned char *data, size_t len);

@@ -1,8 +1,8 @@
 /*
- * accept(2) for ever. What makes it more than one call: when the process has no
- * descriptor left, the connections that wait keep the listening socket ready,
- * and a loop that knows no better spins. So it looks away for a while, and
- * serves those that it has.
+ * accept(2), repeated. When the process has no descriptor left, accept() fails
+ * and the waiting connections keep the listening socket ready, so that the loop
+ * would spin. The listener then stops watching the socket for a while; the
+ * connections that exist are served meanwhile.
  */
 #include "listener.h"
 
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-    PAUSE_MS = 100, /* without descriptors, between two attempts */
-    ACCEPT_MAX = 64, /* at a time: those connected have their turn, too */
+    PAUSE_MS = 100, /* between two attempts when there is no descriptor */
+    ACCEPT_MAX = 64, /* accepted at a time; then the others have their turn */
 };
 
 static void
@@ -32,7 +32,8 @@ on_ready(void *owner, uint32_t events)
         int fd = accept4(
             listener->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            (void)endpoint_nodelay(&listener->address, fd); /* only slower */
+            (void)endpoint_nodelay(
+                &listener->address, fd); /* works without, only slower */
             listener->accepted(listener->owner, fd);
             continue;
         }
@@ -45,7 +46,8 @@ on_ready(void *owner, uint32_t events)
         }
         if (errno == EAGAIN)
             return;
-        /* Else that connection is gone, and only that one: accept(2). */
+        /* Other errors concern only that connection, which is gone: accept(2).
+         */
     }
 }
 
@@ -78,6 +80,6 @@ listener_close(struct listener *listener)
         return;
     loop_timer(listener->loop, CLOCK_NEVER, NULL, NULL);
     endpoint_unlink(&listener->address);
-    (void)close(listener->source.fd); /* which also ends its watching */
+    (void)close(listener->source.fd); /* the loop stops watching it */
     listener->source.fd = -1;
 }

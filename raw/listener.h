@@ -1,4 +1,4 @@
-/* Accepts connections at an address, for as long as there are descriptors. */
+/* Accepts connections at an address, as long as there are descriptors. */
 #ifndef LISTENER_H
 #define LISTENER_H
 
@@ -14,14 +14,14 @@ struct listener {
 };
 
 /*
- * Binds to url and calls accepted(owner, fd) for each connection: fd is
- * non-blocking, and the owner's. On failure errno is bind(2)'s, and
- * listener_close() is due all the same.
+ * Binds to url. Calls accepted(owner, fd) for each connection; fd is
+ * non-blocking, and the owner must close it. On failure errno is bind(2)'s. The
+ * caller must call listener_close() even if this fails.
  */
 int listener_open(struct listener *ret, struct loop *loop, const char *url,
     void (*accepted)(void *, int), void *owner);
 
-/* Closes, and removes the ipc path that it made. */
+/* Stops listening and removes the ipc path that it made. */
 void listener_close(struct listener *listener);
 
 #endif

@@ -1,18 +1,26 @@
 /*
- * The publisher's log. A message is framed and copied once, whatever the number
- * of subscribers; it is then written from here to each of them. Frames lie one
- * after the other, so what one subscriber is to have next is mostly one piece
- * of memory, and a thousand messages go out in one system call.
+ * The publisher's log: see log.h for its cursors. A message is framed and
+ * copied once, however many subscribers there are, and then written from here
+ * to each of them. Frames lie one behind the other, so a thousand messages may
+ * go out in one system call.
  *
- * A frame never straddles the ring's end: what does not fit there goes to the
- * front. Nobody is told when the oldest message is forgotten; a cursor that it
- * leaves behind notices, since numbers only grow.
+ * The ring's bytes, usually and after the head has gone round:
+ *
+ *     +--------+----+----+----+--------+     +----+----+--------+----+----+--+
+ *     |  free  | 41 | 42 | 43 |  free  |     | 44 | 45 |  free  | 42 | 43 |  |
+ *     +--------+----+----+----+--------+     +----+----+--------+----+----+--+
+ *              ^ tail         ^ head                   ^ head   ^ tail
+ *
+ * A frame never wraps around the ring's end: one that does not fit there goes
+ * to the front. Subscribers are not told when a message is forgotten: their
+ * cursors are then less than `first`.
  */
 #include "log.h"
 
 #include "frame.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +47,7 @@ record_of(const struct log *log, uint64_t number)
     return &log->records[number & (log->records_size - 1)];
 }
 
-/* Twice as many records; each moves to where its number now belongs. */
+/* Doubles the table of records. Each moves to its number's new place. */
 static int
 grow_records(struct log *log)
 {
@@ -55,7 +63,7 @@ grow_records(struct log *log)
     return 0;
 }
 
-/* Twice as many bytes, the frames kept at their front. */
+/* Doubles the ring, and moves the frames that are kept to its front. */
 static int
 grow_bytes(struct log *log)
 {
@@ -77,7 +85,7 @@ grow_bytes(struct log *log)
     return 0;
 }
 
-/* Whether len bytes are free at the head, or at the front: it moves there. */
+/* Whether len bytes are free at the head, or at the front: moves head there. */
 static bool
 find_room(struct log *log, size_t len)
 {
@@ -86,7 +94,7 @@ find_room(struct log *log, size_t len)
         return len <= log->size;
     }
     size_t tail = record_of(log, log->first)->at;
-    if (log->head > tail) { /* in use: tail..head */
+    if (log->head > tail) { /* used: tail..head */
         if (len <= log->size - log->head)
             return true;
         if (len > tail)
@@ -94,16 +102,16 @@ find_room(struct log *log, size_t len)
         log->head = 0;
         return true;
     }
-    return len <= tail - log->head; /* in use: all but head..tail */
+    return len <= tail - log->head; /* free: head..tail */
 }
 
-/* Makes room for a frame. */
+/* Makes room for a frame and its record. */
 static int
 make_room(struct log *log, size_t len, uint64_t needed)
 {
     while (!find_room(log, len)) {
-        bool spare = log->first < needed && log->first < log->end;
-        if (spare || log->size >= LOG_BYTES_MAX)
+        bool unneeded = log->first < needed && log->first < log->end;
+        if (unneeded || log->size >= LOG_BYTES_MAX)
             log->first++;
         else if (grow_bytes(log) < 0)
             return -1;
@@ -137,17 +145,17 @@ log_append(struct log *log, const void *data, size_t len, uint64_t needed)
     return 0;
 }
 
-/* The next message from *number on that is wanted; none: iov_base is NULL. */
+/* The next message from *number on that matches; none: iov_base is NULL. */
 static struct iovec
-next_wanted(
-    const struct log *log, uint64_t *number, const struct filter *filter)
+next_match(
+    const struct log *log, uint64_t *number, const struct prefixes *prefixes)
 {
     for (; *number < log->end; (*number)++) {
         const struct record *record = record_of(log, *number);
         unsigned char *frame = log->bytes + record->at;
-        if (!filter->wants ||
-            filter->wants(filter->owner, frame + FRAME_LENGTH,
-                record->len - FRAME_LENGTH))
+        if (prefixes->all ||
+            prefixes_match(
+                prefixes, frame + FRAME_LENGTH, record->len - FRAME_LENGTH))
             return (struct iovec){.iov_base = frame, .iov_len = record->len};
     }
     return (struct iovec){0};
@@ -155,7 +163,7 @@ next_wanted(
 
 int
 log_collect(const struct log *log, uint64_t *cursor,
-    const struct filter *filter, struct iovec *iov, int iov_max,
+    const struct prefixes *prefixes, struct iovec *iov, int iov_max,
     size_t bytes_max)
 {
     int count = 0;
@@ -163,7 +171,7 @@ log_collect(const struct log *log, uint64_t *cursor,
     const char *piece_end = NULL;
     uint64_t n = *cursor < log->first ? log->first : *cursor;
     for (; total < bytes_max; n++) {
-        struct iovec frame = next_wanted(log, &n, filter);
+        struct iovec frame = next_match(log, &n, prefixes);
         if (!frame.iov_base)
             break;
         if (frame.iov_base == piece_end)
@@ -180,13 +188,13 @@ log_collect(const struct log *log, uint64_t *cursor,
 }
 
 struct iovec
-log_resume(const struct log *log, uint64_t *cursor, const struct filter *filter,
-    size_t sent)
+log_resume(const struct log *log, uint64_t *cursor,
+    const struct prefixes *prefixes, size_t sent)
 {
     struct iovec frame;
     uint64_t n = *cursor < log->first ? log->first : *cursor;
     for (;; n++) {
-        frame = next_wanted(log, &n, filter);
+        frame = next_match(log, &n, prefixes);
         if (sent < frame.iov_len || !frame.iov_base)
             break;
         sent -= frame.iov_len;

@@ -1,8 +1,8 @@
 /*
- * epoll, level-triggered: a descriptor is reported as long as it is ready, so
- * whoever leaves bytes unread is told again. Its cost does not grow with the
- * number of idle connections, unlike poll(2)'s. There is no thread: descriptors
- * are served while the program waits in a call of the panel, and only then.
+ * The event loop, over epoll(7). The cost of a wait does not grow with the
+ * number of idle connections; poll(2)'s does. epoll is level-triggered here: it
+ * reports a descriptor again as long as bytes are left unread. There is no
+ * thread: the loop works only while the program is in a call of the panel.
  */
 #include "loop.h"
 
@@ -10,23 +10,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <sys/timerfd.h>
-
-enum {
-    ALARM_MS = 200, /* a time further away is left to the alarm */
-};
 
 int
 loop_open(struct loop *ret)
 {
     *ret = (struct loop){
         .timer_at = CLOCK_NEVER,
-        .alarm_at = CLOCK_NEVER,
     };
     ret->epoll = epoll_create1(EPOLL_CLOEXEC);
     return ret->epoll < 0 ? -1 : 0;
@@ -50,7 +42,7 @@ loop_change(struct loop *loop, struct source *source, uint32_t events)
         return;
     source->events = events;
     int result = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
-    assert(result == 0); /* it was added: nothing is left to fail */
+    assert(result == 0); /* cannot fail: the source was added */
     (void)result;
 }
 
@@ -74,65 +66,10 @@ loop_timer(struct loop *loop, int64_t at, void (*due)(void *), void *owner)
     loop->timer_owner = owner;
 }
 
-static void
-on_alarm(void *owner, uint32_t events)
-{
-    struct loop *loop = owner;
-    uint64_t times;
-    (void)events;
-    /* What it says does not matter, but unread it would stay ready. */
-    ssize_t n = read(loop->alarm.fd, &times, sizeof(times));
-    (void)n;
-    loop->alarm_at = CLOCK_NEVER;
-}
-
+/* Waits for events for at most `left` nanoseconds; CLOCK_NEVER: no limit. */
 static int
-make_alarm(struct loop *loop)
+wait_events(struct loop *loop, int64_t left)
 {
-    struct source alarm = {
-        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
-        .events = EPOLLIN,
-        .ready = on_alarm,
-        .owner = loop,
-    };
-    if (alarm.fd < 0)
-        return -1;
-    loop->alarm = alarm;
-    if (loop_add(loop, &loop->alarm) == 0)
-        return 0;
-    (void)close(alarm.fd);
-    loop->alarm = (struct source){0};
-    return -1;
-}
-
-/*
- * Sees to it that the alarm goes off by then, perhaps sooner. What a client
- * waits for mostly comes long before its time-out; a timer that the kernel sets
- * and takes back for each wait takes 0.2 us of a round trip's 5 (measured). An
- * alarm that stands serves many waits.
- */
-static bool
-set_alarm(struct loop *loop, int64_t at)
-{
-    struct itimerspec spec = {
-        .it_value = {.tv_sec = at / CLOCK_S, .tv_nsec = at % CLOCK_S},
-    };
-    if (loop->alarm_at <= at)
-        return true;
-    if ((!loop->alarm.ready && make_alarm(loop) < 0) ||
-        timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-        return false;
-    loop->alarm_at = at;
-    return true;
-}
-
-/* Waits for events until then, `left` nanoseconds; CLOCK_NEVER: without end. */
-static int
-wait_until(struct loop *loop, int64_t until, int64_t left)
-{
-    if (left != CLOCK_NEVER && left > ALARM_MS * (int64_t)CLOCK_MS &&
-        set_alarm(loop, until))
-        left = CLOCK_NEVER;
     if (left > 0 && left != CLOCK_NEVER) {
         struct timespec timeout = {
             .tv_sec = left / CLOCK_S,
@@ -140,9 +77,11 @@ wait_until(struct loop *loop, int64_t until, int64_t left)
         };
         int n = epoll_pwait2(
             loop->epoll, loop->events, LOOP_EVENTS, &timeout, NULL);
-        if (n >= 0 || errno != ENOSYS) /* kernels before 5.11 */
+        if (n >= 0 || errno != ENOSYS)
             return n;
-        left = left < CLOCK_S ? left : CLOCK_S; /* a turn may be short */
+        /* Kernels before 5.11 wait in milliseconds. A turn may end early, so a
+         * second at a time keeps them within an int. */
+        left = left < CLOCK_S ? left : CLOCK_S;
     }
     int ms = left == CLOCK_NEVER ? -1 : (int)((left + CLOCK_MS - 1) / CLOCK_MS);
     return epoll_wait(loop->epoll, loop->events, LOOP_EVENTS, ms);
@@ -161,14 +100,14 @@ loop_turn(struct loop *loop, int64_t deadline)
         }
         left = until > now ? until - now : 0;
     }
-    int n = wait_until(loop, until, left);
+    int n = wait_events(loop, left);
     if (n < 0)
         return -1;
     loop->count = n;
     for (loop->next = 0; loop->next < loop->count;) {
         struct epoll_event *event = &loop->events[loop->next++];
         struct source *source = event->data.ptr;
-        if (source) /* else it was removed meanwhile */
+        if (source) /* NULL: removed by one that was called before it */
             source->ready(source->owner, event->events);
     }
     loop->next = loop->count = 0;
@@ -189,8 +128,5 @@ loop_close(struct loop *loop)
 {
     if (loop->epoll >= 0)
         (void)close(loop->epoll);
-    if (loop->alarm.ready)
-        (void)close(loop->alarm.fd);
     loop->epoll = -1;
-    loop->alarm = (struct source){0};
 }

@@ -1,4 +1,4 @@
-/* Who this panel is: its "library" is the C library and the kernel. */
+/* The panel's name and version: its library is glibc, and the kernel. */
 #include "pattern.h"
 
 #include <gnu/libc-version.h>

@@ -1,6 +1,6 @@
 /*
- * A subscriber's prefixes, in a list, the newest first: a handful, as a rule.
- * (ZeroMQ, made for many, keeps them in a trie.)
+ * A subscriber's prefixes are a linked list, the newest first. That is enough
+ * for a handful; ZeroMQ, which is made for many, uses a trie.
  */
 #include "prefixes.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The link to a prefix, or to the end of the list. */
+/* The link that points to the prefix, or the one that ends the list. */
 static struct prefix **
 find(struct prefixes *prefixes, const void *data, size_t len)
 {

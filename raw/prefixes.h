@@ -1,4 +1,4 @@
-/* What a subscriber is subscribed to. */
+/* The set of prefixes that a subscriber asks for. */
 #ifndef PREFIXES_H
 #define PREFIXES_H
 
@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 enum {
-    PREFIX_MAX = 1024, /* bytes of a prefix; a topic has 255 */
-    PREFIXES_MAX = 4096, /* of one subscriber */
+    PREFIX_MAX = 1024, /* bytes of a prefix; a topic has at most 255 */
+    PREFIXES_MAX = 4096, /* prefixes of one subscriber */
 };
 
 struct prefix {
@@ -16,20 +16,20 @@ struct prefix {
     unsigned char bytes[];
 };
 
-/* A set: what is added twice is there once. All zero is an empty one. */
+/* A prefix added twice is in the set once. All zero is an empty set. */
 struct prefixes {
     struct prefix *first;
     size_t count;
-    bool all; /* the empty one is among them */
+    bool all; /* the empty prefix, which matches everything, is in the set */
 };
 
-/* EMSGSIZE: longer than PREFIX_MAX; ENOBUFS: too many; ENOMEM. */
+/* EMSGSIZE: longer than PREFIX_MAX; ENOBUFS: the set is full; ENOMEM. */
 int prefixes_add(struct prefixes *prefixes, const void *data, size_t len);
 
-/* False: it was not there. */
+/* Returns false if the prefix was not in the set. */
 bool prefixes_remove(struct prefixes *prefixes, const void *data, size_t len);
 
-/* Whether data begins with one of them. */
+/* Whether data begins with one of the prefixes. */
 bool prefixes_match(
     const struct prefixes *prefixes, const void *data, size_t len);
 

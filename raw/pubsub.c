@@ -1,10 +1,10 @@
 /*
- * Publish/subscribe over plain sockets. A subscriber tells the publisher its
- * prefixes. The publisher writes each message once, into a log (log.c), in
- * which each subscriber has a cursor (subscriber.c). pub_send() only adds to
- * the log: what has gathered there goes out in large writes, when there is
- * enough of it, or when the program is idle. A slow subscriber stays behind,
- * until the log has forgotten what it has not had; nobody else notices.
+ * Publish/subscribe over plain sockets. A subscriber sends its prefixes to the
+ * publisher. The publisher appends each message once to a log (log.c), in which
+ * each subscriber has a cursor (subscriber.c). pub_send() only appends. The
+ * messages are sent in large writes: when a batch is full, or when the program
+ * is idle. A slow subscriber falls behind; once the log forgets messages that
+ * it was not sent, it has lost them. The other subscribers are not affected.
  */
 #include "pattern.h"
 
@@ -21,23 +21,22 @@
 #include "subscriber.h"
 
 enum {
-    MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
-    QUEUE = 1000, /* messages, unless tuned */
-    CLOSE_MS = 500, /* a close waits so long for messages on their way */
-    BATCH = 64 << 10, /* bytes gathered before they are written: the system call
-                         then costs little beside them (measured) */
-    DIRECT_MIN = 16 << 10, /* bytes of a message that is not worth a copy */
-    TOLD_MAX = 8 << 20, /* bytes of subscriptions on their way */
-    IDLE_TURNS = 16, /* to accept, read and flush all that is there now */
+    MESSAGE_MAX = 1 << 20, /* bytes; the default of message_max */
+    QUEUE = 1000, /* messages; the default of queue */
+    LINGER_MS = 500, /* pub_close() waits at most so long for unsent messages */
+    BATCH = 64 << 10, /* bytes published between two writes: with so many, the
+                         system call's own cost hardly counts (measured) */
+    SUBSCRIPTIONS_MAX = 8 << 20, /* bytes of unsent subscriptions */
+    IDLE_TURNS = 16, /* at most, to accept, read and write what is ready now */
 };
 
 struct pub {
     struct server server;
     size_t message_max;
     struct log log;
-    uint64_t offered; /* the log's end when subscribers were last served */
-    uint64_t needed; /* no subscriber wants anything before it */
-    size_t gathered; /* bytes published since then */
+    uint64_t flushed; /* the log's end at the last flush */
+    size_t batched; /* bytes published since that flush */
+    uint64_t needed; /* the first message that some subscriber needs */
 };
 
 struct sub {
@@ -57,7 +56,7 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     pub->message_max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
     int queue = tuning->queue != 0 ? tuning->queue : QUEUE;
     if (server_open(&pub->server, url, sizeof(struct subscriber),
-            subscriber_leave) < 0 ||
+            subscriber_cleanup) < 0 ||
         log_open(&pub->log, (uint64_t)queue) < 0)
         goto fail;
     *ret = pub;
@@ -69,20 +68,20 @@ fail:;
     return -1;
 }
 
-/* One turn: waits, listens to subscribers, writes what they have not had. */
+/* Waits for events, reads subscriptions, and writes messages: one turn. */
 static int
-work(struct pub *pub, int64_t deadline)
+run_turn(struct pub *pub, int64_t deadline)
 {
     int result = loop_turn(&pub->server.loop, deadline);
     int errnum = errno;
     struct peer *peer;
-    while ((peer = server_next(&pub->server))) {
-        if (subscriber_listen((struct subscriber *)peer, &pub->log) < 0)
+    while ((peer = server_next_peer(&pub->server))) {
+        if (subscriber_read((struct subscriber *)peer, &pub->log) < 0)
             peer_close(peer);
     }
-    pub->needed = subscribers_serve(&pub->server, &pub->log);
-    pub->offered = pub->log.end;
-    pub->gathered = 0;
+    pub->needed = subscribers_flush(&pub->server, &pub->log);
+    pub->flushed = pub->log.end;
+    pub->batched = 0;
     errno = errnum;
     return result;
 }
@@ -94,29 +93,24 @@ pub_send(struct pub *pub, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    if (len >= DIRECT_MIN) {
-        (void)work(pub, LOOP_NOW);
-        subscribers_send(&pub->server, &pub->log, data, len, pub->needed);
-        return 0;
-    }
     if (!LIST_EMPTY(&pub->server.peers) &&
         log_append(&pub->log, data, len, pub->needed) < 0)
         return -1;
-    pub->gathered += FRAME_LENGTH + len;
-    /* A short queue goes out sooner: nothing is forgotten before its turn. */
-    if (pub->gathered >= BATCH || pub->log.end - pub->offered >= pub->log.queue)
-        (void)work(pub, LOOP_NOW);
+    pub->batched += FRAME_LENGTH + len;
+    /* A short queue is flushed sooner, before the log forgets messages. */
+    if (pub->batched >= BATCH || pub->log.end - pub->flushed >= pub->log.queue)
+        (void)run_turn(pub, LOOP_NOW);
     return 0;
 }
 
 int
 pub_idle(struct pub *pub, int64_t until_ns)
 {
-    for (int i = 0; i < IDLE_TURNS && work(pub, LOOP_NOW) == 0; i++)
+    for (int i = 0; i < IDLE_TURNS && run_turn(pub, LOOP_NOW) == 0; i++)
         ;
     if (until_ns == 0)
         return 0;
-    while (work(pub, until_ns) == 0)
+    while (run_turn(pub, until_ns) == 0)
         ;
     return errno == ETIMEDOUT ? 0 : -1;
 }
@@ -126,40 +120,41 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    int64_t deadline = clock_deadline(CLOSE_MS);
+    int64_t deadline = clock_deadline(LINGER_MS);
     if (pub->log.bytes)
-        (void)work(pub, LOOP_NOW);
+        (void)run_turn(pub, LOOP_NOW);
     listener_close(&pub->server.listener);
-    while (!subscribers_served(&pub->server, &pub->log) &&
-        (work(pub, deadline) == 0 || errno == EINTR))
+    while (!subscribers_up_to_date(&pub->server, &pub->log) &&
+        (run_turn(pub, deadline) == 0 || errno == EINTR))
         ;
     server_close(&pub->server);
     log_close(&pub->log);
     free(pub);
 }
 
-/* Tells the publisher of a prefix: 1 to subscribe, 0 to unsubscribe. */
+/* Sends the publisher a prefix: 1 to subscribe, 0 to unsubscribe. */
 static int
-tell(struct sub *sub, unsigned char what, const void *prefix, size_t len)
+send_subscription(
+    struct sub *sub, unsigned char what, const void *prefix, size_t len)
 {
     static const struct framing framing = {.max = 1 + PREFIX_MAX};
     unsigned char text[1 + PREFIX_MAX];
-    if (conn_pending(&sub->dialer.conn) > TOLD_MAX)
-        return -1; /* it does not listen: the next connection is told all */
+    if (conn_pending(&sub->dialer.conn) > SUBSCRIPTIONS_MAX)
+        return -1; /* the publisher does not read them */
     text[0] = what;
     memcpy(text + 1, prefix, len);
     return conn_write(&sub->dialer.conn, &framing, 0, text, 1 + len);
 }
 
-/* A new connection: the publisher knows nothing of us (P4). */
+/* Sends all prefixes: a publisher does not know a new connection's (P4). */
 static int
 on_connected(void *owner)
 {
     struct sub *sub = owner;
     const struct prefix *p;
-    conn_cancel(&sub->dialer.conn); /* what was to be told the last one */
+    conn_cancel(&sub->dialer.conn); /* subscriptions left from the last one */
     for (p = sub->prefixes.first; p; p = p->next) {
-        if (tell(sub, 1, p->bytes, p->len) < 0)
+        if (send_subscription(sub, 1, p->bytes, p->len) < 0)
             return -1;
     }
     return 0;
@@ -192,8 +187,10 @@ sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
     if (prefixes_add(&sub->prefixes, prefix, len) < 0)
         return -1;
-    if (sub->dialer.state == DIALER_CONNECTED && tell(sub, 1, prefix, len) < 0)
-        dialer_drop(&sub->dialer); /* the next connection tells */
+    if (sub->dialer.state == DIALER_CONNECTED &&
+        send_subscription(sub, 1, prefix, len) < 0)
+        dialer_reconnect(
+            &sub->dialer); /* all are sent on the next connection */
     return 0;
 }
 
@@ -202,8 +199,9 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
 {
     if (!prefixes_remove(&sub->prefixes, prefix, len))
         return 0;
-    if (sub->dialer.state == DIALER_CONNECTED && tell(sub, 0, prefix, len) < 0)
-        dialer_drop(&sub->dialer);
+    if (sub->dialer.state == DIALER_CONNECTED &&
+        send_subscription(sub, 0, prefix, len) < 0)
+        dialer_reconnect(&sub->dialer);
     return 0;
 }
 
@@ -211,20 +209,20 @@ ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
     struct conn *conn = &sub->dialer.conn;
-    int64_t deadline = CLOCK_NEVER; /* known when it must be waited for */
+    int64_t deadline = CLOCK_NEVER; /* set before the first wait */
     for (;;) {
         struct frame frame;
-        int found = conn_next(conn, &sub->framing, &frame);
+        int found = conn_next_frame(conn, &sub->framing, &frame);
         if (found > 0) {
-            dialer_prove(&sub->dialer);
+            dialer_reset_backoff(&sub->dialer);
             *data = frame.data;
             return (ssize_t)frame.len;
         }
         if (found < 0)
-            return -1; /* EMSGSIZE: it is passed over by the next call (P7) */
+            return -1; /* EMSGSIZE: the next call discards it (P7) */
         if (conn->readable) {
             if (conn_read(conn) < 0 || conn->ended)
-                dialer_drop(&sub->dialer);
+                dialer_reconnect(&sub->dialer);
             continue;
         }
         if (deadline == CLOCK_NEVER)

@@ -1,8 +1,9 @@
 /*
- * Request/reply over plain sockets. A stream has no messages (frame.c makes
- * them), a connection that breaks stays broken (dialer.c makes another), and
- * many clients are many descriptors (loop.c, server.c). What is left here are
- * the two roles: which reply is whose, and whose turn it is.
+ * Request/reply over plain sockets. A stream has no message boundaries: frame.c
+ * adds them. A broken connection stays broken: dialer.c makes a new one. Every
+ * client is a descriptor of its own: server.c and loop.c wait for all of them.
+ * This file holds the two roles: it matches replies with requests, and decides
+ * which client is next.
  */
 #include "pattern.h"
 
@@ -15,9 +16,8 @@
 #include "server.h"
 
 enum {
-    MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
-    FRESH_US = 50, /* after a reply its sender is taken to be still there */
-    CLOSE_MS = 500, /* a close waits so long for replies on their way */
+    MESSAGE_MAX = 1 << 20, /* bytes; the default of message_max */
+    LINGER_MS = 500, /* rep_close() waits at most so long for queued replies */
 };
 
 struct req {
@@ -26,20 +26,19 @@ struct req {
     struct framing framing;
     int timeout_ms;
     uint32_t id; /* of the latest request */
-    bool asked; /* and its reply is still to come */
-    int64_t heard; /* when the last reply came */
+    bool pending; /* its reply has not been received */
 };
 
 struct rep {
     struct server server;
     struct framing framing;
     int timeout_ms;
-    struct peer *current; /* whose request was received last */
+    struct peer *current; /* the client whose request was received last */
     uint32_t id; /* of that request */
-    bool asked; /* and it is still to be answered */
+    bool pending; /* it has not been answered */
 };
 
-/* What the tuning asks for; the defaults are ours, being the library. */
+/* Applies the tuning. There is no library, so the defaults are set here. */
 static void
 tune(const struct tuning *tuning, struct framing *framing, int *timeout_ms)
 {
@@ -76,19 +75,18 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    /* A server that has gone since is noticed here (R5): a first write to it
-     * would succeed, and be lost. */
-    if (clock_now() - req->heard > FRESH_US * CLOCK_US)
-        (void)loop_turn(&req->loop, LOOP_NOW);
+    /* This notices a server that has gone (R5): the first write to it would
+     * succeed, and the request would be lost. */
+    (void)loop_turn(&req->loop, LOOP_NOW);
     if (dialer->conn.hangup)
-        dialer_drop(dialer);
-    conn_cancel(&dialer->conn); /* an earlier request that never left: R2 */
-    req->asked = true;
+        dialer_reconnect(dialer);
+    conn_cancel(&dialer->conn); /* drops an earlier request, still unsent: R2 */
+    req->pending = true;
     req->id++;
     if (conn_write(&dialer->conn, &req->framing, req->id, data, len) == 0)
         return 0;
-    /* Nothing of it has left: it goes out on the next connection. */
-    dialer_drop(dialer);
+    /* The connection is broken; the next one sends the request. */
+    dialer_reconnect(dialer);
     return conn_write(&dialer->conn, &req->framing, req->id, data, len);
 }
 
@@ -96,31 +94,30 @@ ssize_t
 req_recv(struct req *req, const void **data)
 {
     struct conn *conn = &req->dialer.conn;
-    if (!req->asked) {
+    if (!req->pending) {
         errno = EPROTO; /* out of turn: R9 */
         return -1;
     }
     int64_t deadline = clock_deadline(req->timeout_ms);
     for (;;) {
         struct frame frame = {0};
-        int found = conn_next(conn, &req->framing, &frame);
+        int found = conn_next_frame(conn, &req->framing, &frame);
         bool too_long = found < 0 && errno == EMSGSIZE;
         if (found > 0 || too_long) {
             if (frame.id != req->id)
                 continue; /* a late reply to an earlier request: R2 */
-            req->asked = false;
-            dialer_prove(&req->dialer);
-            req->heard = clock_now();
+            req->pending = false;
+            dialer_reset_backoff(&req->dialer);
             *data = frame.data;
             return too_long ? -1 : (ssize_t)frame.len;
         }
         if (found < 0) {
-            dialer_drop(&req->dialer); /* that is no framing of ours */
+            dialer_reconnect(&req->dialer); /* not our framing */
         } else if (conn->readable) {
             if (conn_read(conn) < 0 || conn->ended)
-                dialer_drop(&req->dialer);
+                dialer_reconnect(&req->dialer);
         } else if (loop_turn(&req->loop, deadline) < 0) {
-            req->asked = errno == EINTR;
+            req->pending = errno == EINTR;
             return -1;
         }
     }
@@ -154,64 +151,66 @@ fail:;
     return -1;
 }
 
-/* The client whose request was lent goes back among the others. */
+/* Ends the loan of the current request: its client may be read again. */
 static void
-release(struct rep *rep)
+release_current(struct rep *rep)
 {
     struct peer *peer = rep->current;
     rep->current = NULL;
-    rep->asked = false;
+    rep->pending = false;
     if (!peer)
         return;
     if (peer->conn.source.fd < 0) {
-        peer_close(peer); /* it broke while it was answered */
-    } else if (conn_has_next(&peer->conn, &rep->framing)) {
-        /* It has asked more than once; who else has asked comes next (R6). */
+        peer_close(peer); /* it broke when the reply was sent */
+    } else if (conn_has_frame(&peer->conn, &rep->framing)) {
+        /* It sent several requests: it goes to the end of the queue, and a turn
+         * of the loop finds the other clients that are ready (R6). */
         peer_enqueue(peer);
         (void)loop_turn(&rep->server.loop, LOOP_NOW);
     } else {
-        conn_settle(&peer->conn);
+        conn_shrink(&peer->conn);
     }
 }
 
-/* A client's next request: 1; 0: not yet; -1: close it. */
+/* Takes a client's next request. 1: there is one; 0: not yet; -1: close it. */
 static int
-request_of(struct peer *peer, const struct framing *framing, struct frame *ret)
+next_request(
+    struct peer *peer, const struct framing *framing, struct frame *ret)
 {
     struct conn *conn = &peer->conn;
-    int found = conn_next(conn, framing, ret);
+    int found = conn_next_frame(conn, framing, ret);
     if (found == 0 && conn->readable && !conn->ended) {
         if (conn_read(conn) < 0)
             return -1;
-        found = conn_next(conn, framing, ret);
+        found = conn_next_frame(conn, framing, ret);
     }
     if (found == 0 && conn->ended && conn_pending(conn) == 0)
-        return -1; /* else its last reply is still on its way */
-    return found; /* a frame too long costs the connection, too: R7, R8 */
+        return -1; /* it has left, and its last reply is sent */
+    return found; /* -1 for a frame that is too long, too: R7, R8 */
 }
 
 ssize_t
 rep_recv(struct rep *rep, const void **data)
 {
     int64_t deadline = clock_deadline(rep->timeout_ms);
-    release(rep);
+    release_current(rep);
     for (;;) {
         struct frame frame;
-        struct peer *peer = server_next(&rep->server);
+        struct peer *peer = server_next_peer(&rep->server);
         if (!peer) {
             if (loop_turn(&rep->server.loop, deadline) < 0)
                 return -1;
             continue;
         }
-        int found = request_of(peer, &rep->framing, &frame);
+        int found = next_request(peer, &rep->framing, &frame);
         if (found < 0) {
             peer_close(peer);
         } else if (found == 0) {
-            conn_settle(&peer->conn);
+            conn_shrink(&peer->conn);
         } else {
             rep->current = peer;
             rep->id = frame.id;
-            rep->asked = true;
+            rep->pending = true;
             *data = frame.data;
             return (ssize_t)frame.len;
         }
@@ -221,7 +220,7 @@ rep_recv(struct rep *rep, const void **data)
 int
 rep_send(struct rep *rep, const void *data, size_t len)
 {
-    if (!rep->asked) {
+    if (!rep->pending) {
         errno = EPROTO; /* out of turn: R9 */
         return -1;
     }
@@ -230,12 +229,12 @@ rep_send(struct rep *rep, const void *data, size_t len)
         return -1;
     }
     struct conn *conn = &rep->current->conn;
-    rep->asked = false;
-    /* Kept for a client that does not read: the rest of a reply, and this (R6).
-     */
+    rep->pending = false;
+    /* For a client that does not read, at most the rest of one reply and this
+     * one are queued; the replies between are dropped (R6). */
     conn_cancel(conn);
     if (conn_write(conn, &rep->framing, rep->id, data, len) < 0)
-        conn_detach(conn); /* it has gone; its request stays lent */
+        conn_detach(conn); /* the client has gone; its request stays lent */
     return 0;
 }
 
@@ -244,7 +243,7 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
-    server_finish(&rep->server, clock_deadline(CLOSE_MS));
+    server_linger(&rep->server, clock_deadline(LINGER_MS));
     server_close(&rep->server);
     free(rep);
 }

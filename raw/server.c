@@ -1,6 +1,7 @@
 /*
- * A server's connections. Those with something to read queue up; the role takes
- * them one by one, so that each has its turn however much another sends.
+ * A server's connections. Those with something to read stand in a queue, from
+ * which the role takes one at a time. So every peer has its turn, however much
+ * another one sends.
  */
 #include "server.h"
 
@@ -39,12 +40,12 @@ on_accepted(void *owner, int fd)
 
 int
 server_open(struct server *ret, const char *url, size_t peer_size,
-    void (*leave)(struct peer *))
+    void (*cleanup)(struct peer *))
 {
     *ret = (struct server){
         .listener.source.fd = -1,
         .peer_size = peer_size,
-        .leave = leave,
+        .cleanup = cleanup,
     };
     LIST_INIT(&ret->peers);
     TAILQ_INIT(&ret->queue);
@@ -54,7 +55,7 @@ server_open(struct server *ret, const char *url, size_t peer_size,
 }
 
 struct peer *
-server_next(struct server *server)
+server_next_peer(struct server *server)
 {
     struct peer *peer = TAILQ_FIRST(&server->queue);
     if (peer) {
@@ -78,14 +79,14 @@ peer_close(struct peer *peer)
     if (peer->queued)
         TAILQ_REMOVE(&peer->server->queue, peer, queue);
     LIST_REMOVE(peer, all);
-    if (peer->server->leave)
-        peer->server->leave(peer);
+    if (peer->server->cleanup)
+        peer->server->cleanup(peer);
     conn_close(&peer->conn);
     free(peer);
 }
 
 static bool
-is_pending(const struct server *server)
+has_unsent(const struct server *server)
 {
     const struct peer *peer;
     LIST_FOREACH(peer, &server->peers, all)
@@ -97,10 +98,10 @@ is_pending(const struct server *server)
 }
 
 void
-server_finish(struct server *server, int64_t deadline)
+server_linger(struct server *server, int64_t deadline)
 {
     listener_close(&server->listener);
-    while (is_pending(server) &&
+    while (has_unsent(server) &&
         (loop_turn(&server->loop, deadline) == 0 || errno == EINTR))
         ;
 }
@@ -114,6 +115,6 @@ server_close(struct server *server)
         conn_drain(&peer->conn);
         peer_close(peer);
     }
-    spare_close(&server->spare);
+    free(server->spare.data);
     loop_close(&server->loop);
 }

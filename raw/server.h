@@ -1,4 +1,4 @@
-/* A bound socket's connections, and which of them want attention. */
+/* A bound socket, its connections, and the queue of those to be read. */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* One connection; the first member of what a role knows of its peer. */
+/* One connection; a role may put more members behind it: see peer_size. */
 struct peer {
     struct server *server;
     struct conn conn;
@@ -25,34 +25,36 @@ TAILQ_HEAD(peer_queue, peer);
 struct server {
     struct loop loop;
     struct listener listener;
-    struct spare spare;
-    size_t peer_size; /* bytes of what begins with a struct peer */
-    void (*leave)(struct peer *peer);
+    struct buffer spare; /* the connections' common read buffer */
+    size_t peer_size; /* bytes of the role's type, which begins with a peer */
+    void (*cleanup)(struct peer *peer);
     struct peer_list peers;
-    struct peer_queue queue; /* with something to read, in order of arrival */
+    struct peer_queue
+        queue; /* those with something to read, first come first */
 };
 
 /*
- * Binds to url. Each peer is peer_size zeroed bytes; leave(peer), which may be
- * NULL, is called before it is freed. server_close() is due in any case.
+ * Binds to url. Each peer is allocated with peer_size bytes, all zero.
+ * cleanup(peer), which may be NULL, is called before it is freed. The caller
+ * must call server_close() even if this fails.
  */
 int server_open(struct server *ret, const char *url, size_t peer_size,
-    void (*leave)(struct peer *));
+    void (*cleanup)(struct peer *));
 
-/* Takes the next peer off the queue, or returns NULL. */
-struct peer *server_next(struct server *server);
+/* Takes the next peer off the queue. NULL: the queue is empty. */
+struct peer *server_next_peer(struct server *server);
 
-/* Queues a peer, behind the others. */
+/* Puts a peer at the end of the queue, unless it is in it. */
 void peer_enqueue(struct peer *peer);
 
-/* Closes the connection, and frees. */
+/* Closes the connection and frees the peer. */
 void peer_close(struct peer *peer);
 
 /*
- * Listens no more, and works until all that is kept for peers is sent, or the
- * deadline.
+ * Stops listening, and runs the loop until everything queued for peers is sent
+ * or the deadline has passed.
  */
-void server_finish(struct server *server, int64_t deadline);
+void server_linger(struct server *server, int64_t deadline);
 
 void server_close(struct server *server);
 

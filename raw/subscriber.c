@@ -1,23 +1,21 @@
 /*
- * Subscribers. What one is to have next is a number, its cursor; from there
- * the log gives what it wants in a few large pieces. When it takes no more, the
- * message at which it stopped is set aside, whole or the rest of it, since half
- * of a message may be on its way when the log forgets it; the connection writes
- * that when it can, and the cursor waits.
+ * Subscribers. A subscriber has no queue of its own: its cursor is the number
+ * of its next message, and the log returns what matches from there on in a few
+ * large pieces. When the connection takes no more, it queues the rest of the
+ * message at which the write stopped: the log may forget that message while the
+ * peer has only half of it. The cursor does not move until that rest is sent.
  */
 #include "subscriber.h"
 
 enum {
-    PIECES = 64, /* of the log, in one write */
-    WRITE_MAX = 256 << 10, /* bytes in one write, about */
+    PIECES = 64, /* pieces of the log in one write */
+    WRITE_MAX = 256 << 10, /* bytes after which no frame is added to a write */
 };
 
-/* Both ways, a frame is a length and bytes. */
 static const struct framing subscriptions = {.max = 1 + PREFIX_MAX};
-static const struct framing messages = {.max = UINT32_MAX};
 
 int
-subscriber_listen(struct subscriber *subscriber, const struct log *log)
+subscriber_read(struct subscriber *subscriber, const struct log *log)
 {
     struct conn *conn = &subscriber->peer.conn;
     struct prefixes *prefixes = &subscriber->prefixes;
@@ -25,46 +23,36 @@ subscriber_listen(struct subscriber *subscriber, const struct log *log)
     int found;
     if (conn->readable && conn_read(conn) < 0)
         return -1;
-    while ((found = conn_next(conn, &subscriptions, &frame)) > 0) {
+    while ((found = conn_next_frame(conn, &subscriptions, &frame)) > 0) {
         if (frame.len < 1 || frame.data[0] > 1)
             return -1;
         if (prefixes->count == 0)
-            subscriber->cursor = log->end; /* what it wants begins now */
+            subscriber->cursor = log->end; /* it gets what comes from now on */
         if (frame.data[0] == 0)
             (void)prefixes_remove(prefixes, frame.data + 1, frame.len - 1);
         else if (prefixes_add(prefixes, frame.data + 1, frame.len - 1) < 0)
             return -1;
     }
-    conn_settle(conn);
+    conn_shrink(conn);
     return found < 0 || conn->ended ? -1 : 0;
 }
 
-static bool
-wants(const void *owner, const void *data, size_t len)
-{
-    const struct subscriber *subscriber = owner;
-    return prefixes_match(&subscriber->prefixes, data, len);
-}
-
 void
-subscriber_leave(struct peer *peer)
+subscriber_cleanup(struct peer *peer)
 {
     prefixes_clear(&((struct subscriber *)peer)->prefixes);
 }
 
-/* Writes one what it has not had. -1: close it. */
+/* Writes to one subscriber what it has not been sent. -1: close it. */
 static int
-serve(struct subscriber *subscriber, const struct log *log)
+flush(struct subscriber *subscriber, const struct log *log)
 {
     struct conn *conn = &subscriber->peer.conn;
-    struct filter filter = {
-        .wants = subscriber->prefixes.all ? NULL : wants,
-        .owner = subscriber,
-    };
+    const struct prefixes *prefixes = &subscriber->prefixes;
     while (subscriber->cursor < log->end && conn_pending(conn) == 0) {
         struct iovec iov[PIECES];
         uint64_t next = subscriber->cursor;
-        int count = log_collect(log, &next, &filter, iov, PIECES, WRITE_MAX);
+        int count = log_collect(log, &next, prefixes, iov, PIECES, WRITE_MAX);
         size_t total = 0;
         for (int i = 0; i < count; i++)
             total += iov[i].iov_len;
@@ -76,22 +64,22 @@ serve(struct subscriber *subscriber, const struct log *log)
             continue;
         }
         struct iovec rest =
-            log_resume(log, &subscriber->cursor, &filter, (size_t)sent);
-        if (conn_keep(conn, &rest, 1, 0) < 0)
+            log_resume(log, &subscriber->cursor, prefixes, (size_t)sent);
+        if (conn_queue(conn, &rest, 1, 0) < 0)
             return -1;
     }
     return 0;
 }
 
 uint64_t
-subscribers_serve(struct server *server, const struct log *log)
+subscribers_flush(struct server *server, const struct log *log)
 {
     uint64_t needed = log->end;
     struct peer *next;
     for (struct peer *p = LIST_FIRST(&server->peers); p; p = next) {
         struct subscriber *subscriber = (struct subscriber *)p;
         next = LIST_NEXT(p, all);
-        if (serve(subscriber, log) < 0)
+        if (flush(subscriber, log) < 0)
             peer_close(p);
         else if (subscriber->cursor < needed)
             needed = subscriber->cursor;
@@ -100,63 +88,20 @@ subscribers_serve(struct server *server, const struct log *log)
 }
 
 static bool
-is_served(const struct subscriber *subscriber, const struct log *log)
+is_up_to_date(const struct subscriber *subscriber, const struct log *log)
 {
     return subscriber->cursor >= log->end &&
         conn_pending(&subscriber->peer.conn) == 0;
 }
 
 bool
-subscribers_served(const struct server *server, const struct log *log)
+subscribers_up_to_date(const struct server *server, const struct log *log)
 {
     const struct peer *p;
     LIST_FOREACH(p, &server->peers, all)
     {
-        if (!is_served((const struct subscriber *)p, log))
+        if (!is_up_to_date((const struct subscriber *)p, log))
             return false;
     }
     return true;
-}
-
-/*
- * Writes one a message that is not in the log, if it wants it. 1: done; 0: it
- * cannot take it now, and has to have it from the log; -1: close it.
- */
-static int
-send_direct(struct subscriber *subscriber, const struct log *log,
-    const void *data, size_t len)
-{
-    if (!prefixes_match(&subscriber->prefixes, data, len))
-        return 1;
-    if (!is_served(subscriber, log))
-        return 0;
-    struct conn *conn = &subscriber->peer.conn;
-    return conn_write(conn, &messages, 0, data, len) < 0 ? -1 : 1;
-}
-
-void
-subscribers_send(struct server *server, struct log *log, const void *data,
-    size_t len, uint64_t needed)
-{
-    bool behind = false;
-    struct peer *next;
-    for (struct peer *p = LIST_FIRST(&server->peers); p; p = next) {
-        struct subscriber *subscriber = (struct subscriber *)p;
-        next = LIST_NEXT(p, all);
-        int sent = send_direct(subscriber, log, data, len);
-        subscriber->served = sent > 0;
-        behind = behind || sent == 0;
-        if (sent < 0)
-            peer_close(p);
-    }
-    /* What the log cannot hold either, those behind lose. */
-    if (!behind || log_append(log, data, len, needed) < 0)
-        return;
-    struct peer *p;
-    LIST_FOREACH(p, &server->peers, all)
-    {
-        struct subscriber *subscriber = (struct subscriber *)p;
-        if (subscriber->served && subscriber->cursor == log->end - 1)
-            subscriber->cursor = log->end;
-    }
 }

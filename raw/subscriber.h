@@ -1,4 +1,4 @@
-/* Subscribers as their publisher sees them: prefixes, a cursor in the log. */
+/* A subscriber as the publisher sees it: a peer, its prefixes, its cursor. */
 #ifndef SUBSCRIBER_H
 #define SUBSCRIBER_H
 
@@ -9,30 +9,25 @@
 struct subscriber {
     struct peer peer;
     struct prefixes prefixes;
-    uint64_t cursor; /* the next message in the log that it is to have */
-    bool served; /* the message being published has been written to it */
+    uint64_t cursor; /* number of the next message in the log to write to it */
 };
 
-/* Reads its subscriptions. -1: it has gone, or it is none: close it. */
-int subscriber_listen(struct subscriber *subscriber, const struct log *log);
+/*
+ * Reads its subscriptions. -1: it has gone, or sends something else: close it.
+ */
+int subscriber_read(struct subscriber *subscriber, const struct log *log);
 
-/* Frees what it holds: for server_open(). */
-void subscriber_leave(struct peer *peer);
+/* Frees the prefixes; server_open() takes it as cleanup(). */
+void subscriber_cleanup(struct peer *peer);
 
 /*
- * Writes each subscriber what it has not had of the log, as far as it goes.
- * Returns the number of the first message that one of them still wants.
+ * Writes to each subscriber the messages of the log from its cursor on, as many
+ * as its connection takes. Returns the number of the first message that some
+ * subscriber still needs.
  */
-uint64_t subscribers_serve(struct server *server, const struct log *log);
+uint64_t subscribers_flush(struct server *server, const struct log *log);
 
-/* Whether all of them have had all of the log. */
-bool subscribers_served(const struct server *server, const struct log *log);
-
-/*
- * Writes a message straight to those who have had all of the log; if others
- * want it, it is added to the log for them. needed: as for log_append().
- */
-void subscribers_send(struct server *server, struct log *log, const void *data,
-    size_t len, uint64_t needed);
+/* Whether every subscriber has been sent all of the log. */
+bool subscribers_up_to_date(const struct server *server, const struct log *log);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Request/reply in a panel that does nothing: every call fails with ENOSYS.
- * Start here. pattern.h says what each function owes its caller, CONTRACT.md
- * what the tests will hold it to; zmq/reqrep.c is the shortest model.
+ * Start here. pattern.h says what each function must do, CONTRACT.md what the
+ * tests check; zmq/reqrep.c is the shortest model.
  */
 #include "pattern.h"
 

@@ -18,6 +18,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "tools")]
 sys.dont_write_bytecode = True
 
+import harness.panels  # noqa: E402
 from programs import Stage  # noqa: E402
 from instruments.taps import Rig  # noqa: E402
 
@@ -40,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "says(done, expected): the test in words, for ./triptych check",
     ):
         config.addinivalue_line("markers", line)
+    harness.panels.BUILD = build_folder(config)
+    os.environ["TRIPTYCH_BUILD"] = str(harness.panels.BUILD)  # of the verbs that tests run
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,19 +70,13 @@ def build_folder(config: pytest.Config) -> Path:
     return (Path(config.invocation_params.dir) / str(config.getoption("build"))).resolve()
 
 
-def listed_panels() -> dict[str, str]:
-    """Name: folder, as panels.txt has them."""
-    lines = (ROOT / "panels.txt").read_text().splitlines()
-    words = [line.split() for line in lines if not line.startswith("#")]
-    return {w[0]: w[1] for w in words if len(w) >= 2}
-
-
 def panels(config: pytest.Config) -> list[str]:
     chosen: list[str] = config.getoption("panel") or []
     if chosen:
         return chosen
-    build = build_folder(config)
-    return [name for name in listed_panels() if (build / f"{name}-driver").exists()]
+    listed = harness.panels.read_panels()
+    whole = [panel for panel in listed if panel.kind in ("shipped", "own")]  # steps keep a part
+    return [panel.name for panel in whole if panel.program("driver").exists()]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -101,7 +98,7 @@ def stage(panel: str, transport: str, request: pytest.FixtureRequest) -> Iterato
     """Where a test's processes live; what they leave behind fails it."""
     gc.collect()  # what an earlier test left to be collected is not this one's
     before = open_descriptors()
-    stage = Stage(build_folder(request.config), panel, transport)
+    stage = Stage(panel, transport)
     yield stage
     wrong = stage.end()
     if not getattr(request.node, "failed", False):
@@ -115,16 +112,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.when == "call" and report.failed:
         item.failed = True  # type: ignore[attr-defined]
+        stage = getattr(item, "funcargs", {}).get("stage")
+        for program in stage.programs if stage else []:
+            if program.complaint:
+                report.sections.append((f"standard error of {program.name}", program.stderr()))
 
 
 @pytest.fixture
-def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A tap, a server behind it, and clients; what they leave behind fails the test."""
-    program = build_folder(request.config) / "tap"
-    if not program.exists():
-        pytest.skip(f"no {program}")
     before = open_descriptors()
-    rig = Rig(str(program), tmp_path)
+    rig = Rig()
     with rig.stack:
         yield rig
     if not getattr(request.node, "failed", False):

@@ -1,4 +1,4 @@
-/* Who this panel is: its name, its library's version and error words. */
+/* The panel's name, its library's version and its texts for errors. */
 #include "pattern.h"
 
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /*
- * Publish/subscribe over ZeroMQ. A SUB socket tells the publisher its prefixes,
- * and again when a connection has broken; a PUB socket filters, and keeps a
- * queue per subscriber, in a thread of the library. Left to us: the length of
- * that queue, what a peer may send, and a close that loses nothing.
+ * Publish/subscribe over ZeroMQ. A SUB socket sends its prefixes to the
+ * publisher, and again after a connection breaks. A PUB socket filters and
+ * keeps a queue per subscriber, in a thread of the library. Left to us: the
+ * length of that queue, limits on what a peer may send, and a close that loses
+ * nothing.
  */
 #include "pattern.h"
 
@@ -17,22 +18,22 @@
 
 enum {
     RECONNECT_MS = 100,
-    HANDSHAKE_MS = 1000, /* a silent connection is kept 30 s, else */
-    CLOSE_MS = 500, /* a close waits so long for messages on their way */
-    PREFIX_TOLD = 245, /* bytes of a prefix that the publisher is told: from 246
-                          to 255 the length of the command that tells it is
-                          written wrongly (libzmq 4.3.4, v3_1_encoder.cpp) */
-    PREFIX_LONG = 256, /* from here on it is right again */
+    HANDSHAKE_MS = 1000, /* the default keeps a silent connection for 30 s */
+    LINGER_MS = 500, /* pub_close() waits at most so long for unsent messages */
+    /* libzmq 4.3.4 writes a wrong length for the command that subscribes to a
+     * prefix of 246 to 255 bytes (v3_1_encoder.cpp). */
+    PREFIX_SHORT = 245, /* bytes; a prefix up to this length is sent whole */
+    PREFIX_LONG = 256, /* bytes; and so is one from this length on */
 };
 
 struct pub {
     void *ctx;
     void *socket;
     size_t message_max;
-    char *path; /* of ipc, bound: to be removed */
+    char *path; /* the ipc path to remove; NULL for TCP */
 };
 
-/* A subscription, as often as it was made. */
+/* A subscription; one made twice is in the list twice. */
 struct prefix {
     struct prefix *next;
     size_t len;
@@ -45,7 +46,7 @@ struct sub {
     zmq_msg_t event; /* lent to the caller */
     size_t message_max;
     struct prefix *prefixes;
-    unsigned cut; /* how many of them the publisher knows only in part */
+    unsigned truncated; /* prefixes of which only a part was sent */
 };
 
 int
@@ -53,7 +54,7 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
-    int linger = CLOSE_MS;
+    int linger = LINGER_MS;
     int queue = tuning->queue;
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
     struct pub *pub = calloc(1, sizeof(*pub));
@@ -66,13 +67,13 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     pub->socket = zmq_socket(pub->ctx, ZMQ_PUB);
     if (!pub->socket)
         goto fail;
-    /* The high-water mark counts messages per subscriber; over it, the newest
-     * are dropped (P3). */
+    /* The high-water mark counts messages per subscriber. When a queue has
+     * reached it, the library drops new messages for that subscriber (P3). */
     if (queue > 0 &&
         zmq_setsockopt(pub->socket, ZMQ_SNDHWM, &queue, sizeof(queue)) < 0)
         goto fail;
     /* A ZAP domain makes the library refuse peers older than ZMTP 3, and so
-     * what merely looks like one, an HTTP request for instance (P7). */
+     * anything that looks like one, such as an HTTP request (P7). */
     if (zmq_setsockopt(pub->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) < 0 ||
         zmq_setsockopt(
             pub->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) < 0 ||
@@ -109,7 +110,7 @@ pub_send(struct pub *pub, const void *data, size_t len)
 int
 pub_idle(struct pub *pub, int64_t until_ns)
 {
-    (void)pub; /* its thread accepts, reads and writes meanwhile */
+    (void)pub; /* the library's thread accepts, reads and writes meanwhile */
     return until_ns == 0 ? 0 : clock_sleep(until_ns);
 }
 
@@ -119,12 +120,12 @@ pub_close(struct pub *pub)
     if (!pub)
         return;
     if (pub->socket)
-        (void)zmq_close(pub->socket); /* fails for an invalid one only */
-    /* This is what waits for the last message (P6), as long as it lingers. */
+        (void)zmq_close(pub->socket); /* fails only for an invalid one */
+    /* This waits until the last message is sent (P6), at most LINGER_MS. */
     while (pub->ctx && zmq_ctx_term(pub->ctx) < 0 && errno == EINTR)
         ;
     if (pub->path)
-        (void)unlink(pub->path); /* the library leaves it */
+        (void)unlink(pub->path); /* the library never removes it */
     free(pub->path);
     free(pub);
 }
@@ -151,8 +152,8 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     if (queue > 0 &&
         zmq_setsockopt(sub->socket, ZMQ_RCVHWM, &queue, sizeof(queue)) < 0)
         goto fail;
-    /* A subscription that has not left yet lingers like a message, and counts
-     * as one: more than the high-water mark at once would be lost (P1). */
+    /* An unsent subscription is a message, too. It would linger, and those over
+     * the high-water mark would be lost (P1). */
     if (zmq_setsockopt(sub->socket, ZMQ_LINGER, &none, sizeof(none)) < 0 ||
         zmq_setsockopt(sub->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
         zmq_setsockopt(sub->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
@@ -170,10 +171,11 @@ fail:;
     return -1;
 }
 
+/* The number of bytes that are sent of a prefix of len bytes. */
 static size_t
-told(size_t len)
+sent_len(size_t len)
 {
-    return len > PREFIX_TOLD && len < PREFIX_LONG ? PREFIX_TOLD : len;
+    return len > PREFIX_SHORT && len < PREFIX_LONG ? PREFIX_SHORT : len;
 }
 
 int
@@ -182,7 +184,7 @@ sub_subscribe(struct sub *sub, const void *prefix, size_t len)
     struct prefix *new = malloc(sizeof(*new) + len);
     if (!new)
         return -1;
-    if (zmq_setsockopt(sub->socket, ZMQ_SUBSCRIBE, prefix, told(len)) < 0) {
+    if (zmq_setsockopt(sub->socket, ZMQ_SUBSCRIBE, prefix, sent_len(len)) < 0) {
         free(new);
         return -1;
     }
@@ -190,7 +192,7 @@ sub_subscribe(struct sub *sub, const void *prefix, size_t len)
     new->len = len;
     new->next = sub->prefixes;
     sub->prefixes = new;
-    sub->cut += told(len) < len;
+    sub->truncated += sent_len(len) < len;
     return 0;
 }
 
@@ -204,20 +206,20 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
     struct prefix *old = *link;
     if (!old)
         return 0;
-    if (zmq_setsockopt(sub->socket, ZMQ_UNSUBSCRIBE, prefix, told(len)) < 0)
+    if (zmq_setsockopt(sub->socket, ZMQ_UNSUBSCRIBE, prefix, sent_len(len)) < 0)
         return -1;
     *link = old->next;
     free(old);
-    sub->cut -= told(len) < len;
+    sub->truncated -= sent_len(len) < len;
     return 0;
 }
 
-/* Whether an event was asked for, or came because a prefix was cut. */
+/* Whether an event matches. It may not if a prefix was truncated. */
 static bool
 is_wanted(const struct sub *sub, zmq_msg_t *event)
 {
     size_t len = zmq_msg_size(event);
-    if (sub->cut == 0)
+    if (sub->truncated == 0)
         return true;
     for (const struct prefix *p = sub->prefixes; p; p = p->next) {
         if (p->len <= len && memcmp(p->bytes, zmq_msg_data(event), p->len) == 0)
@@ -226,9 +228,12 @@ is_wanted(const struct sub *sub, zmq_msg_t *event)
     return false;
 }
 
-/* Reads away further parts: a message in parts is none of ours, and empty. */
+/*
+ * Discards the remaining parts. We never send multipart messages, so one counts
+ * as empty.
+ */
 static int
-drop_parts(void *socket, zmq_msg_t *message)
+discard_parts(void *socket, zmq_msg_t *message)
 {
     if (!zmq_msg_more(message))
         return 0;
@@ -245,14 +250,14 @@ sub_recv(struct sub *sub, const void **data)
 {
     do {
         if (zmq_msg_recv(&sub->event, sub->socket, 0) < 0 ||
-            drop_parts(sub->socket, &sub->event) < 0) {
+            discard_parts(sub->socket, &sub->event) < 0) {
             if (errno == EAGAIN)
                 errno = ETIMEDOUT;
             return -1;
         }
     } while (!is_wanted(sub, &sub->event));
-    /* Not ZMQ_MAXMSGSIZE: on the side that connects, one message over it closes
-     * the connection for good (P7). */
+    /* ZMQ_MAXMSGSIZE would not do: on the connecting side, one message over it
+     * closes the connection, and the library does not open it again (P7). */
     if (zmq_msg_size(&sub->event) > sub->message_max) {
         errno = EMSGSIZE;
         return -1;

@@ -1,8 +1,8 @@
 /*
- * Request/reply over ZeroMQ. A REQ and a REP socket frame the messages, connect
+ * Request/reply over ZeroMQ. REQ and REP sockets frame the messages, connect
  * again when a connection breaks, and serve many clients fairly, in a thread of
- * the library. Left to us: a request without an answer must not block the next
- * one, a peer may not send what it likes, and closing must not lose a reply.
+ * the library. Left to us: an unanswered request must not block the next one,
+ * what a peer may send must be limited, and closing must not lose a reply.
  */
 #include "pattern.h"
 
@@ -15,8 +15,8 @@
 
 enum {
     RECONNECT_MS = 100,
-    HANDSHAKE_MS = 1000, /* a silent connection is kept 30 s, else */
-    CLOSE_MS = 500, /* a close waits so long for replies on their way */
+    HANDSHAKE_MS = 1000, /* the default keeps a silent connection for 30 s */
+    LINGER_MS = 500, /* rep_close() waits at most so long for unsent replies */
 };
 
 struct req {
@@ -24,7 +24,7 @@ struct req {
     void *socket;
     zmq_msg_t reply; /* lent to the caller */
     size_t message_max;
-    bool asked; /* and the reply is still to come */
+    bool pending; /* the reply to the latest request has not come */
 };
 
 struct rep {
@@ -32,7 +32,7 @@ struct rep {
     void *socket;
     zmq_msg_t request; /* lent to the caller */
     size_t message_max;
-    char *path; /* of ipc, bound: to be removed */
+    char *path; /* the ipc path to remove; NULL for TCP */
 };
 
 int
@@ -54,10 +54,9 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
     req->socket = zmq_socket(req->ctx, ZMQ_REQ);
     if (!req->socket)
         goto fail;
-    /* RELAXED lets the next request follow one without an answer (R3),
-     * CORRELATE keeps a late answer from being taken for the next one's (R2).
-     * Without a high-water mark, unanswered requests do not fill it up and
-     * block. */
+    /* RELAXED allows a request while another is unanswered (R3). CORRELATE
+     * discards a late reply to an earlier request (R2). SNDHWM 0 removes the
+     * high-water mark: unanswered requests would reach it and block. */
     if (zmq_setsockopt(req->socket, ZMQ_REQ_RELAXED, &on, sizeof(on)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_REQ_CORRELATE, &on, sizeof(on)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
@@ -86,13 +85,16 @@ req_send(struct req *req, const void *data, size_t len)
     }
     if (zmq_send(req->socket, data, len, 0) < 0)
         return -1;
-    req->asked = true;
+    req->pending = true;
     return 0;
 }
 
-/* Reads away further parts: a message in parts is none of ours, and empty. */
+/*
+ * Discards the remaining parts. We never send multipart messages, so one counts
+ * as empty.
+ */
 static int
-drop_parts(void *socket, zmq_msg_t *message)
+discard_parts(void *socket, zmq_msg_t *message)
 {
     if (!zmq_msg_more(message))
         return 0;
@@ -107,21 +109,21 @@ drop_parts(void *socket, zmq_msg_t *message)
 ssize_t
 req_recv(struct req *req, const void **data)
 {
-    /* After a time-out the socket would wait for the old answer again: R9 */
-    if (!req->asked) {
+    /* Out of turn: R9. After a time-out, the socket would wait once more. */
+    if (!req->pending) {
         errno = EFSM;
         return -1;
     }
     if (zmq_msg_recv(&req->reply, req->socket, 0) < 0 ||
-        drop_parts(req->socket, &req->reply) < 0) {
+        discard_parts(req->socket, &req->reply) < 0) {
         if (errno == EAGAIN)
             errno = ETIMEDOUT;
-        req->asked = errno == EINTR;
+        req->pending = errno == EINTR;
         return -1;
     }
-    req->asked = false;
-    /* Not ZMQ_MAXMSGSIZE: on the side that connects, one message over it closes
-     * the connection for good (R8). */
+    req->pending = false;
+    /* ZMQ_MAXMSGSIZE would not do: on the connecting side, one message over it
+     * closes the connection, and the library does not open it again (R8). */
     if (zmq_msg_size(&req->reply) > req->message_max) {
         errno = EMSGSIZE;
         return -1;
@@ -135,7 +137,7 @@ req_close(struct req *req)
 {
     if (!req)
         return;
-    (void)zmq_msg_close(&req->reply); /* fails for an invalid one only */
+    (void)zmq_msg_close(&req->reply); /* fails only for an invalid one */
     if (req->socket)
         (void)zmq_close(req->socket); /* likewise */
     while (req->ctx && zmq_ctx_term(req->ctx) < 0 && errno == EINTR)
@@ -148,7 +150,7 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
-    int linger = CLOSE_MS;
+    int linger = LINGER_MS;
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
     int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     struct rep *rep = calloc(1, sizeof(*rep));
@@ -163,7 +165,7 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     if (!rep->socket)
         goto fail;
     /* A ZAP domain makes the library refuse peers older than ZMTP 3, and so
-     * what merely looks like one, an HTTP request for instance (R7). */
+     * anything that looks like one, such as an HTTP request (R7). */
     if (zmq_setsockopt(rep->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) < 0 ||
         zmq_setsockopt(
             rep->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) < 0 ||
@@ -192,7 +194,7 @@ ssize_t
 rep_recv(struct rep *rep, const void **data)
 {
     if (zmq_msg_recv(&rep->request, rep->socket, 0) < 0 ||
-        drop_parts(rep->socket, &rep->request) < 0) {
+        discard_parts(rep->socket, &rep->request) < 0) {
         if (errno == EAGAIN)
             errno = ETIMEDOUT;
         return -1;
@@ -208,7 +210,7 @@ rep_send(struct rep *rep, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    /* A reply that its client does not take is dropped: R6 */
+    /* The library drops a reply that its client does not take: R6. */
     return zmq_send(rep->socket, data, len, 0) < 0 ? -1 : 0;
 }
 
@@ -220,11 +222,11 @@ rep_close(struct rep *rep)
     (void)zmq_msg_close(&rep->request);
     if (rep->socket)
         (void)zmq_close(rep->socket);
-    /* This is what waits for the last reply (R11), as long as it lingers. */
+    /* This waits until the last reply is sent (R11), at most LINGER_MS. */
     while (rep->ctx && zmq_ctx_term(rep->ctx) < 0 && errno == EINTR)
         ;
     if (rep->path)
-        (void)unlink(rep->path); /* the library leaves it */
+        (void)unlink(rep->path); /* the library never removes it */
     free(rep->path);
     free(rep);
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 10
@@ -62,16 +62,16 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
-    probe = bench.probe("backlog", where, BACKLOG)
+def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
+    probe = workbench.probe("backlog", where, BACKLOG)
     following, waiting = probe.hear("next"), probe.hear("waiting")
-    bench.say(
+    workbench.say(
         f"{name}: {waiting['result']} are connected; the next, after 300 ms: {following['error']}"
     )
     sent = probe.hear("send")
-    bench.say(f"{name}: one of those that wait sends already: {sent['result']} bytes are taken")
+    workbench.say(f"{name}: one of those that wait sends already: {sent['result']} bytes are taken")
     late = probe.hear("late")
-    bench.say(
+    workbench.say(
         f"{name}: the server accepts one after 200 ms; another connect takes {late['result']} ms"
     )
     return {
@@ -84,10 +84,10 @@ def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
     }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say(f"listen(fd, {BACKLOG}), and no accept")
-    tcp = observe(bench, "TCP", "inet")
-    unix = observe(bench, "UNIX", bench.path())
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say(f"listen(fd, {BACKLOG}), and no accept")
+    tcp = observe(workbench, "TCP", "inet")
+    unix = observe(workbench, "UNIX", workbench.path())
     refused = tcp["nobody"] in (tcp["next"], unix["next"])
     answer = {0: 1, BACKLOG: 3 - refused, BACKLOG + 1: 5 - refused}.get(tcp["waiting"], 0)
     phrase = "; ".join(

@@ -1,6 +1,6 @@
 """Publishing as fast as it goes."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 30
@@ -38,22 +38,23 @@ EXPECTED = {
     "raw": {"default": [10001, COUNT], "large": COUNT},
     "zmq": {"default": [1000, COUNT - 1], "large": COUNT},
     "nanomsg": {"default": [1000, COUNT], "large": [10001, COUNT]},
-    "nng": {"default": [100, COUNT - 1], "large": [8000, COUNT]},
+    # NNG 1.10.1 publishes faster than 1.5.2: 32 to 642 arrived, where the queue holds 16.
+    "nng": {"default": [16, COUNT - 1], "large": [8000, COUNT]},
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     data: dict[str, int] = {}
     for name, queue in (("default", 0), ("large", 100_000)):
-        url = bench.url()
+        url = workbench.url()
         options = ("-n", COUNT, "-q", queue, "--quiet")
-        publisher = bench.ready("pub", url, "-s", 64, "-d", 600, *options)
-        sub = bench.ready("sub", url, "-t", 1500, *options)
-        bench.say(f"{COUNT} events, with the {name} queue")
+        publisher = workbench.ready("pub", url, "-s", 64, "-d", 600, *options)
+        sub = workbench.ready("sub", url, "-t", 1500, *options)
+        workbench.say(f"{COUNT} events, with the {name} queue")
         published = publisher.summary(20)
         data[name] = sub.summary(20)["received"]
         data[name + "_us"] = round(published["seconds"] * 1e6)
-        bench.say(f"published within {data[name + '_us'] // 1000} ms; {data[name]} arrived")
+        workbench.say(f"published within {data[name + '_us'] // 1000} ms; {data[name]} arrived")
     each = data["default_us"] / COUNT
     phrase = f"{data['default']} of {COUNT}, published in {each:.2f} us each"
     phrase += f"; with queues of 100,000: {data['large']}"

@@ -4,8 +4,9 @@ import os
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from lab.workbench import Bench, Child, Failed, Observation, Skip, Tap
+from lab.workbench import Failed, Observation, Program, Skip, Tap, Workbench
 from harness.panels import BUILD
 
 THEME = "streams, signals, processes"
@@ -51,42 +52,41 @@ SERVER, CLIENT = "10.0.0.1", "10.0.0.2"
 class Place:
     """A machine of its own, as far as the network goes: a namespace."""
 
-    def __init__(self, bench: Bench):
-        self.bench = bench
-        self.holder = bench.start("unshare", "-n", "sleep", 60)
+    def __init__(self, workbench: Workbench):
+        self.workbench = workbench
+        self.holder = workbench.start("unshare", "-n", "sleep", 60)
         own = os.readlink("/proc/self/ns/net")
-        if not bench.wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != own):
+        if not workbench.wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != own):
             raise Failed("no network namespace")
 
-    def start(self, *command: object) -> Child:
-        child: Child = self.bench.start("nsenter", "-t", self.holder.pid, "-n", "--", *command)
-        return child
+    def start(self, *command: object) -> Any:
+        return self.workbench.start("nsenter", "-t", self.holder.pid, "-n", "--", *command)
 
     def ip(self, *words: object) -> None:
         child = self.start("ip", *words)
         if child.ended() != 0:
-            raise child.fail(" ".join(map(str, words)))
+            raise child.fail(f"failed: {' '.join(map(str, words))}")
 
 
-def sockets(child: Child, state: str, end: int, port: int) -> set[str]:
+def sockets(child: Program, state: str, end: int, port: int) -> set[str]:
     """Its machine's TCP sockets in this state, local (1) or remote (2) end at that port."""
     rows = Path(f"/proc/{child.pid}/net/tcp").read_text().splitlines()[1:] if child.running else []
     fields = [row.split() for row in rows]
     return {f[1] for f in fields if f[3] == state and int(f[end].split(":")[1], 16) == port}
 
 
-def connections(child: Child, port: int) -> set[str]:
+def connections(child: Program, port: int) -> set[str]:
     """To that port, by their local address."""
     return sockets(child, "01", 2, port)
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     if os.geteuid() != 0:
         raise Skip("needs root, for a cable between two network namespaces")
     probe = BUILD / "lab" / "probes" / f"heartbeat-{panel}"
     if not os.access(probe, os.X_OK):
         raise Skip(f"no probe heartbeat for {panel}")
-    here, there = Place(bench), Place(bench)
+    here, there = Place(workbench), Place(workbench)
     other_end = ("peer", "name", "cable", "netns", there.holder.pid)
     here.ip("link", "add", "cable", "type", "veth", *other_end)
     for place, address in ((here, SERVER), (there, CLIENT)):
@@ -94,28 +94,28 @@ def run(bench: Bench, panel: str) -> Observation:
         place.ip("link", "set", "cable", "up")
 
     # Each of these: a client, and the port that it is connected to.
-    clients: dict[str, tuple[Child, int]] = {}
+    clients: dict[str, tuple[Program, int]] = {}
     taps: list[Tap] = []
     for number, way in enumerate(("plain", "beat"), start=5001):
         url = f"tcp://{SERVER}:{number}"
         here.start(probe, url, "serve")
         clients[f"{way}_cable"] = there.start(probe, url, way), number
-        back, front = bench.port(), bench.port()
-        server = bench.start(probe, f"tcp://127.0.0.1:{back}", "serve")
-        bench.wait_for(partial(sockets, server, "0A", 1, back))
-        taps.append(bench.tap(f"tcp://127.0.0.1:{front}", f"tcp://127.0.0.1:{back}"))
-        clients[f"{way}_stall"] = bench.start(probe, f"tcp://127.0.0.1:{front}", way), front
+        back, front = workbench.port(), workbench.port()
+        server = workbench.start(probe, f"tcp://127.0.0.1:{back}", "serve")
+        workbench.wait_for(partial(sockets, server, "0A", 1, back))
+        taps.append(workbench.tap(f"tcp://127.0.0.1:{front}", f"tcp://127.0.0.1:{back}"))
+        clients[f"{way}_stall"] = workbench.start(probe, f"tcp://127.0.0.1:{front}", way), front
     url = f"tcp://{SERVER}:5000"
     here.start(BUILD / f"{panel}-pub", "--json", "--quiet", "-u", url, "-r", 100, "-n", 0, "-s", 16)
     sub = there.start(BUILD / f"{panel}-sub", "--json", "-u", url)
     sub.hear("message")
     clients["panel"] = sub, 5000
-    if not bench.wait_for(lambda: all(connections(*client) for client in clients.values())):
+    if not workbench.wait_for(lambda: all(connections(*client) for client in clients.values())):
         raise Failed("not all are connected")
-    bench.pause(0.5)  # and idle now
+    workbench.pause(0.5)  # and idle now
 
     before = {name: connections(*client) for name, client in clients.items()}
-    bench.say("the cable is pulled; and elsewhere, a relay stalls")
+    workbench.say("the cable is pulled; and elsewhere, a relay stalls")
     there.ip("link", "set", "cable", "down")
     for tap in taps:
         tap.command("stall")
@@ -125,16 +125,16 @@ def run(bench: Bench, panel: str) -> Observation:
         for name, client in clients.items():
             if data[name] == "-" and not before[name] & connections(*client):
                 data[name] = round(passed, 2)
-                bench.say(f"{name.replace('_', ', ')}: the connection is given up")
-        bench.pause(0.02)
+                workbench.say(f"{name.replace('_', ', ')}: the connection is given up")
+        workbench.pause(0.02)
     while sub.heard("message", 0.05):
         pass
-    bench.say("the cable is back")
+    workbench.say("the cable is back")
     mended = time.monotonic()
     there.ip("link", "set", "cable", "up")
     data["back_ms"] = round((time.monotonic() - mended) * 1000) if sub.heard("message", 10) else -1
-    bench.say(f"the next event arrives {data['back_ms']} ms after")
-    bench.pause(0.3)
+    workbench.say(f"the next event arrives {data['back_ms']} ms after")
+    workbench.pause(0.3)
     summary = sub.stop()
     data["lost"] = summary["lost"]
     data["late_ms"] = round(summary["latency_us"]["max"] / 1000)

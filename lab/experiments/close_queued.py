@@ -1,6 +1,6 @@
 """A publisher that leaves with a message still on its way."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 70
@@ -48,24 +48,24 @@ EXPECTED = {
 WAYS = ("exit", "close", "wait")
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     meetings = {}
     sizes = {"small": 100, "large": 1 << 20 if panel == "raw" else 16 << 20}
     for way in WAYS:
         for name, size in sizes.items():
-            url = bench.url()
-            publisher = bench.probe("leaving", url, size, way)
+            url = workbench.url()
+            publisher = workbench.probe("leaving", url, size, way)
             publisher.hear("ready")
-            sub = bench.driver("sub", url, timeout=2000, max=32 << 20)
+            sub = workbench.driver("sub", url, timeout=2000, max=32 << 20)
             sub.must("subscribe")
             sub.begin("recv")
             meetings[f"{way}_{name}"] = publisher, sub, size
-    bench.pause(0.4)
-    bench.say("six publishers send, and leave in three ways; their subscribers are asleep just now")
+    workbench.pause(0.4)
+    workbench.say("six publishers send, and leave in three ways; their subscribers are asleep")
     for publisher, sub, _ in meetings.values():
         sub.freeze()
         publisher.say("go")
-    bench.pause(0.3)
+    workbench.pause(0.3)
     for _, sub, _ in meetings.values():
         sub.thaw()
     data = {}

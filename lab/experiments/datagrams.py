@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.words import sentence
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 30
@@ -44,6 +45,27 @@ SOURCES = [
     "Linux: net/ipv4/udp.c, __udp4_lib_err()",
 ]
 TRY_NEXT = "Bind the UNIX sender with the address family alone (unix(7), Autobind), and answer it."
+WORDS = {
+    "first": "the first receive returns {} bytes, of a datagram of 100",
+    "second": "the second receive returns {} bytes, of an empty datagram",
+    "third": "the third receive returns {} bytes, of a datagram of 20",
+    "cut": "a receive with room for 10 bytes returns {}, of a datagram of 100",
+    "cut, with MSG_TRUNC": "the same with MSG_TRUNC returns {}",
+    "the rest": "a receive of the rest returns {}",
+    "flood: the next": "the reader does not read; the sender's next sendto returns {}",
+    "flood: sent": "{} datagrams of a KiB were sent while the reader did not read",
+    "flood: received": "then the reader receives {} datagrams",
+    "flood: ordered": "they came in order (1) or not (0): {}",
+    "flood: the first ones are kept": "those that were sent first came (1) or not (0): {}",
+    "flood: lost": "{} datagrams were lost",
+    "sender's address": "the reader learns the sender's address (1) or not (0): {}",
+    "answer": "sendto to that address returns {}",
+    "to nobody": "the reader closes its socket; sendto returns {}",
+    "to nobody again": "another sendto returns {}",
+    "connect to nobody": "connect to the address where nobody is returns {}",
+    "connected, to nobody": "the sender calls connect; its send returns {}",
+    "connected, to nobody again": "another send returns {}",
+}
 OF_BOTH = {
     "first": 100,
     "second": 0,
@@ -82,18 +104,18 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data: dict[str, Any] = {}
-    for said in bench.probe("datagrams", where).rest():
+    for said in workbench.probe("datagrams", where).rest():
         data[said["event"]] = said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
     data["flood: lost"] = data["flood: sent"] - data["flood: received"]
     return data
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    udp = observe(bench, "UDP", "inet")
-    unix = observe(bench, "UNIX", bench.path())
+def run(workbench: Workbench, panel: str) -> Observation:
+    udp = observe(workbench, "UDP", "inet")
+    unix = observe(workbench, "UNIX", workbench.path())
     lost = bool(udp["flood: lost"]), bool(unix["flood: lost"])
     stopped = "flood: the next" in udp, "flood: the next" in unix
     answer = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 80
@@ -54,17 +54,17 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     arrived: dict[str, dict[str, int]] = {}
     for way in WAYS.get(panel, ["exit", "close", "pause"]):
         arrived[way] = {name: 0 for name in LENGTHS}
         for name, length in LENGTHS.items():
             for _ in range(TRIALS):
-                arrived[way][name] += trial(bench, way, length)
+                arrived[way][name] += trial(workbench, way, length)
         told = ", ".join(
             f"{count} of {TRIALS} replies of {name}" for name, count in arrived[way].items()
         )
-        bench.say(f"the server ends by {way}: {told} arrive")
+        workbench.say(f"the server ends by {way}: {told} arrive")
     phrases = [
         f"{way}: " + ", ".join(f"{name} {count}/{TRIALS}" for name, count in counts.items())
         for way, counts in arrived.items()
@@ -78,12 +78,12 @@ def run(bench: Bench, panel: str) -> Observation:
     )
 
 
-def trial(bench: Bench, way: str, length: int) -> bool:
+def trial(workbench: Workbench, way: str, length: int) -> bool:
     """Whether one reply arrives."""
-    url = bench.url()
-    server = bench.probe("exit", way, url, length)
+    url = workbench.url()
+    server = workbench.probe("exit", way, url, length)
     server.hear("ready")
-    client = bench.driver("req", url, timeout=10_000)
+    client = workbench.driver("req", url, timeout=10_000)
     client.must("send a question")
     client.begin("recv")
     server.ended()

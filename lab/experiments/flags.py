@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.words import sentence
+from lab.workbench import Observation, Workbench
 from harness.panels import BUILD
 
 THEME = "the lecture's sockets"
@@ -44,6 +45,35 @@ SOURCES = [
     "Linux: net/socket.c, sock_read_iter(); net/ipv4/tcp_input.c, tcp_check_urg()",
 ]
 TRY_NEXT = "Send two urgent bytes in two calls and look for the first one. Then set SO_OOBINLINE."
+WORDS = {
+    "MSG_PEEK": "recv with MSG_PEEK returns {}",
+    "MSG_PEEK again": "another recv with MSG_PEEK returns {}",
+    "recv after it": "recv with flags 0 after them returns {}",
+    "MSG_DONTWAIT": "nothing is there: recv with MSG_DONTWAIT returns {}",
+    "MSG_DONTWAIT, ms": "that took {} ms",
+    "flags 0, SO_RCVTIMEO": "SO_RCVTIMEO is 200 ms: recv with flags 0 returns {}",
+    "flags 0, SO_RCVTIMEO, ms": "that recv took {} ms",
+    "send with MSG_OOB": "after abc, send of XY with MSG_OOB returns {}; def follows",
+    "recv up to the mark": "a plain recv returns {}",
+    "the urgent byte is the last": "that byte is the Y (1) or not (0): {}",
+    "recv behind the mark": "the next plain recv returns {}",
+    "write": "write to the socket returns {}",
+    "write arrives": "recv of what was written returns {}",
+    "write, broken": "after shutdown, write returns {}",
+    "write, broken: SIGPIPE": "that write raised SIGPIPE {} times",
+    "send with flags 0, broken": "after shutdown, send with flags 0 returns {}",
+    "send with flags 0, broken: SIGPIPE": "that send raised SIGPIPE {} times",
+    "send with MSG_NOSIGNAL, broken": "after shutdown, send with MSG_NOSIGNAL returns {}",
+    "send with MSG_NOSIGNAL, broken: SIGPIPE": "that send raised SIGPIPE {} times",
+    "after an empty datagram's read": "read took an empty datagram; the next recv returns {}",
+    "after an empty datagram's recv": "recv took an empty datagram; the next recv returns {}",
+    "after an empty datagram's read of 0 bytes": "after a read of 0 bytes, recv returns {}",
+    "after an empty datagram's recv of 0 bytes": "after a recv of 0 bytes, recv returns {}",
+    "neighbour, flags 0": "sendto to a neighbour with flags 0 returns {}",
+    "neighbour, MSG_DONTROUTE": "sendto to a neighbour with MSG_DONTROUTE returns {}",
+    "behind a router, flags 0": "sendto to a host behind a router with flags 0 returns {}",
+    "behind a router, MSG_DONTROUTE": "sendto to that host with MSG_DONTROUTE returns {}",
+}
 AGAIN, BROKEN = "Resource temporarily unavailable", "Broken pipe"
 OF_BOTH = {
     "MSG_PEEK": 5,
@@ -91,21 +121,22 @@ ip addr add 198.51.100.1/24 dev near && ip route add default via 198.51.100.2 &&
 """
 
 
-def observe(bench: Bench, name: str, probe: Any) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, probe: Any) -> dict[str, Any]:
     data = {}
     for said in probe.rest():
         data[said["event"]] = said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
     return data
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    tcp = observe(bench, "TCP", bench.probe("flags", "inet"))
-    unix = observe(bench, "UNIX", bench.probe("flags", bench.path()))
+def run(workbench: Workbench, panel: str) -> Observation:
+    tcp = observe(workbench, "TCP", workbench.probe("flags", "inet"))
+    unix = observe(workbench, "UNIX", workbench.probe("flags", workbench.path()))
     program = BUILD / "lab" / "probes" / "flags"
-    routes = observe(bench, "UDP", bench.start("unshare", "-rn", "sh", "-c", NETWORK, program))
+    probe = workbench.start("unshare", "-rn", "sh", "-c", NETWORK, program)
+    routes = observe(workbench, "UDP", probe)
     if not routes:
-        bench.say("MSG_DONTROUTE is left out: no network namespace of one's own here, or no ip(8)")
+        workbench.say("MSG_DONTROUTE is left out: no network namespace of its own, or no ip(8)")
         routes = {step: NO_NAMESPACE for step in EXPECTED["raw"] if step not in ("tcp", "unix")}
     seen: tuple[Any, Any] = (tcp.get("recv up to the mark"), tcp.get("recv behind the mark"))
     answer = 4 if seen == (4, 3) else {8: 3, 6: 2}.get(seen[0], 0)

@@ -1,6 +1,6 @@
 """A process with an open socket forks."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 60
@@ -38,13 +38,13 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say("connected; the process forks, the child sends")
-    said = bench.probe("fork", bench.url()).hear()
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say("connected; the process forks, the child sends")
+    said = workbench.probe("fork", workbench.url()).hear()
     child = "SIGABRT" if said["child"] == "ABRT" else said["child"]
     data = {"child": child, "arrived": said["child_arrived"]}
     data["parent_goes_on"] = said["parent_arrived"]
-    bench.say(f"the child: {child}")
+    workbench.say(f"the child: {child}")
     what = {"sent": "its send succeeds", "SIGABRT": "it is aborted", "hangs": "it hangs"}
     phrase = what.get(child, f"its send fails: {child}")
     phrase += " and arrives" if data["arrived"] else ", nothing arrives" if child == "sent" else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.words import sentence
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 60
@@ -44,6 +45,25 @@ SOURCES = [
 TRY_NEXT = (
     "nc -N sends the FIN at the end of its input, nc without -N does not: which server notices?"
 )
+WORDS = {
+    "ask": "the client sends its question: {} bytes",
+    "shutdown": "the client calls shutdown with SHUT_WR, which returns {}",
+    "server receives": "the server's recv returns {}",
+    "server receives the end": "the server's next recv returns {}",
+    "server answers": "the server's send of its answer returns {}",
+    "client receives": "the client's recv returns {}",
+    "client sends more": "another send of the client returns {}",
+    "closed: server receives": "a client asks and calls close; the server's recv returns {}",
+    "closed: server receives the end": "the server's next recv after that close returns {}",
+    "closed: server answers": "the server's send after that close returns {}",
+    "closed: server answers again": "the server's second send after that close returns {}",
+    "copy kept, one closed": "one of two copies is closed; the peer's recv returns {}",
+    "copy kept, one shut down": "shutdown on one of two copies; the peer's recv returns {}",
+    "SHUT_RD": "the client calls shutdown with SHUT_RD, which returns {}",
+    "SHUT_RD: read": "the client's recv after SHUT_RD returns {}",
+    "SHUT_RD: peer sends": "the server's send after SHUT_RD returns {}",
+    "SHUT_RD: read again": "the client's recv after that send returns {}",
+}
 OF_BOTH: dict[str, Any] = {
     "server receives": 8,
     "server receives the end": 0,
@@ -75,15 +95,15 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data: dict[str, Any] = {}
-    for said in bench.probe("half-closed", where).rest():
+    for said in workbench.probe("half-closed", where).rest():
         nothing = (
             said["event"] == "copy kept, one closed"
             and said["error"] == "Resource temporarily unavailable"
         )
         data[said["event"]] = "nothing" if nothing else said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
     return data
 
 
@@ -91,9 +111,9 @@ def bytes_or_error(value: Any) -> str:
     return f"{value} bytes" if isinstance(value, int) else str(value)
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    tcp = observe(bench, "TCP", "inet")
-    unix = observe(bench, "UNIX", bench.path())
+def run(workbench: Workbench, panel: str) -> Observation:
+    tcp = observe(workbench, "TCP", "inet")
+    unix = observe(workbench, "UNIX", workbench.path())
     answered, received = tcp.get("server answers"), tcp.get("client receives")
     answer = 1 if isinstance(answered, str) else 2 if received == answered else 3
     phrase = "; ".join(

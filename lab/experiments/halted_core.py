@@ -1,6 +1,6 @@
 """Waking a process on another core."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 90
@@ -37,9 +37,9 @@ TRY_NEXT = (
 EXPECTED = {"raw": {"two_by_one": [1.1, 100], "yield_by_two": [0, 0.9]}}
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say("2001 round trips on one core, on two, and on two with sched_yield")
-    said = bench.probe("halted-core").hear("", 20)
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say("2001 round trips on one core, on two, and on two with sched_yield")
+    said = workbench.probe("halted-core").hear("", 20)
     data = {
         "one_us": said["one"],
         "two_us": said["two"],

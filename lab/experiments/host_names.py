@@ -3,7 +3,7 @@
 import os
 import socket
 
-from lab.workbench import Bench, Observation, Skip
+from lab.workbench import Observation, Skip, Workbench
 from harness.panels import BUILD
 
 THEME = "streams, signals, processes"
@@ -51,19 +51,20 @@ exec "$@"
 """
 
 
-def ask(bench: Bench, name: str, how: str) -> tuple[bool, str]:
+def ask(workbench: Workbench, name: str, how: str) -> tuple[bool, str]:
     """Whether 127.0.0.1 was reached within a second, and what connect said."""
     for file, text in FILES.items():
-        (bench.folder / file).write_text(text)
-    probe = BUILD / "lab" / "probes" / f"names-{bench.panel}"
+        (workbench.folder / file).write_text(text)
+    probe = BUILD / "lab" / "probes" / f"names-{workbench.panel}"
     if not os.access(probe, os.X_OK):
-        raise Skip(f"no probe names for {bench.panel}")
+        raise Skip(f"no probe names for {workbench.panel}")
     own = "-m" if os.geteuid() == 0 else "-rm"
-    port = bench.port()
+    port = workbench.port()
     with socket.create_server(("127.0.0.1", port)) as server:
         server.settimeout(1)
         url = f"tcp://{name}:{port}"
-        client = bench.start("unshare", own, "sh", "-ec", INTO, "sh", bench.folder, probe, url, how)
+        inside = ("unshare", own, "sh", "-ec", INTO, "sh", workbench.folder)
+        client = workbench.start(*inside, probe, url, how)
         answer = client.heard()
         if answer is None:
             raise Skip(f"needs a mount namespace: {client.stderr().strip()}")
@@ -74,13 +75,14 @@ def ask(bench: Bench, name: str, how: str) -> tuple[bool, str]:
         return True, answer["error"]
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     default = "each" if panel == "raw" else "default"
     data: dict[str, object] = {}
-    data[default], said = ask(bench, "localhost", default)
-    bench.say(f"connect says: {said}; 127.0.0.1 is {'reached' if data[default] else 'not reached'}")
-    data["ipv6"], _ = ask(bench, "localhost", "ipv6")
-    _, data["unknown"] = ask(bench, "no-such-host.invalid", default)
+    data[default], said = ask(workbench, "localhost", default)
+    reached = "reached" if data[default] else "not reached"
+    workbench.say(f"connect says: {said}; 127.0.0.1 is {reached}")
+    data["ipv6"], _ = ask(workbench, "localhost", "ipv6")
+    _, data["unknown"] = ask(workbench, "no-such-host.invalid", default)
     phrase = "reached" if data[default] else "not reached"
     if data[default] and not data["ipv6"]:
         phrase += "; not by the first address alone" if panel == "raw" else "; not with IPv6 on"

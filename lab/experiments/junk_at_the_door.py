@@ -9,7 +9,7 @@ import socket
 import time
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 110
@@ -47,17 +47,17 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     junk = {"an HTTP request": HTTP, "random bytes": NOISE}
     junk["its greeting, then junk"] = GREETINGS[panel] + b"\xff" * 9 + NOISE
     data: dict[str, dict[str, str]] = {"tcp": {}, "ipc": {}}
     words = ""
     for kind, seen in data.items():
         for what, some in junk.items():
-            url = bench.url(kind)
-            server = bench.ready("rep", url)
+            url = workbench.url(kind)
+            server = workbench.ready("rep", url)
             closed = throw(url, some)
-            client = bench.program("req", "-u", url, "-n", 3, "-t", 1000, "hello").summary()
+            client = workbench.program("req", "-u", url, "-n", 3, "-t", 1000, "hello").summary()
             status = server.ended(0.0)
             seen[what] = (
                 "died" if status is not None else "served" if client["received"] else "deaf"
@@ -66,10 +66,10 @@ def run(bench: Bench, panel: str) -> Observation:
                 how = signal.Signals(-status).name if status < 0 else f"status {status}"
                 last = (server.stderr().strip().splitlines() or [""])[-1]
                 words = f"{how}: {last}"
-                bench.say(f"{kind}, {what}: the server died, {words}")
+                workbench.say(f"{kind}, {what}: the server died, {words}")
             else:
                 hung_up = "the server hung up" if closed else "the server kept listening to it"
-                bench.say(
+                workbench.say(
                     f"{kind}, {what}: {hung_up}; {client['received']} of 3 good requests answered"
                 )
             server.kill()

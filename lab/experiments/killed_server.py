@@ -1,6 +1,6 @@
 """The server dies while it holds a request."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 20
@@ -34,30 +34,36 @@ SOURCES = [
 ]
 TRY_NEXT = "lab stopped-server: the same server, not dead but asleep."
 TIMEOUT_MS = 2000
+WORDS = {
+    "executions": "the request ran {} times",
+    "answered": "the client was answered: {}",
+    "errno": "the client's error was {}",
+    "told_ms": "the client was told after {} ms",
+}
 LOST = {"executions": 1, "answered": False, "errno": "ETIMEDOUT", "told_ms": [1900, 3500]}
 TWICE = {"executions": 2, "answered": True}
 EXPECTED = {"raw": LOST, "zmq": LOST, "nanomsg": TWICE, "nng": TWICE}
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url = bench.url()
-    first = bench.driver("rep", url, timeout=5000)
-    client = bench.driver("req", url, timeout=TIMEOUT_MS)
-    bench.say("the client asks, the server works on it")
+def run(workbench: Workbench, panel: str) -> Observation:
+    url = workbench.url()
+    first = workbench.driver("rep", url, timeout=5000)
+    client = workbench.driver("req", url, timeout=TIMEOUT_MS)
+    workbench.say("the client asks, the server works on it")
     client.must("send pay 10 francs")
     client.begin("recv")
     first.must("recv")
-    bench.say("the server is killed (SIGKILL)")
+    workbench.say("the server is killed (SIGKILL)")
     first.kill()
-    second = bench.driver("rep", url, timeout=TIMEOUT_MS + 500)
-    bench.say("a new server is there, on the same address")
+    second = workbench.driver("rep", url, timeout=TIMEOUT_MS + 500)
+    workbench.say("a new server is there, on the same address")
     second.begin("recv")
     # Either it comes once more, or the client gives up first.
-    again = bench.wait_for(lambda: second.heard("", 0.02) or client.heard("", 0.02), 6.0)
+    again = workbench.wait_for(lambda: second.heard("", 0.02) or client.heard("", 0.02), 6.0)
     executions = 1
     if again and "crc" in again:
         executions = 2
-        bench.say(f"it gets the same request once more: {again['text']}")
+        workbench.say(f"it gets the same request once more: {again['text']}")
         second.must("send paid")
         reply = client.result()
     else:
@@ -70,9 +76,9 @@ def run(bench: Bench, panel: str) -> Observation:
         "told_ms": reply["us"] // 1000,
     }
     if answered:
-        bench.say(f"the client is answered after {data['told_ms']} ms")
+        workbench.say(f"the client is answered after {data['told_ms']} ms")
         return Observation(data, f"run twice, answered after {data['told_ms']} ms", 3)
-    bench.say(f"the client: {reply['error']}")
+    workbench.say(f"the client: {reply['error']}")
     early = data["told_ms"] < TIMEOUT_MS - 200
     phrase = f"run once, lost; after {data['told_ms']} ms the client hears: {reply['error']}"
     return Observation(data, phrase, 2 if early else 1)

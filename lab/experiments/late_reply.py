@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 30
@@ -47,26 +47,26 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     data: dict[str, dict[str, object]] = {}
     phrases = []
     for setting in SETTINGS.get(panel, ["defaults"]):
-        url = bench.url()
-        server = bench.driver("rep", url, timeout=2000)
-        client = bench.probe("late-reply", setting, url)
+        url = workbench.url()
+        server = workbench.driver("rep", url, timeout=2000)
+        client = workbench.probe("late-reply", setting, url)
         server.must("recv")
         gave_up = client.hear("gave up")
         asked = client.hear("asked again")
-        bench.say(f"{setting}: the client gives up: {gave_up['error']}")
-        bench.say(f"{setting}: it asks again: {asked['error'] or 'done'}")
+        workbench.say(f"{setting}: the client gives up: {gave_up['error']}")
+        workbench.say(f"{setting}: it asks again: {asked['error'] or 'done'}")
         server.must("send answer to one")
         if not asked["error"]:
             server.must("recv")
-            bench.pause(0.1)  # NNG drops a reply that it cannot pass on within a few ms
+            workbench.pause(0.1)  # NNG drops a reply that it cannot pass on within a few ms
             server.must("send answer to two")
         got = client.hear("received")
         text = got["error"] or got["text"]
-        bench.say(f"{setting}: it receives '{text}'")
+        workbench.say(f"{setting}: it receives '{text}'")
         data[setting] = {"asks_again": not asked["error"], "gets": text, "error": asked["error"]}
         what = f"gets the {text}" if not asked["error"] else f"may not ask again: {asked['error']}"
         phrases.append(f"{setting}: {what}")

@@ -2,7 +2,7 @@
 
 import time
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 10
@@ -25,6 +25,11 @@ SOURCES = [
     "raw/dialer.c",
 ]
 TRY_NEXT = "Set ZMQ_IMMEDIATE to 1 in zmq/reqrep.c, and see where the request waits then."
+WORDS = {
+    "answered": "the request was answered: {}",
+    "send_waits": "send itself waited for the server: {}",
+    "ms": "the answer came {} ms after the server's start",
+}
 EXPECTED = {
     "raw": {"answered": True, "send_waits": False, "ms": [0, 2500]},
     "zmq": {"answered": True, "send_waits": False, "ms": [0, 2500]},
@@ -33,21 +38,22 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url = bench.url()
-    req = bench.driver("req", url, timeout=5000)
-    bench.say("the client sends; nobody listens")
+def run(workbench: Workbench, panel: str) -> Observation:
+    url = workbench.url()
+    req = workbench.driver("req", url, timeout=5000)
+    workbench.say("the client sends; nobody listens")
     req.begin("send hello")
     req.begin("recv")
-    bench.pause(1.0)
-    bench.say("a second later, the server starts")
-    bench.ready("rep", url)
+    workbench.pause(1.0)
+    workbench.say("a second later, the server starts")
+    workbench.ready("rep", url)
     started = time.monotonic()
     sent, reply = req.result(), req.result()
     ms = round((time.monotonic() - started) * 1000)
     answered = reply["result"] >= 0
     waits = sent["us"] > 500_000
-    bench.say(f"the answer is there, {ms} ms after" if answered else f"no answer: {reply['error']}")
+    said = f"the answer is there, {ms} ms after" if answered else f"no answer: {reply['error']}"
+    workbench.say(said)
     data = {"answered": answered, "send_waits": waits, "ms": ms, "send_ms": sent["us"] // 1000}
     if not answered:
         return Observation(data, f"not answered: {reply['error']}", 2)

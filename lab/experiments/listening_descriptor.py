@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.words import sentence
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 50
@@ -38,6 +39,18 @@ SOURCES = [
     "Linux: net/unix/af_unix.c, unix_stream_read_generic() and unix_stream_sendmsg()",
 ]
 TRY_NEXT = "Read and write a TCP socket that neither listens nor is connected."
+WORDS = {
+    "read before": "no client is there; read of the listening descriptor returns {}",
+    "poll": "a client has connected and sent 5 bytes; poll says readable (1) or not (0): {}",
+    "read": "read of the listening descriptor returns {}",
+    "write": "write to the listening descriptor returns {}",
+    "SIGPIPE": "that write raised SIGPIPE {} times",
+    "SO_ACCEPTCONN": "SO_ACCEPTCONN of the listening descriptor is {}",
+    "read of accepted": "read of the accepted descriptor returns {}",
+    "SO_ACCEPTCONN of accepted": "SO_ACCEPTCONN of the accepted descriptor is {}",
+    "send after close of the listening one": "the first is closed; the client's send returns {}",
+    "read after close of the listening one": "read of the accepted descriptor then returns {}",
+}
 OF_BOTH = {
     "poll": 1,
     "SO_ACCEPTCONN": 1,
@@ -67,17 +80,17 @@ EXPECTED = {
 }
 
 
-def observe(bench: Bench, name: str, where: object) -> dict[str, Any]:
+def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data = {}
-    for said in bench.probe("listening", where).rest():
+    for said in workbench.probe("listening", where).rest():
         data[said["event"]] = said["error"] or said["result"]
-        bench.say(f"{name}: {said['event']}: {data[said['event']]}")
+        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
     return data
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    tcp = observe(bench, "TCP", "inet")
-    unix = observe(bench, "UNIX", bench.path())
+def run(workbench: Workbench, panel: str) -> Observation:
+    tcp = observe(workbench, "TCP", "inet")
+    unix = observe(workbench, "UNIX", workbench.path())
     phrase = (
         f"TCP: read: {tcp.get('read')}; write: {tcp.get('write')}; "
         f"UNIX: read: {unix.get('read')}; write: {unix.get('write')}"

@@ -7,7 +7,7 @@ import select
 import socket
 import time
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 120
@@ -45,13 +45,13 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    urls = {"panel": bench.url(), "defaults": bench.url()}
-    bench.ready("rep", urls["panel"])
+def run(workbench: Workbench, panel: str) -> Observation:
+    urls = {"panel": workbench.url(), "defaults": workbench.url()}
+    workbench.ready("rep", urls["panel"])
     if panel == "raw":
         del urls["defaults"]  # a plain socket has none to close it
     else:
-        bench.probe("address", "bind", urls["defaults"]).hear()
+        workbench.probe("address", "bind", urls["defaults"]).hear()
     closed: dict[str, int | None] = dict.fromkeys(urls)
     with contextlib.ExitStack() as stack:
         started = time.monotonic()
@@ -59,19 +59,23 @@ def run(bench: Bench, panel: str) -> Observation:
         for which, url in urls.items():
             port = int(url.rsplit(":", 1)[1])
             waiting[stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))] = which
-        bench.say("somebody connects and says nothing")
-        while waiting and not bench.closed:
+        workbench.say("somebody connects and says nothing")
+        while waiting and not workbench.closed:
             left = WATCH_SECONDS - (time.monotonic() - started)
             if left <= 0:
                 break
-            for sock in select.select(list(waiting), [], [], min(left, 0.2))[0]:
+            poll = select.poll()
+            for sock in waiting:
+                poll.register(sock, select.POLLIN)
+            ready = dict(poll.poll(min(left, 0.2) * 1000))
+            for sock in [sock for sock in waiting if sock.fileno() in ready]:
                 if not hung_up(sock):
                     continue  # the server has greeted
                 which = waiting.pop(sock)
                 closed[which] = round((time.monotonic() - started) * 1000)
-                bench.say(f"{NAMES[which]}: the server hangs up after {closed[which]} ms")
+                workbench.say(f"{NAMES[which]}: the server hangs up after {closed[which]} ms")
         for which in waiting.values():
-            bench.say(f"{NAMES[which]}: still there after {WATCH_SECONDS:g} s")
+            workbench.say(f"{NAMES[which]}: still there after {WATCH_SECONDS:g} s")
 
     def told(ms: int | None) -> str:
         return f"more than {WATCH_SECONDS:g} s" if ms is None else f"{ms / 1000:.1f} s"

@@ -1,6 +1,6 @@
 """Two small writes, then wait for the answer."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 30
@@ -39,13 +39,13 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    data = {"default_us": bench.probe("nagle", bench.url()).hear()["us"]}
-    bench.say(f"by default a round takes {data['default_us']} us")
+def run(workbench: Workbench, panel: str) -> Observation:
+    data = {"default_us": workbench.probe("nagle", workbench.url()).hear()["us"]}
+    workbench.say(f"by default a round takes {data['default_us']} us")
     phrase = f"{data['default_us'] / 1000:.2f} ms"
     if panel != "zmq":  # which has no such option: it is always on
-        data["nodelay_us"] = bench.probe("nagle", bench.url(), "nodelay").hear()["us"]
-        bench.say(f"with TCP_NODELAY {data['nodelay_us']} us")
+        data["nodelay_us"] = workbench.probe("nagle", workbench.url(), "nodelay").hear()["us"]
+        workbench.say(f"with TCP_NODELAY {data['nodelay_us']} us")
         phrase += f"; with TCP_NODELAY {data['nodelay_us'] / 1000:.2f} ms"
     slow = data["default_us"] >= 10_000
     return Observation(data, phrase, 2 if slow else 1)

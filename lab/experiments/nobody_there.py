@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 130
@@ -53,24 +53,24 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    port = bench.url()
+def run(workbench: Workbench, panel: str) -> Observation:
+    port = workbench.url()
     asked = {
         "refused port": port,
-        "missing path": bench.url("ipc"),
+        "missing path": workbench.url("ipc"),
         "unknown host": HOST,
         "port 99999": "tcp://127.0.0.1:99999",
     }
     data: dict[str, object] = {}
     for what, url in asked.items():
-        said = bench.probe("address", "connect", url).hear(seconds=15.0)
+        said = workbench.probe("address", "connect", url).hear(seconds=15.0)
         data[what] = said["error"] or "succeeds"
-        bench.say(f"connect, {what}: {data[what]}")
-    client = bench.driver("req", port, timeout=500)
+        workbench.say(f"connect, {what}: {data[what]}")
+    client = workbench.driver("req", port, timeout=500)
     sent = client.call("send anybody?")
     reply = client.call("recv") if sent["result"] == 0 else sent
     data["request"] = reply["errno"]
-    bench.say(f"a request there, with 500 ms to wait: {reply.get('error', 'answered')}")
+    workbench.say(f"a request there, with 500 ms to wait: {reply.get('error', 'answered')}")
     silent = [what for what in asked if data[what] == "succeeds"]
     phrase = "; ".join(f"{what}: {data[what]}" for what in asked)
     if len(silent) == len(asked):

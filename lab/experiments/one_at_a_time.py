@@ -2,7 +2,7 @@
 
 import time
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 50
@@ -33,16 +33,22 @@ SOURCES = [
     "Stevens, UNIX Network Programming 1, chapter 30: client/server design alternatives",
 ]
 TRY_NEXT = "Start two servers on two addresses, half of the clients at each, and compare."
+WORDS = {
+    "answered": "{} clients were answered",
+    "last_ms": "the last client waited {} ms",
+    "at_once": "the server worked on {} requests at once",
+}
 OF_ALL = {"answered": CLIENTS, "last_ms": [1500, 4000], "at_once": 1}
 EXPECTED = {"raw": OF_ALL, "zmq": OF_ALL, "nanomsg": OF_ALL, "nng": OF_ALL}
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url = bench.url()
-    server = bench.ready("rep", url, "-w", WORK_MS)
-    bench.say(f"{CLIENTS} clients ask")
+def run(workbench: Workbench, panel: str) -> Observation:
+    url = workbench.url()
+    server = workbench.ready("rep", url, "-w", WORK_MS)
+    workbench.say(f"{CLIENTS} clients ask")
     started = time.monotonic()
-    clients = [bench.program("req", "-u", url, "-t", 10000, f"client {i}") for i in range(CLIENTS)]
+    options = ("-u", url, "-t", 10000)
+    clients = [workbench.program("req", *options, f"client {i}") for i in range(CLIENTS)]
     summaries = [client.summary(15.0) for client in clients]
     seconds = time.monotonic() - started
     waits = sorted(s["latency_us"]["max"] / 1000 for s in summaries if s["received"] == 1)
@@ -57,7 +63,7 @@ def run(bench: Bench, panel: str) -> Observation:
     }
     server.stop()
     told = f"the first after {data['first_ms']} ms, the last after {data['last_ms']} ms"
-    bench.say(f"{answered} answers; {told}")
+    workbench.say(f"{answered} answers; {told}")
     if answered < CLIENTS:
         return Observation(data, f"{answered} of {CLIENTS} were answered")
     last = waits[-1]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 40
@@ -50,15 +50,15 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url = bench.url()
-    server = bench.driver("rep", url, timeout=1500)
-    client = bench.driver("req", url, timeout=1500)
+def run(workbench: Workbench, panel: str) -> Observation:
+    url = workbench.url()
+    server = workbench.driver("rep", url, timeout=1500)
+    client = workbench.driver("req", url, timeout=1500)
 
     early = client.call("recv")
-    bench.say(f"the client receives before it has asked: {early.get('error', 'done')}")
+    workbench.say(f"the client receives before it has asked: {early.get('error', 'done')}")
     answer = server.call("send nobody asked")
-    bench.say(f"the server answers before it was asked: {answer.get('error', 'done')}")
+    workbench.say(f"the server answers before it was asked: {answer.get('error', 'done')}")
 
     client.must("send warm")  # so that the connection stands
     server.must("recv")
@@ -75,15 +75,15 @@ def run(bench: Bench, panel: str) -> Observation:
                 ran += 1
         reply = client.call("recv")
         twice = reply.get("text") or reply["error"]
-    bench.say(f"the client asks 'one' and 'two', the server runs {ran}, the client gets: {twice}")
+    workbench.say(f"the client asks 'one' and 'two', the server runs {ran}; the client: {twice}")
 
-    other = bench.driver("req", url, timeout=500)
+    other = workbench.driver("req", url, timeout=500)
     client.must("send first")
     taken = server.must("recv")["text"]
     other.must("send second")
     second = server.call("recv")
     took = second.get("text") or second["error"]
-    bench.say(f"the server took '{taken}', and takes another: {took}")
+    workbench.say(f"the server took '{taken}', and takes another: {took}")
 
     def word(said: dict[str, object]) -> str:
         return "takes" if "text" in said else "fails" if said["result"] == -1 else "succeeds"

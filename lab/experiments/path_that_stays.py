@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lab.workbench import Bench, Observation
+from lab.words import sentence
+from lab.workbench import Observation, Workbench
 
 THEME = "the lecture's sockets"
 ORDER = 20
@@ -35,6 +36,19 @@ SOURCES = [
     "bind(2), EADDRINUSE; connect(2), ECONNREFUSED; raw/endpoint.c",
 ]
 TRY_NEXT = "./triptych lab stolen-address: what the libraries do with a path that is there."
+WORDS = {
+    "nothing yet": "no server was ever there; connect says: {}",
+    "left": "a server has bound the path and ended; at the path there is {}",
+    "connect to what is left": "connect to that path says: {}",
+    "bind again": "the next server's bind says: {}",
+    "unlink": "the next server calls unlink, which says: {}",
+    "bind after unlink": "its bind after that says: {}",
+    "thief binds": "a thief calls unlink and bind while that server runs; bind says: {}",
+    "new client": "a new client's connect says: {}",
+    "reaches the thief": "the thief's accept says: {}",
+    "early client": "the client that was connected before still hears its server: {}",
+    "abstract": "bind to an abstract name, in two lives one after the other, says: {}",
+}
 EXPECTED = {
     "raw": {
         "nothing yet": "No such file or directory",
@@ -52,15 +66,15 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say("a server binds and ends; another binds; a thief takes the path of one that lives")
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say("a server binds and ends; another binds; a thief takes a live one's path")
     data: dict[str, str] = {}
-    for said in bench.probe("path-stays", bench.path()).rest():
+    for said in workbench.probe("path-stays", workbench.path()).rest():
         step, result = said["event"], said["error"] or (
             "a socket" if said["event"] == "left" else "ok"
         )
         data[step] = f"{data[step]}, then {result}" if step in data else result
-        bench.say(f"{step}: {result}")
+        workbench.say(sentence(WORDS, step, result))
     again = data.get("bind again", "")
     answer = {"Address already in use": 4, "File exists": 3, "ok": 2}.get(again, 0)
     if answer == 2 and data.get("left") != "a socket":

@@ -1,6 +1,6 @@
 """One connection speaks, thousands are idle."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 100
@@ -31,10 +31,10 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say("5000 connections, one of which speaks: 301 waits each")
-    many = bench.probe("idle-connections", 5000).hear("", 30)
-    few = bench.probe("idle-connections", 10).hear()
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say("5000 connections, one of which speaks: 301 waits each")
+    many = workbench.probe("idle-connections", 5000).hear("", 30)
+    few = workbench.probe("idle-connections", 10).hear()
     data = {
         "connections": many["count"],  # fewer than 5000 if there are not descriptors enough
         "poll_us": many["poll"],

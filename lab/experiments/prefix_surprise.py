@@ -1,6 +1,6 @@
 """Topics are prefixes; subscriptions may overlap and repeat."""
 
-from lab.workbench import Bench, Driver, Failed, Observation
+from lab.workbench import Driver, Failed, Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 50
@@ -81,9 +81,9 @@ def meet(publisher: Driver, sub: Driver) -> None:
     sub.must("unsubscribe hello")
 
 
-def unknown(bench: Bench) -> str:
+def unknown(workbench: Workbench) -> str:
     """The library's own answer to unsubscribing without any subscription."""
-    probe = bench.probe("unsubscribe", "none")
+    probe = workbench.probe("unsubscribe", "none")
     said = probe.heard()
     if said is None:
         status = probe.ended() or 0
@@ -91,29 +91,29 @@ def unknown(bench: Bench) -> str:
     return "accepted" if said["result"] == 0 else str(said["error"])
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url = bench.url()
-    publisher = bench.driver("pub", url)
-    sub = bench.driver("sub", url, timeout=3000)
+def run(workbench: Workbench, panel: str) -> Observation:
+    url = workbench.url()
+    publisher = workbench.driver("pub", url)
+    sub = workbench.driver("sub", url, timeout=3000)
     sub.must("subscribe end")
     meet(publisher, sub)
     sub.must("subscribe tx")
     data: dict[str, object] = {"tx_trytes": heard(publisher, sub, "tx_trytes|HASH") == 1}
-    bench.say(f"subscribed to tx; does tx_trytes arrive: {data['tx_trytes']}")
+    workbench.say(f"subscribed to tx; does tx_trytes arrive: {data['tx_trytes']}")
     sub.must("subscribe t")
     data["copies"] = heard(publisher, sub, "tx|HASH")
     sub.must("unsubscribe t")
     sub.must("subscribe tx")
     sub.must("unsubscribe tx")
     data["after_one_of_two"] = heard(publisher, sub, "tx|HASH") == 1
-    bench.say(f"subscribed twice, unsubscribed once; heard: {data['after_one_of_two']}")
+    workbench.say(f"subscribed twice, unsubscribed once; heard: {data['after_one_of_two']}")
     sub.must("unsubscribe tx")
     data["after_both"] = heard(publisher, sub, "tx|HASH") == 1
     phrase = "a prefix" if data["tx_trytes"] else "a topic"
     counted = data["after_one_of_two"]
     phrase += "; counted" if counted else "; not counted: one unsubscribe ends both"
     if panel != "raw":
-        data["unknown"] = unknown(bench)
+        data["unknown"] = unknown(workbench)
         phrase += f"; of an unknown one: {data['unknown']}"
     answer = 1 + 2 * bool(data["tx_trytes"]) + bool(data["after_one_of_two"])
     return Observation(data, phrase, answer)

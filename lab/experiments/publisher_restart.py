@@ -2,7 +2,7 @@
 
 import time
 
-from lab.workbench import Bench, Event, Observation
+from lab.workbench import Event, Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 60
@@ -34,6 +34,11 @@ SOURCES = [
     "The ZeroMQ Guide, chapter 5: reliable publish/subscribe (Clone)",
 ]
 TRY_NEXT = "Leave the publisher away for ten seconds, with ZMQ_RECONNECT_IVL_MAX set to 10000."
+WORDS = {
+    "back": "the subscriber heard the new publisher: {}",
+    "restarts": "the subscriber counted {} restarts",
+    "gap_ms": "it heard the first message after {} ms",
+}
 EXPECTED = {
     "raw": {"back": True, "restarts": 1, "gap_ms": [0, 800]},
     "zmq": {"back": True, "restarts": 1, "gap_ms": [0, 800]},
@@ -42,21 +47,21 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url = bench.url()
+def run(workbench: Workbench, panel: str) -> Observation:
+    url = workbench.url()
     options = ("-r", 1000, "-n", 0, "-s", 16, "--quiet")
-    old = bench.ready("pub", url, *options)
-    sub = bench.ready("sub", url)
+    old = workbench.ready("pub", url, *options)
+    sub = workbench.ready("sub", url)
     sub.hear("message")
-    bench.pause(0.5)
-    bench.say("kill -9 to the publisher")
+    workbench.pause(0.5)
+    workbench.say("kill -9 to the publisher")
     old.kill()
     while sub.heard("message", 0.3):
         pass
     last = sub.events[-1]["sequence"]
-    bench.say(f"the last that was heard: number {last}; a new publisher starts")
+    workbench.say(f"the last that was heard: number {last}; a new publisher starts")
     started = time.monotonic()
-    bench.ready("pub", url, *options)
+    workbench.ready("pub", url, *options)
     bound_ms = round((time.monotonic() - started) * 1000)
     new: Event | None = sub.heard("message", 5)
     gap = int(new["sequence"]) - 1 if new else 0
@@ -69,6 +74,6 @@ def run(bench: Bench, panel: str) -> Observation:
     }
     if not new:
         return Observation(data, "not back within 5 s", 1)
-    bench.say(f"the first that is heard: number {new['sequence']}")
+    workbench.say(f"the first that is heard: number {new['sequence']}")
     phrase = f"back {gap} ms after it speaks again; these {gap} are lost"
     return Observation(data, phrase, 2 if gap < 1000 else 3)

@@ -2,7 +2,7 @@
 
 import signal
 
-from lab.workbench import Bench, Child, Observation
+from lab.workbench import Observation, Program, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 20
@@ -43,7 +43,7 @@ EXPECTED = {
 }
 
 
-def sends(probe: Child) -> str:
+def sends(probe: Program) -> str:
     said = ["ok" if event["result"] >= 0 else str(event["errno"]) for event in probe.rest()]
     status = probe.ended() or 0
     if status < 0:
@@ -51,13 +51,13 @@ def sends(probe: Child) -> str:
     return ", ".join(said)
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say("two processes, connected; one is killed, the other goes on sending")
-    data = {"sends": sends(bench.probe("second-write", bench.url()))}
-    bench.say(data["sends"])
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say("two processes, connected; one is killed, the other goes on sending")
+    data = {"sends": sends(workbench.probe("second-write", workbench.url()))}
+    workbench.say(data["sends"])
     phrase = data["sends"]
     if panel == "raw":
-        data["ignoring"] = sends(bench.probe("second-write", bench.url(), "ignore"))
+        data["ignoring"] = sends(workbench.probe("second-write", workbench.url(), "ignore"))
         phrase += f"; with SIGPIPE ignored: {data['ignoring']}"
     first, second = data["sends"].split(", ")[:2]
     answer = {"ok": 1, "killed by SIGPIPE": 2, "EPIPE": 3, "EAGAIN": 4}.get(second, 0)

@@ -1,6 +1,6 @@
 """A signal arrives while a program waits to receive."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 50
@@ -35,10 +35,10 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    bench.say("a receive that nobody answers; after 300 ms, SIGALRM")
-    probes = [bench.probe("signal"), bench.probe("signal", "restart")]
-    driver = bench.driver("sub", bench.url(), timeout=1500)
+def run(workbench: Workbench, panel: str) -> Observation:
+    workbench.say("a receive that nobody answers; after 300 ms, SIGALRM")
+    probes = [workbench.probe("signal"), workbench.probe("signal", "restart")]
+    driver = workbench.driver("sub", workbench.url(), timeout=1500)
     driver.say("alarm 300")
     driver.begin("recv")
     plain, restart = (probe.hear() for probe in probes)
@@ -54,7 +54,7 @@ def run(bench: Bench, panel: str) -> Observation:
         ended = data[name] == "EINTR"
         return f"EINTR after {data[name + '_ms']} ms" if ended else "goes on waiting"
 
-    bench.say(f"the library's receive: {what('plain')}; with SA_RESTART: {what('restart')}")
+    workbench.say(f"the library's receive: {what('plain')}; with SA_RESTART: {what('restart')}")
     both = {data["plain"] == "EINTR", data["restart"] == "EINTR"}
     answer = 3 if len(both) == 2 else 1 if both == {True} else 2
     phrase = f"{what('plain')}; with SA_RESTART: {what('restart')}; the panel: {data['panel']}"

@@ -1,6 +1,6 @@
 """A publisher that speaks as soon as it is bound, and who hears its first words."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 10
@@ -33,6 +33,11 @@ SOURCES = [
     "raw/dialer.c: 10 ms, doubling to at most 200 ms",
 ]
 TRY_NEXT = "Set RECONNECT_MS in zmq/pubsub.c or nng/pubsub.c to 1000, and run this again."
+WORDS = {
+    "first": "the first message that was heard has number {}",
+    "after_a_pause": "after a pause of 1 s the first message that was heard has number {}",
+    "joining_ms": "a subscriber that joins heard the first message after {} ms",
+}
 EXPECTED = {
     "raw": {"first": [1, 900], "after_a_pause": 1, "joining_ms": [0, 900]},
     "zmq": {"first": [1, 900], "after_a_pause": 1, "joining_ms": [0, 900]},
@@ -41,17 +46,17 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     first = []
     for pause in (0, 1000):
-        url = bench.url()
-        sub = bench.ready("sub", url, "--quiet")
-        bench.pause(0.5)
-        bench.say(f"the publisher starts; it speaks after {pause} ms")
-        bench.ready("pub", url, "-r", 1000, "-n", 0, "-s", 16, "-d", pause, "--quiet")
+        url = workbench.url()
+        sub = workbench.ready("sub", url, "--quiet")
+        workbench.pause(0.5)
+        workbench.say(f"the publisher starts; it speaks after {pause} ms")
+        workbench.ready("pub", url, "-r", 1000, "-n", 0, "-s", 16, "-d", pause, "--quiet")
         first.append(sub.hear("first")["sequence"])
-        bench.say(f"the first message heard: number {first[-1]}")
-    late = bench.driver()
+        workbench.say(f"the first message heard: number {first[-1]}")
+    late = workbench.driver()
     steps = (f"open sub {url} timeout=5000", "subscribe", "recv")
     ms = round(sum(late.must(step)["us"] for step in steps) / 1000)
     data = {"first": first[0], "after_a_pause": first[1], "joining_ms": ms}

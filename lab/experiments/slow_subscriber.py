@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.workbench import Bench, Driver, Failed, Observation
+from lab.workbench import Driver, Failed, Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 20
@@ -64,11 +64,11 @@ EXPECTED = {
 }
 
 
-def side(bench: Bench, queue: int) -> tuple[Driver, Driver, Driver]:
+def side(workbench: Workbench, queue: int) -> tuple[Driver, Driver, Driver]:
     """A publisher and two subscribers, who have both heard it."""
-    url = bench.url("ipc")
-    publisher = bench.driver("pub", url, queue=queue)
-    slow, fast = (bench.driver("sub", url, timeout=1000, queue=queue) for _ in range(2))
+    url = workbench.url("ipc")
+    publisher = workbench.driver("pub", url, queue=queue)
+    slow, fast = (workbench.driver("sub", url, timeout=1000, queue=queue) for _ in range(2))
     for sub in (slow, fast):
         sub.must("subscribe")
         sub.begin("until hello")
@@ -97,10 +97,10 @@ def kept(first: int, last: int, number: int) -> str:
     return "newest" if last == COUNT else "middle"
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     data: dict[str, Any] = {}
-    sides = {"default": side(bench, 0), "equal": side(bench, 1000)}
-    bench.say(f"{COUNT} events; one subscriber receives, one does not")
+    sides = {"default": side(workbench, 0), "equal": side(workbench, 1000)}
+    workbench.say(f"{COUNT} events; one subscriber receives, one does not")
     for publisher, _, fast in sides.values():
         publisher.begin(f"burst {COUNT} {BYTES} {RATE}")
         fast.begin(f"collect {COUNT}")
@@ -112,7 +112,8 @@ def run(bench: Bench, panel: str) -> Observation:
         data[name] = found["result"]
         data[f"{name}_first"], data[f"{name}_last"] = found["first"], found["last"]
         data[f"{name}_kept"] = kept(found["first"], found["last"], found["result"])
-        bench.say(f"{name} queue: {found['result']} events, {found['first']} to {found['last']}")
+        first, last = found["first"], found["last"]
+        workbench.say(f"{name} queue: {found['result']} events, {first} to {last}")
     same = data["default_kept"]
     what = {"all": "all", "both": "the oldest and the newest"}.get(same, f"the {same}")
     lost = max(data["default_others_lost"], data["equal_others_lost"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 100
@@ -71,17 +71,17 @@ EXPECTED: dict[str, Any] = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     said: dict[str, str] = {}
     data: dict[str, object] = {}
     for kind in KINDS:
-        url = bench.url(kind)
-        first = bench.driver("rep", url, timeout=1500)
-        second = bench.driver()
+        url = workbench.url(kind)
+        first = workbench.driver("rep", url, timeout=1500)
+        second = workbench.driver()
         opened = second.call(f"open rep {url} timeout=1500")
         said[kind] = opened.get("error", "succeeds")
-        bench.say(f"a second server binds to the {KINDS[kind]}: {said[kind]}")
-        client = bench.driver("req", url, timeout=1500)
+        workbench.say(f"a second server binds to the {KINDS[kind]}: {said[kind]}")
+        client = workbench.driver("req", url, timeout=1500)
         servers = {"the first server": first}
         if opened["result"] == 0:
             servers["the second server"] = second
@@ -90,23 +90,23 @@ def run(bench: Bench, panel: str) -> Observation:
         client.must("send who is there?")
         got = {name: server.result().get("text") for name, server in servers.items()}
         reached = next((name for name, text in got.items() if text), "nobody")
-        bench.say(f"a new client reaches {reached}")
+        workbench.say(f"a new client reaches {reached}")
         data[kind] = {"second_bind": said[kind], "client_reaches": reached}
 
-    path = bench.path("a-file")
+    path = workbench.path("a-file")
     path.write_text("somebody's work")
-    probe = bench.probe("address", "bind", f"ipc://{path}")
+    probe = workbench.probe("address", "bind", f"ipc://{path}")
     bound = probe.hear()["error"] or "succeeds"
     deleted = not path.is_file()
-    bench.say(
+    workbench.say(
         f"the library binds to a path with a file: {bound}; it is {'gone' if deleted else 'there'}"
     )
     data["file"] = {"bind": bound, "deleted": deleted}
-    driver = bench.driver()
+    driver = workbench.driver()
     path.unlink(missing_ok=True)
     path.write_text("somebody's work")
     refused = driver.call(f"open rep ipc://{path}").get("error", "succeeds")
-    bench.say(f"the panel, with the address checked first: {refused}")
+    workbench.say(f"the panel, with the address checked first: {refused}")
     data["file_checked"] = {"bind": refused, "deleted": not path.is_file()}
     reached_ipc = data["ipc"]["client_reaches"]  # type: ignore[index]
     stolen = data["ipc"]["client_reaches"] == "the second server"  # type: ignore[index]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.workbench import Bench, Event, Observation
+from lab.workbench import Event, Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 60
@@ -47,17 +47,17 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
+def run(workbench: Workbench, panel: str) -> Observation:
     ran, timeouts, fresh = {}, {}, {}
     for stays in (True, False):
         how = "stays" if stays else "leaves"
-        url = bench.url()
-        server = bench.ready("rep", url)
-        client = bench.ready("req", url, "-t", TIMEOUT_MS, "-")
+        url = workbench.url()
+        server = workbench.ready("rep", url)
+        client = workbench.ready("req", url, "-t", TIMEOUT_MS, "-")
         client.say("before")  # so that the connection stands
-        if not bench.wait_for(lambda: received(client.heard("message", 0.1)), 5.0):
+        if not workbench.wait_for(lambda: received(client.heard("message", 0.1)), 5.0):
             raise client.fail("was not answered before the stop")
-        bench.say("the server is stopped (SIGSTOP)")
+        workbench.say("the server is stopped (SIGSTOP)")
         server.freeze()
         timeouts[how] = 0
         for number in range(1, ASKED + 1):
@@ -66,14 +66,14 @@ def run(bench: Bench, panel: str) -> Observation:
         if not stays:
             client.hang_up()
             client.ended()
-        bench.say(f"the client asked {ASKED} times, gave up {timeouts[how]} times, and {how}")
+        workbench.say(f"the client asked {ASKED} times, gave up {timeouts[how]} times, and {how}")
         server.thaw()
-        bench.say("the server goes on (SIGCONT); a fresh client asks")
-        asked = bench.program("req", "-u", url, "-t", 3000, "fresh").summary()
+        workbench.say("the server goes on (SIGCONT); a fresh client asks")
+        asked = workbench.program("req", "-u", url, "-t", 3000, "fresh").summary()
         fresh[how] = asked["received"] == 1
-        bench.pause(0.2)
+        workbench.pause(0.2)
         ran[how] = server.stop()["received"] - 1 - asked["received"]
-        bench.say(f"the server ran {ran[how]} stale requests")
+        workbench.say(f"the server ran {ran[how]} stale requests")
     data = {"timeouts": timeouts, "ran": ran, "fresh": all(fresh.values())}
     phrase = (
         f"ran {ran['stays']} of {ASKED} stale requests for a client that gave up and stays, "

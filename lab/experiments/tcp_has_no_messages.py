@@ -2,7 +2,7 @@
 
 import socket
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 10
@@ -39,13 +39,13 @@ EXPECTED = {
 SLICED = ("--slice", 1, "--rate", 2000)  # a byte each half millisecond
 
 
-def naive(bench: Bench, sliced: bool) -> int:
+def naive(workbench: Workbench, sliced: bool) -> int:
     """How many reads the naive reader takes for messages."""
-    port, front = bench.port(), bench.port()
-    reader = bench.probe("naive-reader", port)
+    port, front = workbench.port(), workbench.port()
+    reader = workbench.probe("naive-reader", port)
     reader.hear("ready")
     if sliced:
-        bench.tap(f"tcp://127.0.0.1:{front}", f"tcp://127.0.0.1:{port}", *SLICED)
+        workbench.tap(f"tcp://127.0.0.1:{front}", f"tcp://127.0.0.1:{port}", *SLICED)
     with socket.create_connection(("127.0.0.1", front if sliced else port), 5) as sender:
         if not sliced:
             reader.freeze()  # it has other work just now
@@ -56,20 +56,22 @@ def naive(bench: Bench, sliced: bool) -> int:
     return sum(event["event"] == "message" for event in reader.events)
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url, front = bench.url(), bench.url()
-    publisher = bench.ready("pub", url, "-n", COUNT, "-s", BYTES, "-r", 100, "-d", 1000, "--quiet")
-    bench.tap(front, url, *SLICED)
-    bench.say("a publisher, a network of single bytes, a subscriber")
-    sub = bench.ready("sub", front, "-n", COUNT, "-t", 3000, "--quiet")
+def run(workbench: Workbench, panel: str) -> Observation:
+    url, front = workbench.url(), workbench.url()
+    pace = ("-r", 100, "-d", 1000, "--quiet")
+    publisher = workbench.ready("pub", url, "-n", COUNT, "-s", BYTES, *pace)
+    workbench.tap(front, url, *SLICED)
+    workbench.say("a publisher, a network of single bytes, a subscriber")
+    sub = workbench.ready("sub", front, "-n", COUNT, "-t", 3000, "--quiet")
     publisher.summary()
     summary = sub.summary()
     data = {"received": summary["received"], "malformed": summary["malformed"]}
-    bench.say(f"{data['received']} messages, {data['malformed']} malformed")
+    workbench.say(f"{data['received']} messages, {data['malformed']} malformed")
     phrase = f"{data['received']} of {COUNT}"
     if panel == "raw":
-        bench.say("the same with a reader that takes each read for a message")
-        data["naive_together"], data["naive_sliced"] = naive(bench, False), naive(bench, True)
+        workbench.say("the same with a reader that takes each read for a message")
+        data["naive_together"] = naive(workbench, False)
+        data["naive_sliced"] = naive(workbench, True)
         phrase += f"; a naive reader {data['naive_together']}"
         phrase += f", and {data['naive_sliced']} of single bytes"
     return Observation(data, phrase, {COUNT: 1, 1: 2}.get(data["received"], 0))

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from lab.workbench import Bench, Child, Observation
+from lab.workbench import Observation, Program, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 70
@@ -44,7 +44,7 @@ TRIES = 4
 KINDLY = {"raw": "shutdown", "zmq": "zmq_ctx_shutdown"}
 
 
-def became(probe: Child) -> str:
+def became(probe: Program) -> str:
     """Of the thread that waits."""
     said = probe.heard()
     if said is None:
@@ -54,16 +54,17 @@ def became(probe: Child) -> str:
     return f"returns {said['result']}" if said["result"] >= 0 else str(said["errno"])
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    driver = bench.driver("req", bench.url())
-    bench.pause(0.1)
-    data: dict[str, Any] = {"threads": driver.status("Threads")}
+def run(workbench: Workbench, panel: str) -> Observation:
+    driver = workbench.driver("req", workbench.url())
+    workbench.pause(0.1)
+    data: dict[str, Any] = {"threads": driver.figure("Threads")}
     data["descriptors"] = len(os.listdir(f"/proc/{driver.pid}/fd"))
-    bench.say(f"one request socket: {data['threads']} threads, {data['descriptors']} descriptors")
-    tries = [became(probe) for probe in [bench.probe("close-thread") for _ in range(TRIES)]]
+    said = f"{data['threads']} threads, {data['descriptors']} descriptors"
+    workbench.say(f"one request socket: {said}")
+    tries = [became(probe) for probe in [workbench.probe("close-thread") for _ in range(TRIES)]]
     data["close"] = "SIGABRT" if "SIGABRT" in tries else tries[0]
-    bench.say(f"closed from another thread: {data['close']}")
-    data["kindly"] = became(bench.probe("close-thread", "kindly"))
+    workbench.say(f"closed from another thread: {data['close']}")
+    data["kindly"] = became(workbench.probe("close-thread", "kindly"))
     phrase = f"{data['close']}"
     if len(set(tries)) > 1:
         phrase += f" ({tries.count(data['close'])} times in {TRIES})"

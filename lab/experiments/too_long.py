@@ -1,6 +1,6 @@
 """A request that is longer than the server takes."""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 90
@@ -33,7 +33,12 @@ SOURCES = [
     "nanomsg: src/transports/tcp/stcp.c, src/protocols/reqrep/req.c",
     "common/CONTRACT.md, R8",
 ]
-TRY_NEXT = "The same over ipc: change bench.url() to bench.url('ipc') in this file."
+TRY_NEXT = "The same over ipc: change workbench.url() to workbench.url('ipc') in this file."
+WORDS = {
+    "errno": "the client's error was {}",
+    "connections": "there were {} connections",
+    "sent_times": "the request crossed the wire {} times",
+}
 EXPECTED = {
     "raw": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
     "zmq": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
@@ -42,17 +47,16 @@ EXPECTED = {
 }
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    front, back = bench.url(), bench.url()
-    server = bench.ready("rep", back, "-m", LIMIT)
-    tap = bench.tap(front, back)
-    client = bench.driver("req", front, timeout=TIMEOUT_MS)
-    bench.say(f"the client sends {LENGTH} bytes; the server takes {LIMIT}")
+def run(workbench: Workbench, panel: str) -> Observation:
+    front, back = workbench.url(), workbench.url()
+    server = workbench.ready("rep", back, "-m", LIMIT)
+    tap = workbench.tap(front, back)
+    client = workbench.driver("req", front, timeout=TIMEOUT_MS)
+    workbench.say(f"the client sends {LENGTH} bytes; the server takes {LIMIT}")
     sent = client.call(f"send -s {LENGTH}")
     reply = client.call("recv") if sent["result"] >= 0 else sent
     up = tap.stats()["up"]["received"]
-    tap.signal(15)
-    summary = tap.summary()
+    summary = tap.stop()
     times = round(up / LENGTH, 2)
     told = server.stop()
     data = {
@@ -64,7 +68,7 @@ def run(bench: Bench, panel: str) -> Observation:
         "server_counts": told["too_long"],
     }
     heard = reply.get("error", "an answer")
-    bench.say(f"the client: {heard}; {up} bytes, {data['connections']} connections")
+    workbench.say(f"the client: {heard}; {up} bytes, {data['connections']} connections")
     connections = (
         "1 connection" if data["connections"] == 1 else f"{data['connections']} connections"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"
 ORDER = 70
@@ -38,42 +38,42 @@ QUIET = {"send": "succeeds", "next_answered": True, "left_descriptors": 0}
 EXPECTED = {"raw": QUIET, "zmq": QUIET, "nanomsg": QUIET, "nng": QUIET}
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url = bench.url()
-    server = bench.driver("rep", url, timeout=5000)
+def run(workbench: Workbench, panel: str) -> Observation:
+    url = workbench.url()
+    server = workbench.driver("rep", url, timeout=5000)
 
     def descriptors() -> int:
         return len(os.listdir(f"/proc/{server.pid}/fd"))
 
-    first = bench.driver("req", url, timeout=2000)
+    first = workbench.driver("req", url, timeout=2000)
     first.must("send before")
     server.must("recv")
     server.must("send before")
     first.must("recv")
     first.kill()
     server.begin("recv")  # raw works in calls of ours alone
-    bench.pause(0.3)
+    workbench.pause(0.3)
     idle = descriptors()
-    client = bench.driver("req", url, timeout=2000)
+    client = workbench.driver("req", url, timeout=2000)
     client.must("send vanish")
     client.begin("recv")
     server.result()
-    bench.say("the client is killed, the server holds its request")
+    workbench.say("the client is killed, the server holds its request")
     client.kill()
-    bench.pause(0.2)
+    workbench.pause(0.2)
     said = server.call("send an answer")
     word = str(said.get("error", "succeeds"))
-    bench.say(f"the server answers: send {word}")
+    workbench.say(f"the server answers: send {word}")
     server.begin("recv")
-    bench.wait_for(lambda: descriptors() <= idle, 2.0)
+    workbench.wait_for(lambda: descriptors() <= idle, 2.0)
     left = descriptors() - idle
-    other = bench.driver("req", url, timeout=2000)
+    other = workbench.driver("req", url, timeout=2000)
     other.must("send next")
     other.begin("recv")
     server.result()
     server.must("send next")
     answered = other.result().get("text") == "next"
-    bench.say("the next client is answered" if answered else "the next client is not answered")
+    workbench.say("the next client is answered" if answered else "the next client is not answered")
     data = {"send": word, "next_answered": answered, "left_descriptors": left}
     phrase = f"send {word}" if word == "succeeds" else f"send fails: {word}"
     phrase += "; the next client is answered" if answered else "; the next client is not answered"

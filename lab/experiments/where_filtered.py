@@ -1,6 +1,6 @@
 """Events that nobody wants: are they sent all the same?"""
 
-from lab.workbench import Bench, Observation
+from lab.workbench import Observation, Workbench
 
 THEME = "publish/subscribe"
 ORDER = 40
@@ -36,11 +36,11 @@ EXPECTED = {
 RECEIVES = 4  # of 300 ms each: it goes on receiving all the while
 
 
-def run(bench: Bench, panel: str) -> Observation:
-    url, front = bench.url(), bench.url()
-    publisher = bench.driver("pub", url, queue=5000)
-    tap = bench.tap(front, url)
-    sub = bench.driver("sub", front, timeout=300, queue=5000)
+def run(workbench: Workbench, panel: str) -> Observation:
+    url, front = workbench.url(), workbench.url()
+    publisher = workbench.driver("pub", url, queue=5000)
+    tap = workbench.tap(front, url)
+    sub = workbench.driver("sub", front, timeout=300, queue=5000)
     sub.must("subscribe weather")
     said = -1
     for _ in range(20):  # they meet, and have no more to say to each other
@@ -49,7 +49,7 @@ def run(bench: Bench, panel: str) -> Observation:
         before, said = said, tap.stats()["up"]["received"]
         if said and said == before:
             break
-    bench.say("1000 events, none of them about the weather")
+    workbench.say("1000 events, none of them about the weather")
     for _ in range(RECEIVES):
         sub.begin("recv")
     publisher.must("burst 1000 1000 2000")

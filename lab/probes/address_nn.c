@@ -6,8 +6,7 @@
  *
  * One JSON line; then it waits for the end of its input, still bound or connecting.
  */
-#include <stdio.h>
-#include <string.h>
+#include "answer.h"
 
 #include <nanomsg/nn.h>
 #include <nanomsg/reqrep.h>
@@ -22,9 +21,7 @@ main(int argc, char **argv)
     if (socket < 0)
         return 1;
     int result = binds ? nn_bind(socket, argv[2]) : nn_connect(socket, argv[2]);
-    printf("{\"result\":%d,\"error\":\"%s\"}\n", result < 0 ? -1 : 0,
-        result < 0 ? nn_strerror(nn_errno()) : "");
-    fflush(stdout);
+    answer(result < 0 ? -1 : 0, result < 0 ? nn_strerror(nn_errno()) : "");
     while (getchar() != EOF)
         ;
     return 0;

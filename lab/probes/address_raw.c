@@ -6,21 +6,13 @@
  *
  * One JSON line; then it waits for the end of its input, still bound.
  */
+#include "answer.h"
+
 #include <errno.h>
 #include <netdb.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-static void
-answer(const char *error)
-{
-    printf("{\"result\":%d,\"error\":\"%s\"}\n", error ? -1 : 0, error ? error : "");
-    fflush(stdout);
-}
 
 static int
 use(const char *verb, const struct sockaddr *addr, socklen_t len)
@@ -48,7 +40,7 @@ main(int argc, char **argv)
         struct sockaddr_un sun = {.sun_family = AF_UNIX};
         snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", address);
         int result = use(argv[1], (struct sockaddr *)&sun, sizeof(sun));
-        answer(result < 0 ? strerror(errno) : NULL);
+        answer(result, result < 0 ? strerror(errno) : "");
     } else {
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
         struct addrinfo *found = NULL;
@@ -57,10 +49,8 @@ main(int argc, char **argv)
             return 2;
         *port++ = '\0';
         int problem = getaddrinfo(address, port, &hints, &found);
-        if (problem)
-            answer(gai_strerror(problem));
-        else
-            answer(use(argv[1], found->ai_addr, found->ai_addrlen) < 0 ? strerror(errno) : NULL);
+        int result = problem ? -1 : use(argv[1], found->ai_addr, found->ai_addrlen);
+        answer(result, problem ? gai_strerror(problem) : result < 0 ? strerror(errno) : "");
     }
     while (getchar() != EOF)
         ;

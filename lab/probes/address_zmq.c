@@ -5,9 +5,9 @@
  *
  * One JSON line; then it waits for the end of its input, still bound or connecting.
  */
+#include "answer.h"
+
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <zmq.h>
 
 int
@@ -21,8 +21,7 @@ main(int argc, char **argv)
     if (!socket)
         return 1;
     int result = binds ? zmq_bind(socket, argv[2]) : zmq_connect(socket, argv[2]);
-    printf("{\"result\":%d,\"error\":\"%s\"}\n", result, result < 0 ? zmq_strerror(errno) : "");
-    fflush(stdout);
+    answer(result, result < 0 ? zmq_strerror(errno) : "");
     while (getchar() != EOF)
         ;
     return 0;

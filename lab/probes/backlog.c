@@ -19,10 +19,10 @@ enum {
 
 /* A blocking connect that gives up after so long: socket(7), SO_SNDTIMEO. */
 static int
-try(const struct place *place, int limit_ms)
+try(const struct sockaddr_any *place, int limit_ms)
 {
     struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
-    int fd = socket(place->addr.ss_family, SOCK_STREAM, 0);
+    int fd = socket(place->any.sa_family, SOCK_STREAM, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
         exit(fail("socket"));
     if (connect_to(fd, place) == 0)
@@ -36,7 +36,7 @@ try(const struct place *place, int limit_ms)
 int
 main(int argc, char **argv)
 {
-    struct place place;
+    struct sockaddr_any place;
     char byte;
     if (argc != 3)
         return 2;

@@ -12,7 +12,7 @@ enum {
     FLOOD = 2000, /* datagrams of a KiB: more than any default buffer takes */
 };
 
-static struct place place;
+static struct sockaddr_any place;
 
 /* What waits at the reader, without waiting. */
 static ssize_t
@@ -24,8 +24,7 @@ receive(int fd, void *data, size_t len, int flags)
 static ssize_t
 send_to(int fd, const void *data, size_t len)
 {
-    const struct sockaddr *addr = (const struct sockaddr *)&place.addr;
-    return sendto(fd, data, len, MSG_DONTWAIT, addr, place.len);
+    return sendto(fd, data, len, MSG_DONTWAIT, &place.any, place.len);
 }
 
 /* Numbered datagrams until one is refused, and nobody reads; then all are read. */
@@ -54,12 +53,11 @@ int
 main(int argc, char **argv)
 {
     char large[256] = "", small[10];
-    struct place from = {.len = sizeof(from.addr)};
-    struct sockaddr *source = (struct sockaddr *)&from.addr;
+    struct sockaddr_any from = {.len = sizeof(from.storage)};
     if (argc != 2)
         return 2;
     int reader = bind_at(&place, argv[1], SOCK_DGRAM);
-    int sender = socket(place.addr.ss_family, SOCK_DGRAM, 0);
+    int sender = socket(place.any.sa_family, SOCK_DGRAM, 0);
     if (reader < 0 || sender < 0)
         return fail(argv[1]);
 
@@ -84,10 +82,10 @@ main(int argc, char **argv)
     /* Whom would one answer? recvfrom tells the sender's address: its length, 0: it has none. */
     if (send_to(sender, "who", 3) != 3)
         return fail("sendto");
-    if (recvfrom(reader, small, sizeof(small), MSG_DONTWAIT, source, &from.len) != 3)
+    if (recvfrom(reader, small, sizeof(small), MSG_DONTWAIT, &from.any, &from.len) != 3)
         return fail("recvfrom");
     say("sender's address", from.len > sizeof(sa_family_t));
-    say("answer", sendto(reader, "you", 3, MSG_DONTWAIT, source, from.len));
+    say("answer", sendto(reader, "you", 3, MSG_DONTWAIT, &from.any, from.len));
 
     /* Nobody there: the reader has gone, its path stays. */
     close(reader);

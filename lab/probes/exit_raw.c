@@ -6,14 +6,11 @@
  *
  * tcp://127.0.0.1:PORT only. Raw's framing: length and request id stand before each message.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdint.h>
+#include "bytes.h"
+#include "plain.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     HEAD = 8, /* length u32, request id u32 */
@@ -24,16 +21,9 @@ main(int argc, char **argv)
 {
     if (argc != 4)
         return 2;
-    int on = 1;
     size_t len = strtoul(argv[3], NULL, 10);
-    struct sockaddr_in addr = {
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)atoi(strrchr(argv[2], ':') + 1)),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 1) < 0)
+    int fd = plain_listen(argv[2]);
+    if (fd < 0)
         return 1;
     puts("{\"event\":\"ready\"}");
     fflush(stdout);
@@ -44,10 +34,9 @@ main(int argc, char **argv)
         recv(peer, request, sizeof(request), 0) <= 0)
         return 1;
     unsigned char *reply = calloc(1, HEAD + len);
-    uint32_t length = htonl((uint32_t)(len + HEAD / 2)); /* it counts the id, too */
     if (!reply)
         return 1;
-    memcpy(reply, &length, sizeof(length));
+    put_u32(reply, (uint32_t)(len + HEAD / 2)); /* it counts the id, too */
     memcpy(reply + 4, head + 4, 4);
     for (size_t sent = 0; sent < HEAD + len;) {
         ssize_t n = send(peer, reply + sent, HEAD + len - sent, 0);

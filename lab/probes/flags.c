@@ -114,18 +114,15 @@ empty_datagram(const char *event, size_t room, int with_recv)
 static void
 dont_route(void)
 {
-    struct sockaddr_in near = {.sin_family = AF_INET, .sin_port = htons(9)}, far = near;
-    const struct sockaddr *neighbour = (struct sockaddr *)&near;
-    const struct sockaddr *stranger = (struct sockaddr *)&far;
-    near.sin_addr.s_addr = htonl(0xc6336403); /* 198.51.100.3 */
-    far.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
+    struct sockaddr_any near, far;
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (fd < 0)
+    if (fd < 0 || sockaddr_parse(&near, "tcp://198.51.100.3:9") < 0 ||
+        sockaddr_parse(&far, "tcp://192.0.2.1:9") < 0)
         exit(fail("socket"));
-    say("neighbour, flags 0", sendto(fd, "x", 1, 0, neighbour, sizeof(near)));
-    say("neighbour, MSG_DONTROUTE", sendto(fd, "x", 1, MSG_DONTROUTE, neighbour, sizeof(near)));
-    say("behind a router, flags 0", sendto(fd, "x", 1, 0, stranger, sizeof(far)));
-    say("behind a router, MSG_DONTROUTE", sendto(fd, "x", 1, MSG_DONTROUTE, stranger, sizeof(far)));
+    say("neighbour, flags 0", sendto(fd, "x", 1, 0, &near.any, near.len));
+    say("neighbour, MSG_DONTROUTE", sendto(fd, "x", 1, MSG_DONTROUTE, &near.any, near.len));
+    say("behind a router, flags 0", sendto(fd, "x", 1, 0, &far.any, far.len));
+    say("behind a router, MSG_DONTROUTE", sendto(fd, "x", 1, MSG_DONTROUTE, &far.any, far.len));
     close(fd);
 }
 

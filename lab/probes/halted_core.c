@@ -6,13 +6,14 @@
  * Prints the median round trip of each in us; and how busy the two cores were
  * before with other work, of 1: what is busy is not halted.
  */
+#include "clock.h"
+
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -21,20 +22,12 @@ enum {
     WATCH_US = 200 * 1000,
 };
 
-static long
-now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void
 receive(int fd, int spins)
 {
     char byte;
-    long until = now_ns() + SPIN_NS;
-    while (spins && now_ns() < until) {
+    int64_t until = clock_now() + SPIN_NS;
+    while (spins && clock_now() < until) {
         if (recv(fd, &byte, 1, MSG_DONTWAIT) == 1)
             return;
         sched_yield();
@@ -55,14 +48,14 @@ pin(size_t core)
 static int
 ascending(const void *a, const void *b)
 {
-    long x = *(const long *)a, y = *(const long *)b;
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
 static double
 round_trip(size_t core, size_t other, int spins)
 {
-    static long ns[ROUNDS];
+    static int64_t ns[ROUNDS];
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
         exit(1);
@@ -77,10 +70,10 @@ round_trip(size_t core, size_t other, int spins)
     }
     pin(core);
     for (int i = 0; i < ROUNDS; i++) {
-        long start = now_ns();
+        int64_t start = clock_now();
         (void)!send(fds[0], "", 1, 0);
         receive(fds[0], spins);
-        ns[i] = now_ns() - start;
+        ns[i] = clock_now() - start;
     }
     kill(peer, SIGKILL);
     qsort(ns, ROUNDS, sizeof(ns[0]), ascending);

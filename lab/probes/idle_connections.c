@@ -5,13 +5,14 @@
  *
  *   idle-connections COUNT
  */
+#include "clock.h"
+
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -19,18 +20,10 @@ enum {
     SPARE = 32, /* descriptors for anything else */
 };
 
-static long
-now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static int
 ascending(const void *a, const void *b)
 {
-    long x = *(const long *)a, y = *(const long *)b;
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
@@ -38,15 +31,15 @@ ascending(const void *a, const void *b)
 static double
 measure(struct pollfd *list, int count, int writer, int epoll_fd)
 {
-    static long ns[ROUNDS];
+    static int64_t ns[ROUNDS];
     struct epoll_event event;
     char byte;
     for (int i = 0; i < ROUNDS; i++) {
         (void)!write(writer, "", 1);
-        long start = now_ns();
+        int64_t start = clock_now();
         int ready =
             epoll_fd < 0 ? poll(list, (nfds_t)count, -1) : epoll_wait(epoll_fd, &event, 1, -1);
-        ns[i] = now_ns() - start;
+        ns[i] = clock_now() - start;
         if (ready != 1 || read(list[count - 1].fd, &byte, 1) != 1)
             exit(1);
     }

@@ -5,7 +5,10 @@
 #ifndef LATE_REPLY_H
 #define LATE_REPLY_H
 
+#include "json.h"
+
 #include <stdio.h>
+#include <string.h>
 
 enum {
     GIVE_UP_MS = 200,
@@ -15,7 +18,11 @@ enum {
 static inline void
 say(const char *event, const char *error, const char *text, int len)
 {
-    printf("{\"event\":\"%s\",\"error\":\"%s\",\"text\":\"%.*s\"}\n", event, error, len, text);
+    printf("{\"event\":\"%s\",\"error\":", event);
+    json_string(stdout, error, strlen(error));
+    printf(",\"text\":");
+    json_string(stdout, text, (size_t)len);
+    puts("}");
     fflush(stdout);
 }
 

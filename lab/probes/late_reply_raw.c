@@ -6,22 +6,19 @@
  * naive: takes the next frame that comes for the answer; ids: only the one that carries the
  * request's number. Raw's framing: length u32 | request id u32 | message.
  */
+#include "bytes.h"
 #include "late_reply.h"
+#include "plain.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 
 static int
 ask(int fd, uint32_t id, const char *text)
 {
     uint32_t len = (uint32_t)strlen(text);
-    uint32_t head[] = {htonl(len + 4), htonl(id)};
+    unsigned char head[8];
+    put_u32(put_u32(head, len + 4), id);
     if (send(fd, head, sizeof(head), MSG_MORE) < 0)
         return -1;
     return send(fd, text, len, 0) < 0 ? -1 : 0;
@@ -32,16 +29,17 @@ static ssize_t
 receive(int fd, uint32_t id, char text[64], int timeout_ms)
 {
     struct timeval limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-    uint32_t head[2];
+    unsigned char head[8];
+    ssize_t len;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     do {
         if (recv(fd, head, sizeof(head), MSG_WAITALL) != sizeof(head))
             return -1;
-        if (ntohl(head[0]) > 4 + 64 ||
-            recv(fd, text, ntohl(head[0]) - 4, MSG_WAITALL) != (ssize_t)ntohl(head[0]) - 4)
+        len = (ssize_t)get_u32(head) - 4;
+        if (len < 0 || len > 64 || recv(fd, text, (size_t)len, MSG_WAITALL) != len)
             return -1;
-    } while (id != 0 && ntohl(head[1]) != id);
-    return (ssize_t)ntohl(head[0]) - 4;
+    } while (id != 0 && get_u32(head + 4) != id);
+    return len;
 }
 
 int
@@ -51,13 +49,8 @@ main(int argc, char **argv)
         return 2;
     int ids = strcmp(argv[1], "ids") == 0;
     char text[64];
-    struct sockaddr_in addr = {
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)atoi(strrchr(argv[2], ':') + 1)),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || ask(fd, 1, "one") < 0)
+    int fd = plain_connect(argv[2]);
+    if (fd < 0 || ask(fd, 1, "one") < 0)
         return 1;
 
     ssize_t n = receive(fd, ids ? 1 : 0, text, GIVE_UP_MS);

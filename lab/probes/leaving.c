@@ -22,9 +22,8 @@
 #include <nanomsg/nn.h>
 #include <nanomsg/pubsub.h>
 #else
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include "bytes.h"
+#include "plain.h"
 #endif
 
 static int
@@ -70,20 +69,16 @@ publish(const char *url, const void *data, size_t len, const char *how)
 static int
 publish(const char *url, const void *data, size_t len, const char *how)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
     char asked[64];
-    int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    at.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    int result = bind(listener, (struct sockaddr *)&at, sizeof(at));
-    if (wait_for_line(result < 0 ? -1 : listen(listener, 1)) < 0)
+    unsigned char prefix[4];
+    int listener = plain_listen(url);
+    if (wait_for_line(listener) < 0)
         return -1;
     int fd = accept(listener, NULL, NULL);
-    uint32_t prefix = htonl((uint32_t)len);
+    put_u32(prefix, (uint32_t)len);
     if (strcmp(how, "wait") == 0)
         (void)!recv(fd, asked, sizeof(asked), 0);
-    ssize_t sent = send(fd, &prefix, sizeof(prefix), MSG_MORE);
+    ssize_t sent = send(fd, prefix, sizeof(prefix), MSG_MORE);
     for (size_t done = 0; sent >= 0 && done < len; done += (size_t)sent)
         sent = send(fd, (const char *)data + done, len - done, 0);
     if (strcmp(how, "exit") != 0)

@@ -28,7 +28,7 @@ ready(int fd)
 int
 main(int argc, char **argv)
 {
-    struct place place;
+    struct sockaddr_any place;
     char line[16];
     int listens = 0;
     socklen_t len = sizeof(listens);
@@ -39,7 +39,7 @@ main(int argc, char **argv)
         return fail(argv[1]);
     say("read before", read(server, line, sizeof(line)));
 
-    int client = socket(place.addr.ss_family, SOCK_STREAM, 0);
+    int client = socket(place.any.sa_family, SOCK_STREAM, 0);
     if (client < 0 || connect_to(client, &place) < 0 || send(client, "hello", 5, 0) != 5)
         return fail("client");
     say("poll", ready(server));

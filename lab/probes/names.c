@@ -8,10 +8,9 @@
  *                    getaddrinfo(3) names, and no other
  *   names URL each   a plain socket: each address, one after the other
  */
+#include "answer.h"
+
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #if defined(WITH_ZMQ)
@@ -84,8 +83,7 @@ main(int argc, char **argv)
     if (argc < 2)
         return 2;
     int result = connect_to(argv[1], argc > 2 ? argv[2] : "");
-    printf("{\"result\":%d,\"error\":\"%s\"}\n", result, result < 0 ? words : "none");
-    fflush(stdout);
+    answer(result, result < 0 ? words : "none");
     pause();
     return 0;
 }

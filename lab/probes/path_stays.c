@@ -19,7 +19,7 @@ look(const char *path)
 }
 
 static int
-try_connect(const struct place *place)
+try_connect(const struct sockaddr_any *place)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
@@ -38,7 +38,7 @@ short_life(const char *where)
     int status;
     pid_t server = fork();
     if (server == 0) {
-        struct place place;
+        struct sockaddr_any place;
         _exit(listen_at(&place, where, 1) < 0);
     }
     return server > 0 && waitpid(server, &status, 0) == server && status == 0 ? 0 : -1;
@@ -50,10 +50,11 @@ main(int argc, char **argv)
     if (argc != 2)
         return 2;
     const char *path = argv[1];
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    struct place place = {.len = sizeof(un)}, found;
-    snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-    memcpy(&place.addr, &un, sizeof(un));
+    char url[128];
+    struct sockaddr_any place, found;
+    snprintf(url, sizeof(url), "ipc://%s", path);
+    if (sockaddr_parse(&place, url) < 0)
+        return 2;
 
     say("nothing yet", try_connect(&place));
     if (short_life(path) < 0)
@@ -80,15 +81,15 @@ main(int argc, char **argv)
         peer < 0 || send(peer, "x", 1, 0) < 0 || recv(early, &byte, 1, 0) != 1 ? -1 : 0);
 
     /* Linux's names without a file: the first byte is zero. */
-    memset(un.sun_path, 0, sizeof(un.sun_path));
-    int len = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "triptych-path-%d", getpid());
+    char *name = place.un.sun_path;
+    memset(name, 0, sizeof(place.un.sun_path));
+    int len = snprintf(name + 1, sizeof(place.un.sun_path) - 1, "triptych-path-%d", getpid());
     place.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
-    memcpy(&place.addr, &un, sizeof(un));
     for (int life = 1; life <= 2; life++) {
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
         if (fd < 0)
             return fail("socket");
-        say("abstract", bind(fd, (struct sockaddr *)&place.addr, place.len));
+        say("abstract", bind(fd, &place.any, place.len));
         close(fd);
     }
     return 0;

@@ -6,13 +6,14 @@
  *   signal              the handler is installed without SA_RESTART
  *   signal restart      and with it
  */
+#include "clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(WITH_ZMQ)
@@ -73,14 +74,6 @@ on_signal(int number)
     (void)number;
 }
 
-static double
-now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -91,11 +84,11 @@ main(int argc, char **argv)
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &timer, NULL);
 
-    double start = now_ms();
+    int64_t start = clock_now();
     int result = receive();
     const char *error = result < 0 ? strerrorname_np(errno) : "none";
-    double ms = now_ms() - start;
-    printf("{\"result\":%d,\"errno\":\"%s\",\"ms\":%.0f}\n", result, error, ms);
+    int64_t ms = (clock_now() - start + CLOCK_MS / 2) / CLOCK_MS;
+    printf("{\"result\":%d,\"errno\":\"%s\",\"ms\":%lld}\n", result, error, (long long)ms);
     fflush(stdout);
     _exit(0);
 }

@@ -21,10 +21,9 @@
 #include <nanomsg/pair.h>
 #include <nanomsg/tcp.h>
 #else
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "plain.h"
+
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #endif
 
 enum {
@@ -89,27 +88,14 @@ static int pair;
 static inline int
 pair_open(const char *url, int binds)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    char host[16] = "";
-    sscanf(url, "tcp://%15[^:]", host);
-    to.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
-    to.sin_addr.s_addr = inet_addr(host);
-    int one = 1;
-    pair = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(pair, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (binds) {
-        int listener = pair;
-        if (bind(listener, (struct sockaddr *)&to, sizeof(to)) < 0 || listen(listener, 1) < 0)
-            return -1;
+        int listener = plain_listen(url);
         pair = accept(listener, NULL, NULL);
         close(listener);
         return pair;
     }
-    while (connect(pair, (struct sockaddr *)&to, sizeof(to)) < 0) {
-        close(pair);
+    while ((pair = plain_connect(url)) < 0)
         usleep(10000);
-        pair = socket(AF_INET, SOCK_STREAM, 0);
-    }
     return 0;
 }
 

@@ -5,9 +5,9 @@
  *   unsubscribe none      it has no subscription at all
  *   unsubscribe other     it has another one
  */
+#include "answer.h"
+
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #if defined(WITH_ZMQ)
 #include <zmq.h>
@@ -33,6 +33,6 @@ main(int argc, char **argv)
     int result = nn_setsockopt(socket, NN_SUB, NN_SUB_UNSUBSCRIBE, "sports", 6);
     const char *words = nn_strerror(errno);
 #endif
-    printf("{\"result\":%d,\"error\":\"%s\"}\n", result, result < 0 ? words : "none");
+    answer(result, result < 0 ? words : "none");
     return 0;
 }

@@ -131,7 +131,7 @@ def test_R6_stopped_program(stage: Stage) -> None:
     stage.ready("rep", url, "--quiet")
     stopped = stage.driver("req", url)
     stopped.begin("send -s 16000000")
-    stopped.send_signal(signal.SIGSTOP)
+    stopped.signal(signal.SIGSTOP)
     others_are_answered_by_program(stage, url)
 
 

@@ -4,12 +4,13 @@ A server's healthy client asks; a publisher's healthy subscriber receives. The r
 """
 
 import random
+import resource
 import time
 from typing import Callable
 
 import pytest
 
-from programs import Driver, Program, Stage, sync, until
+from programs import Driver, Program, Stage, forget_peak, memory, peak, sync, until
 from peers import EVENT, REPLY, REQUEST, Message, Peer
 
 pytestmark = pytest.mark.transports("tcp")
@@ -46,7 +47,7 @@ class Binder:
 
     def still_serves(self) -> None:
         """Of the healthy peer's requests at most the next one is lost."""
-        assert self.program.process.poll() is None, self.program.fail("ended")
+        assert self.program.running, self.program.fail("ended")
         served = [self.served(self.healthy) for _ in range(5)]
         assert served.count(False) <= 1, served
 
@@ -139,8 +140,8 @@ def test_P7_garbage(stage: Stage, kind: str, closing: str) -> None:
 
 def claims(b: Binder) -> None:
     """Memory grows with the bytes that came, not with the bytes that were claimed."""
-    b.program.forget_peak()
-    before = b.program.memory()
+    forget_peak(b.program)
+    before = memory(b.program)
     peers = [b.stranger().greet() for _ in range(30)]
     for i, peer in enumerate(peers):
         claims = [*peer.protocol.claims(), peer.protocol.claim(BIG - 100)]
@@ -150,7 +151,7 @@ def claims(b: Binder) -> None:
         except OSError:
             pass  # already thrown out
     b.still_serves()
-    assert b.program.peak() - before < 16 * 1024  # KiB; 10 honest claims alone are 320 MiB
+    assert peak(b.program) - before < 16 * 1024  # KiB; 10 honest claims alone are 320 MiB
     for peer in peers:
         peer.close()
     b.still_serves()
@@ -173,7 +174,8 @@ def test_P7_memory_as_claimed(stage: Stage) -> None:
 
 
 def out_of_descriptors(b: Binder) -> None:
-    b.program.limit_descriptors(b.program.descriptors() + 10)
+    number = b.program.descriptors() + 10
+    resource.prlimit(b.program.pid, resource.RLIMIT_NOFILE, (number, number))
     strangers = [b.stranger() for _ in range(30)]
     for _ in range(3):
         b.still_serves()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from programs import Driver, Line, Stage
+from programs import Driver, Event, Stage
 from peers import ERROR, EVENT, REPLY, REQUEST, Message
 
 pytestmark = pytest.mark.transports("tcp")
@@ -32,7 +32,7 @@ DECODABLE = {
 }
 
 
-def received(line: Line) -> Message:
+def received(line: Event) -> Message:
     """The message that a driver received (256 bytes at most)."""
     assert 0 <= line["result"] <= 256, line
     return Message.decode(line["text"].encode("latin-1"))
@@ -52,8 +52,8 @@ def test_golden_request(stage: Stage) -> None:
     assert Message(REQUEST, b"hi", sequence=7, sent=8).encode().hex() == GOLDEN
     line = req.ask("-x " + GOLDEN)
     assert line["text"].encode("latin-1").hex() == GOLDEN.replace("000101", "000102")
-    assert rep.next("message")["kind"] == "request"
-    assert rep.next("message")["kind"] == "reply"
+    assert rep.hear("message")["kind"] == "request"
+    assert rep.hear("message")["kind"] == "reply"
 
 
 @pytest.mark.parametrize("name", [*UNDECODABLE, *DECODABLE])
@@ -64,7 +64,7 @@ def test_malformed_request_is_answered_with_an_error(stage: Stage, name: str) ->
     error = ask(req, {**UNDECODABLE, **DECODABLE}[name])
     assert error.kind == ERROR and error.body.decode("utf-8")
     assert (error.sequence, error.sent) == ((5, 6) if name in DECODABLE else (0, 0))
-    line = rep.next("malformed")
+    line = rep.hear("malformed")
     assert line["text"]
     for i in (1, 2):  # the malformed one was not of the two
         good = ask(req, Message(REQUEST, b"good", sequence=i, sent=i).encode())
@@ -83,7 +83,7 @@ def test_many_malformed_requests_are_reported_once_a_second(stage: Stage) -> Non
     for i in range(200):
         assert ask(req, noise.randbytes(i)).kind == ERROR
     took = time.monotonic() - since
-    rep.send_signal(2)
+    rep.signal(2)
     lines = rep.rest()
     assert lines[-1]["malformed"] == 200
     assert 1 <= len([x for x in lines if x["event"] == "malformed"]) <= took + 2
@@ -122,15 +122,16 @@ def test_requests_as_they_are_sent(stage: Stage) -> None:
         assert request.body == bytes((i + k) & 255 for k in range(100))
         request.kind = REPLY
         rep.must("send -x " + request.encode().hex())
-        line = req.next("message")
+        line = req.hear("message")
         assert line["text"] == request.body.decode("utf-8", "replace")
-        req.next("message")
+        req.hear("message")
     assert req.summary()["received"] == 3 and req.wait() == 0
 
 
 WRONG = {
     "body": lambda m: Message(REPLY, b"other", b"", m.sequence, m.sent),
     "sequence": lambda m: Message(REPLY, m.body, b"", m.sequence + 1, m.sent),
+    "sent": lambda m: Message(REPLY, m.body, b"", m.sequence, m.sent + 1),
     "error": lambda m: Message(ERROR, b"I will not", b"", m.sequence, m.sent),
     "kind": lambda m: Message(EVENT, m.body, b"", m.sequence, m.sent),
     "topic": lambda m: Message(REPLY, m.body, b"topic", m.sequence, m.sent),
@@ -194,7 +195,7 @@ def test_events_without_a_topic(stage: Stage) -> None:
 # A hand-made publisher and PANEL-sub
 
 
-def counted(stage: Stage, events: list[Message], *args: object) -> tuple[Line, list[Line]]:
+def counted(stage: Stage, events: list[Message], *args: object) -> tuple[Event, list[Event]]:
     """PANEL-sub's summary and lines after these events."""
     url = stage.url()
     pub = stage.driver("pub", url)
@@ -204,13 +205,13 @@ def counted(stage: Stage, events: list[Message], *args: object) -> tuple[Line, l
         if sub.has_line():
             break
         time.sleep(0.01)
-    assert sub.next("message")["topic"] == "start"
+    assert sub.hear("message")["topic"] == "start"
     for event in events:
         pub.must("send -x " + event.encode().hex())
     pub.must("send -x " + Message(EVENT, b"", b"stop", 1, 1).encode().hex())
-    lines: list[Line] = []
+    lines: list[Event] = []
     while not lines or lines[-1].get("topic") != "stop":
-        lines.append(sub.next())
+        lines.append(sub.hear())
     return sub.stop(), [x for x in lines if x.get("topic") not in ("start", "stop")]
 
 
@@ -260,11 +261,11 @@ def test_malformed_events_are_counted(stage: Stage) -> None:
         if sub.has_line():
             break
         time.sleep(0.01)
-    sub.next("first")
+    sub.hear("first")
     for data in bad:
         pub.must("send -x " + data.hex())
     pub.must("send -x " + event(1000, 1000).encode().hex())
-    while sub.next("message")["sequence"] != 1000:
+    while sub.hear("message")["sequence"] != 1000:
         pass
     assert sub.stop()["malformed"] == len(bad)
     assert sub.stderr()

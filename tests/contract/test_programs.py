@@ -1,7 +1,6 @@
 """The programs' command line and their lines: options, exit codes, JSON, standard input."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -76,8 +75,8 @@ def test_no_address(stage: Stage, role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_help_and_version(stage: Stage, role: str) -> None:
     for option in ("-h", "-V"):
-        program = stage.start(role, option)
-        text = os.read(program.stdout.fileno(), 1 << 16).decode()
+        program = stage.start(stage.path_of(role), option)
+        text = program.text()
         assert program.wait() == 0 and program.stderr() == ""
         assert (f"{stage.panel}-{role}" if option == "-h" else stage.panel) in text
         if option == "-h":
@@ -89,7 +88,7 @@ def test_help_and_version(stage: Stage, role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_unknown_host(stage: Stage, role: str) -> None:
-    code, lines, errors = stage.run(role, "-u", "tcp://no-such-host.invalid:5555", within=60)
+    code, lines, errors = stage.run(role, "-u", "tcp://no-such-host.invalid:5555", seconds=60)
     assert code == 1 and one_line(errors) and "no-such-host.invalid" in errors
     assert lines[-1]["event"] == "summary"
 
@@ -144,7 +143,7 @@ def test_texts_counts_and_lines(stage: Stage) -> None:
     assert span == pytest.approx(summary["seconds"], abs=2e-6)
     assert summary["first_us"] <= messages[-1]["us"]
 
-    served = [rep.next("message") for _ in range(10)]
+    served = [rep.hear("message") for _ in range(10)]
     assert [(m["direction"], m["text"]) for m in served[:2]] == [("received", "eins"), ("sent", "eins")]
     summary = rep.stop()
     assert set(summary) == SUMMARY
@@ -168,23 +167,23 @@ def test_quiet(stage: Stage) -> None:
     rep = stage.ready("rep", url, "--quiet")
     code, lines, _ = stage.run("req", "-u", url, "--quiet", "a", "b")
     assert code == 0 and [line["event"] for line in lines] == ["ready", "summary"]
-    rep.send_signal(signal.SIGTERM)
+    rep.signal(signal.SIGTERM)
     assert [line["event"] for line in rep.rest()] == ["summary"]
 
 
 def test_human_lines(stage: Stage) -> None:
     url = stage.url()
-    rep = stage.start("rep", "-u", url)
+    rep = stage.start(stage.path_of("rep"), "-u", url)
     until(lambda: rep.has_line(), 5, "a line that says it is bound")
-    req = stage.start("req", "-u", url, "good morning", "good night")
+    req = stage.start(stage.path_of("req"), "-u", url, "good morning", "good night")
     assert req.wait() == 0 and req.stderr() == ""
-    text = req.stdout.read().decode()
+    text = req.text()
     for words in ("good morning", "good night"):
         assert words in text
     assert not any(line.startswith("{") for line in text.splitlines())
-    rep.send_signal(signal.SIGINT)
+    rep.signal(signal.SIGINT)
     assert rep.wait() == 0
-    text = rep.stdout.read().decode()
+    text = rep.text()
     assert "good morning" in text and not text.startswith("{")
 
 
@@ -197,26 +196,26 @@ def test_standard_input(stage: Stage, role: str) -> None:
     program = stage.ready(role, url, "-")
     for i, text in enumerate(["first", "", "\u00e4 third", "x" * 5000], 1):
         program.write(text + "\n")
-        while (line := program.next("message"))["direction"] != "sent":
+        while (line := program.hear("message"))["direction"] != "sent":
             pass
         assert (line["sequence"], line["length"]) == (i, len(text.encode()))
         assert line["text"] == text[:256]
     program.write("no newline")
-    program.stdin.close()
+    program.hang_up()
     summary = program.summary()
     assert program.wait() == 0 and summary["sent"] == 5
 
 
 def test_standard_input_of_nothing(stage: Stage) -> None:
     program = stage.ready("pub", stage.url(), "-")
-    program.stdin.close()
+    program.hang_up()
     assert program.summary()["sent"] == 0 and program.wait() == 0
 
 
 def test_line_longer_than_message_max(stage: Stage) -> None:
     program = stage.ready("pub", stage.url(), "-m", 100, "-")
     program.write("y" * 76 + "\nfits\n")
-    program.stdin.close()
+    program.hang_up()
     summary = program.summary()
     assert program.wait() == 1 and program.stderr()
     assert summary["sent"] <= 1  # whether it goes on is its own affair, but it says so
@@ -236,7 +235,7 @@ def test_timeouts_of_those_who_wait(stage: Stage, role: str) -> None:
     assert code == 1 and lines[-1]["timeouts"] == 1
     program = stage.ready(role, stage.url(), "-t", 50)
     for _ in range(3):
-        assert program.next("timeout")["text"]
+        assert program.hear("timeout")["text"]
     assert program.stop()["timeouts"] >= 3
 
 
@@ -269,7 +268,7 @@ def test_rate(stage: Stage, role: str) -> None:
 def test_delay_before_the_first_event(stage: Stage) -> None:
     pub = stage.ready("pub", stage.url(), "-d", 300, "x")
     since = time.monotonic()
-    pub.next("message")
+    pub.hear("message")
     assert 0.25 < time.monotonic() - since < 2
     assert pub.summary()["sent"] == 1
 
@@ -300,7 +299,7 @@ def test_every_ipv4_address(stage: Stage) -> None:
 def test_ends_when_nobody_can_hear_it(stage: Stage, role: str) -> None:
     """Quiet or not: what it would say at the end would be lost, too."""
     forever = ["-n", "0", "-s", "1", "-r", "10"] if role == "pub" else []
-    command = [stage.build / f"{stage.panel}-{role}", "-u", stage.url(), "--quiet", *forever]
+    command = [stage.path_of(role), "-u", stage.url(), "--quiet", *forever]
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=10
@@ -334,7 +333,7 @@ def test_own_descriptors_are_closed(stage: Stage) -> None:
 
 def test_stdout_is_line_buffered(stage: Stage) -> None:
     program: Program = stage.ready("pub", stage.url(), "-n", 0, "-r", 20, "x")
-    line = program.next("message")
+    line = program.hear("message")
     assert time.monotonic_ns() // 1000 - line["us"] < 500_000
     assert json.dumps(line)
 
@@ -345,8 +344,8 @@ def test_one_of_several_servers_started_at_once(stage: Stage) -> None:
     """On a fresh path, and on a stale one: one is ready, the others say that it is taken."""
     url = stage.url()
     for _ in range(6):
-        servers = [stage.start("rep", "--json", "-u", url) for _ in range(4)]
-        events = [server.next()["event"] for server in servers]
+        servers = [stage.program("rep", "-u", url) for _ in range(4)]
+        events = [server.hear()["event"] for server in servers]
         assert sorted(events) == ["error", "error", "error", "ready"]
         for server in servers:
             server.kill()

@@ -2,10 +2,12 @@
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
-from programs import Driver, Stage, sync
+from programs import Driver, Program, Stage, forget_peak, memory, peak, sync
+
 
 def stage_pub(stage: Stage, *prefixes: str, **tuning: int) -> tuple[Driver, Driver, str]:
     """A publisher and a subscriber to these prefixes, served."""
@@ -24,6 +26,12 @@ def gets(pub: Driver, sub: Driver, texts: str, expected: str) -> None:
     for text in texts.split():
         pub.must("send " + text)
     assert [sub.recv() for _ in expected.split()] == expected.split()
+
+
+def summary_of(sub: Program) -> dict[str, Any]:
+    """Its summary, whether it goes on after its publisher has gone (P4) or has ended, too."""
+    sub.signal(signal.SIGINT)
+    return sub.summary()
 
 
 # P1. Each test ends with a message that must come, so what may not come had time to.
@@ -126,11 +134,11 @@ def test_P1_unsubscribe(stage: Stage) -> None:
 )
 def test_P1_unsubscribe_the_unknown(stage: Stage) -> None:
     url = stage.url()
+    pub = stage.driver("pub", url)
     sub = stage.driver("sub", url, timeout=5000)
     for prefix in ("never", "", "never"):
         assert sub.call("unsubscribe " + prefix)["result"] == 0
     sub.must("subscribe ab")
-    pub = stage.driver("pub", url)
     sync(pub, [(sub, "ab")])
     for prefix in ("a", "abc", "never", ""):
         assert sub.call("unsubscribe " + prefix)["result"] == 0
@@ -172,18 +180,18 @@ def test_P1_by_topic(stage: Stage) -> None:
     url = stage.url()
     topics = ["weather.de", "weather.fr", "sport.de"]
     prefixes = ["weather", "weather.de", "s", ""]
-    subs = [stage.ready("sub", url, *(["-T", prefix] if prefix else [])) for prefix in prefixes]
     options = [word for topic in topics for word in ("-T", topic)]
-    stage.ready("pub", url, *options, "-n", 150, "-r", 200, "-d", 500, "--quiet", "text")
+    stage.ready("pub", url, *options, "-n", 150, "-r", 200, "-d", 800, "--quiet", "text")
+    subs = [stage.ready("sub", url, *(["-T", prefix] if prefix else [])) for prefix in prefixes]
     for prefix, sub in zip(prefixes, subs):
         names = [topic for topic in topics if topic.startswith(prefix)]
         expected = [(name, i) for i in range(1, 51) for name in names]
         got = []
         while not got or got[-1] != expected[-1]:
-            line = sub.next("message")
+            line = sub.hear("message")
             got.append((line["topic"], line["sequence"]))
         assert got == expected[-len(got) :]  # from its first to the last
-        assert sub.stop()["lost"] == 0
+        assert summary_of(sub)["lost"] == 0
 
 
 # P2, P3
@@ -195,13 +203,13 @@ def test_P1_by_topic(stage: Stage) -> None:
 )
 def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
     url = stage.url()
+    pub = stage.ready("pub", url, "-n", 4000, "-r", 2000, "-d", 500, "-s", 100, "--quiet")
     sub = stage.ready("sub", url)
-    pub = stage.ready("pub", url, "-n", 4000, "-r", 2000, "-d", 300, "-s", 100, "--quiet")
-    sequences = [sub.next("message")["sequence"]]
+    sequences = [sub.hear("message")["sequence"]]
     while sequences[-1] < 4000:
-        sequences.append(sub.next("message")["sequence"])
+        sequences.append(sub.hear("message")["sequence"])
     assert sequences == list(range(sequences[0], 4001))
-    summary = sub.stop()
+    summary = summary_of(sub)
     assert (summary["received"], summary["lost"], summary["duplicates"]) == (len(sequences), 0, 0)
     assert pub.summary()["sent"] == 4000
 
@@ -212,18 +220,18 @@ def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
 )
 def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
     url = stage.url()
-    sub = stage.ready("sub", url, "-q", 10)
     pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 1000)
-    sequences = [sub.next("message")["sequence"]]
-    sub.send_signal(signal.SIGSTOP)
+    sub = stage.ready("sub", url, "-q", 10)
+    sequences = [sub.hear("message")["sequence"]]
+    sub.signal(signal.SIGSTOP)
     time.sleep(1)
-    sub.send_signal(signal.SIGCONT)
+    sub.signal(signal.SIGCONT)
     while sequences[-1] - sequences[0] < len(sequences) + 20:  # a gap of more than 20
-        sequences.append(sub.next("message")["sequence"])
-    pub.stop()
-    sub.send_signal(signal.SIGINT)
+        sequences.append(sub.hear("message")["sequence"])
+    sub.signal(signal.SIGINT)
     lines = sub.rest()
     assert sub.wait() == 0
+    pub.stop()
     sequences += [line["sequence"] for line in lines if line["event"] == "message"]
     assert sequences == sorted(set(sequences))
     assert lines[-1]["lost"] == sequences[-1] - sequences[0] + 1 - len(sequences)
@@ -232,12 +240,12 @@ def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
 
 def flood(stage: Stage, pub: Driver, megabytes: int, size: int) -> None:
     """Sends so much without a pause; no send may block, memory may not follow."""
-    pub.forget_peak()
-    before = pub.memory()
-    line = pub.must(f"burst {megabytes * 1_000_000 // size} {size}", within=60)
+    forget_peak(pub)
+    before = memory(pub)
+    line = pub.must(f"burst {megabytes * 1_000_000 // size} {size}", seconds=60)
     assert line["result"] == megabytes * 1_000_000 // size
     assert line["slowest_us"] < 1_000_000
-    assert pub.peak() - before < 100 * 1024
+    assert peak(pub) - before < 100 * 1024
 
 
 @pytest.mark.says(
@@ -247,10 +255,10 @@ def flood(stage: Stage, pub: Driver, megabytes: int, size: int) -> None:
 @pytest.mark.heavy
 def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=500)
-    sub.send_signal(signal.SIGSTOP)
+    sub.signal(signal.SIGSTOP)
     flood(stage, pub, 400, 8192)
-    sub.send_signal(signal.SIGCONT)
-    collected = sub.call("collect 1000000000", within=60)
+    sub.signal(signal.SIGCONT)
+    collected = sub.call("collect 1000000000", seconds=60)
     assert collected["ordered"] and 0 < collected["result"] < 400_000_000 // 8192
     sync(pub, [(sub, "")])
     gets(pub, sub, "again at once", "again at once")
@@ -262,10 +270,10 @@ def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
 )
 def test_P3_flood_with_a_subscriber_that_does_not_receive(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=100)
-    before = sub.memory()
+    before = memory(sub)
     flood(stage, pub, 200, 8192)
-    assert sub.memory() - before < 100 * 1024
-    collected = sub.call("collect 1000000000", within=60)
+    assert memory(sub) - before < 100 * 1024
+    collected = sub.call("collect 1000000000", seconds=60)
     assert collected["ordered"] and 0 < collected["result"] < 200_000_000 // 8192
 
 
@@ -284,14 +292,14 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
         sub.must("subscribe")
     for rate in (3000, 1500, 750):
         sync(pub, [(sub, "") for sub in (*good, slow)])
-        slow.send_signal(signal.SIGSTOP)
+        slow.signal(signal.SIGSTOP)
         for sub in good:
             sub.begin(f"collect {events}")
-        assert pub.must(f"burst {events} {size} {rate}", within=60)["slowest_us"] < 500_000
+        assert pub.must(f"burst {events} {size} {rate}", seconds=60)["slowest_us"] < 500_000
         pub.must("idle 100")
         lines = [sub.result() for sub in good]
-        slow.send_signal(signal.SIGCONT)
-        line = slow.call(f"collect {events}", within=30)
+        slow.signal(signal.SIGCONT)
+        line = slow.call(f"collect {events}", seconds=30)
         assert line["ordered"] and line["result"] < events
         if all(line["result"] == events for line in lines):
             break
@@ -311,12 +319,12 @@ def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
     sub = stage.ready("sub", url, "-T", "weather")
     pub = stage.ready("pub", url, *arguments)
     for restart in range(2):
-        while sub.next("message")["sequence"] < 600:  # more than the next one begins with
+        while sub.hear("message")["sequence"] < 600:  # more than the next one begins with
             pass
         pub.kill()
         pub = stage.ready("pub", url, *arguments)
         since = time.monotonic()
-        while (line := sub.next("message"))["us"] / 1e6 < since:
+        while (line := sub.hear("message"))["us"] / 1e6 < since:
             pass
         assert line["us"] / 1e6 - since < 1.0
         assert line["topic"] == "weather"
@@ -351,9 +359,9 @@ def test_P5_publishing_to_nobody(stage: Stage) -> None:
     url = stage.url()
     pub = stage.driver("pub", url)
     pub.must("burst 1000 64")
-    before = pub.memory()
-    assert pub.must("burst 1000000 64", within=60)["result"] == 1_000_000
-    assert pub.memory() - before < 4 * 1024
+    before = memory(pub)
+    assert pub.must("burst 1000000 64", seconds=60)["result"] == 1_000_000
+    assert memory(pub) - before < 4 * 1024
     sub = stage.driver("sub", url, timeout=3000)
     sub.must("subscribe")
     sync(pub, [(sub, "")])
@@ -366,10 +374,10 @@ def test_P5_publishing_to_nobody(stage: Stage) -> None:
 def test_P5_nobody_is_left(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "")
     sub.kill()
-    pub.must("burst 20000 1000", within=60)
-    before = pub.memory()
-    assert pub.must("burst 100000 1000", within=60)["result"] == 100_000
-    assert pub.memory() - before < 4 * 1024
+    pub.must("burst 20000 1000", seconds=60)
+    before = memory(pub)
+    assert pub.must("burst 100000 1000", seconds=60)["result"] == 100_000
+    assert memory(pub) - before < 4 * 1024
 
 
 @pytest.mark.says(
@@ -378,13 +386,9 @@ def test_P5_nobody_is_left(stage: Stage) -> None:
 )
 @pytest.mark.parametrize("length", [8, 1000, 65536])
 def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
-    url = stage.url()
-    sub = stage.driver("sub", url, timeout=5000)
-    sub.must("subscribe")
-    pub, waits = stage.driver(), []
+    waits = []
     for _ in range(6):
-        pub.open("pub", url)
-        sync(pub, [(sub, "")])
+        pub, sub, _ = stage_pub(stage, "")
         sub.begin("collect 20")
         pub.begin(f"burst 20 {length} 400")
         pub.begin("close")
@@ -400,16 +404,15 @@ def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
     "all arrive, the last one too",
 )
 def test_P6_program_ends_after_its_last(stage: Stage) -> None:
-    url = stage.url()
     for _ in range(2):
+        url, size = stage.url(), 65536 - 25
+        pub = stage.ready("pub", url, "-n", 120, "-s", size, "-r", 80, "-d", 500, "--quiet")
         sub = stage.ready("sub", url)
-        size = 65536 - 25
-        pub = stage.ready("pub", url, "-n", 120, "-s", size, "-r", 80, "-d", 300, "--quiet")
-        first = sub.next("first")["sequence"]
-        while sub.next("message")["sequence"] < 120:
+        first = sub.hear("first")["sequence"]
+        while sub.hear("message")["sequence"] < 120:
             pass
         assert pub.summary()["sent"] == 120
-        summary = sub.stop()
+        summary = summary_of(sub)
         assert (summary["received"], summary["lost"]) == (121 - first, 0)
 
 
@@ -439,11 +442,11 @@ def test_P9_500_subscribers(stage: Stage) -> None:
     for i in range(number):
         subs.must(f"use {i}")
         subs.must("until end")
-    assert pub.must(f"burst {events} 64 100", within=30)["result"] == events
+    assert pub.must(f"burst {events} 64 100", seconds=30)["result"] == events
     pub.must("idle 200")
     for i in range(number):
         subs.must(f"use {i}")
         line = subs.call(f"collect {events}")
         assert (line["result"], line["first"], line["last"]) == (events, 1, events), (i, line)
-    subs.stdin.close()
+    subs.hang_up()
     assert subs.wait(20) == 0

@@ -5,7 +5,6 @@ each in both roles of each pattern; and socat in between.
 """
 
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -93,7 +92,7 @@ def test_pyzmq_publishes(stage: Stage, context: "zmq.Context") -> None:
         s.bind(url)
         sub = stage.ready("sub", url, "-T", "wea", "-n", 1, "-t", 10000)
         until(lambda: s.send(NEWS.encode()) or sub.has_line())
-        line = sub.next("message")
+        line = sub.hear("message")
         assert [line[k] for k in ("topic", "sequence", "text")] == ["weather", 3, "sunny"]
         assert sub.summary()["received"] == 1
     context.destroy(0)
@@ -183,7 +182,7 @@ def test_cat_publishes(stage: Stage, cat: str) -> None:
     sub = stage.ready("sub", url, "-T", "wea", "-n", 1, "-t", 15000)
     news = file_of(stage, NEWS.encode())
     with Cat(stage, cat, "pub", "--bind", url, "--file", news, "--interval", "1"):
-        line = sub.next("message", within=15)
+        line = sub.hear("message", seconds=15)
         assert [line[k] for k in ("topic", "sequence", "text")] == ["weather", 3, "sunny"]
         assert sub.summary()["received"] == 1
 
@@ -270,7 +269,7 @@ def test_socket_publishes(stage: Stage) -> None:
             assert read(s, 8) == b"\0\0\0\4\1wea"
             for byte in frame:
                 s.sendall(bytes([byte]))
-            line = sub.next("message")
+            line = sub.hear("message")
             assert [line[k] for k in ("topic", "sequence", "text")] == ["weather", 3, "sunny"]
             assert sub.summary()["received"] == 1
 
@@ -288,11 +287,10 @@ def test_through_a_relay(stage: Stage) -> None:
     stage.ready("rep", url, "--quiet")
     req = stage.driver("req", f"tcp://127.0.0.1:{port}", timeout=2000)
     for _ in range(2):
-        relay = subprocess.Popen(argv, stdin=subprocess.DEVNULL)  # for one connection
+        relay = stage.start(*argv, stdin=subprocess.DEVNULL)  # for one connection
         try:
             until(lambda: req.ask("-x " + QUESTION.encode().hex())["result"] > 0, 10)
         finally:
-            relay.send_signal(signal.SIGKILL)
-            relay.wait()
+            relay.kill()
         time.sleep(0.1)
     assert Path(f"/proc/{req.pid}").exists()

@@ -64,7 +64,7 @@ take_frames(struct conn *conn, struct whole *whole)
 {
     for (;;) {
         struct frame frame, expected;
-        int found = conn_next(conn, whole->framing, &frame);
+        int found = conn_next_frame(conn, whole->framing, &frame);
         int errnum = errno;
         if (found == 0)
             return;
@@ -121,7 +121,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return 0;
 
     struct loop loop;
-    struct spare spare = {0};
+    struct buffer spare = {0};
     struct conn conn;
     int fds[2];
     must(loop_open(&loop) == 0);
@@ -135,13 +135,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         feed(&conn, fds[1], whole.data + at, n, &whole);
         at += n;
         if (data[0] & 2)
-            conn_settle(&conn);
+            conn_shrink(&conn);
     }
     /* And nothing was left out. */
     struct frame frame;
     must(whole.broken || whole_next(&whole, &frame) == 0);
     conn_close(&conn);
-    spare_close(&spare);
+    free(spare.data);
     loop_close(&loop);
     must(close(fds[1]) == 0);
     return 0;

@@ -1,11 +1,8 @@
 """A running tap with plain sockets at its two ends, for the tests of the tap."""
 
 import contextlib
-import json
-import os
 import pathlib
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -13,86 +10,15 @@ import threading
 import time
 from typing import Any, Callable
 
+from harness import panels
+from harness.program import Tap
+from harness.stage import Stage
+
 LIMIT = 20.0  # seconds; nothing that works takes a tenth of it
 QUIET = 0.3  # seconds in which nothing must happen
 
 FRONT = ("-l", "tcp://127.0.0.1:0")
 BACK = ("-c", "tcp://127.0.0.1:9")
-
-
-class Tap:
-    """A running tap; command() and event() speak to it."""
-
-    def __init__(
-        self, program: str, listen: str, connect: str, *options: str, **popen: Any
-    ) -> None:
-        self.process = subprocess.Popen(
-            [program, "-l", listen, "-c", connect, *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            **popen,
-        )
-        self.pending = b""
-        self.events: list[dict[str, Any]] = []
-        self.url = self.event("ready")["listen"]
-
-    def event(self, *names: str, **members: Any) -> dict[str, Any]:
-        """The next event of one of these names with these members; others are skipped."""
-        deadline = time.monotonic() + LIMIT
-        assert self.process.stdout is not None
-        while True:
-            while b"\n" not in self.pending:
-                left = deadline - time.monotonic()
-                if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                    raise AssertionError(f"no event {names} {members}; there were {self.events}")
-                some = os.read(self.process.stdout.fileno(), 65536)
-                if not some:
-                    assert self.process.stderr is not None
-                    raise AssertionError(f"the tap ended: {self.process.stderr.read()!r}")
-                self.pending += some
-            line, self.pending = self.pending.split(b"\n", 1)
-            event: dict[str, Any] = json.loads(line)
-            self.events.append(event)
-            if event["event"] in names and members.items() <= event.items():
-                return event
-
-    def write(self, text: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
-
-    def command(self, text: str, answer: str = "ok") -> dict[str, Any]:
-        self.write(text + "\n")
-        return self.event(answer, command=text)
-
-    def stats(self) -> dict[str, Any]:
-        return self.command("stats", "stats")
-
-    def end(self, how: int = signal.SIGTERM) -> dict[str, Any]:
-        self.process.send_signal(how)
-        return self.ended()
-
-    def ended(self, status: int = 0) -> dict[str, Any]:
-        summary = self.event("summary")
-        assert self.process.wait(LIMIT) == status
-        return summary
-
-    def memory(self) -> int:
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) * 1024
-
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(LIMIT)
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            with contextlib.suppress(BrokenPipeError):
-                if pipe:
-                    pipe.close()
 
 
 def family(url: str) -> int:
@@ -130,10 +56,14 @@ def listen(url: str) -> tuple[socket.socket, str]:
 class Rig:
     """A server, a tap and clients, all closed at the end."""
 
-    def __init__(self, program: str, folder: pathlib.Path) -> None:
-        self.program = program
-        self.folder = folder
+    def __init__(self) -> None:
+        self.stage = Stage()
         self.stack = contextlib.ExitStack()
+        self.stack.callback(self.stage.close)
+
+    @property
+    def folder(self) -> pathlib.Path:
+        return self.stage.folder
 
     def address(self, kind: str, name: str) -> str:
         return {
@@ -145,13 +75,8 @@ class Rig:
     def start(self, *options: str, front: str = "tcp", back: str = "tcp", **popen: Any) -> Tap:
         self.server, url = listen(self.address(back, "server"))
         self.stack.callback(self.server.close)
-        self.tap = self.only_tap(self.address(front, "tap"), url, *options, **popen)
+        self.tap = self.stage.tap(self.address(front, "tap"), url, *options, **popen)
         return self.tap
-
-    def only_tap(self, front: str, back: str, *options: str, **popen: Any) -> Tap:
-        tap = Tap(self.program, front, back, *options, **popen)
-        self.stack.callback(tap.close)
-        return tap
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         """A client, and the server's side of its connection."""
@@ -165,7 +90,7 @@ class Rig:
     def run(self, *arguments: str, stdin: Any = subprocess.DEVNULL) -> Any:
         """A tap that is expected to end by itself."""
         return subprocess.run(
-            [self.program, *arguments], stdin=stdin, capture_output=True, text=True, timeout=LIMIT
+            [panels.BUILD / "tap", *arguments], stdin=stdin, capture_output=True, text=True, timeout=LIMIT
         )
 
 

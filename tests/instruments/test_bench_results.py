@@ -19,7 +19,7 @@ from bench.run import Disturbance, Baseline
 from bench.session import Cell
 from conftest import ROOT
 from harness.panels import BUILD, Panel, read_panels
-from harness.processes import dying
+from harness.stage import Stage
 from pretend import FAST, RAW, SLOW, outcome, run_group, session
 
 
@@ -170,6 +170,25 @@ def test_a_table_fits_its_terminal(width: int, monkeypatch: pytest.MonkeyPatch) 
     assert "…" not in text and max(map(len, text.splitlines())) <= width
 
 
+def test_what_was_found_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+
+    def found(slow: list[float], bench: str = "latency") -> str:
+        cells = []
+        for panel, values in ((RAW, [10.0] * 5), (SLOW, slow)):
+            metric = bench_results.RATIO_METRICS[bench]
+            runs = [Outcome({metric: value}, Disturbance(), {}, {}) for value in values]
+            cells.append(Cell(Case(bench), panel, "panel", runs=list(runs)))
+        return bench_show.finding(cells)
+
+    apart = found([35.0] * 5)
+    assert "64 B over TCP, one core" in apart and "35.0 us, 3.5 times as long" in apart
+    assert "equal" not in apart
+    near = found([9.0, 9.5, 10.0, 10.5, 11.0])
+    assert "are equal: their intervals overlap" in near and "times" not in near
+    assert "35.0/s, 3.5 times as many" in found([35.0] * 5, "throughput")
+
+
 def goal_cells(raw: list[float], bare: list[float], lost: float = 0.0) -> list[Cell]:
     cells = []
     for name, rates in (("raw", raw), ("bare", bare)):
@@ -234,16 +253,15 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
     path = tmp_path / "results.json"
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", "--json", str(path)]
     command += ["--svg", str(tmp_path), "latency", "raw"]
-    with subprocess.Popen(
-        dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as bench:
-        assert bench.stdout
-        for line in bench.stdout:  # until a first case is shown
-            if b"16 B bodies" in line:
-                break
-        bench.send_signal(signal.SIGINT)
-        bench.communicate(timeout=20)
-    assert bench.returncode == 130
+    with Stage() as stage:
+        bench = stage.start(*command)
+        shown = b""
+        while b"16 B bodies" not in shown:  # until a first case is shown
+            shown = bench.line(60)
+            assert shown is not None, bench.stderr()
+        bench.signal(signal.SIGINT)
+        bench.text(20)
+        assert bench.wait() == 130
     kept = bench_results.read(path)
     assert (
         kept["interrupted"]

@@ -6,9 +6,9 @@ Figures are not tested, the machine is noisy; that they are sane is.
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,10 +27,12 @@ from bench.run import (
     Usage,
     Watch,
     size_for,
+    summary_of,
     wait_quiet,
 )
 from harness.panels import BUILD, Panel
-from harness.processes import Program, dying, free_port
+from harness.program import Program
+from harness.stage import Stage
 from harness.strace import calls
 from pretend import RAW
 
@@ -118,7 +120,7 @@ def test_a_client_with_fewer_answers_than_were_sent_is_no_run() -> None:
 
 
 def late(panel: Panel, sequence: int) -> list[str]:
-    program = Program(panel, "sub", "subscriber 3", None)  # type: ignore[arg-type]
+    program = SimpleNamespace(panel=panel, name="subscriber 3")
     return bench_kinds.late_joiner(program, {"event": "first", "sequence": sequence})
 
 
@@ -132,13 +134,13 @@ def test_a_childs_usage_is_known() -> None:
     if not RAW.built:
         pytest.skip("raw is not built")
     with BenchStage(PLACEMENTS[FREE]) as stage:
-        program = stage.start(
-            RAW, "rep", "server", "--quiet", "-u", f"tcp://127.0.0.1:{free_port()}"
+        program = stage.play(
+            RAW, "rep", "server", "--quiet", "-u", stage.url()
         )
         stage.need_ready(program)
         stage.stop([program])
         used = Usage.of(program)
-        assert program.process.returncode == 0
+        assert program.ended() == 0
     assert 0 < used.cpu < 1 and used.voluntary > 0
 
 
@@ -150,10 +152,10 @@ def test_an_open_loop_sees_a_pause_that_a_closed_one_omits() -> None:
 
     def p90(*rate: str) -> float:
         with BenchStage(PLACEMENTS[FREE]) as stage:
-            url = f"tcp://127.0.0.1:{free_port()}"
-            server = stage.start(RAW, "rep", "server", "--quiet", "-u", url)
+            url = stage.url()
+            server = stage.play(RAW, "rep", "server", "--quiet", "-u", url)
             stage.need_ready(server)
-            client = stage.start(
+            client = stage.play(
                 RAW, "req", "client", "--quiet", "-u", url, "-s", "64", "-t", "5000", *rate
             )
             stage.need_ready(client)
@@ -163,34 +165,32 @@ def test_an_open_loop_sees_a_pause_that_a_closed_one_omits() -> None:
             server.signal(signal.SIGCONT)
             stage.wait_ended([client], 20)
             stage.stop([client, server])
-            assert client.summary and client.summary["timeouts"] == 0
-            assert client.summary["latency_us"]["max"] > 300_000  # it was asked while it paused
-            return float(client.summary["latency_us"]["p90"])
+            summary = summary_of(client)
+            assert summary["timeouts"] == 0
+            assert summary["latency_us"]["max"] > 300_000  # it was asked while it paused
+            return float(summary["latency_us"]["p90"])
 
     assert p90("-n", "1000", "-r", "1000") > 100_000
     closed = [p90("-n", "60000") for _ in range(2)]
     assert min(closed) < 20_000
 
 
-def busy(seconds: float) -> subprocess.Popen[bytes]:
+def busy(stage: Stage, seconds: float) -> Program:
     """A process that needs a processor for so long, then waits."""
     code = f"""import time
 print("begins", flush=True)
 end = time.monotonic() + {seconds}
 while time.monotonic() < end: pass
 time.sleep(60)"""
-    process = subprocess.Popen(
-        dying(["/usr/bin/python3", "-c", code]), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout and process.stdout.readline() == b"begins\n"
+    process: Program = stage.start("/usr/bin/python3", "-c", code)
+    assert process.line() == b"begins"
     return process
 
 
 @pytest.mark.heavy
 def test_what_still_works_is_waited_for_and_what_is_idle_is_not() -> None:
     with BenchStage(PLACEMENTS[FREE]) as stage:
-        programs = [Program(RAW, "sub", "sub", busy(seconds)) for seconds in (0.0, 1.0)]
-        stage.programs += programs
+        programs = [busy(stage, seconds) for seconds in (0.0, 1.0)]
         began = time.monotonic()
         wait_quiet(stage, programs, 20)
         assert 0.9 < time.monotonic() - began < 10
@@ -198,12 +198,11 @@ def test_what_still_works_is_waited_for_and_what_is_idle_is_not() -> None:
 
 @pytest.mark.heavy
 def test_another_program_is_a_disturbance() -> None:
-    with busy(10) as other:
-        os.sched_setaffinity(other.pid, PLACEMENTS[ONE].used())
+    with Stage() as stage:
+        os.sched_setaffinity(busy(stage, 10).pid, PLACEMENTS[ONE].used())
         watch = Watch(PLACEMENTS[ONE])
         time.sleep(0.6)
         found = watch.end([], 0.6)
-        other.kill()
     assert found.others > 0.2 and found.score > 1
 
 

@@ -3,28 +3,34 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from conftest import ROOT
 
-VERBS = ["demo.demo", "compare.diff", "compare.size", "wire.view.wire", "lab.lab", "bench.bench", "check.test", "check.check"]
+VERBS = ["demo.demo", "compare.diff", "compare.size", "wire.view.wire", "lab.lab"]
+VERBS += ["bench.bench", "check.check", "check.test"]
 
 
-def run(*command: str, **streams: object) -> "subprocess.CompletedProcess[str]":
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    return subprocess.run(command, stdin=subprocess.DEVNULL, text=True, timeout=60, **streams)  # type: ignore[call-overload,no-any-return]
+def run(*command: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run(command, text=True, timeout=60, **{**streams, **options})
 
 
-def verb(program: str, *words: str, **streams: object) -> "subprocess.CompletedProcess[str]":
-    return run("/usr/bin/python3", "-B", str(ROOT / "tools"), program, *words, **streams)
+def verb(program: str, *words: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    return run("/usr/bin/python3", "-B", str(ROOT / "tools"), program, *words, **options)
 
 
-def ends(main: str, **streams: object) -> "subprocess.CompletedProcess[str]":
+def ends(main: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """A verb of one line."""
-    code = f"import os, signal, sys\nfrom harness.command import run_verb\ndef main():\n {main}\nrun_verb(main)"
+    code = f"""import os, signal, sys
+from harness.command import run_verb
+def main():
+    {main}
+run_verb(main)"""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
-    return run(sys.executable, "-B", "-c", code, env=environment, **streams)
+    return run(sys.executable, "-B", "-c", code, env=environment, **options)
 
 
 @pytest.mark.parametrize("program", VERBS)
@@ -38,11 +44,13 @@ def test_an_unknown_option_is_named_before_anything_is_done(program: str) -> Non
 @pytest.mark.parametrize("program", VERBS)
 def test_help_is_the_manual(program: str) -> None:
     done = verb(program, "-h")
-    assert done.returncode == 0 and done.stdout.startswith(f"./triptych {program.rpartition('.')[2]} - ")
+    first = f"./triptych {program.rpartition('.')[2]} - "
+    assert done.returncode == 0 and done.stdout.startswith(first)
 
 
 def test_an_option_that_is_nearly_one_is_asked_about() -> None:
-    assert "--quik, did you mean --quick? ./triptych bench --help" in verb("bench.bench", "--quik").stderr
+    said = verb("bench.bench", "--quik").stderr
+    assert "--quik, did you mean --quick? ./triptych bench --help" in said
 
 
 def gone() -> int:
@@ -65,7 +73,7 @@ def test_a_reader_that_has_gone_ends_a_verb_as_it_ends_ls(program: str) -> None:
         "print('x'); sys.exit(0)",
         "print('x'); os.kill(os.getpid(), signal.SIGTERM)",
         # As rich does from version 13.8 on:
-        "\n  try: print('x', flush=True)\n  except BrokenPipeError: sys.exit(1)",
+        "try: print('x', flush=True)\n    except BrokenPipeError: sys.exit(1)",
     ],
 )
 def test_however_a_verb_learns_that_its_reader_has_gone(main: str) -> None:

@@ -14,19 +14,21 @@ import pytest
 from conftest import ROOT
 from tool import SAMPLE, copy_of_sample, is_golden, sample, tool
 
-NEEDED = [name for name in ("ctags", "unifdef") if not shutil.which(name)]
+NEEDED = [name for name in ("ctags",) if not shutil.which(name)]
 NEEDED += [name for name in ("rich", "pygments") if not importlib.util.find_spec(name)]
 pytestmark = pytest.mark.skipif(bool(NEEDED), reason=f"not installed: {' '.join(NEEDED)}")
 
 FORMS = {
-    "diff-165.txt": [],
+    "diff-100.txt": [],
+    "diff-165.txt": ["--width", "165"],
     "diff-80.txt": ["--width", "80"],
     "diff-200.txt": ["zmq", "raw", "--width", "200"],
-    "diff-engines.txt": ["reqrep", "nanomsg", "nng"],
-    "diff-engines-all.txt": ["nanomsg", "nng", "--all"],
+    "diff-engines.txt": ["reqrep", "nanomsg", "nng", "--width", "165"],
+    "diff-engines-100.txt": ["reqrep", "nanomsg", "nng"],
+    "diff-engines-all.txt": ["nanomsg", "nng", "--all", "--width", "165"],
     "diff-function-120.txt": ["--function", "req_send", "--width", "120"],
     "diff-function-200.txt": ["--function", "req_send", "--width", "200"],
-    "diff-function-two.txt": ["--function", "req_open", "raw", "zmq"],
+    "diff-function-two.txt": ["--function", "req_open", "raw", "zmq", "--width", "165"],
     "diff-helper.txt": ["--function", "tune", "--width", "80"],
     "diff-stat.txt": ["--stat"],
     "diff-unified.patch": ["--unified"],
@@ -45,8 +47,9 @@ def test_no_line_is_wider_than_asked(width: int) -> None:
     assert max(len(line) for line in text.splitlines()) <= width
 
 
-def test_every_line_of_both_files_is_shown() -> None:
-    text = re.sub(r"\s+", "", sample("diff", "--width", "200"))
+@pytest.mark.parametrize("width", ["100", "200"])
+def test_every_line_of_both_files_is_shown(width: str) -> None:
+    text = re.sub(r"\s+", "", sample("diff", "--width", width))
     for panel in ("raw", "zmq"):
         for line in (SAMPLE / panel / "reqrep.c").read_text().splitlines():
             assert re.sub(r"\s+", "", line) in text
@@ -65,7 +68,7 @@ def test_a_helper_stands_with_the_function_it_precedes() -> None:
 
 
 def test_functions_line_up_although_one_panel_has_more_above_them() -> None:
-    rows = [line for line in sample("diff").splitlines() if "req_send(struct" in line]
+    rows = [line for line in sample("diff", "--width", "165").splitlines() if "req_send(struct" in line]
     assert len(rows) == 1 and rows[0].count("req_send(struct") == 2
 
 

@@ -11,10 +11,9 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 
@@ -23,16 +22,15 @@ from programs import until
 
 pytest.importorskip("rich")
 
-from lab import workbench as lab_bench
 from lab import experiments as lab
 from harness import panels
-from lab.workbench import Bench, Failed, Skip
+from lab.workbench import Failed, Skip, Workbench
 
 LAB = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "lab.lab"]
 
 FAKE = '''
 import signal, time
-from lab.workbench import Bench, Failed, Observation, Skip
+from lab.workbench import Failed, Observation, Skip, Workbench
 THEME = "request/reply"
 ORDER = 1
 QUESTION = "What is it?"
@@ -43,8 +41,8 @@ SOURCES = ["the source"]
 TRY_NEXT = "Something else."
 EXPECTED = {{"raw": {{"n": {expected}}}}}
 {settings}
-def run(bench, panel):
-    bench.say("now it happens")
+def run(workbench, panel):
+    workbench.say("now it happens")
     {body}
     return Observation({{"n": 2}}, "it is 2", 2)
 '''
@@ -81,20 +79,15 @@ def fake(tmp_path: Path) -> Any:
             return process.returncode, out, err
 
         def leftovers(self) -> list[Path]:
-            return list(tmp_path.glob("triptych-lab-*"))
+            return list(tmp_path.glob("triptych-*"))
 
     return Fake()
 
 
 @pytest.fixture(autouse=True)
-def needs_raw(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    build = ROOT / str(pytestconfig.getoption("--build"))
-    if not (build / "raw-rep").exists():
+def needs_raw() -> None:
+    if not (panels.BUILD / "raw-rep").exists():
         pytest.skip("raw is not built")
-    monkeypatch.setenv("TRIPTYCH_BUILD", str(build))
-    monkeypatch.setattr(panels, "BUILD", build)
-    monkeypatch.setattr(lab_bench, "BUILD", build)
-    yield
 
 
 @pytest.mark.parametrize(
@@ -127,11 +120,14 @@ def test_comparison(expected: Any, observed: Any, fits: bool) -> None:
 
 def test_a_deviation_says_expected_and_observed() -> None:
     told = lab.deviations(
-        {"dropped": "the newest", "n": [1, 3], "x": 1}, {"dropped": "the oldest", "n": 2}
+        {"dropped": "the newest", "n": [1, 3], "x_ms": 1, "tcp": {"x_ms": [1, 2], "y": True}},
+        {"dropped": "the oldest", "n": 2, "tcp": {"x_ms": 3, "y": True}},
+        {"x_ms": "the answer takes {} ms", "tcp": "over TCP"},
     )
     assert told == [
-        "dropped: expected: the newest; observed: the oldest",
-        "x: expected: 1; observed: not observed",
+        "dropped: the oldest (expected: the newest)",
+        "the answer takes ... ms was not observed",
+        "over TCP: the answer takes 3 ms (expected: 1 to 2)",
     ]
 
 
@@ -170,7 +166,7 @@ def test_json(fake: Any) -> None:
         and raw["data"] == {"n": 2}
         and raw["expected"] == {"n": [5, 6]}
     )
-    assert raw["status"] == "deviates" and raw["deviations"] == ["n: expected: 5 to 6; observed: 2"]
+    assert raw["status"] == "deviates" and raw["deviations"] == ["n: 2 (expected: 5 to 6)"]
     assert said["machine"] and set(said["versions"]) >= {"raw"}
 
 
@@ -187,7 +183,7 @@ def test_a_deviation_fails_a_check_alone(fake: Any) -> None:
     assert fake.run("one-thing")[0] == 0
     status, out, err = fake.run("one-thing", "--check")
     assert (
-        status == 1 and "n: expected: 3; observed: 2" in out and "expected: 3; observed: 2" in err
+        status == 1 and "n: 2 (expected: 3)" in out and "n: 2 (expected: 3)" in err
     )
     assert fake.run("all")[0] == 0 and fake.run("all", "--check")[0] == 1
 
@@ -235,9 +231,9 @@ def test_a_file_that_lacks_something_is_named(fake: Any) -> None:
 
 
 SLEEPERS = (
-    "server = bench.ready('rep', bench.url('ipc')); "
-    "child = bench.start('sh', '-c', 'sleep 100 & echo $! >{pids}; wait'); "
-    "bench.path('a file').write_text('x'); bench.wait_for(lambda: False, 50)"
+    "server = workbench.ready('rep', workbench.url('ipc')); "
+    "child = workbench.start('sh', '-c', 'sleep 100 & echo $! >{pids}; wait'); "
+    "workbench.path('a file').write_text('x'); workbench.wait_for(lambda: False, 50)"
 )
 
 
@@ -279,15 +275,16 @@ def alive(pid: int) -> bool:
 
 
 def test_a_child_that_is_killed_breaks_nothing(fake: Any) -> None:
-    body = "rep = bench.ready('rep', bench.url()); rep.kill(); rep.hear('summary', 5)"
+    body = "rep = workbench.ready('rep', workbench.url()); rep.kill(); rep.hear('summary', 5)"
     fake.write("one_thing", body=body)
     status, out, err = fake.run("all")
-    assert status == 1 and "raw-rep: no summary" in err and not fake.leftovers()
+    assert status == 1 and "raw-rep ended by SIGKILL and has not said summary" in err
+    assert not fake.leftovers()
 
 
 def test_a_run_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, fake: Any) -> None:
     monkeypatch.setattr(lab, "RUN_SECONDS", 0.5)
-    fake.write("one_thing", body="bench.start('sleep', '100').hear('ever', 100)")
+    fake.write("one_thing", body="workbench.start('sleep', '100').hear('ever', 100)")
     started = time.monotonic()
     outcome = lab.Running(lab.load(fake.folder / "one_thing.py"), ["raw"]).run()["raw"]
     assert outcome.status == "broken" and "more than 0.5 s" in outcome.phrase
@@ -295,26 +292,25 @@ def test_a_run_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, fak
 
 
 def test_two_labs_at_once_get_different_addresses() -> None:
-    with Bench("raw") as one, Bench("raw") as two:
-        urls = [
-            bench.url(kind) for bench in (one, two) for kind in ("tcp", "ipc") for _ in range(20)
-        ]
+    with Workbench("raw") as one, Workbench("raw") as two:
+        kinds = ("tcp", "ipc") * 20
+        urls = [workbench.url(kind) for workbench in (one, two) for kind in kinds]
         assert len(set(urls)) == len(urls)
 
 
-def test_the_bench_speaks_with_programs() -> None:
-    with Bench("raw") as bench:
-        url = bench.url()
-        server = bench.driver("rep", url, timeout=2000)
-        client = bench.driver("req", url, timeout=2000)
+def test_the_workbench_speaks_with_programs() -> None:
+    with Workbench("raw") as workbench:
+        url = workbench.url()
+        server = workbench.driver("rep", url, timeout=2000)
+        client = workbench.driver("req", url, timeout=2000)
         client.must("send hello")
         assert server.must("recv")["text"] == "hello"
         assert client.call("send two")["result"] == 0 and server.call("send late")["result"] == 0
         with pytest.raises(Failed, match="unknown"):
             server.call("nonsense")
         with pytest.raises(Skip):
-            bench.probe("no-such-probe")
-        folder = bench.folder
+            workbench.probe("no-such-probe")
+        folder = workbench.folder
     assert not folder.exists() and not server.running and not client.running
 
 
@@ -371,7 +367,7 @@ def test_the_prediction_is_asked_on_a_terminal(fake: Any) -> None:
     assert process.wait(20) == 0
     os.close(master)
     assert shown.index("2  two") < shown.index("now it happens"), "asked too late"
-    assert "You expected: two. So it was in raw." in shown
+    assert "You expected: two. That came true in raw." in shown
 
 
 def test_the_template_of_the_readme_runs(fake: Any) -> None:
@@ -391,3 +387,13 @@ def test_the_readme_names_experiments_that_exist() -> None:
     assert {"late-server", "killed-server"} <= named & there
     if {e.theme for e in experiments} == set(lab.THEMES):
         assert named <= there
+
+
+def test_a_sentence_of_an_experiment_is_about_a_value_and_in_use() -> None:
+    """WORDS has a place for the value; its keys are expected, or a probe says them."""
+    for experiment in lab.load_all():
+        source = Path(experiment.module.__file__ or "").read_text()
+        expected = str(experiment.expected)
+        for key, template in experiment.words.items():
+            assert template.count("{}") == 1, (experiment.name, key)
+            assert repr(key) in expected or "workbench.probe" in source, (experiment.name, key)

@@ -148,7 +148,7 @@ def test_both_sides_reset_at_once(rig: Rig, options: tuple[str, ...]) -> None:
 def test_no_server_resets_the_client_and_later_ones_are_served(rig: Rig) -> None:
     server, url = listen("tcp://127.0.0.1:0")
     server.close()
-    rig.tap = rig.only_tap("tcp://127.0.0.1:0", url)
+    rig.tap = rig.stage.tap("tcp://127.0.0.1:0", url)
     with pytest.raises(ConnectionResetError), dial(rig.tap.url) as client:
         client.recv(1)
     refused = rig.tap.event("refused")
@@ -158,12 +158,12 @@ def test_no_server_resets_the_client_and_later_ones_are_served(rig: Rig) -> None
     client, served = rig.pair()
     client.sendall(b"now")
     assert receive(served, 3) == b"now"
-    summary = rig.tap.end()
+    summary = rig.tap.stop()
     assert (summary["accepted"], summary["refused"]) == (2, 1)
 
 
 def test_no_server_at_an_ipc_path(rig: Rig) -> None:
-    tap = rig.only_tap(f"ipc://{rig.folder}/tap", f"ipc://{rig.folder}/nobody")
+    tap = rig.stage.tap(f"ipc://{rig.folder}/tap", f"ipc://{rig.folder}/nobody")
     with dial(tap.url) as client:
         assert client.recv(1) == b""
     tap.event("refused")
@@ -209,7 +209,7 @@ def test_many_connections_and_every_descriptor_comes_back(rig: Rig) -> None:
             served.close()
         wait_for(lambda: bool(tap.stats()["open"] == 0))
     assert tap.descriptors() <= before + 1  # one waits for the next connection
-    summary = tap.end()
+    summary = tap.stop()
     assert (summary["accepted"], summary["up"]["passed"]) == (600, 2400)
 
 
@@ -262,7 +262,7 @@ def test_a_slow_reader_slows_its_sender_in_bounded_memory(
     while select.select([], [client], [], 0.5)[1]:
         sent += client.send(data[sent : sent + 100_000])
         assert sent < len(data)
-    assert tap.memory() < 16_000_000
+    assert tap.figure("VmRSS") < 16_000
     stats = tap.stats()
     assert stats["connections"][0]["up"]["held"] <= 256 * 1024
     tap.command("clear")
@@ -291,7 +291,7 @@ def test_out_of_descriptors_the_rest_waits(rig: Rig, limit: int) -> None:
         served.close()
         assert receive_all(client) == b"!"
         client.close()
-    summary = tap.end()
+    summary = tap.stop()
     assert (summary["accepted"], summary["refused"]) == (40, 0)
     assert len([e for e in tap.events if e["event"] == "error"]) < 20
 
@@ -304,19 +304,18 @@ def test_nobody_need_read_the_events(rig: Rig) -> None:
         assert receive(served, 1) == b"x"
         client.close()
         served.close()
-    assert tap.end()["accepted"] == 1000
+    assert tap.stop()["accepted"] == 1000
     assert len([e for e in tap.events if e["event"] == "close"]) == 1000
 
 
 def test_events_may_have_no_reader_at_all(rig: Rig) -> None:
     tap = rig.start()
-    assert tap.process.stdout is not None
-    tap.process.stdout.close()
+    tap.stdout.close()
     for _ in range(10):
         client, served = rig.pair()
         client.sendall(b"x")
         assert receive(served, 1) == b"x"
         client.close()
         served.close()
-    tap.process.send_signal(signal.SIGTERM)
-    assert tap.process.wait(LIMIT) == 0
+    tap.signal(signal.SIGTERM)
+    assert tap.wait() == 0

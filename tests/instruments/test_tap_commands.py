@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from taps import BACK, FRONT, LIMIT, QUIET, Rig, end_of, listen, receive, silent
+from taps import BACK, FRONT, QUIET, Rig, end_of, listen, receive, silent
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from taps import BACK, FRONT, LIMIT, QUIET, Rig, end_of, listen, receive, silent
 def test_a_bad_command_is_reported_and_harms_nothing(rig: Rig, text: str) -> None:
     tap = rig.start()
     client, served = rig.pair()
-    assert tap.command(text, "error")["text"]
+    assert tap.command(text, refused=True)["text"]
     client.sendall(b"fine")
     assert receive(served, 4) == b"fine"
     assert tap.stats()["faults"] == {"up": {}, "down": {}}
@@ -36,9 +36,7 @@ def test_a_command_line_that_is_too_long(rig: Rig) -> None:
 
 def test_bytes_that_are_no_text_are_answered_in_json(rig: Rig) -> None:
     tap = rig.start()
-    assert tap.process.stdin is not None
-    tap.process.stdin.write(b"\xff\xfe\x01\n\n   \n\0\nstats\n")
-    tap.process.stdin.flush()
+    tap.write(b"\xff\xfe\x01\n\n   \n\0\nstats\n")
     assert tap.event("error", "stats")["event"] == "error"
     tap.event("stats")
 
@@ -71,7 +69,7 @@ def test_a_signal_ends_in_good_order(rig: Rig, how: int) -> None:
     client, served = rig.pair()
     client.sendall(b"abc")
     assert receive(served, 3) == b"abc"
-    summary = tap.end(how)
+    summary = tap.stop(how)
     assert summary["up"] == {"received": 3, "passed": 3}
     assert end_of(client) == end_of(served) == (b"", "end")
     assert not (rig.folder / "tap").exists()
@@ -81,33 +79,31 @@ def test_sigint_works_in_a_shell_s_background(rig: Rig) -> None:
     def ignore() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    rig.start(preexec_fn=ignore).end(signal.SIGINT)
+    rig.start(preexec_fn=ignore).stop(signal.SIGINT)
 
 
 def test_quit(rig: Rig) -> None:
     tap = rig.start()
     tap.command("quit")
-    tap.ended()
+    tap.summary()
+    assert tap.wait() == 0
 
 
 def test_the_end_of_input_changes_nothing(rig: Rig) -> None:
     tap = rig.start()
     client, served = rig.pair()
-    assert tap.process.stdin is not None
-    tap.process.stdin.close()
-    tap.process.stdin = None
+    tap.hang_up()
     assert silent(client)
     client.sendall(b"on")
     assert receive(served, 2) == b"on"
-    tap.end()
+    tap.stop()
 
 
 def test_until_eof(rig: Rig) -> None:
     tap = rig.start("--until-eof")
-    assert tap.process.stdin is not None
-    tap.process.stdin.close()
-    tap.process.stdin = None
-    tap.ended()
+    tap.hang_up()
+    tap.summary()
+    assert tap.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -147,11 +143,10 @@ def test_a_taken_port_is_refused(rig: Rig) -> None:
 
 def test_a_dead_tap_s_path_is_replaced(rig: Rig) -> None:
     tap = rig.start(front="ipc")
-    tap.process.kill()
-    tap.process.wait(LIMIT)
+    tap.kill()
     assert (rig.folder / "tap").exists()
-    rig.tap = rig.only_tap(f"ipc://{rig.folder}/tap", "tcp://127.0.0.1:9")
-    rig.tap.end()
+    rig.tap = rig.stage.tap(f"ipc://{rig.folder}/tap", "tcp://127.0.0.1:9")
+    rig.tap.stop()
     assert not (rig.folder / "tap").exists()
 
 
@@ -181,5 +176,5 @@ def test_a_path_taken_over_by_another_is_left_to_it(rig: Rig) -> None:
     path = rig.folder / "tap"
     path.unlink()
     path.write_text("another's")
-    tap.end()
+    tap.stop()
     assert path.read_text() == "another's"

@@ -315,4 +315,4 @@ def test_a_command_for_one_connection(rig: Rig) -> None:
     tap.command("#2 reset")
     assert end_of(pairs[1][0])[1] == "reset"
     assert [c["conn"] for c in tap.stats()["connections"]] == [3, 1]
-    assert [c["conn"] for c in tap.command("#3 stats", "stats")["connections"]] == [3]
+    assert [c["conn"] for c in tap.command("#3 stats")["connections"]] == [3]

@@ -14,7 +14,6 @@ import pytest
 from taps import (
     BACK,
     FRONT,
-    LIMIT,
     Rig,
     bytes_of,
     echo,
@@ -58,7 +57,7 @@ def test_the_recording_of_a_small_exchange(rig: Rig) -> None:
     receive_all(served)
     served.close()
     tap.event("close")
-    assert tap.end()["recording"] == "complete"
+    assert tap.stop()["recording"] == "complete"
     found = records(path)
     peer = "tcp://127.0.0.1:%d" % rig.server.getsockname()[1]
     names = found[0][4].decode().split("\0")
@@ -90,7 +89,7 @@ def test_the_recording_loses_and_reorders_nothing(rig: Rig, fault: str | None) -
         assert receive_all(client) == data
         tap.event("close", conn=i + 1)
         client.close()
-    tap.end()
+    tap.stop()
     found = records(path)
     for i, data in enumerate(sent):
         for way in (0, 1):
@@ -114,8 +113,7 @@ def test_reset_and_pieces_in_the_recording(rig: Rig) -> None:
     client.close()
     tap.command("flush")
     wait_for(lambda: [k for k, *_ in records(path)][-1] == RESET)
-    tap.process.kill()  # what was flushed is there all the same
-    tap.process.wait(LIMIT)
+    tap.kill()  # what was flushed is there all the same
     assert [(k, d) for k, _, _, _, d in records(path)[1:]] == [
         (DATA, b"abcdef"),
         (PASS, struct.pack(">Q", 3)),
@@ -150,6 +148,6 @@ def test_a_full_disk_is_reported_and_the_forwarding_goes_on(rig: Rig) -> None:
     in_thread(rig.stack, send_and_shut, client, data)
     assert receive_all(served) == data
     assert os.strerror(errno.EFBIG) in tap.event("error")["text"]
-    tap.command("flush", "error")
-    tap.process.send_signal(signal.SIGTERM)
-    assert tap.ended(1)["recording"] == "incomplete"
+    tap.command("flush", refused=True)
+    tap.signal(signal.SIGTERM)
+    assert tap.summary()["recording"] == "incomplete" and tap.wait() == 1

@@ -1,7 +1,7 @@
 """The decoder of bytes on the wire: what recordings of the real libraries decode to.
 
 tests/data/wire holds recordings of libzmq 4.3.4, nanomsg 1.1.5, NNG 1.5.2 and raw, and beside each what
-`decode` must say of it. After a wanted change: WIRE_GOLDEN=write, and read the difference.
+`decode` must say of it. After a wanted change: TRIPTYCH_GOLDEN=write, and read the difference.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def order(found: list[Element]) -> list[str]:
 def test_golden(decode: Path, sample: Path) -> None:
     golden = sample.with_suffix(".jsonl")
     said = run(decode, sample)
-    if os.environ.get("WIRE_GOLDEN") == "write":
+    if os.environ.get("TRIPTYCH_GOLDEN") == "write":
         golden.write_text(said)
     assert said == golden.read_text()
 

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from conftest import ROOT, build_folder
+from test_wire_capture import tshark
 
 from harness.panels import read_panels
 from wire.view.totals import Observed, totals
@@ -93,10 +94,7 @@ def test_capture(panel: str, transport: str, request: pytest.FixtureRequest, tmp
     path = tmp_path / "a.pcap"
     done = wire(request, panel, "--pcap", str(path), *(["--ipc"] if transport == "ipc" else []))
     assert done.returncode == 0, done.stderr
-    script = f"lua_script:{ROOT}/tools/wire/triptych.lua"
-    read = ["tshark", "-n", "-X", script, "-r", str(path), "-T", "fields", "-e", "message.kind"]
-    said = subprocess.run(read, capture_output=True, text=True, timeout=60)
-    kinds = said.stdout.replace(",", " ").split()
+    kinds = tshark("-r", path, "-T", "fields", "-e", "message.kind").replace(",", " ").split()
     assert kinds[:2] == ["1", "2"] and kinds[2:] in (["3"], ["3", "3"])
 
 
@@ -131,14 +129,14 @@ def frozen(name: str, request: pytest.FixtureRequest) -> Observed:
 @pytest.mark.parametrize("width", [80, 120, 240])
 @pytest.mark.parametrize("pattern", ["reqrep", "pubsub"])
 def test_golden_view(pattern: str, width: int, request: pytest.FixtureRequest) -> None:
-    """After a wanted change: WIRE_GOLDEN=write, and read the difference."""
+    """After a wanted change: TRIPTYCH_GOLDEN=write, and read the difference."""
     names = [f"{panel}-{pattern}" for panel in ("raw", "zmq", "nanomsg", "nng")]
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False)
     show(console, pattern, [frozen(name, request) for name in names], "TCP")
     said = "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
     golden = GOLDEN / f"view-{pattern}-{width}.txt"
-    if os.environ.get("WIRE_GOLDEN") == "write":
+    if os.environ.get("TRIPTYCH_GOLDEN") == "write":
         golden.write_text(said)
     assert said == golden.read_text()
 

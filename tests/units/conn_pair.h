@@ -10,7 +10,7 @@
 
 struct pair {
     struct loop loop;
-    struct spare spare;
+    struct buffer spare;
     struct conn conn;
     int peer;
     int calls; /* of the connection's callback */
@@ -49,7 +49,7 @@ static inline void
 pair_close(struct pair *pair)
 {
     conn_close(&pair->conn);
-    spare_close(&pair->spare);
+    free(pair->spare.data);
     loop_close(&pair->loop);
     if (pair->peer >= 0)
         assert_int_equal(close(pair->peer), 0);

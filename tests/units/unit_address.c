@@ -2,11 +2,10 @@
 #include "unit.h"
 
 #include "address.h"
+#include "sockaddr.h"
 
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define P107 "/tmp/" P51 P51
@@ -44,6 +43,8 @@ test_accepted(void **state)
         const char *why = NULL;
         assert_int_equal(address_check(literal, accepted[i].url, true, &why), 0);
         assert_string_equal(literal, accepted[i].literal);
+        struct sockaddr_any address; /* what is accepted, the panels can use */
+        assert_int_equal(sockaddr_parse(&address, literal), 0);
         int result = address_check(literal, accepted[i].url, false, &why);
         assert_int_equal(result, accepted[i].bind_only ? -1 : 0);
     }

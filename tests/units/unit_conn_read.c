@@ -49,8 +49,8 @@ take_frames(struct conn *conn, const struct framing *framing, const size_t *leng
     for (;; next++) {
         struct frame frame;
         bool skipping = conn->skip > 0;
-        bool expected = conn_has_next(conn, framing);
-        int found = conn_next(conn, framing, &frame);
+        bool expected = conn_has_frame(conn, framing);
+        int found = conn_next_frame(conn, framing, &frame);
         if (!skipping)
             assert_int_equal(expected, found != 0);
         if (found == 0)
@@ -70,7 +70,7 @@ take_frames(struct conn *conn, const struct framing *framing, const size_t *leng
 
 /* Sends the stream in slices, takes off frames as they come, settles in between. */
 static void
-run_slices(bool ids, const size_t *lengths, size_t count, size_t max, size_t slice, bool settle)
+run_slices(bool ids, const size_t *lengths, size_t count, size_t max, size_t slice, bool shrink)
 {
     struct framing framing = {.ids = ids, .max = max};
     struct pair pair;
@@ -84,8 +84,8 @@ run_slices(bool ids, const size_t *lengths, size_t count, size_t max, size_t sli
             assert_false(pair.conn.readable);
             next = take_frames(&pair.conn, &framing, lengths, next);
             assert_in_range(pair.conn.in.size, 1, BUFFER_MAX);
-            if (settle)
-                conn_settle(&pair.conn);
+            if (shrink)
+                conn_shrink(&pair.conn);
         }
     }
     assert_int_equal(next, count);
@@ -146,14 +146,14 @@ test_a_claim_costs_nothing(void **state)
         7);
     for (int i = 0; i < 100; i++) {
         assert_int_equal(conn_read(&pair.conn), 0);
-        assert_int_equal(conn_next(&pair.conn, &framing, &frame), 0);
+        assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 0);
     }
     assert_in_range(pair.conn.in.size, 1, BUFFER_MAX);
     static const unsigned char dust[1000];
     for (size_t received = 7; received < 4 << 20; received += sizeof(dust)) {
         send_all(pair.peer, dust, sizeof(dust));
         assert_int_equal(conn_read(&pair.conn), 0);
-        assert_int_equal(conn_next(&pair.conn, &framing, &frame), 0);
+        assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 0);
         assert_in_range(pair.conn.in.size, 1, 2 * received + BUFFER_MAX);
     }
     pair_close(&pair);
@@ -173,22 +173,22 @@ test_settling(void **state)
     add_frame(false, 1, 200);
     send_all(pair.peer, stream, stream_len);
     assert_int_equal(conn_read(&pair.conn), 0);
-    assert_int_equal(conn_next(&pair.conn, &framing, &frame), 1);
+    assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 1);
     const unsigned char *buffer = pair.conn.in.data;
-    conn_settle(&pair.conn);
+    conn_shrink(&pair.conn);
     assert_null(pair.conn.in.data);
-    assert_ptr_equal(pair.spare.buffer.data, buffer);
+    assert_ptr_equal(pair.spare.data, buffer);
 
     /* Half a frame waits in a small buffer, and the large one is given back. */
     send_all(pair.peer, stream, 150);
     assert_int_equal(conn_read(&pair.conn), 0);
     assert_ptr_equal(pair.conn.in.data, buffer);
-    assert_int_equal(conn_next(&pair.conn, &framing, &frame), 0);
-    conn_settle(&pair.conn);
+    assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 0);
+    conn_shrink(&pair.conn);
     assert_in_range(pair.conn.in.size, 150, 1024);
-    assert_ptr_equal(pair.spare.buffer.data, buffer);
+    assert_ptr_equal(pair.spare.data, buffer);
     send_all(pair.peer, stream + 150, stream_len - 150);
-    while (conn_next(&pair.conn, &framing, &frame) == 0)
+    while (conn_next_frame(&pair.conn, &framing, &frame) == 0)
         assert_int_equal(conn_read(&pair.conn), 0);
     assert_frame(&frame, false, 1, 200);
     pair_close(&pair);
@@ -206,7 +206,7 @@ test_what_was_lent_outlives_the_connection(void **state)
     add_frame(true, 9, 250);
     send_all(pair.peer, stream, stream_len);
     assert_int_equal(conn_read(&pair.conn), 0);
-    assert_int_equal(conn_next(&pair.conn, &framing, &frame), 1);
+    assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 1);
     conn_detach(&pair.conn);
     assert_frame(&frame, true, 9, 250);
     pair_close(&pair);
@@ -231,12 +231,12 @@ test_the_end(void **state)
     assert_true(pair.conn.hangup);
     assert_int_equal(conn_read(&pair.conn), 0);
     assert_false(pair.conn.ended);
-    assert_int_equal(conn_next(&pair.conn, &framing, &frame), 1);
+    assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 1);
     assert_frame(&frame, false, 1, 20);
-    assert_int_equal(conn_next(&pair.conn, &framing, &frame), 0);
+    assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 0);
     assert_int_equal(conn_read(&pair.conn), 0);
     assert_true(pair.conn.ended);
-    assert_int_equal(conn_next(&pair.conn, &framing, &frame), 0);
+    assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 0);
     pair_close(&pair);
 }
 
@@ -266,13 +266,13 @@ test_another_connection_starts_afresh(void **state)
     for (int i = 0; i < 2; i++) {
         send_all(pair.peer, i == 0 ? half : long_one, 6);
         assert_int_equal(conn_read(&pair.conn), 0);
-        assert_int_equal(conn_next(&pair.conn, &framing, &frame), i == 0 ? 0 : -1);
+        assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), i == 0 ? 0 : -1);
         conn_detach(&pair.conn);
         assert_int_equal(close(pair.peer), 0);
         pair_connect(&pair, 0);
         send_all(pair.peer, (const void *)"\0\0\0\2xy", 6);
         assert_int_equal(conn_read(&pair.conn), 0);
-        assert_int_equal(conn_next(&pair.conn, &framing, &frame), 1);
+        assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 1);
         assert_memory_equal(frame.data, "xy", 2);
     }
     pair_close(&pair);

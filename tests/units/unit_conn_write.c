@@ -120,7 +120,7 @@ test_keeping_the_rest_of_a_frame(void **state)
     for (size_t sent = 0; sent <= 8; sent++) {
         struct pair pair;
         pair_open(&pair, 0);
-        assert_int_equal(conn_keep(&pair.conn, iov, 3, sent), 0);
+        assert_int_equal(conn_queue(&pair.conn, iov, 3, sent), 0);
         assert_int_equal(conn_pending(&pair.conn), 8 - sent);
         expected_len = 8;
         received = sent;

@@ -11,21 +11,24 @@ enum {
 static struct log messages;
 static struct iovec iov[PIECES];
 
-/* Messages that begin with a certain byte. */
-static bool
-wants_byte(const void *owner, const void *data, size_t len)
-{
-    return len > 0 && *(const char *)data == *(const char *)owner;
-}
+static struct prefixes all;
+static struct prefixes only_b;
 
-static const struct filter all = {.wants = NULL};
-static const struct filter only_b = {.wants = wants_byte, .owner = "b"};
+static int
+setup(void **state)
+{
+    (void)state;
+    assert_int_equal(prefixes_add(&all, "", 0), 0);
+    return prefixes_add(&only_b, "b", 1);
+}
 
 static int
 teardown(void **state)
 {
     (void)state;
     log_close(&messages);
+    prefixes_clear(&all);
+    prefixes_clear(&only_b);
     return 0;
 }
 
@@ -292,7 +295,7 @@ test_the_last_bytes_of_the_ring(void **state)
     }
 }
 
-#define LOG_TEST(name) cmocka_unit_test_teardown(name, teardown)
+#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)

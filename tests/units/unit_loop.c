@@ -223,7 +223,6 @@ test_a_deadline_before_the_timer(void **state)
     assert_int_equal(due_calls, 1);
 }
 
-/* Times far away share one alarm, which goes off too early for the later ones. */
 static void
 test_deadlines_far_away(void **state)
 {
@@ -232,7 +231,7 @@ test_deadlines_far_away(void **state)
     int64_t near = start + 220 * (int64_t)CLOCK_MS;
     int64_t far = start + 500 * (int64_t)CLOCK_MS;
     poke(0);
-    assert_int_equal(loop_turn(&loop, near), 0); /* sets the alarm, and returns at once */
+    assert_int_equal(loop_turn(&loop, near), 0); /* returns at once */
     assert_true(clock_now() < near);
     drain(0);
     int turns = 0;

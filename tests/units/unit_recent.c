@@ -33,6 +33,10 @@ test_sequence_and_time_count_together(void **state)
     assert_true(recent_add(&recent, 1, 100));
     assert_false(recent_add(&recent, 0, 0));
     assert_true(recent_add(&recent, 0, 0));
+    /* One sequence, times at random: many of them share a chain of the table. */
+    uint64_t seed = 3;
+    for (int i = 0; i < RECENT_MAX; i++)
+        assert_false(recent_add(&recent, 7, random_below(&seed, UINT64_MAX)));
 }
 
 static void

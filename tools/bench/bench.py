@@ -4,22 +4,27 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
                          [--json FILE] [--compare FILE] [--svg FOLDER]
         ./triptych bench --goals [PANEL...] [--json FILE] [--compare FILE]
 
-The panels' own programs, and beside each the least that could do the same on
-its substrate (a baseline, tools/bench/baselines/): in turns, at least five runs each, medians and
-their intervals, on a named placement. A row is marked * if one of its five runs
-was disturbed, by other programs or guests. tools/bench/METHOD.md says how, and why so.
+Measures the panels' own programs. Beside each panel stands its baseline: the
+smallest program that does the same on the same substrate
+(tools/bench/baselines/). They run in turns, at least five times each, on named
+processors; each figure is a median with its interval. At the end sentences say
+what was found. A row is marked * if other programs or guests disturbed one of
+its runs. tools/bench/METHOD.md says how it is done, and why.
 
   WHAT           latency, throughput, fanout, connections, or all (default)
-  PANEL...       these panels only; none: all that are built
-  --quick        in two minutes: 64 B, short runs, 64 subscribers; else forty
-  --goals        runs what the goals need, prints each ratio against its bound;
-                 exit status 1 if one is missed; nine runs, ten minutes
-  --json FILE    writes all figures, each run's too (tools/bench/results.schema.json)
-  --compare FILE tells what has changed since the run that FILE was written by
-  --svg FOLDER   where the charts go (default: build/bench)
+  PANEL...       these panels only; without: all that are built
+  --quick        64 B, short runs, 64 subscribers: two minutes instead of forty
+  --goals        measures only what the goals need and prints each ratio beside
+                 its bound; nine runs each, ten minutes
+  --json FILE    writes all figures, those of each run, too, to FILE
+                 (its format: tools/bench/results.schema.json)
+  --compare FILE says what has changed since the run that wrote FILE
+  --svg FOLDER   writes the charts to FOLDER (default: build/bench)
 
+Without a terminal the tables are 150 columns wide; COLUMNS changes that.
 Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed,
-2 wrong command line, 130 stopped (what was measured is in the --json file).
+2 the command line was wrong, 130 stopped by Ctrl-C (the --json file has what
+was measured until then), 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
@@ -45,10 +50,11 @@ from bench.goals import Goal, run_goals
 from bench.kinds import Case
 from bench.machine import build_type, library_options, machine, options_in_force, versions
 from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
-from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Session, baselines_of
+from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Cell, Session, baselines_of
 from bench.stats import interval
 from harness.command import CommandLine
 from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
+from harness.terminal import TEXT_WIDTH, Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
 BUILDS = ("debugoptimized", "release", "minsize")
@@ -201,12 +207,16 @@ def head(console: Console, results: dict[str, Any]) -> None:
     )
     for name, version in results["versions"].items():
         console.print(f"  {name}: {version}")
+    rounds = method["rounds"]
     console.print(
-        f"[dim]The {method['rounds']} least disturbed of {method['rounds']} to {method['rounds'] + EXTRA_ROUNDS} runs, in turns, in a new "
-        f"order each round; the median, and the interval that holds the true one with {method['coverage']:.0%}. Sizes are of the body, a "
-        f"message is 25 bytes more. *: in one of them others used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
-        f"{STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. Jitter: p99 - p50. CPU and switches: client + "
-        f"server, or subscribers + publisher, of a message received and sent[/]\n"
+        f"[dim]Each row: {rounds} to {rounds + EXTRA_ROUNDS} runs, in turns, in a new order each round. The {rounds} "
+        f"least disturbed count; a figure is their median, and the interval holds the true median with "
+        f"{method['coverage']:.0%}. Sizes are of the body; a message has 25 bytes more. "
+        f"*: in one of the runs other programs used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
+        f"took {STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. Jitter: p99 - p50. "
+        f"CPU and switches: client + server, or subscribers + publisher, for each message received and sent. "
+        f"The options in force are printed at the end.[/]\n",
+        width=min(console.width, TEXT_WIDTH),
     )
 
 
@@ -248,7 +258,8 @@ class Recorder:
 
 def run_benches(
     console: Console, recorder: Recorder, bar: Bar, benches: list[str], panels: list[Panel]
-) -> None:
+) -> list[list[Cell]]:
+    """Measures and prints case by case; returns the cells by case."""
     session, results = recorder.session, recorder.results
     quick = results["quick"]
     groups = [
@@ -260,7 +271,6 @@ def run_benches(
     session.planned += sum(map(len, counted.values())) * COSTS_SECONDS
     session.planned += bench_search.plan(len(panels)) if lossless else 0
     results["options"] = read_options(panels)
-    bench_show.show_options(console, results["options"])
     for group in groups:
         session.take_turns(group)
         bar.clear()
@@ -278,14 +288,15 @@ def run_benches(
         session.done += len(patterns) * COSTS_SECONDS
     bar.clear()
     bench_show.show_costs(console, results["costs"], list(counted))
+    return groups
 
 
 def draw_charts(console: Console, session: Session, folder: Path) -> None:
     for chart in bench_chart.charts(session.cells):
         text = bench_chart.terminal_chart(chart, console.width, console.is_terminal)
         if text:
-            sys.stdout.write(text + "\n")
-            console.print(f"[dim]{bench_chart.svg_chart(chart, folder)}[/]\n")
+            console.file.write(text.strip("\f\n") + "\n")
+            console.print(f"[dim]{bench_chart.svg_chart(chart, folder)}[/]\n", soft_wrap=True)
 
 
 def goal_dict(goal: Goal) -> dict[str, Any]:
@@ -339,10 +350,11 @@ def main() -> int:
     if build_type() not in BUILDS:
         complain(
             1,
-            f"bench: built as {build_type()}; only {', '.join(BUILDS)} without sanitizers are measured",
+            f"bench: the programs were built as {build_type()}; bench measures only builds as "
+            f"{', '.join(BUILDS)}, without sanitizers: set another build folder with TRIPTYCH_BUILD",
         )
     for panel in left_out:
-        print(f"triptych: {panel.name} is left out: not built", file=sys.stderr)
+        print(f"triptych: panel {panel.name} is left out: it is not built; ./triptych build says why", file=sys.stderr)
     if arguments.json:
         try_writing(f"--json {arguments.json}", lambda: arguments.json.open("a").close())
     if not arguments.goals:
@@ -350,19 +362,20 @@ def main() -> int:
             f"--svg {arguments.svg}", lambda: arguments.svg.mkdir(parents=True, exist_ok=True)
         )
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    console = Output(bench_show.WIDE)
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
     bar = Bar()
     session = Session(depth.run, time.monotonic() + depth.total, bar, patience=depth.patience)
     recorder = Recorder(session, panels, depth, arguments.json)
     head(console, recorder.results)
     goals: list[Goal] = []
+    groups: list[list[Cell]] = []
     try:
         if arguments.goals:
             goals = run_goals(session, panels)
             recorder.results["goals"] = [goal_dict(goal) for goal in goals]
         else:
-            run_benches(console, recorder, bar, arguments.benches, panels)
+            groups = run_benches(console, recorder, bar, arguments.benches, panels)
         recorder.results["interrupted"] = False
     finally:
         bar.clear()
@@ -371,6 +384,8 @@ def main() -> int:
         bench_show.show_goals(console, goals)
     else:
         draw_charts(console, session, arguments.svg)
+        bench_show.show_options(console, recorder.results["options"])
+        bench_show.show_findings(console, groups)
     if arguments.json:
         console.print(f"written: {arguments.json}")
     if earlier:

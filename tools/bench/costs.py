@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from bench.kinds import Case, sized, stage_for
-from bench.run import FREE, BenchStage, Failed, Baseline, address, summary_of
-from harness.panels import BUILD, Panel
-from harness.processes import Program, dying, free_port
+from bench.run import FREE, Baseline, BenchStage, Failed, summary_of
+from harness.panels import Panel
+from harness.stage import Player
 from harness.strace import calls, counting
 
 SIZE = 64  # bytes of a body
@@ -45,23 +43,21 @@ def arguments_of(panel: Panel, role: str, url: str, count: int) -> list[str]:
     return arguments
 
 
-def check_all_came(client: Program, count: int) -> None:
+def check_all_came(client: Player, count: int) -> None:
     if client.running or summary_of(client)["received"] != count:
         raise Failed(f"{client.panel.name}: not all of {count} messages came")
 
 
 def traced(panel: Panel, roles: tuple[str, str], count: int) -> dict[str, dict[str, int]]:
     """One run with both sides traced: system calls by role and name."""
-    case = Case("latency", placement=FREE)
-    with tempfile.TemporaryDirectory(prefix="bench") as folder, stage_for(case) as stage, address(
-        "tcp"
-    ) as url:
-        tables = {role: Path(folder) / role for role in roles}
+    with stage_for(Case("latency", placement=FREE)) as stage:
+        url = stage.url()
+        tables = {role: stage.path(role) for role in roles}
         programs = []
         for role in roles:
             arguments = arguments_of(panel, role, url, count)
             programs.append(
-                stage.start(panel, role, role, *arguments, under=counting(tables[role]))
+                stage.play(panel, role, role, *arguments, under=counting(tables[role]))
             )
             stage.need_ready(programs[0])
         stage.wait_ended(programs[1:], WAIT_SECONDS)
@@ -72,10 +68,10 @@ def traced(panel: Panel, roles: tuple[str, str], count: int) -> dict[str, dict[s
         return {role: calls(table) for role, table in tables.items()}
 
 
-def stop_traced(stage: BenchStage, programs: list[Program]) -> None:
+def stop_traced(stage: BenchStage, programs: list[Player]) -> None:
     """Asks the traced programs to end, not their tracers, which then write what they counted."""
     for program in programs:
-        children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
+        children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
         for pid in children.read_text().split() if program.running else []:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGTERM)
@@ -100,30 +96,21 @@ def system_calls(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, fl
 
 def bytes_passed(panel: Panel, roles: tuple[str, str], count: int) -> tuple[int, int]:
     """Bytes to the server and from it when so many messages go through the tap."""
-    back, front = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
     with stage_for(Case("latency", placement=FREE)) as stage:
-        server = stage.start(panel, roles[0], "server", *arguments_of(panel, roles[0], back, count))
+        back, front = stage.url(), stage.url()
+        server = stage.play(panel, roles[0], "server", *arguments_of(panel, roles[0], back, count))
         stage.need_ready(server)
-        tap = subprocess.Popen(
-            dying([str(BUILD / "tap"), "-l", front, "-c", back]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+        tap = stage.tap(front, back)
+        client = stage.play(
+            panel, roles[1], "client", *arguments_of(panel, roles[1], front, count)
         )
-        try:
-            stage.pause(0.1)
-            client = stage.start(
-                panel, roles[1], "client", *arguments_of(panel, roles[1], front, count)
-            )
-            stage.wait_ended([client], WAIT_SECONDS)
-            stage.stop([client, server])
-            check_all_came(client, count)
-        finally:
-            tap.send_signal(signal.SIGTERM)
-            text = tap.communicate(timeout=5)[0].decode()
-    match = re.search(r'"summary".*"up":{"received":(\d+).*"down":{"received":(\d+)', text)
-    if not match:
-        raise Failed("the tap has not told what passed")
-    return int(match[1]), int(match[2])
+        stage.wait_ended([client], WAIT_SECONDS)
+        stage.stop([client, server, tap])
+        check_all_came(client, count)
+        passed = tap.said("summary")
+        if not passed:
+            raise Failed("the tap has not told what passed")
+        return passed["up"]["received"], passed["down"]["received"]
 
 
 def wire_bytes(panel: Panel, roles: tuple[str, str]) -> dict[str, float]:

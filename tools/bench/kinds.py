@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,6 @@ from bench.run import (
     Metrics,
     Usage,
     Watch,
-    address,
     placed,
     size_for,
     summary_of,
@@ -33,7 +31,8 @@ from bench.run import (
     wait_quiet,
 )
 from harness.panels import Panel
-from harness.processes import Program, free_port
+from harness.program import Event
+from harness.stage import Player
 
 JOIN_MS = 200  # a publisher waits so long for its first subscriber ...
 JOIN_EACH_MS = 6  # ... and so much longer for each more
@@ -94,7 +93,7 @@ def stage_for(case: Case) -> Iterator[BenchStage]:
 def finish(
     stage: BenchStage,
     watch: Watch,
-    sides: dict[str, tuple[list[Program], float]],
+    sides: dict[str, tuple[list[Player], float]],
     metrics: Metrics,
     seconds: float,
 ) -> Outcome:
@@ -109,7 +108,7 @@ def finish(
         cpu[side] = sum(u.cpu for u in used)
         metrics[f"{side}_voluntary"] = sum(u.voluntary for u in used)
         metrics[f"{side}_involuntary"] = sum(u.involuntary for u in used)
-        memory = max((stage.memory.get(p.process.pid, 0) for p in programs), default=0)
+        memory = max((stage.memory.get(p.pid, 0) for p in programs), default=0)
         if memory:  # else it was over before it was looked at
             metrics[f"{side}_memory_kib"] = memory
     return Outcome(metrics, disturbance, cpu, messages)
@@ -124,21 +123,22 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
     if panel.name == "sockperf":
         return run_sockperf(case, count)
     warm_up = int(count * WARM_UP)
-    with stage_for(case) as stage, address(case.transport) as url:
+    with stage_for(case) as stage:
+        url = stage.url(case.transport)
         watch = Watch(stage.placement)
         baseline = isinstance(panel, Baseline)
         size = sized(panel, case, "rep")
-        server = stage.start(panel, "rep", "server", "--quiet", "-u", url, *(size if baseline else []))
+        server = stage.play(panel, "rep", "server", "--quiet", "-u", url, *(size if baseline else []))
         stage.need_ready(server)
         idle = start_idle(stage, panel, url, case.peers) if case.bench == "connections" else []
         rate = ["-r", str(case.rate)] if case.rate else []
-        client = stage.start(
+        client = stage.play(
             panel, "req", "client", "--quiet", "-u", url, "-n", str(count), *size, *rate,
             "--warm-up", str(warm_up),
         )  # fmt: skip
         seconds = RUN_SECONDS + (count / case.rate if case.rate else 0)
         stage.wait_ended([client], seconds)
-        memory = server.resources()[1]
+        memory = server.figure("VmRSS")
         stage.stop([client, server, *idle])
         asked = summary_of(client)
         check_answers(panel, asked, summary_of(server), count)
@@ -171,13 +171,13 @@ def timed(summary: dict[str, Any], count: int) -> Metrics:
     return metrics
 
 
-def start_idle(stage: BenchStage, panel: Panel, url: str, peers: int) -> list[Program]:
+def start_idle(stage: BenchStage, panel: Panel, url: str, peers: int) -> list[Player]:
     """Clients that connect, say as much as a server must hear to believe it, and wait."""
     if peers == 0:
         return []
     protocol = "zmtp" if "zmq" in panel.name else "plain" if speaks_no_library(panel) else "sp"
     idler = Baseline("bench-idle", "tools/bench", "idle clients", "white")
-    program = stage.start(idler, protocol, "idle", "-u", url, "-c", str(peers))
+    program = stage.play(idler, protocol, "idle", "-u", url, "-c", str(peers))
     stage.need_ready(program, RUN_SECONDS)
     stage.pause(0.3)  # the server takes them in
     return [program]
@@ -189,25 +189,23 @@ def speaks_no_library(panel: Panel) -> bool:
 
 def run_sockperf(case: Case, count: int) -> Outcome:
     """An independent ping-pong beside ours, for as long as ours would take at 20 us a round trip."""
-    port = str(free_port())
-    size = str(max(case.size + HEADER, 14))  # its own least
     seconds = max(1, round(count * 20e-6))
     with stage_for(case) as stage:
+        port = stage.port()
         watch = Watch(stage.placement)
-        command = ["sockperf", "server", "--tcp", "-i", "127.0.0.1", "-p", port]
-        with tool_server(stage.placement, command) as pinned:
-            stage.pause(0.3)
-            command = [*pinned, "sockperf", "ping-pong", "--tcp", "--full-rtt", "-i", "127.0.0.1"]
-            command += ["-p", port, "-m", size, "-t", str(seconds)]
-            text = run_tool(command)
+        where = ("--tcp", "-i", "127.0.0.1", "-p", port)
+        with tool_server(stage, "sockperf", "server", *where) as pinned:
+            size = max(case.size + HEADER, 14)  # its own least
+            told = ("--full-rtt", *where, "-m", size, "-t", seconds)
+            text = run_tool(stage, *pinned, "sockperf", "ping-pong", *told)
         speed = watch.end([], seconds).probes  # its CPU time is not known as ours
         return Outcome(parse_sockperf(text), Disturbance(probes=speed), {}, {})
 
 
-def run_tool(command: list[str]) -> str:
+def run_tool(stage: BenchStage, *command: object) -> str:
     """What a tool prints."""
-    done = subprocess.run(command, capture_output=True, timeout=RUN_SECONDS, check=False)
-    return done.stdout.decode(errors="replace")
+    text: str = stage.start(*command).text(RUN_SECONDS)
+    return text
 
 
 def parse_sockperf(text: str) -> Metrics:
@@ -234,20 +232,21 @@ def run_publishing(panel: Panel, case: Case, count: int) -> Outcome:
     size = sized(panel, case, "pub")
     delay = JOIN_MS + JOIN_EACH_MS * case.peers
     late: list[str] = []
-    with stage_for(case) as stage, address(case.transport) as url:
+    with stage_for(case) as stage:
+        url = stage.url(case.transport)
         stage.listener = lambda program, event: late.extend(late_joiner(program, event))
         watch = Watch(stage.placement)
         arguments = [*shared, "-u", url, "-n", str(count), *size, "-d", str(delay)]
         arguments += ["-r", str(case.rate)] if case.rate else []
         arguments += ["-c", str(case.peers)] if baseline else []
-        publisher = stage.start(panel, roles[0], "publisher", *arguments)
+        publisher = stage.play(panel, roles[0], "publisher", *arguments)
         stage.need_ready(publisher)
         arguments = [*shared, "-u", url, "-n", str(count), *(size if baseline else [])]
         subscribers = [
-            stage.start(panel, roles[1], f"subscriber {i}", *arguments) for i in range(case.peers)
+            stage.play(panel, roles[1], f"subscriber {i}", *arguments) for i in range(case.peers)
         ]
         stage.wait_ended([publisher], RUN_SECONDS)
-        sent = publisher.summary
+        sent = publisher.said("summary")
         patience = 1.0 + 3 * sent["seconds"] if sent else 0.0
         wait_quiet(stage, subscribers, min(patience, RUN_SECONDS))
         stage.stop([publisher, *subscribers])
@@ -270,7 +269,7 @@ def queue_for(case: Case, count: int) -> int:
     return count * (1 + (case.size + HEADER) // 1024) if case.queue < 0 else case.queue
 
 
-def late_joiner(program: Program, event: dict[str, Any]) -> list[str]:
+def late_joiner(program: Player, event: Event) -> list[str]:
     """Its name, if a subscriber's first event is not the publisher's first."""
     late = event.get("event") == "first" and event.get("sequence") != 1
     return [program.name] if late and program.panel.name not in DROPS_OLDEST else []
@@ -311,25 +310,12 @@ def delivered(case: Case, sent: dict[str, Any], received: list[dict[str, Any]]) 
 
 def run_iperf3(case: Case) -> Outcome:
     """An independent sender beside ours, one second of writes of 64 KiB."""
-    port = str(free_port())
     with stage_for(case) as stage:
+        port = stage.port()
         watch = Watch(stage.placement)
-        with tool_server(stage.placement, ["iperf3", "-s", "-1", "-p", port]) as pinned:
-            stage.pause(0.3)
-            command = [
-                *pinned,
-                "iperf3",
-                "-c",
-                "127.0.0.1",
-                "-p",
-                port,
-                "-l",
-                "64K",
-                "-t",
-                "1",
-                "-J",
-            ]
-            text = run_tool(command)
+        with tool_server(stage, "iperf3", "-s", "-1", "-p", port) as pinned:
+            told = ("-p", port, "-l", "64K", "-t", 1, "-J")
+            text = run_tool(stage, *pinned, "iperf3", "-c", "127.0.0.1", *told)
         speed = watch.end([], 1.0).probes
     match = re.search(r'"sum_received":\s*{[^}]*"bits_per_second":\s*([\d.e+]+)', text)
     if not match:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.kinds import Case, stage_for
-from bench.run import FREE, Baseline, address
+from bench.run import FREE, Baseline
 from harness.panels import BUILD, Panel
-from harness.processes import Event, Program
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture since Linux 5.6
 SOCKET_OPTIONS = {
@@ -113,15 +112,16 @@ def options_in_force(panel: Panel) -> dict[str, dict[str, int]]:
     options: dict[str, dict[str, int]] = {}
     speaks = ["-n", "0", "-s", "64", "-r", "100"]
     for roles in (("rep", "req"), ("pub", "sub")):
-        with stage_for(Case("latency", placement=FREE)) as stage, address("tcp") as url:
+        with stage_for(Case("latency", placement=FREE)) as stage:
+            url = stage.url()
             programs = []
             for role in roles:
                 arguments = speaks if role in ("req", "pub") else []
-                programs.append(stage.start(panel, role, role, "--quiet", "-u", url, *arguments))
-                stage.wait(lambda: programs[-1].ready, 5)
+                programs.append(stage.play(panel, role, role, "--quiet", "-u", url, *arguments))
+                stage.wait(lambda: programs[-1].counts["ready"], 5)
             stage.pause(0.4)
             for role, program in zip(roles, programs):
-                options[role] = socket_options(program.process.pid)
+                options[role] = socket_options(program.pid)
             stage.stop(programs)
     return options
 
@@ -130,16 +130,9 @@ def library_options(baseline: Baseline, queue: int) -> dict[str, dict[str, int]]
     """The library's own options, read back from it by the baseline, which sets what the panel sets."""
     found: dict[str, dict[str, int]] = {}
     for role in ("rep", "req", "pub", "sub"):
-        told: dict[str, int] = {}
-
-        def note(program: Program, event: Event, told: dict[str, int] = told) -> None:
-            if event.get("event") == "option":
-                told[event["name"]] = event["value"]
-
-        with stage_for(Case("latency", placement=FREE)) as stage, address("tcp") as url:
-            stage.listener = note
-            program = stage.start(baseline, role, role, "-u", url, "-q", str(queue))
-            stage.wait(lambda program=program: program.ready, 3)
-            stage.kill(program)
-        found[role] = told
+        with stage_for(Case("latency", placement=FREE)) as stage:
+            program = stage.play(baseline, role, role, "-u", stage.url(), "-q", str(queue))
+            program.heard("ready", 3)
+            options = [event for event in program.events if event.get("event") == "option"]
+        found[role] = {option["name"]: option["value"] for option in options}
     return found

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from harness.panels import BUILD, Panel
-from harness.processes import Program, Stage, dying, free_port
+from harness.program import Event, Failed, Program
+from harness.stage import Player, Stage
 
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
 QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
@@ -58,33 +56,6 @@ class Baseline(Panel):
         return os.access(self.program("pub"), os.X_OK)
 
 
-class Failed(Exception):
-    """A run that came to nothing, and why."""
-
-
-class Child(subprocess.Popen[bytes]):
-    """A process that remembers what it has used."""
-
-    usage: resource.struct_rusage | None = None
-
-    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        # Popen's own, with wait4() in place of waitpid().
-        try:
-            pid, status, usage = os.wait4(self.pid, wait_flags)
-        except ChildProcessError:
-            return self.pid, 0
-        if pid == self.pid:
-            self.usage = usage
-        return pid, status
-
-    def _internal_poll(self, *_: object, **__: object) -> int | None:
-        if self.returncode is None:
-            pid, status = self._try_wait(os.WNOHANG)
-            if pid == self.pid:
-                self._handle_exitstatus(status)  # type: ignore[attr-defined]
-        return self.returncode
-
-
 @dataclass(frozen=True)
 class Placement:
     """Where the programs run: on one processor, a side on each of two, or where the kernel likes."""
@@ -118,21 +89,19 @@ def possible(placement: str) -> str:
 class BenchStage(Stage):
     """A stage whose programs are pinned, accounted for, and may be baselines."""
 
-    process_class = Child
-
     def __init__(self, placement: Placement) -> None:
         super().__init__(lambda program, event: None, self.sample)
         self.placement = placement
         self.memory: dict[int, int] = {}  # by process: most resident memory seen, KiB
         self.sampled = 0.0
 
-    def start(
-        self, panel: Panel, role: str, name: str, *arguments: str, under: tuple[str, ...] = ()
-    ) -> Program:
+    def play(
+        self, panel: Panel, role: str, name: str, *arguments: str, under: Sequence[str] = ()
+    ) -> Player:
         cpu = self.placement.cpu(role in ("rep", "pub", "push"))
         pin = ["--cpu", str(cpu)] if cpu is not None else []
         role_word = [role] if isinstance(panel, Baseline) else []
-        return super().start(panel, role, name, *arguments, *pin, *role_word, under=under)
+        return super().play(panel, role, name, *arguments, *pin, *role_word, under=under)
 
     def sample(self) -> None:
         """Notes the memory of a few programs, now and then. (A child's ru_maxrss is no use: it
@@ -142,17 +111,13 @@ class BenchStage(Stage):
             return
         self.sampled = now
         for program in self.programs[:SAMPLED_MAX]:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                status = Path(f"/proc/{program.process.pid}/status").read_text()
-                kib = int(status.split("VmHWM:")[1].split()[0])
-                self.memory[program.process.pid] = max(kib, self.memory.get(program.process.pid, 0))
+            kib = program.figure("VmHWM") if program.process.returncode is None else 0
+            self.memory[program.pid] = max(kib, self.memory.get(program.pid, 0))
 
-    def need_ready(self, program: Program, seconds: float = 10.0) -> None:
-        self.wait(lambda: program.ready or not program.running, seconds)
-        if not program.ready:
-            raise Failed(
-                f"{program.panel.name}-{program.role}: {program.complaint or 'did not start'}"
-            )
+    def need_ready(self, program: Player, seconds: float = 10.0) -> None:
+        self.wait(lambda: program.counts["ready"] or not program.running, seconds)
+        if not program.counts["ready"]:
+            raise Failed(f"{of(program)}: {program.complaint or 'did not start'}")
 
 
 @dataclass
@@ -165,8 +130,7 @@ class Usage:
 
     @staticmethod
     def of(program: Program) -> Usage:
-        process = program.process
-        usage = process.usage if isinstance(process, Child) else None
+        usage = program.usage
         if usage is None:
             return Usage()
         return Usage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw, usage.ru_nivcsw)
@@ -286,34 +250,20 @@ def placed(placement: Placement) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def address(transport: str) -> Iterator[str]:
-    """An address that is free: tcp://127.0.0.1:PORT or ipc:///PATH."""
-    if transport == "tcp":
-        yield f"tcp://127.0.0.1:{free_port()}"
-        return
-    with tempfile.TemporaryDirectory(prefix="bench") as folder:
-        yield f"ipc://{folder}/s"
-
-
-@contextlib.contextmanager
-def tool_server(placement: Placement, command: list[str]) -> Iterator[list[str]]:
+def tool_server(stage: BenchStage, *command: object) -> Iterator[list[str]]:
     """An independent tool's server, while the block runs; gives what its client begins with."""
-    if not shutil.which(command[0]):
-        raise Failed(f"{command[0]}: not installed")
-    server_cpu, client_cpu = placement.cpu(True), placement.cpu(False)
+    if not shutil.which(str(command[0])):
+        raise Failed(f"{command[0]} is not installed")
     pins = [
-        ["taskset", "-c", str(cpu)] if cpu is not None else [] for cpu in (server_cpu, client_cpu)
+        ["taskset", "-c", str(cpu)] if cpu is not None else []
+        for cpu in map(stage.placement.cpu, (True, False))
     ]
-    quiet = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.DEVNULL,
-        "stderr": subprocess.DEVNULL,
-    }
-    with subprocess.Popen(dying([*pins[0], *command]), **quiet) as server:  # type: ignore[call-overload]
-        try:
-            yield dying(pins[1])
-        finally:
-            server.kill()
+    server = stage.start(*pins[0], *command)
+    stage.pause(0.3)
+    try:
+        yield pins[1]
+    finally:
+        server.kill()
 
 
 def size_for(panel: Panel, body: int, server: str) -> int:
@@ -323,16 +273,22 @@ def size_for(panel: Panel, body: int, server: str) -> int:
     return body + HEADER + (FRAME[server] if panel.framed else 0)
 
 
-def summary_of(program: Program) -> dict[str, Any]:
-    if program.summary is None:
-        raise Failed(f"{program.panel.name}-{program.role}: {program.complaint or 'no summary'}")
-    return program.summary
+def of(program: Player) -> str:
+    """A program's name for people."""
+    return f"{program.panel.name}-{program.role}"
+
+
+def summary_of(program: Player) -> Event:
+    summary = program.said("summary")
+    if not summary:
+        raise Failed(f"{of(program)}: {program.complaint or 'no summary'}")
+    return summary
 
 
 def activity(program: Program) -> int:
     """Nanoseconds that a process's first thread, the one that receives, has run or waited to run."""
     try:
-        words = Path(f"/proc/{program.process.pid}/schedstat").read_text().split()
+        words = Path(f"/proc/{program.pid}/schedstat").read_text().split()
     except OSError:
         return time.monotonic_ns()  # not known: as if it were busy
     return int(words[0]) + int(words[1])

@@ -16,9 +16,11 @@ from bench.results import RATIO_METRICS, ratio_targets
 from bench.session import Cell, ratio_of
 from bench.stats import Interval, equal_groups
 from harness.panels import Panel
+from harness.terminal import BROWN, GREEN, RED
 
 QUEUES = {-1: "queue as long as the run", 0: "each library's own queue"}
 WIDE = 150  # columns from which a table has all that it can have
+LOST_MIN = 0.01  # of the messages: a sentence tells of losses from here on
 BEHIND = 0.95  # of the rate asked for: below, a row says what it kept
 
 
@@ -236,6 +238,54 @@ def show_options(console: Console, options: dict[str, Any]) -> None:
     console.print()
 
 
+def show_findings(console: Console, groups: list[list[Cell]]) -> None:
+    """What was found, in words: a sentence for each case with 64 B and no other variation."""
+    told = [finding(group) for group in groups if plainest(group[0].case)]
+    console.print("[bold]What was found[/]")
+    for sentence in filter(None, told):
+        console.print(escape(sentence))
+    console.print()
+
+
+def plainest(case: Case) -> bool:
+    usual = not case.publishes or case.queue == (-1 if case.bench == "fanout" else 1000)
+    return case.size == 64 and not case.rate and usual
+
+
+def finding(group: list[Cell]) -> str:
+    """A case in words: each panel's figure, and how many times the first panel's it is.
+
+    Where the intervals of two figures overlap, it says that they are equal: this run cannot tell
+    them apart.
+    """
+    case = group[0].case
+    metric = RATIO_METRICS[case.bench]
+    unit, longer = ("/s", "as many") if case.publishes else (" us", "as long")
+    panels = [cell for cell in group if cell.kind == "panel" and cell.figure(metric)]
+    if not panels:
+        return ""
+    figures = {cell.competitor.heading: cell.figure(metric) for cell in panels}
+    equal = equal_groups({name: figure for name, figure in figures.items() if figure})
+    first = panels[0]
+    parts = []
+    for cell in panels:
+        name, figure = cell.competitor.heading, cell.figure(metric)
+        text = f"{name} {number(figure.median) if figure else '-'}{unit}"
+        value = ratio_of(cell, first, metric)
+        same = any({name, first.competitor.heading} <= set(names) for names in equal)
+        if cell is not first and value and not same:
+            text += f", {value.median:.2g} times {longer}"
+        lost = cell.figure("lost_share")
+        text += f", {lost.median:.0%} lost" if lost and lost.median >= LOST_MIN else ""
+        parts.append(text)
+    others = f", {case.peers} {'subscribers' if case.publishes else 'idle clients'}"
+    where = f"{case.size} B over {case.transport.upper()}, {case.placement}"
+    where += others if case.bench in ("fanout", "connections") else ""
+    what = "Messages delivered" if case.publishes else "Median round trip"
+    ends = [f"{' and '.join(names)} are equal: their intervals overlap" for names in equal]
+    return f"{what}, {where}: {'; '.join(parts + ends)}."
+
+
 def show_goals(console: Console, goals: list[Goal]) -> None:
     table = Table(title="goals", title_justify="left", box=None, pad_edge=False)
     table.add_column("", overflow="fold")
@@ -245,7 +295,7 @@ def show_goals(console: Console, goals: list[Goal]) -> None:
     for goal in goals:
         value = goal.value
         sign = ">=" if goal.at_least else "<="
-        colour = {True: "green", False: "red", None: "yellow"}[goal.met]
+        colour = {True: GREEN, False: RED, None: BROWN}[goal.met]
         table.add_row(
             goal.what,
             f"{sign} {goal.bound:.3g}{goal.unit}",
@@ -264,7 +314,7 @@ def show_changes(console: Console, changes: list[dict[str, Any]], differences: l
     table.add_column("", overflow="fold")
     for heading in ("before", "now", "change", ""):
         table.add_column(heading, justify="right", no_wrap=True)
-    colours = {"better": "green", "worse": "red", "equal": "dim"}
+    colours = {"better": GREEN, "worse": RED, "equal": "dim"}
     for change in changes:
         cell = change["cell"]
         case = Case(**{field.name: cell[field.name] for field in fields(Case)})
@@ -276,7 +326,7 @@ def show_changes(console: Console, changes: list[dict[str, Any]], differences: l
         )
     console.print(table)
     for difference in differences:
-        console.print(f"[yellow]not the same: {escape(difference)}[/]")
+        console.print(f"[bold]not the same: {escape(difference)}[/]")
     if not changes:
         console.print("nothing that both runs have measured")
 

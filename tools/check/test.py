@@ -1,32 +1,34 @@
-"""./triptych test - the contract, clause by clause, and the units
+"""./triptych test - tests the contract, clause by clause, and everything else
 
 Usage:  ./triptych test [PANEL...] [-k EXPRESSION] [-x]
 
-First the units in C (meson test), then the contract of common/CONTRACT.md on
-each panel, through its real programs (pytest). The last line counts both:
-"N passed, N failed".
+First runs the unit tests in C (meson test). Then runs pytest on tests/: the
+contract (common/CONTRACT.md) on each panel, through its real programs, and the
+tests of the instruments. The last line counts both: "N passed, N failed".
 
-  PANEL...       these panels only; none: all that are built
-  -k EXPRESSION  only tests whose names match, as pytest understands it;
-                 no units then: ./triptych test raw -k R4
+  PANEL...       these panels only; without: all that are built
+  -k EXPRESSION  only tests whose names match, as pytest understands it, and no
+                 unit tests: ./triptych test raw -k R4
   -x             stops at the first failure
 
-Exit status: 0 all passed, 1 something failed, 2 wrong command line, 130 stopped.
+Ctrl-C ends the tests and leaves no process behind.
+Exit status: 0 all passed, 1 something failed, 2 the command line was wrong,
+130 stopped by Ctrl-C, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
-import sys
 import xml.etree.ElementTree as xml
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.command import CommandLine
-from harness.panels import BUILD, ROOT, choose_panels, complain
+from harness.panels import BUILD, ROOT, choose_panels
 
 
 @dataclass
@@ -68,12 +70,24 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
+def children(pid: int) -> list[int]:
+    """Of all its threads; none, if it is gone."""
+    found: list[int] = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, listed.read_text().split())
+    return found
+
+
 def kill_orphans() -> None:
-    """Kills what the tests left running."""
-    children = Path("/proc/self/task") / str(os.getpid()) / "children"
-    while pids := children.read_text().split():
-        for pid in map(int, pids):
-            os.kill(pid, signal.SIGKILL)
+    """Kills what the tests left running: first all of it, so that nothing starts more, then waits."""
+    while ours := children(os.getpid()):
+        family = list(ours)
+        for pid in family:
+            family += children(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in ours:
             os.waitpid(pid, 0)
 
 
@@ -138,7 +152,7 @@ def test() -> int:
     arguments = command.read()
     panels, left_out = choose_panels(arguments.panels, "test")
     for panel in left_out:
-        print(f"{panel.name} is left out: it is not built; ./triptych build says why", flush=True)
+        print(f"Panel {panel.name} is left out: it is not built. ./triptych build says why.", flush=True)
     os.environ["TRIPTYCH_BUILD"] = str(BUILD)
     count = Count()
     if not arguments.k:

@@ -1,7 +1,7 @@
 """A failed test in plain words: what was done, what was expected, what came.
 
 The first two stand at the test (`@pytest.mark.says`). The third is made here, from the exception,
-the values that the assertion compared, and the last answer of the driver.
+the values that the assertion compared, and the last answer of a driver.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 import ast
 import re
 import signal
+import time
+from collections.abc import Iterable
 from typing import Any
+
+from harness.program import STEP_SECONDS, Driver, Event, Failed
 
 FUNCTIONS = {
     "send": {"req": "req_send", "rep": "rep_send", "pub": "pub_send"},
@@ -32,6 +36,40 @@ RELATIONS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at leas
 
 class NotDone(BaseException):
     """A test has taken too long. No test's `except` clause takes it for its own."""
+
+
+class Witness(Driver):
+    """A driver that remembers what it was asked and what it answered, for the sentence."""
+
+    def __init__(self, command: Iterable[object], name: str = "", **popen: Any):
+        super().__init__(command, name, **popen)
+        self.role = ""  # of the handle opened last
+        self.begun: list[str] = []  # commands without an answer, oldest first
+        self.answered = (0.0, "")  # when it answered last, and what, in words
+
+    def begin(self, command: str) -> None:
+        super().begin(command)
+        self.begun.append(command)
+        if command.startswith("open "):
+            self.role = command.split()[1]
+            self.name = WORKERS.get(self.role, self.name)
+
+    def note(self, line: bytes) -> Event:
+        said = super().note(line)
+        command = self.begun.pop(0) if self.begun else ""
+        self.answered = (time.monotonic(), answer(said, call(command, self.role)))
+        return said
+
+    def must(self, command: str, seconds: float = STEP_SECONDS) -> Event:
+        said = self.call(command, seconds)
+        if said["result"] < 0:
+            raise Failed(self.answered[1])
+        return said
+
+    def silent(self, what: str, seconds: float) -> Failed:
+        if self.running and self.begun:
+            return Failed(f"{call(self.begun[0], self.role)} did not return within {seconds:g} s")
+        return super().silent(what, seconds)
 
 
 def says(item: Any) -> tuple[str, str]:
@@ -61,10 +99,9 @@ def came(info: Any, compared: tuple[str, Any, Any] | None, stage: Any) -> str:
     programs = stage.programs if stage else []
     text = message(info, compared, programs)
     for program in programs:
-        code = program.process.poll()
-        died = code is not None and code < 0 and code != -signal.SIGKILL
-        if died and "signal" not in text:
-            text += f"; {who(program)} had ended with {end(code)}"
+        died = not program.running and program.process.returncode < 0
+        if died and program.process.returncode != -signal.SIGKILL and "SIG" not in text:
+            text += f"; {program.name} had {program.end()}"
             break
     text = " ".join(text.split())
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
@@ -77,8 +114,8 @@ def message(info: Any, compared: tuple[str, Any, Any] | None, programs: list[Any
     if isinstance(error, NotDone):
         waiting = [f"{call(p.begun[0], p.role)} had not returned" for p in drivers(programs) if p.begun]
         return text + (f"; {waiting[-1]}" if waiting else "")
-    if type(error).__name__ == "Failure":
-        return failure(text, programs)
+    if isinstance(error, Failed):
+        return failure(text)
     if isinstance(error, AssertionError):
         return assertion(text, statement, compared, programs)
     if isinstance(error, TimeoutError):
@@ -98,23 +135,6 @@ def drivers(programs: list[Any]) -> list[Any]:
     return [p for p in programs if hasattr(p, "begun")]
 
 
-def who(program: Any) -> str:
-    """A program by what it is in the test."""
-    if hasattr(program, "begun"):
-        return WORKERS.get(program.role, "the driver")
-    return str(program.argv[0]).rpartition("/")[2]
-
-
-def end(code: int) -> str:
-    """How a program ended, from its return code."""
-    if code >= 0:
-        return f"status {code}"
-    try:
-        return f"signal {-code} ({signal.Signals(-code).name})"
-    except ValueError:
-        return f"signal {-code}"
-
-
 def call(command: str, role: str) -> str:
     """A driver's command as the function of pattern.h that it calls."""
     word, *rest = command.split() or [command]
@@ -123,45 +143,12 @@ def call(command: str, role: str) -> str:
     return FUNCTIONS.get(word, {}).get(role, word)
 
 
-def failure(text: str, programs: list[Any]) -> str:
-    """What tests/programs.py raises: `PROGRAM ARGUMENTS: what; on stderr: '...'`."""
-    told = re.match(
-        r"(?P<program>\S+?)(?: [^\n]*?)?: (?P<what>.*); on stderr: (?P<stderr>.*)$", text, re.DOTALL
-    )
-    if not told:
-        return re.sub(r": <function .*", "", text)
-    mine = [p for p in programs if p.argv[0] == told["program"]]
-    what = told["what"]
-    if silent := re.match(r"no (\w+) within ([\d.]+) s", what):
-        waits = [p for p in mine if getattr(p, "begun", None)]
-        if waits:  # the driver that waits is the last one to have been asked
-            waiting = waits[-1]
-            return f"{call(waiting.begun[0], waiting.role)} did not return within {silent[2]} s"
-        line = "" if silent[1] == "line" else f" no {silent[1]}:"
-        return f"{name(told)} said{line or ''} nothing for {silent[2]} s".replace(": nothing", "")
-    if ended := re.match(r"ended (?:with )?\(?(-?\d+)", what):
-        code = int(ended[1])
-        return f"{name(told, mine, code)} ended with {end(code)}" + said_error(told["stderr"])
-    if nothing := re.match(r"got nothing of .* within ([\d.]+ s)", what):
-        return f"no event within {nothing[1]}"
-    if what == "has gone":
-        return f"{name(told, mine)} had gone" + said_error(told["stderr"])
-    return in_words(what, next((p.role for p in mine if hasattr(p, "role")), ""))
-
-
-def name(told: re.Match[str], mine: list[Any] | None = None, code: int | None = None) -> str:
-    """Whose failure it is: of several programs the one that has ended so, the last one started."""
-    ended = [p for p in mine or [] if p.process.poll() is not None and code in (None, p.process.poll())]
-    return who(ended[-1]) if ended else told["program"].rpartition("/")[2]
-
-
-def said_error(stderr: str) -> str:
-    """The first line of a program's standard error, given as Python shows it."""
-    try:
-        lines = str(ast.literal_eval(stderr)).splitlines()
-    except (ValueError, SyntaxError):
-        lines = []
-    return f"; it said: {without_name(lines[0])}" if lines else ""
+def failure(text: str) -> str:
+    """What the harness raises is a sentence already; a few become shorter."""
+    text = re.sub(r": <function .*", "", text)
+    text = re.sub(r"got nothing of .* within", "got no event within", text)
+    text = re.sub(r" and has not said a line", "", text)
+    return re.sub(r"\((?:[\w-]+: )(.*)\)$", r"(\1)", text)
 
 
 def without_name(line: str) -> str:
@@ -171,9 +158,9 @@ def without_name(line: str) -> str:
 
 def complaint(programs: list[Any]) -> str:
     """What a program that failed said last."""
-    failed = [p for p in programs if p.process.poll() not in (None, 0)]
-    lines = failed[-1].stderr().splitlines() if failed else []
-    return f"; it said: {without_name(lines[-1])}" if lines else ""
+    failed = [p for p in programs if not p.running and p.process.returncode]
+    said = failed[-1].complaint if failed else ""
+    return f" ({without_name(said)})" if said else ""
 
 
 def seconds(us: float) -> str:
@@ -203,11 +190,7 @@ def answer(line: dict[str, Any], function: str) -> str:
 
 def last(programs: list[Any]) -> str:
     """The answer that a driver gave last."""
-    answers = [(p.said, p.role) for p in drivers(programs) if p.said[2]]
-    if not answers:
-        return ""
-    (_, command, line), role = max(answers, key=lambda one: one[0][0])
-    return answer(line, call(command, role))
+    return max((p.answered for p in drivers(programs)), default=(0.0, ""))[1]
 
 
 def in_words(text: str, role: str) -> str:
@@ -251,9 +234,8 @@ def assertion(
         return in_words(first, "") or last(programs) or (text.splitlines() or ["something else"])[0]
     op, left, right = compared
     if "code" in statement and isinstance(left, int) and op == "==":
-        if last_program := [p for p in programs if p.process.poll() == left]:
-            return f"{who(last_program[-1])} ended with {end(left)}" + complaint(programs)
-        return f"a program ended with {end(left)}" + complaint(programs)
+        ended = [p for p in programs if not p.running and p.process.returncode == left]
+        return f"{ended[-1].name} {ended[-1].end()}{complaint(programs)}" if ended else f"status {left}"
     numbers = all(isinstance(one, (int, float)) for one in (left, right))
     if numbers and op in RELATIONS:
         if "us" in statement or "waits" in statement:

@@ -19,7 +19,8 @@ from pathlib import Path
 from harness import panels
 from compare.measures import compile_commands
 from harness.panels import BUILD, Panel
-from harness.processes import Stage, free_port
+from harness.program import Failed
+from harness.stage import Stage
 from harness.strace import calls, counting
 
 REQUESTS = 200  # N: the calls of 2N requests less those of N, divided by N
@@ -193,20 +194,20 @@ def licence(package: str) -> str:
 
 def run_server(panel: Panel, costs: Costs) -> None:
     """Threads, descriptors and memory of a server while its one client asks."""
-    url = f"tcp://127.0.0.1:{free_port()}"
-    with Stage(lambda program, event: None, lambda: None) as stage:
-        server = stage.start(panel, "rep", "rep", "-u", url)
+    with Stage() as stage:
+        url = stage.url()
+        server = stage.play(panel, "rep", "rep", "-u", url)
         if stage.wait_ready([server]):
             costs.why_not.append(f"{panel.name}: its server did not start: {server.complaint}")
             return
-        client = stage.start(panel, "req", "req", "-u", url, "-s", str(BODY), "-n", "0", "-r", "500")
-        if not stage.wait(lambda: client.count("received") >= REQUESTS, WAIT_SECONDS):
+        client = stage.play(panel, "req", "req", "-u", url, "-s", str(BODY), "-n", "0", "-r", "500")
+        if not stage.wait(lambda: client.counts["received"] >= REQUESTS, WAIT_SECONDS):
             costs.why_not.append(f"{panel.name}: {REQUESTS} requests were not answered: {client.complaint}")
             return
-        costs.threads, costs.memory_kib = server.resources()
-        costs.descriptors = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+        costs.threads, costs.memory_kib = server.figure("Threads"), server.figure("VmRSS")
+        costs.descriptors = server.descriptors()
         stage.stop([client, server])
-        costs.version = server.summary["version"] if server.summary else None
+        costs.version = (server.said("summary") or {}).get("version")
 
 
 def trace(panel: Panel, costs: Costs) -> None:
@@ -228,22 +229,22 @@ def trace(panel: Panel, costs: Costs) -> None:
 
 def traced(panel: Panel, count: int, why_not: list[str]) -> dict[str, dict[str, int]] | None:
     """System calls by name of a server that answers so many requests, and of its client."""
-    url = f"tcp://127.0.0.1:{free_port()}"
-    with tempfile.TemporaryDirectory() as folder, Stage(lambda program, event: None, lambda: None) as stage:
-        tables = {role: Path(folder, role) for role in ("rep", "req")}
+    with Stage() as stage:
+        url = stage.url()
+        tables = {role: stage.path(role) for role in ("rep", "req")}
         try:
-            server = stage.start(panel, "rep", "rep", "-u", url, "-n", str(count), "--quiet", under=counting(tables["rep"]))
-        except FileNotFoundError:
+            server = stage.play(panel, "rep", "rep", "-u", url, "-n", str(count), "--quiet", under=counting(tables["rep"]))
+        except Failed:
             why_not.append(f"{panel.name}: no system calls: strace is missing")
             return None
         if stage.wait_ready([server]):
             why_not.append(f"{panel.name}: no system calls: strace could not run its server: {server.complaint}")
             return None
         arguments = ("-u", url, "-n", str(count), "-s", str(BODY), "-t", "10000", "--quiet")
-        client = stage.start(panel, "req", "req", *arguments, under=counting(tables["req"]))
+        client = stage.play(panel, "req", "req", *arguments, under=counting(tables["req"]))
         late = stage.wait_ended([client, server], WAIT_SECONDS)
         for program, done in ((server, "sent"), (client, "received")):
-            if late or not program.summary or program.summary.get(done) != count:
+            if late or (program.said("summary") or {}).get(done) != count:
                 why_not.append(f"{panel.name}: no system calls: {count} requests under strace were not all answered")
                 return None
         return {role: calls(table) for role, table in tables.items()}

@@ -3,27 +3,34 @@
 Usage:  ./triptych diff [reqrep|pubsub] [PANEL PANEL] [--function NAME]
                         [--unified | --stat] [--width N] [--all]
 
-Shows the same file of two panels side by side, in the order of the contract
-(common/pattern.h), so that each function stands opposite its like. A static
-helper stands with the function it precedes. Read from the sources, now.
+Shows the same file of two panels in the order of the contract
+(common/pattern.h): each function stands opposite the function of the same name.
+A static helper stands with the function that it precedes. The sources are read
+now, so what you have changed is shown.
 
   reqrep       the request/reply files (default)
   pubsub       the publish/subscribe files
-  PANEL PANEL  left and right; none: raw zmq
+  PANEL PANEL  the left panel and the right panel; without: raw zmq
 
-  --function NAME  this function only: of two panels aligned, or, if none are
-                   named, of all panels, in columns or one below the other
-  --unified        a plain patch, for scripts
-  --stat           lines alike, changed, only here, by function
-  --all            nanomsg and nng share a source: the whole of it, too, not
-                   only where the two engines differ
-  --width N        this many columns wide; default: the terminal's, else 165
+  --function NAME  this function only: of the two panels that are named, or, if
+                   none is named, of all panels
+  --unified        a patch from left to right, for other programs
+  --stat           counts, by function: lines that are alike, changed, or in one
+                   panel only
+  --all            nanomsg and nng share a source; shows all of it, not only
+                   where the two engines differ
+  --width N        the width in columns; default: the terminal's; without a
+                   terminal, COLUMNS or 100
 
-Between the sides:  |  changed, the words that differ marked    <  only left
-(nothing)           alike              <>  both, but not alike   >  only right
+From 124 columns on the panels stand side by side, and a mark stands between:
+  |   changed; the words that differ are coloured      <   only left
+      (nothing) alike         <>  both, but not alike    >   only right
+On fewer columns the lines stand one below the other: < left, > right, and
+without a mark if both panels have the line.
 
-What is longer than the terminal goes to $PAGER, else to less -R.
-Exit status: 0 done, 1 a file or program is missing, 2 wrong command line.
+Output that is longer than the terminal goes to $PAGER, or to less -R.
+Exit status: 0 done, 1 a file or program is missing, 2 the command line was
+wrong, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
@@ -39,8 +46,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pygments.token import Comment, Keyword, Number, String
 from rich.console import Console
-from rich.syntax import Syntax
+from rich.style import Style
+from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -48,14 +57,28 @@ from harness import panels
 from compare.alignment import Row, align, count, merge
 from harness.command import CommandLine
 from harness.panels import Panel, complain, read_panels
+from harness.terminal import BLUE, GREEN, TEAL, VIOLET, columns
 from compare.sources import Line, Section, contract_functions, engine_lines, sections
 
-WIDTH = 165  # without a terminal: two panes of 80 columns, which is what panels keep to
 WIDTH_MIN = 40
 NUMBERED_MIN = 85  # columns of a pane that has room for line numbers
 CODE_MIN = 60  # columns of code worth standing beside another
 CONTEXT = 3  # lines around a difference between two engines of one source
 STYLES = {"<": "white on #8b1a1a", ">": "white on #1a6b2a"}  # words that differ
+THEME = ANSISyntaxTheme(
+    {
+        token: Style.parse(style)
+        for token, style in {
+            Comment: "dim",
+            Comment.Preproc: VIOLET,
+            Comment.PreprocFile: GREEN,
+            Keyword: BLUE,
+            Keyword.Type: TEAL,
+            Number: TEAL,
+            String: GREEN,
+        }.items()
+    }
+)
 
 
 class Source:
@@ -69,7 +92,7 @@ class Source:
             complain(1, f"diff: {self.name} is missing: panel {panel.name} has no {pattern} yet")
         self.lines = engine_lines(path, panel)
         self.sections = sections(self.lines, contract)
-        syntax = Syntax("", "c", theme="ansi_dark", background_color="default")
+        syntax = Syntax("", "c", theme=THEME, background_color="default")
         coloured = syntax.highlight("\n".join(line.text for line in self.lines))
         self.coloured = dict(zip((line.number for line in self.lines), list(coloured.split("\n", allow_blank=True))))
 
@@ -139,33 +162,90 @@ def folded(text: Text, width: int) -> list[Text]:
     return pieces
 
 
-def side_by_side(console: Console, left: Source, right: Source, name: str | None, everything: bool) -> None:
-    pane = (console.width - 4) // 2
+def marked(source: Source, line: Line, words: list[tuple[int, int]], side: str) -> Text:
+    """A line of a source, with the words that differ marked."""
+    text = source.text(line)
+    for start, end in words:
+        text.stylize(STYLES[side], start, end)
+    return text
+
+
+def in_columns(row: Row, left: Source, right: Source, pane: int) -> list[Text]:
+    """A row as two panes, with the row's mark between them."""
     numbers = 5 if pane >= NUMBERED_MIN else 0
-    shared = left.name == right.name and not everything
 
-    def heading(source: Source) -> Text:
-        text = Text(f"{source.panel.name}  {source.name}  {source.panel.heading}", style=f"bold {source.panel.colour}")
-        text.truncate(pane, overflow="ellipsis", pad=True)
-        return text
-
-    def cell(source: Source, line: Line | None, changed: list[tuple[int, int]], mark: str) -> list[Text]:
+    def cell(source: Source, line: Line | None, words: list[tuple[int, int]], side: str) -> list[Text]:
         if line is None:
             return []
-        text = source.text(line)
-        for start, end in changed:
-            text.stylize(STYLES[mark], start, end)
-        pieces = folded(text, pane - numbers)
+        pieces = folded(marked(source, line, words, side), pane - numbers)
         if numbers:
             labels = [Text(f"{line.number:>4} ", style="dim")] + [Text("     ")] * (len(pieces) - 1)
             pieces = [label + piece for label, piece in zip(labels, pieces)]
         return pieces
 
-    headings = heading(left) + Text("    ") + heading(right)
-    headings.rstrip()
-    console.print(headings)
+    a = cell(left, row.left, row.left_words, "<")
+    b = cell(right, row.right, row.right_words, ">")
+    lines = []
+    for i in range(max(len(a), len(b), 1)):
+        line = a[i].copy() if i < len(a) else Text()
+        line.pad_right(pane - len(line))
+        line.append(f" {row.mark if i == 0 else ' ':^2} ", style="bold")
+        if i < len(b):
+            line.append_text(b[i])
+        lines.append(line)
+    return lines
+
+
+def stacked(rows: list[Row | None], left: Source, right: Source, width: int) -> list[Text]:
+    """Rows one below the other, each line with the mark of its side: "<", ">", or nothing for both."""
+    lines: list[Text] = []
+    waiting: list[Text] = []  # lines of the right that have no like, until those of the left are told
+
+    def add(to: list[Text], side: str, text: Text) -> None:
+        for piece in folded(text, width - 2):
+            to.append(Text(f"{side} ", style="bold") + piece)
+
+    for row in rows:
+        if row is None or row.mark in " |":
+            lines += waiting
+            waiting = []
+        if row is None:
+            lines.append(Text("  ...", style="dim"))
+        elif row.mark == " ":
+            add(lines, " ", left.text(row.left) if row.left else Text())
+        else:
+            if row.left:
+                add(lines, "<", marked(left, row.left, row.left_words, "<"))
+            if row.right:
+                to = lines if row.mark == "|" else waiting
+                add(to, ">", marked(right, row.right, row.right_words, ">"))
+    return lines + waiting
+
+
+def heading(source: Source) -> Text:
+    text = f"{source.panel.name}  {source.name}  {source.panel.heading}"
+    return Text(text, style=f"bold {source.panel.colour}")
+
+
+def show_pair(console: Console, left: Source, right: Source, name: str | None, everything: bool) -> None:
+    """Two panels: side by side if there is room for two panes of code, else one below the other."""
+    pane = (console.width - 4) // 2
+    beside = pane >= CODE_MIN
+    shared = left.name == right.name and not everything
+
+    def put(line: Text) -> None:
+        line.rstrip()
+        console.print(line)
+
+    if beside:
+        first = heading(left)
+        first.truncate(pane, overflow="ellipsis", pad=True)
+        put(first + Text("    ") + heading(right))
+    else:
+        put(Text("< ") + heading(left))
+        put(Text("> ") + heading(right))
     if shared:
-        console.print(Text("One source, two engines: each as its engine compiles it, where they differ. --all: the whole."))
+        put(Text("One source, two engines: each as its engine compiles it, where they differ. --all: the whole."))
     differences = 0
     for title, here, there in paired(left, right, name):
         rows = rows_of(here, there)
@@ -173,23 +253,17 @@ def side_by_side(console: Console, left: Source, right: Source, name: str | None
         differences += differs
         if shared and not differs and not name:
             continue
-        console.print(Text(f"── {title} ".ljust(console.width, "─"), style="bold"))
-        for row in near_differences(rows) if shared and not name else rows:
-            if row is None:
-                console.print(Text("  ...", style="dim"))
-                continue
-            a = cell(left, row.left, row.left_words, "<")
-            b = cell(right, row.right, row.right_words, ">")
-            for i in range(max(len(a), len(b), 1)):
-                line = a[i].copy() if i < len(a) else Text()
-                line.pad_right(pane - len(line))
-                line.append(f" {row.mark if i == 0 else ' ':^2} ", style="bold")
-                if i < len(b):
-                    line.append_text(b[i])
-                line.rstrip()
-                console.print(line)
+        put(Text(f"── {title} ".ljust(console.width, "─"), style="bold"))
+        chosen = near_differences(rows) if shared and not name else list(rows)
+        if not beside:
+            for line in stacked(chosen, left, right, console.width):
+                put(line)
+            continue
+        for row in chosen:
+            for line in in_columns(row, left, right, pane) if row else [Text("  ...", style="dim")]:
+                put(line)
     if shared and not differences:
-        console.print("The two engines compile the same lines.")
+        put(Text("The two engines compile the same lines."))
 
 
 def every_panel(console: Console, sources: list[Source], name: str) -> None:
@@ -293,13 +367,9 @@ def main() -> int:
     arguments = command.read()
     if arguments.tree:
         panels.ROOT = Path(arguments.tree).resolve()
-    size = shutil.get_terminal_size((WIDTH, 24))
-    width = size.columns if sys.stdout.isatty() else int(os.environ.get("COLUMNS") or WIDTH)
-    if arguments.width is not None:
-        width = arguments.width
-    if width < WIDTH_MIN and (arguments.width is not None or not sys.stdout.isatty()):
-        complain(2, f"diff: --width {width} is too narrow: at least {WIDTH_MIN}")
-    width = max(width, WIDTH_MIN)
+    if arguments.width is not None and arguments.width < WIDTH_MIN:
+        complain(2, f"diff: --width {arguments.width} is too narrow: at least {WIDTH_MIN}")
+    width = arguments.width or max(columns(), WIDTH_MIN)
 
     words: list[str] = arguments.words
     known = {panel.name: panel for panel in read_panels()}
@@ -334,6 +404,6 @@ def main() -> int:
         elif all_of_them and name:
             every_panel(console, sources, name)
         else:
-            side_by_side(console, sources[0], sources[1], name, arguments.all)
-    show(capture.get(), size.lines)
+            show_pair(console, sources[0], sources[1], name, arguments.all)
+    show(capture.get(), shutil.get_terminal_size().lines)
     return 0

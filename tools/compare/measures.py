@@ -1,9 +1,8 @@
 """What a source takes, counted off its text: lines, tokens, functions, calls, options, checks.
 
-Each file is first cut to what the panel's engine compiles (sources.py) and formatted once with the
-committed style, so that nobody's way of breaking lines counts. Then three tools read it: libclang
-for tokens and calls, as a compiler sees them; pmccabe for complexity; and nothing is guessed by name
-but what releases something and what sets an option (see RELEASE, SETTER).
+Each file is first cut to what the panel's engine compiles (sources.py). Lines are counted there, as
+they stand. libclang finds tokens and calls, as a compiler sees them; pmccabe counts decisions; a
+function that sets an option is known by its name (SETTER). None of it depends on their versions.
 """
 
 from __future__ import annotations
@@ -20,19 +19,17 @@ from typing import Any
 
 from harness import panels
 from harness.panels import BUILD, Panel, complain
-from compare.sources import engine_text, run
+from compare.sources import engine_text, lines_of_code, run
 
 try:
     from clang.cindex import Cursor, CursorKind, Index, SourceLocation, SourceRange, TokenKind, TypeKind
 except ImportError:
-    complain(1, "size: needs Debian's python3-clang-14: ./triptych install size")
+    complain(1, "size: needs Debian's python3-clang: ./triptych install size")
 
-STYLE = Path(__file__).resolve().parent.parent.parent / ".clang-format"
 # Of the C library, what a program talks to its peers with: these headers, and from unistd.h these calls.
 SOCKET_HEADER = re.compile(r"/(sys/(socket|un|uio|epoll|poll|select|eventfd)|poll|netdb|arpa/inet|netinet/\w+)\.h$")
 SOCKET_CALLS = {"close", "read", "write", "unlink"}
 SETTER = re.compile(r"(^|_)setsockopt$|_ctx_set$|_setopt\w*$|_set_(bool|int|ms|size|string|ptr)$")
-RELEASE = re.compile(r"(^|_)(close|free|freemsg|term|unlink|destroy|shutdown|release|detach|remove|munmap)$")
 SIGNED = {TypeKind.INT, TypeKind.LONG, TypeKind.LONGLONG, TypeKind.SHORT}
 
 
@@ -49,7 +46,6 @@ class Counts:
     places: int = 0
     options: set[str] = field(default_factory=set)
     checks: int = 0
-    releases: int = 0
     incomplete: set[str] = field(default_factory=set)  # what a compiler would not have accepted
 
     def add(self, other: Counts) -> None:
@@ -62,7 +58,6 @@ class Counts:
         self.places += other.places
         self.options |= other.options
         self.checks += other.checks
-        self.releases += other.releases
         self.incomplete |= other.incomplete
 
 
@@ -75,24 +70,13 @@ def total(counts: list[Counts]) -> Counts:
 
 def measure(path: Path, panel: Panel) -> Counts:
     """All measures of one C file of this panel."""
-    text = formatted(engine_text(path, panel))
-    unit = Unit(path, text, flags(panel))
-    counts = unit.counts()
+    text = engine_text(path, panel)
+    counts = Unit(path, text, flags(panel)).counts()
     for line in run(["pmccabe", "/dev/stdin"], "pmccabe", given=text).splitlines():
         _, complexity, _, _, _, name = line.split("\t", 5)
         counts.complexity += int(complexity)
         counts.worst = max(counts.worst, (int(complexity), name.split(": ")[-1].strip()), key=lambda worst: worst[0])
     return counts
-
-
-def formatted(text: str, name: str = "source.c") -> str:
-    command = ["clang-format-14", f"--style=file:{STYLE}", f"--assume-filename={name}"]
-    return run(command, "clang-format-14", given=text)
-
-
-def lines_of(text: str, path: Path) -> int:
-    """Lines that hold a token, after one formatting; any C or C++ file."""
-    return Unit(path, formatted(text, path.name), []).counts_lines()[0]
 
 
 @cache
@@ -106,6 +90,8 @@ def compile_commands() -> list[dict[str, str]]:
 def flags(panel: Panel) -> list[str]:
     """What the build gives the compiler for this panel: include folders and macros."""
     found = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{panels.ROOT}/common", f"-I{panels.ROOT}/{panel.folder}"]
+    # stddef.h and its like, should libclang come without
+    found.append("-idirafter" + run(["gcc", "-print-file-name=include"], "gcc").strip())
     if (panels.ROOT / "include").is_dir():
         found.append(f"-I{panels.ROOT}/include")
     for command in compile_commands():
@@ -141,20 +127,13 @@ class Unit:
         end = SourceLocation.from_offset(self.unit, file, len(text.encode()))
         tokens = self.unit.get_tokens(extent=SourceRange.from_locations(start, end))
         self.tokens = [
-            (token.extent.start.offset, token.spelling, token.extent.start.line, token.extent.end.line)
-            for token in tokens
-            if token.kind != TokenKind.COMMENT
+            (token.extent.start.offset, token.spelling) for token in tokens if token.kind != TokenKind.COMMENT
         ]
-        self.offsets = [offset for offset, _, _, _ in self.tokens]
-        self.at = {offset: i for i, (offset, _, _, _) in enumerate(self.tokens)}
-
-    def counts_lines(self) -> tuple[int, int]:
-        lines = {line for _, _, first, last in self.tokens for line in range(first, last + 1)}
-        return len(lines), len(self.tokens)
+        self.offsets = [offset for offset, _ in self.tokens]
+        self.at = {offset: i for i, (offset, _) in enumerate(self.tokens)}
 
     def counts(self) -> Counts:
-        lines, tokens = self.counts_lines()
-        counts = Counts(lines=lines, tokens=tokens)
+        counts = Counts(lines=lines_of_code(self.text), tokens=len(self.tokens))
         for diagnostic in self.unit.diagnostics:
             if diagnostic.severity >= 3:
                 counts.incomplete.add(f"{Path(self.path).name}: {diagnostic.spelling}")
@@ -179,8 +158,6 @@ class Unit:
         if callee is None or callee.kind != CursorKind.FUNCTION_DECL:
             return
         name = callee.spelling
-        if RELEASE.search(name):
-            counts.releases += 1
         if not self.is_outside(callee):
             return
         counts.calls.add(name)
@@ -223,7 +200,7 @@ class Unit:
 
     def between(self, start: int, end: int) -> list[str]:
         first, last = bisect_left(self.offsets, start), bisect_left(self.offsets, end)
-        return [text for _, text, _, _ in self.tokens[first:last]]
+        return [text for _, text in self.tokens[first:last]]
 
     def results(self, cursors: list[Any]) -> set[str]:
         """What the results of calls are put in, in one function."""

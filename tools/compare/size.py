@@ -4,7 +4,7 @@ Usage:  ./triptych size [PANEL...] [--source] [--json | --csv | --markdown]
         ./triptych size --count DIR
 
 One column a panel, one row a measure. Source: lines of code, tokens, functions,
-complexity, calls, options, error checks, releases, for reqrep.c, pubsub.c, the
+complexity, calls, options, error checks, for reqrep.c, pubsub.c, the
 panel's other files, the whole, and net of template/, which does nothing.
 Program: bytes, shared libraries, licences. Running, a server with one client:
 threads, descriptors, memory, system calls per request. Below the table stands
@@ -43,9 +43,11 @@ from rich.text import Text
 from harness import panels
 from harness.command import CommandLine
 from harness.panels import Panel, complain, read_panels
+from harness.terminal import RED
 
 from compare.costs import BODY, C_LIBRARY, REQUESTS, Costs, costs_of, machine
-from compare.measures import Counts, lines_of, measure, total
+from compare.measures import Counts, measure, total
+from compare.sources import lines_of_code
 
 Value = int | float | str | None
 SCHEMA = 1
@@ -69,16 +71,15 @@ SOURCE = (
     ("places", "  places they stand in", "places"),
     ("options", "options set", "options"),
     ("checks", "error checks", "places"),
-    ("releases", "places that release", "places"),
 )
 
 # What each measure means and how it is taken.
 NOTES = (
-    ("whole source", "Each file as its engine compiles it (unifdef takes out what stands for another engine), formatted once "
-     "by clang-format-14 with .clang-format. Header files count; meson.build does not. nanomsg and nng share their source, so "
-     "what the one column holds the other holds, too. Whole: all files of the panel's folder. Net of template: the whole less "
+    ("whole source", "Each file as its engine compiles it: what stands between #ifdef and #endif for another engine is left out. Header "
+     "files count; meson.build does not. nanomsg and nng share their source, so what the one column holds the other holds, too. Whole: all files of the panel's folder. Net of template: the whole less "
      "template/, which declares the same functions and does nothing; of calls and options: those that template/ does not use."),
-    ("lines of code", "Lines that hold a token: neither blank nor comment alone. libclang 14's lexer."),
+    ("lines of code", "Lines that hold more than blanks and comments, as they stand in the file. How a line is broken counts, so the panels that "
+     "ship are formatted by one .clang-format; tokens do not depend on it."),
     ("C tokens", "What the compiler's lexer sees, comments left out: names, numbers, operators, directives. Long names and short weigh the same."),
     ("functions", "Definitions, static ones included."),
     ("cyclomatic complexity", "McCabe's: 1 + decisions (if, loops, case, ?:, && and ||), by pmccabe, its traditional count, summed over "
@@ -89,8 +90,6 @@ NOTES = (
     ("options set", "Distinct options given to setsockopt, zmq_setsockopt, nn_setsockopt and their like, subscriptions among them."),
     ("error checks", "Comparisons that ask whether a call has failed: its result, or the variable that took it, against 0 by sign, against -1 "
      "or NULL, or negated as a pointer; and each comparison of errno. A failure passed on by return alone is none."),
-    ("places that release", "Calls of functions named free, close, term, unlink, destroy, shutdown, release, detach, remove or ending so "
-     "(zmq_msg_close, nn_freemsg, req_close, ...): by name, so look before you cite it."),
     ("text, data", "size(1) of the panel's static library, as built: text is code and constants, data includes bss. Net of template: less "
      "template/ compiled by the same command. Debugging information does not count."),
     ("shared libraries", f"ldd of the panel's rep: what the loader loads, transitively; bytes of the files. Beyond the C library: not of "
@@ -374,7 +373,7 @@ class Report:
             notes(console, f"measured: {versions}. Built by {here['compiler']}, {here['optimised']}. {here['system']}, "
                   f"{here['machine']}, {here['cores']} cores.")  # fmt: skip
         for text in self.troubles():
-            console.print(Text(f"! {text}", style="bold red"), soft_wrap=True)
+            console.print(Text(f"! {text}", style=f"bold {RED}"), soft_wrap=True)
 
 
 def plain_table() -> Table:
@@ -404,7 +403,7 @@ def count_tree(folder: str) -> int:
     lines = 0
     for i, path in enumerate(files):
         progress(f"{i} of {len(files)} files")
-        lines += lines_of(path.read_text(errors="replace"), path)
+        lines += lines_of_code(path.read_text(errors="replace"))
     progress("")
     print(f"{lines} lines of code in {len(files)} files of {folder}")
     return 0
@@ -432,7 +431,8 @@ def main() -> int:
     for name in arguments.panels:
         if name not in known:
             complain(2, f"size: no panel '{name}'; there are: {' '.join(known)}")
-    chosen = [known[name] for name in dict.fromkeys(arguments.panels)] or list(known.values())
+    chosen = [known[name] for name in dict.fromkeys(arguments.panels)]
+    chosen = chosen or [panel for panel in known.values() if panel.kind in ("shipped", "own")]
 
     template = parts_of(TEMPLATE)["whole"]
     parts = {panel.name: parts_of(panel) for panel in chosen}

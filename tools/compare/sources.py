@@ -1,7 +1,7 @@
 """A panel's C files as its engine sees them, and cut into the sections that are compared.
 
 Two panels may share a source. What only one engine compiles stands between #ifdef and #endif there;
-unifdef takes the other's lines out. ctags tells where each function, struct and enum begins and ends.
+the other's lines are taken out. ctags tells where each function, struct and enum begins and ends.
 """
 
 from __future__ import annotations
@@ -47,23 +47,54 @@ class Section:
 
 
 def engine_lines(path: Path, panel: Panel) -> list[Line]:
-    """The lines of a file that this panel's engine compiles, comments included."""
-    wanted = [f"-{'D' if name == panel.name else 'U'}{macro}" for name, macro in ENGINE_MACROS.items()]
-    text = run(["unifdef", "-n", *wanted, str(path)], "unifdef", good=(0, 1))
-    lines = []
-    number = 1
-    for line in text.splitlines():
-        directive = re.match(r"#line (\d+)", line)
-        if directive:
-            number = int(directive[1])
-        else:
-            lines.append(Line(number, line))
-            number += 1
+    """The lines of a file that this panel's engine compiles, comments included.
+
+    Follows #ifdef, #ifndef and #if [!]defined of an engine's macro alone; all others stay.
+    """
+    defined = ENGINE_MACROS.get(panel.name.partition("-")[0])  # nng-1 has NNG's headers, too
+    lines: list[Line] = []
+    asked: list[bool | None] = []  # a conditional each: an engine's, and compiled now or not; None: another
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        directive = re.match(r"\s*#\s*(ifdef|ifndef|if|else|elif|endif)\b\s*(.*)", text)
+        word, rest = directive.groups() if directive else ("", "")
+        if word.startswith("if"):
+            macro = re.match(r"(!?)\s*(?:defined\b)?[\s(]*(\w+)[\s)]*(/[*/].*)?$", rest)
+            if macro and macro[2] in ENGINE_MACROS.values() and (word != "if" or "defined" in rest):
+                asked.append((macro[2] == defined) != (word == "ifndef" or macro[1] == "!"))
+                continue
+            asked.append(None)
+        elif word and asked and asked[-1] is not None:
+            if word == "elif":
+                complain(1, f"{path.name}:{number}: #elif after an engine's #ifdef: use #else and another #ifdef")
+            asked[-1] = not asked[-1]
+            if word == "endif":
+                asked.pop()
+            continue
+        if False not in asked:
+            lines.append(Line(number, text))
+        if word == "endif" and asked:
+            asked.pop()
     return lines
 
 
 def engine_text(path: Path, panel: Panel) -> str:
     return "".join(line.text + "\n" for line in engine_lines(path, panel))
+
+
+def lines_of_code(text: str) -> int:
+    """Lines of C or C++ that hold more than blanks and comments, as they stand."""
+
+    def without(match: re.Match[str]) -> str:
+        text = match.group()
+        return text if text[0] in "\"'" else "\n" * text.count("\n")
+
+    tokens = r"/\*.*?\*/|//(?:\\\n|[^\n])*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
+    return sum(1 for line in re.sub(tokens, without, text, flags=re.DOTALL).splitlines() if line.strip())
+
+
+def panel_lines(panel: Panel) -> int:
+    """Lines of code of all files of a panel's folder, as its engine compiles them."""
+    return sum(lines_of_code(engine_text(path, panel)) for path in panel.sources())
 
 
 def contract_functions() -> list[str]:

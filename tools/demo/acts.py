@@ -12,7 +12,8 @@ from typing import Any
 
 from demo.own_input import Lines
 from harness.panels import Panel
-from harness.processes import Event, Program, Stage, free_port
+from harness.program import Event, Failed
+from harness.stage import Player, Stage
 from demo.views import View
 
 QUESTIONS = (b"hello", b"how deep is the sea?", b"say it again", b"good night")
@@ -35,6 +36,7 @@ FLOOD_STOP, FLOOD_CONTINUE = 0.7, 3.2  # seconds after the flood began
 
 MEASURE_COUNT = 10000
 MEASURE_BODY = 64
+MEASURE_SECONDS = 20.0  # that it may take
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Demo:
 
     # What the programs say, in the view's words.
 
-    def heard(self, program: Program, event: Event) -> None:
+    def heard(self, program: Player, event: Event) -> None:
         kind, us = event["event"], event.get("us")
         panel, name = program.panel, program.name
         if kind == "summary":
@@ -95,30 +97,30 @@ class Demo:
             if kind == "error":
                 self.fail(program, str(event.get("text", "")))
 
-    def silent(self, program: Program, event: Event) -> None:
+    def silent(self, program: Player, event: Event) -> None:
         """For what is measured: only what goes wrong is told."""
         if event["event"] in ("error", "malformed", "timeout", "summary"):
             self.heard(program, event)
 
-    def fail(self, program: Program, text: str) -> None:
+    def fail(self, program: Player, text: str) -> None:
         """Notes a program's first failure: what follows from it is no news."""
         self.failures.setdefault(f"{program.panel.name}: {program.name}", text)
 
     # Requests and answers.
 
     def requests(self) -> None:
-        urls = {panel.name: url() for panel in self.panels}
         with self.act(
             "Requests and answers",
             "A client asks (req), a server answers with the same words (rep): the simplest "
             "conversation there is.",
         ) as stage:
+            urls = {panel.name: stage.url() for panel in self.panels}
             servers = {
-                p.name: stage.start(p, "rep", "rep", "-u", urls[p.name]) for p in self.panels
+                p.name: stage.play(p, "rep", "rep", "-u", urls[p.name]) for p in self.panels
             }
             self.ready(stage, list(servers.values()))
             clients = [
-                stage.start(p, "req", "req", "-u", urls[p.name], "-t", str(TIMEOUT_MS), "-")
+                stage.play(p, "req", "req", "-u", urls[p.name], "-t", str(TIMEOUT_MS), "-")
                 for p in self.panels
             ]
             clients = self.ready(stage, clients)
@@ -132,7 +134,7 @@ class Demo:
                     "again. Whose question arrives after all, and when?",
                 )
                 for panel in self.panels:
-                    stage.kill(servers[panel.name])
+                    servers[panel.name].kill()
                     self.view.tell(panel, "rep", "KILLED", strong=True)
                 stage.pause(STEP_SECONDS)
                 self.begin_asking(clients, b"are you there?")
@@ -140,7 +142,7 @@ class Demo:
                 self.view.step()
                 for panel in self.panels:
                     self.view.tell(panel, "rep", "RESTARTED", strong=True)
-                    servers[panel.name] = stage.start(panel, "rep", "rep", "-u", urls[panel.name])
+                    servers[panel.name] = stage.play(panel, "rep", "rep", "-u", urls[panel.name])
                 self.ready(stage, list(servers.values()))
                 self.finish_asking(stage, clients)
                 stage.pause(max(DOWN_SECONDS, STEP_SECONDS))
@@ -153,21 +155,20 @@ class Demo:
             figures = self.figures[client.panel.name]
             figures.asked, figures.answered = summary(client, "sent"), summary(client, "received")
 
-    def ask(self, stage: Stage, clients: list[Program], line: bytes) -> None:
+    def ask(self, stage: Stage, clients: list[Player], line: bytes) -> None:
         """All clients ask the same at once; returns when each has an answer or gave up."""
         self.begin_asking(clients, line)
         self.finish_asking(stage, clients)
 
-    def begin_asking(self, clients: list[Program], line: bytes) -> None:
+    def begin_asking(self, clients: list[Player], line: bytes) -> None:
         self.view.step()
         for client in clients:
-            client.asked += 1
-            client.say(line)
+            say(client, line)
 
-    def finish_asking(self, stage: Stage, clients: list[Program]) -> None:
-        def settled(client: Program) -> bool:
-            done = client.count("received") + client.count("timeout") + client.count("error")
-            return done >= client.asked or not client.running
+    def finish_asking(self, stage: Stage, clients: list[Player]) -> None:
+        def settled(client: Player) -> bool:
+            done = client.counts["received"] + client.counts["timeout"] + client.counts["error"]
+            return done >= client.told or not client.running
 
         stage.wait(lambda: all(settled(client) for client in clients), TIMEOUT_MS / 1000 + 1)
 
@@ -180,14 +181,14 @@ class Demo:
             + ", ".join(f'{name} wants "{prefix}"' for name, prefix in PREFIXES.items())
             + ". A prefix is compared byte by byte: it need not end where a word does.",
         ) as stage:
-            urls = {panel.name: url() for panel in self.panels}
+            urls = {panel.name: stage.url() for panel in self.panels}
             topics = [word for topic in TOPICS for word in ("-T", topic)]
             publishers = [
-                stage.start(p, "pub", "pub", "-u", urls[p.name], *topics, "-") for p in self.panels
+                stage.play(p, "pub", "pub", "-u", urls[p.name], *topics, "-") for p in self.panels
             ]
             publishers = self.ready(stage, publishers)
             subscribers = [
-                stage.start(p, "sub", f"sub {name}", "-u", urls[p.name], "-T", prefix)
+                stage.play(p, "sub", f"sub {name}", "-u", urls[p.name], "-T", prefix)
                 for p in self.panels
                 for name, prefix in PREFIXES.items()
             ]
@@ -196,7 +197,7 @@ class Demo:
             for line in self.inputs(stage, NEWS):
                 self.view.step()
                 for publisher in publishers:
-                    publisher.say(line)
+                    say(publisher, line)
             stage.pause(STEP_SECONDS)
             for publisher in publishers:
                 publisher.hang_up()
@@ -215,26 +216,26 @@ class Demo:
             "A subscriber pauses under a flood",
             f"{FLOOD_RATE} messages a second of {FLOOD_BODY // 1024} KiB for {seconds:.1f} s, queues "
             f"of {FLOOD_QUEUE} (-q {FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and continued "
-            "(SIGCONT). The publisher waits for nobody: A goes on receiving, and B finds a gap in "
-            "the numbers.",
+            "(SIGCONT); A is never stopped. The publisher waits for neither. What does each of them "
+            "miss?",
             self.silent,
         ) as stage:
-            urls = {panel.name: url() for panel in self.panels}
+            urls = {panel.name: stage.url() for panel in self.panels}
             queue = ["-q", str(FLOOD_QUEUE), "--quiet"]
             size = ["-n", str(FLOOD_COUNT), "-s", str(FLOOD_BODY), "-r", str(FLOOD_RATE)]
             delay = ["-d", str(int(JOIN_SECONDS * 1000)), "-T", "flood"]
             publishers = [
-                stage.start(p, "pub", "pub", "-u", urls[p.name], *delay, *size, *queue)
+                stage.play(p, "pub", "pub", "-u", urls[p.name], *delay, *size, *queue)
                 for p in self.panels
             ]
             subscribers = [
-                stage.start(p, "sub", f"sub {name}", "-u", urls[p.name], *queue)
+                stage.play(p, "sub", f"sub {name}", "-u", urls[p.name], *queue)
                 for p in self.panels
                 for name in "AB"
             ]
             publishers, subscribers = self.ready(stage, publishers), self.ready(stage, subscribers)
             pausing = [s for s in subscribers if s.name == "sub B"]
-            stage.wait(lambda: any(s.count("first") for s in subscribers), JOIN_SECONDS + 1)
+            stage.wait(lambda: any(s.counts["first"] for s in subscribers), JOIN_SECONDS + 1)
             started = time.monotonic()
             self.memory(stage, publishers, started + FLOOD_STOP)
             self.halt(pausing, signal.SIGSTOP, "STOPPED")
@@ -272,19 +273,20 @@ class Demo:
                     figures.steady = counts
                 else:
                     figures.paused = counts
+        self.view.remark([flood_sentence(p, self.figures[p.name]) for p in self.panels])
 
-    def memory(self, stage: Stage, publishers: list[Program], until: float) -> None:
+    def memory(self, stage: Stage, publishers: list[Player], until: float) -> None:
         """Tells the publishers' memory now and then: their queues are bounded."""
         while (left := until - time.monotonic()) > 0:
             self.view.step()
             for publisher in publishers:
-                kib = publisher.resources()[1]
+                kib = publisher.figure("VmRSS")
                 self.view.tell(publisher.panel, "pub", "memory", f"{kib / 1024:.1f} MiB")
             stage.wait(lambda: not any(p.running for p in publishers), min(left, 0.8))
             if not any(p.running for p in publishers):
                 return
 
-    def halt(self, programs: list[Program], number: signal.Signals, text: str) -> None:
+    def halt(self, programs: list[Player], number: signal.Signals, text: str) -> None:
         self.view.step()
         for program in programs:
             program.signal(number)
@@ -302,23 +304,24 @@ class Demo:
         ) as stage:
             pinned = ["--cpu", str(self.core), "--quiet"]
             for panel in self.panels:
-                address = url()
-                server = stage.start(panel, "rep", "rep", "-u", address, *pinned)
+                address = stage.url()
+                server = stage.play(panel, "rep", "rep", "-u", address, *pinned)
                 if not self.ready(stage, [server]):
                     continue
                 count = ["-n", str(MEASURE_COUNT), "-s", str(MEASURE_BODY)]
-                client = stage.start(panel, "req", "req", "-u", address, *count, *pinned)
+                client = stage.play(panel, "req", "req", "-u", address, *count, *pinned)
                 figures = self.figures[panel.name]
 
                 def done() -> bool:
-                    if server.running and client.running and client.ready:
-                        figures.threads, figures.memory_kib = server.resources()
+                    if server.running and client.running and client.counts["ready"]:
+                        figures.threads = server.figure("Threads")
+                        figures.memory_kib = server.figure("VmRSS")
                     return not client.running
 
-                stage.wait(done, 20)
-                self.end(stage, [client], 0.5)
+                stage.wait(done, MEASURE_SECONDS)
+                self.end(stage, [client], 0.5, MEASURE_SECONDS)
                 stage.stop([server])
-                latency: dict[str, Any] = (client.summary or {}).get("latency_us") or {}
+                latency: dict[str, Any] = (client.said("summary") or {}).get("latency_us") or {}
                 figures.p50_us, figures.p99_us = latency.get("p50"), latency.get("p99")
                 if figures.p50_us is not None:
                     self.view.tell(panel, "p50", f"{figures.p50_us:.1f} us")
@@ -360,34 +363,50 @@ class Demo:
             number += 1
             stage.pause(OWN_STEP_SECONDS if number < OWN_STEPS else 0)
 
-    def ready(self, stage: Stage, programs: list[Program]) -> list[Program]:
+    def ready(self, stage: Stage, programs: list[Player]) -> list[Player]:
         """Waits for these to be ready; returns those that are, and notes what the others failed."""
         late = stage.wait_ready(programs)
         for program in late:
             self.failed(program, "did not get ready")
         return [program for program in programs if program not in late]
 
-    def end(self, stage: Stage, programs: list[Program], seconds: float) -> None:
+    def end(
+        self, stage: Stage, programs: list[Player], seconds: float, waited: float = 0.0
+    ) -> None:
         """Waits for these to end by themselves; stops and notes those that do not."""
         late = stage.wait_ended(programs, seconds)
         stage.stop(late)
         for program in programs:
             if program in late:
-                self.failed(program, f"did not end within {seconds:.0f} s")
-            elif program.summary is None:
-                self.failed(
-                    program, f"ended with status {program.process.returncode} and no summary"
-                )
+                self.failed(program, f"did not end within {waited + seconds:g} s")
+            elif not program.said("summary"):
+                self.failed(program, f"{program.end()} and has not said a summary")
 
-    def failed(self, program: Program, what: str) -> None:
-        if not program.count("error"):  # else it has said so itself
+    def failed(self, program: Player, what: str) -> None:
+        if not program.counts["error"]:  # else it has said so itself
             text = f"{what}: {program.complaint}" if program.complaint else what
             self.view.tell(program.panel, program.name, text, strong=True)
             self.fail(program, text)
 
 
-def url() -> str:
-    return f"tcp://127.0.0.1:{free_port()}"
+def flood_sentence(panel: Panel, figures: Figures) -> str:
+    """What the two subscribers of a flood received, in words."""
+
+    def told(name: str, counts: tuple[int, int] | None) -> str:
+        received, sent = (counts or (0, 0))[0], figures.flooded or 0
+        if received >= sent:
+            return f"{name} received all {sent} messages"
+        return f"{name} missed {sent - received} of {sent} messages"
+
+    stopped = FLOOD_CONTINUE - FLOOD_STOP
+    steady, paused = told("A", figures.steady), told("B", figures.paused)
+    return f"{panel.name}: {steady}; {paused}, after it had been stopped for {stopped:.1f} s."
+
+
+def say(program: Player, line: bytes) -> None:
+    """A line to a program; that it has ended is told at the end of the act."""
+    with contextlib.suppress(Failed):
+        program.say(line)
 
 
 def words(event: Event) -> str:
@@ -400,6 +419,6 @@ def duration(us: float) -> str:
     return f"{us:.0f} us" if us < 10000 else f"{us / 1000:.0f} ms"
 
 
-def summary(program: Program, field: str) -> int:
+def summary(program: Player, field: str) -> int:
     """A count of a program's summary; 0 if it has none."""
-    return int((program.summary or {}).get(field) or 0)
+    return int((program.said("summary") or {}).get(field) or 0)

@@ -2,31 +2,33 @@
 
 Usage:  ./triptych demo [reqrep|pubsub] [PANEL...] [--text FILE] [--plain]
 
-Runs the panels' own programs as processes, gives all of them the same input at
-the same moment, and shows what each role says and when: in columns on a
-terminal, as plain lines elsewhere. It ends with a table of what it measured.
+Starts the panels' own programs as processes, gives all of them the same input
+at the same moment, and shows what each program says and when. On a terminal
+each panel has a column; in a pipe, or on a very narrow terminal,
+each line begins with the panel's name. At the end a table shows what was
+measured.
 
-  reqrep       requests and answers; the server is killed and comes back
-  pubsub       topics and prefixes; a subscriber that pauses under a flood
-               neither: both, which takes half a minute
-  PANEL...     these panels only, in this order; none: all that are built
+  reqrep       requests and replies; the server is killed and comes back
+  pubsub       topics and prefixes; a subscriber is stopped during a flood
+               without either word: both, which takes half a minute
+  PANEL...     these panels only, in this order; without: all that are built
 
-  --text FILE  your lines are the conversation, one message each
-               so are lines on standard input: echo hello | ./triptych demo
-  --plain      plain lines on a terminal, too
+  --text FILE  the lines of FILE are the conversation, one message each. Lines
+               on standard input are, too: echo hello | ./triptych demo
+  --plain      lines instead of columns, on a terminal, too
 
-Ctrl-C ends it at any moment; no process and no file is left behind.
-Exit status: 0 done, 1 a panel failed, 2 wrong command line, 130 stopped.
+Ctrl-C ends the demo at any moment and leaves no process and no file behind.
+Exit status: 0 done, 1 a panel failed, 2 the command line was wrong,
+130 stopped by Ctrl-C, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
 
 import time
 
-from rich.console import Console
-
 from harness.command import CommandLine
 from harness.panels import choose_panels, complain
+from harness.terminal import Output
 
 from demo import acts
 from demo.own_input import Lines, own_lines
@@ -47,12 +49,10 @@ def main() -> int:
     panels, left_out = choose_panels(words, "demo")
 
     lines: Lines | None = own_lines(arguments.text)
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = 200
+    console = Output()
     view = view_for(panels, console, arguments.plain)
     for panel in left_out:
-        console.print(f"{panel.name} is left out: it is not built; ./triptych build says why")
+        console.print(f"Panel {panel.name} is left out: it is not built. ./triptych build says why.")
     started = time.monotonic()
     demo = acts.Demo(panels, view, lines)
     try:

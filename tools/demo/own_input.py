@@ -48,10 +48,6 @@ class Lines:
 def own_lines(path: str | None) -> Lines | None:
     """The lines of a file ("-": standard input), or of a standard input that is no terminal and has
     something to say; else None."""
-    try:
-        os.fstat(0)
-    except OSError:
-        os.open(os.devnull, os.O_RDONLY)  # closed: keep the descriptor out of others' hands
     if path is not None and path != "-":
         try:
             lines = Lines(os.open(path, os.O_RDONLY))

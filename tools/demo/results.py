@@ -8,35 +8,45 @@ import textwrap
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from compare.sources import panel_lines
 from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, MEASURE_COUNT, Demo, Figures
 from harness.panels import Panel
+from harness.terminal import RED
 
 
 def show_results(console: Console, panels: list[Panel], demo: Demo, seconds: float) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for panel in panels:
-        heading = Text(panel.name, style=f"bold {panel.colour}")
-        table.add_column(heading, justify="right", no_wrap=True)
-    for label, cells in rows(panels, demo):
-        table.add_row(label, *cells)
     console.print()
     console.print(Text("What it came to", style="bold"))
-    console.print(table)
+    show_table(console, panels, rows(panels, demo))
     console.print()
     for note in notes(panels, demo, seconds):
         if note.startswith("  "):
-            console.print(note, highlight=False, markup=False, soft_wrap=True)
+            console.print(note, markup=False, soft_wrap=True)
             continue
         for line in textwrap.wrap(
             note, min(console.width, 100), subsequent_indent="  ", break_on_hyphens=False
         ) or [""]:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, markup=False, soft_wrap=True)
     for program, failure in demo.failures.items():
-        console.print(Text(f"failed: {program}: {failure}", style="bold red"), soft_wrap=True)
+        console.print(Text(f"failed: {program}: {failure}", style=f"bold {RED}"), soft_wrap=True)
+
+
+def show_table(console: Console, panels: list[Panel], table: list[tuple[str, list[str]]]) -> None:
+    """A row for each figure; where that is too wide, the figures stand below their label."""
+    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in table))]
+    widths = [max(width, len(panel.name)) for width, panel in zip(widths, panels)]
+    first = max(len(label) for label, _ in table)
+    narrow = first + sum(widths) + 2 * len(widths) > console.width
+    heading = Text(" " * (2 if narrow else first))
+    for panel, width in zip(panels, widths):
+        heading.append(f"  {panel.name:>{width}}", style=f"bold {panel.colour}")
+    console.print(heading)
+    for label, cells in table:
+        values = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths))
+        line = f"{label}\n  {values}" if narrow else f"{label:<{first}}{values}"
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
@@ -71,7 +81,7 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     row("flood: published", lambda p, f: number(f.flooded))
     row("  received / lost, A", lambda p, f: pair(f.steady))
     row("  received / lost, B *", lambda p, f: pair(f.paused))
-    row("lines of code of the panel", lambda p, f: str(p.lines_of_code()))
+    row("lines of code of the panel", lambda p, f: str(panel_lines(p)))
     row("server: threads", lambda p, f: number(f.threads))
     row(
         "server: memory, MiB",
@@ -86,20 +96,20 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     versions = "; ".join(v for panel in panels if (v := demo.figures[panel.name].version))
     text = [
         f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP, client and server "
-        f"both pinned to core {demo.core}, each panel alone. Spread over two cores the figures are others.",
+        f"both pinned to core {demo.core}, one panel after the other. On two cores the figures differ.",
     ]
     if any(demo.figures[name].flooded for name in names):
         text.append(
-            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes, -q {FLOOD_QUEUE}, all panels at once. Lost: "
-            "gaps in the numbers, as the subscriber sees them; what is missing at the end it cannot "
-            "see. * B is the one that paused."
+            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes, -q {FLOOD_QUEUE}, all panels at once. "
+            "A subscriber counts as lost what is missing between two numbers; it cannot see what is "
+            "missing after the last. *: B is the one that was stopped."
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
     for folder in sorted(shared):
         sharing = " and ".join(p.name for p in panels if p.folder == folder)
         text.append(
-            f"Lines of code: neither blank nor comment. {sharing} are one source, {folder}/, built "
-            "twice."
+            f"Lines of code: blank lines and comments do not count. {sharing} have one source, {folder}/, "
+            "which is built twice."
         )
     text += [
         f"{versions}. {platform.system()} {platform.release()}, {os.cpu_count()} cores. The demo took "
@@ -108,7 +118,8 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     ]
     text += [
         "Where to look next:",
-        "  the interface         less common/pattern.h common/CONTRACT.md",
+        "  the interface         less common/pattern.h",
+        "  what it promises      less common/CONTRACT.md",
     ]
     folders = list(dict.fromkeys(panel.folder for panel in panels))
     if len(folders) > 1:

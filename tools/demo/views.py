@@ -1,14 +1,14 @@
-"""What the audience of a demo sees: one live column a panel, or plain lines.
+"""What the audience of a demo sees: one live column for each panel, or plain lines.
 
 Both views are told the same things. What is told is held for a moment and shown in order of time,
-because the lines of several processes arrive in whatever order they are read.
+because the lines of several processes arrive in whatever order they are read. Where the terminal is
+too narrow for all columns side by side, they stand in two or more rows.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import sys
 import time
 from dataclasses import dataclass, field
 
@@ -21,11 +21,12 @@ from harness.panels import Panel
 
 HOLD_SECONDS = 0.1  # longer than a line takes from a program's clock to here
 FRAME_SECONDS = 0.08
-COLUMN_MIN = 17  # narrower columns say nothing: plain lines instead
+COLUMN_MIN = 28  # narrower, every text would be torn to pieces
 COLUMN_WIDE = 34  # from here on times have milliseconds
-ROWS_REMEMBERED = 1000  # while it lasts
-WORD_MIN = 5  # less of a text than this says nothing
-ROWS_KEPT = 80  # of an act, when it is over
+ROWS_MIN = 6  # lines of a column that are worth looking at
+ROWS_REMEMBERED = 1000  # lines of a column, while an act lasts
+ROWS_KEPT = 80  # lines of a column that stay when an act is over
+AROUND = 7  # lines of the terminal that an act's title and sentence take
 
 
 @dataclass(order=True)
@@ -76,8 +77,15 @@ class View:
     def act(self, title: str, sentence: str) -> None:
         """A new act begins."""
         self.console.print()
-        self.console.print(Text(title, style="bold"), highlight=False)
-        self.console.print(Text(sentence), highlight=False)
+        self.console.print(Text(title, style="bold"))
+        self.console.print(Text(sentence))
+
+    def remark(self, sentences: list[str]) -> None:
+        """What an act came to, below it."""
+        self.end_act()
+        self.console.print()
+        for sentence in sentences:
+            self.console.print(Text(sentence))
 
     def tick(self) -> None:
         """Shows what has been held long enough."""
@@ -115,11 +123,7 @@ class Plain(View):
         text = Text(f"{line.at:7.3f}  ")
         text.append(name, style=line.panel.colour)
         text.append(f"  {line.who:<5} {line.what}{note}")
-        self.console.print(text, highlight=False, soft_wrap=True)
-
-    def step(self) -> None:
-        super().step()
-        sys.stdout.flush()
+        self.console.print(text, soft_wrap=True)
 
 
 class Columns(View):
@@ -165,7 +169,9 @@ class Columns(View):
         now = time.monotonic()
         if self.live and now - self.drawn >= FRAME_SECONDS:
             self.drawn = now
-            self.live.update(self._frame(max(4, self.console.height - 7)), refresh=True)
+            rows = rows_of(self.console, self.panels)
+            height = (self.console.height - AROUND) // len(rows) - 2
+            self.live.update(self._frame(max(ROWS_MIN, height)), refresh=True)
 
     def end_act(self) -> None:
         super().end_act()
@@ -178,45 +184,70 @@ class Columns(View):
             self.live.stop()
             self.live = None
 
-    def _frame(self, rows: int) -> Group:
-        width = column_width(self.console, self.panels)
+    def _frame(self, height: int) -> Group:
+        """The columns, each with so many of its latest lines."""
+        return Group(*(self._row(panels, height) for panels in rows_of(self.console, self.panels)))
+
+    def _row(self, panels: list[Panel], height: int) -> Group:
+        width = self.console.width // len(panels) - 1
         table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
-        for _ in self.panels:
+        for _ in panels:
             table.add_column(width=width, no_wrap=True, overflow="crop")
-        table.add_row(*(Text(panel.heading, style=f"bold {panel.colour}") for panel in self.panels))
-        table.add_row(*(Text("-" * width, style=panel.colour) for panel in self.panels))
-        longest = max(len(lines) for lines in self.lines.values())
-        for row in range(max(0, longest - rows), longest):
-            table.add_row(*(self._cell(panel, row, width) for panel in self.panels))
+        table.add_row(*(Text(title(panel), style=f"bold {panel.colour}") for panel in panels))
+        table.add_row(*(Text("-" * width, style=panel.colour) for panel in panels))
+        shown: list[list[Text]] = []
+        for number in reversed(range(max(len(self.lines[panel.name]) for panel in panels))):
+            cells = [self._cell(panel, number, width) for panel in panels]
+            height -= max(1, *(len(cell) for cell in cells))
+            if height < 0:
+                break
+            shown.insert(0, [Text("\n").join(cell) for cell in cells])
+        for row in shown:
+            table.add_row(*row)
         return Group(Text(), table)
 
-    def _cell(self, panel: Panel, row: int, width: int) -> Text:
+    def _cell(self, panel: Panel, number: int, width: int) -> list[Text]:
+        """One line of a column, folded where it is too long."""
         lines = self.lines[panel.name]
-        line = lines[row] if row < len(lines) else None
+        line = lines[number] if number < len(lines) else None
         if line is None:
-            return Text()
-        at = f"{line.at:6.3f} " if width >= COLUMN_WIDE else f"{line.at:4.1f} "
-        who = line.who if width >= COLUMN_WIDE else line.who.split()[-1]
-        # The note is the figure: the text gives way to it where there is little room.
-        room = width - len(at) - len(who) - 1 - (len(line.note) + 1 if line.note else 0)
-        what = Text(line.what)
-        if what.cell_len > room:
-            what.truncate(room if room >= WORD_MIN else 1, overflow="crop")
-        text = Text(at, style="dim")
-        text.append(f"{who} ", style=f"not dim {panel.colour}")
-        text.append_text(Text(what.plain, style="not dim bold" if line.strong else "not dim"))
+            return []
+        wide = width >= COLUMN_WIDE
+        at = f"{line.at:6.3f} " if wide else f"{line.at:4.1f} "
+        who = f"{line.who if wide else line.who.split()[-1]} "
+        lead = len(at) + len(who)
+        pieces = list(Text(line.what).wrap(self.console, width - lead)) or [Text()]
+        if line.note and pieces[-1].cell_len + 1 + len(line.note) > width - lead:
+            pieces.append(Text())
+        cell = []
+        for piece in pieces:
+            text = Text(at, style="dim") if not cell else Text(" " * len(at))
+            text.append(who if not cell else " " * len(who), style=f"not dim {panel.colour}")
+            text.append(piece.plain, style="not dim bold" if line.strong else "not dim")
+            cell.append(text)
         if line.note:
-            text.append(f" {line.note}", style=f"not dim {panel.colour}")
-        return text
+            cell[-1].append(f" {line.note}", style=f"not dim {panel.colour}")
+        return cell
 
 
-def column_width(console: Console, panels: list[Panel]) -> int:
-    return console.width // len(panels) - 1
+def title(panel: Panel) -> str:
+    """A panel's heading, with the mark that tells it from others without colours."""
+    return f"{getattr(panel, 'mark', '')} {panel.heading}".strip()
+
+
+def rows_of(console: Console, panels: list[Panel]) -> list[list[Panel]]:
+    """The panels in as few rows as their columns need, each as full as the others."""
+    most = max(1, console.width // (COLUMN_MIN + 1))
+    rows = -(-len(panels) // most)
+    each = -(-len(panels) // rows)
+    return [panels[at : at + each] for at in range(0, len(panels), each)]
 
 
 def view_for(panels: list[Panel], console: Console, plain: bool) -> View:
-    """Columns on a terminal that can redraw and is wide enough for them; else plain lines."""
+    """Columns on a terminal that can redraw and has room for them; else plain lines."""
     can_redraw = console.is_terminal and not console.is_dumb_terminal
-    if plain or not can_redraw or column_width(console, panels) < COLUMN_MIN:
-        return Plain(panels, console)
-    return Columns(panels, console)
+    rows = rows_of(console, panels)
+    room = console.height >= AROUND + len(rows) * (ROWS_MIN + 3) and console.width > COLUMN_MIN
+    if len(rows) > 1:
+        room &= len(rows) < len(panels)
+    return Columns(panels, console) if can_redraw and room and not plain else Plain(panels, console)

@@ -1,1 +1,1 @@
-"""What all verbs and the tests share: the list of panels, processes, the terminal."""
+"""What all verbs and the tests share: panels, the command line, programs, where they run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import resource
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -49,6 +50,8 @@ class CommandLine(argparse.ArgumentParser):
 def run_verb(main: Callable[[], int]) -> NoReturn:
     """Runs a verb and exits as it does, or as a signal or a reader that has gone make it."""
     end_on_signals()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two descriptors a program
     try:
         try:
             code = main()

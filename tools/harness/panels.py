@@ -70,10 +70,6 @@ class Panel:
         """The panel's C files, in the order of their names."""
         return sorted((ROOT / self.folder).glob("*.[ch]"))
 
-    def lines_of_code(self) -> int:
-        """Lines of the panel's folder that are neither blank nor comment."""
-        return sum(lines_of_code(path.read_text()) for path in self.sources())
-
 
 def read_panels() -> list[Panel]:
     """Every panel of panels.txt, in its order: steps too.
@@ -132,18 +128,6 @@ def choose_panels(names: list[str], verb: str) -> tuple[list[Panel], list[Panel]
         missing = " ".join(panel.name for panel in left_out)
         complain(1, f"{verb}: not built: {missing}; ./triptych build says why")
     return built, left_out
-
-
-def lines_of_code(source: str) -> int:
-    """Lines of a C source that hold more than blanks and comments."""
-
-    def without(match: re.Match[str]) -> str:
-        text = match.group()
-        return text if text[0] in "\"'" else "\n" * text.count("\n")
-
-    tokens = r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
-    code = re.sub(tokens, without, source, flags=re.DOTALL)
-    return sum(1 for line in code.splitlines() if line.strip())
 
 
 def complain(status: int, text: str) -> NoReturn:

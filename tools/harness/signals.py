@@ -37,6 +37,7 @@ def end_on_signals() -> None:
         else:
             raise KeyboardInterrupt
 
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take our children's ends away
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup

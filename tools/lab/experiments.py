@@ -7,7 +7,8 @@ An expectation is compared with one value of what was observed:
     {"one_of": [...]}            one of these expectations
     {"key": expectation, ...}    each of these keys of an observed dict
 
-Keys that were observed and are not expected are for the reader alone.
+Keys that were observed and are not expected are for the reader alone. What a key means, an
+experiment says in WORDS: {"first_ms": "the first answer takes {} ms"}.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lab.workbench import Bench, Failed, Observation, Skip
+from lab.words import sentence, words
 from harness.panels import ROOT
+from lab.workbench import Failed, Observation, Skip, Workbench
 
 FOLDER = Path(os.environ.get("TRIPTYCH_LAB") or ROOT / "lab" / "experiments")
 THEMES = (
@@ -47,8 +49,9 @@ REQUIRED = (
     "EXPECTED",
     "run",
 )
-OPTIONAL: dict[str, Any] = {"needs": [], "timing": False}
+OPTIONAL: dict[str, Any] = {"needs": [], "timing": False, "words": {}}
 RUN_SECONDS = 60.0  # no run of an experiment on one panel takes longer
+STOP_SECONDS = 5.0  # nor does it take longer to end one
 
 Say = Callable[[str, str], None]  # panel, what happens now
 
@@ -158,26 +161,23 @@ def fits(expected: Any, observed: Any) -> bool:
     return bool(expected == observed)
 
 
-def words(expected: Any) -> str:
-    """An expectation, or a value, for people."""
-    if isinstance(expected, dict) and set(expected) == {"one_of"}:
-        return " or ".join(words(choice) for choice in expected["one_of"])
-    if isinstance(expected, dict):
-        return ", ".join(f"{key} {words(value)}" for key, value in expected.items())
-    if isinstance(expected, list) and len(expected) == 2:
-        return f"{expected[0]} to {expected[1]}"
-    if isinstance(expected, bool):
-        return "yes" if expected else "no"
-    return "nothing" if expected is None else str(expected)
-
-
-def deviations(expected: dict[str, Any], data: dict[str, Any]) -> list[str]:
-    """A line for each key that is not as recorded."""
+def deviations(
+    expected: dict[str, Any],
+    data: dict[str, Any],
+    templates: dict[str, str] | None = None,
+    place: str = "",
+) -> list[str]:
+    """A sentence for each key that is not as recorded, also for those within another."""
     lines = []
     for key, value in expected.items():
-        if key not in data or not fits(value, data[key]):
-            seen = words(data[key]) if key in data else "not observed"
-            lines.append(f"{key}: expected: {words(value)}; observed: {seen}")
+        seen = data.get(key)
+        if isinstance(value, dict) and set(value) != {"one_of"} and isinstance(seen, dict):
+            title = sentence(templates, key, "").rstrip(": ")
+            lines += deviations(value, seen, templates, f"{place}{title}: ")
+        elif key not in data:
+            lines.append(f"{place}{sentence(templates, key, '...')} was not observed")
+        elif not fits(value, seen):
+            lines.append(f"{place}{sentence(templates, key, seen)} (expected: {words(value)})")
     return lines
 
 
@@ -187,13 +187,13 @@ def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
     if panel not in experiment.expected:
         outcome.status = "unrecorded"
     else:
-        outcome.deviations = deviations(experiment.expected[panel], seen.data)
+        outcome.deviations = deviations(experiment.expected[panel], seen.data, experiment.words)
         outcome.status = "deviates" if outcome.deviations else "matches"
     return outcome
 
 
 class Running:
-    """An experiment under way: a thread and a bench for each panel.
+    """An experiment under way: a thread and a workbench for each panel.
 
     All panels at once, or, where timing matters, one after the other.
     """
@@ -203,7 +203,7 @@ class Running:
         self.panels = panels
         self.say = say
         self.outcomes: dict[str, Outcome] = {}
-        self.benches: dict[str, Bench] = {}
+        self.workbenches: dict[str, Workbench] = {}
         self.overdue = False
         self.stopped = False  # by Ctrl-C
 
@@ -214,50 +214,58 @@ class Running:
             return {panel: Outcome("skipped", reason) for panel in self.panels}
         groups = [[p] for p in self.panels] if self.experiment.timing else [self.panels]
         for group in groups:
-            threads = [threading.Thread(target=self._one, args=(p,), daemon=True) for p in group]
             try:
-                for thread in threads:
-                    thread.start()
-                deadline = time.monotonic() + RUN_SECONDS
-                while any(thread.is_alive() for thread in threads):
-                    threads[0].join(0.05) if threads[0].is_alive() else time.sleep(0.02)
-                    if time.monotonic() > deadline:
-                        self.overdue = True
-                        self.close()
-                        deadline += RUN_SECONDS
+                for panel in group:
+                    threading.Thread(target=self._one, args=(panel,), daemon=True).start()
+                if not self._wait_for(group, RUN_SECONDS):
+                    self.overdue = True
+                    self.cancel()
+                    self._wait_for(group, RUN_SECONDS)
             except BaseException:
                 self.stop()
-                for thread in threads:
-                    thread.join(5)
+                self._wait_for(self.workbenches, STOP_SECONDS)
                 raise
-        return {panel: self.outcomes[panel] for panel in self.panels}
+        endless = Outcome("broken", f"took more than {RUN_SECONDS:g} s, and could not be ended")
+        return {panel: self.outcomes.setdefault(panel, endless) for panel in self.panels}
+
+    def _wait_for(self, panels: Iterable[str], seconds: float) -> bool:
+        """Waits until these panels' runs have tidied up.
+
+        Not by Thread.join(): when a signal interrupts it, Python takes the thread for ended.
+        """
+        deadline = time.monotonic() + seconds
+        while not all(panel in self.outcomes for panel in panels):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def again(self, panel: str) -> None:
         """Once more on one panel, alone: what is timing-bound may deviate once."""
         before = self.outcomes[panel]
         once = Running(self.experiment, [panel], self.say)
-        self.benches = once.benches  # close() reaches it
+        self.workbenches = once.workbenches  # cancel() reaches it
         self.outcomes[panel] = once.run()[panel]
         self.outcomes[panel].reruns = before.reruns + 1
 
     def stop(self) -> None:
         """Ends it, from any thread; nothing of it begins any more."""
         self.stopped = True
-        self.close()
+        self.cancel()
 
-    def close(self) -> None:
-        for bench in list(self.benches.values()):
-            bench.close()
+    def cancel(self) -> None:
+        for workbench in list(self.workbenches.values()):
+            workbench.cancel()
 
     def _one(self, panel: str) -> None:
         started = time.monotonic()
-        bench = Bench(panel, lambda text: self.say(panel, text))
-        self.benches[panel] = bench
+        workbench = Workbench(panel, lambda text: self.say(panel, text))
+        self.workbenches[panel] = workbench
         if self.stopped:  # between its making and its being known
-            bench.close()
+            workbench.cancel()
         try:
-            with bench:
-                outcome = judge(self.experiment, panel, self.experiment.run(bench, panel))
+            with workbench:
+                outcome = judge(self.experiment, panel, self.experiment.run(workbench, panel))
         except Skip as reason:
             outcome = Outcome("skipped", str(reason))
         except Failed as problem:

@@ -5,25 +5,27 @@ Usage:  ./triptych lab
         ./triptych lab all [PANEL...]
         both with [--check] [--json | --markdown]
 
-Without a name: the list. With one: the question, your prediction (on a terminal),
-what happens while it happens, what was seen on each panel, why, and what to try
-next. Nothing is simulated: real processes, measured on this machine, compared
-with what was recorded before.
+Without a name it lists the experiments. With a name it shows the question, asks
+for your prediction (on a terminal), says what happens while it happens, then
+what was seen on each panel, why, and what to try next. Nothing is simulated:
+real processes run on this machine, and what is measured is compared with the
+outcome that was recorded earlier.
 
   NAME          one experiment: ./triptych lab late-server
-  all           every experiment: a matrix, experiments down, panels across
-  PANEL...      these panels only; none: all that are built
+  all           every experiment, as a table: experiments down, panels across
+  PANEL...      these panels only; without: all that are built
 
-  --no-predict  asks for no prediction
-  --check       what differs from the recorded outcome is a failure; what is
-                bound to timing is given a second chance
-  --json        what was observed, as one JSON object
-  --markdown    the matrix for a document: lab/RESULTS.md is one
+  --no-predict  does not ask for a prediction
+  --check       an outcome that differs from the recorded one is a failure; an
+                experiment that depends on timing is run a second time first
+  --json        prints what was observed, as one JSON object
+  --markdown    prints the table for a document; lab/RESULTS.md is one
 
-TRIPTYCH_LAB=DIR takes the experiments from there; lab/README.md says how to
-write one. Ctrl-C ends it; no process and no file is left behind.
-Exit status: 0 done, 1 an experiment broke off (--check: or differs), 2 wrong
-command line, 130 stopped.
+TRIPTYCH_LAB=DIR takes the experiments from the folder DIR. lab/README.md says
+how to write one. Ctrl-C ends the lab and leaves no process and no file behind.
+Exit status: 0 done, 1 an experiment broke off (with --check: or its outcome
+differs), 2 the command line was wrong, 130 stopped by Ctrl-C, 141 the reader of
+the output has gone.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from rich.console import Console
 
 from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain, read_panels
+from harness.terminal import Output
 
 from lab import view
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
@@ -168,9 +171,7 @@ def main() -> int:
     form.add_argument("--markdown", action="store_true")
     command.add_argument("words", nargs="*")
     options = command.read()
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
+    console = Output()
     try:
         experiments = load_all()
     except Wrong as problem:
@@ -190,7 +191,7 @@ def main() -> int:
     panels, left_out = choose_panels(names, "lab")
     for panel in left_out:
         print(
-            f"triptych: {panel.name} is left out: not built, its library is missing",
+            f"triptych: panel {panel.name} is left out: it is not built; ./triptych build says why",
             file=sys.stderr,
         )
     if not names:  # a panel of one's own takes part when it is asked for
@@ -198,7 +199,7 @@ def main() -> int:
     known = [panel.name for panel in read_panels() if panel.name in FOUR]
     panels_of = {e.name: [p for p in panels if e.runs_on(p.name, known)] for e in chosen}
     if not any(panels_of.values()):
-        complain(2, f"lab: {name} is for {' '.join(chosen[0].panels)} alone")
+        complain(2, f"lab: experiment {name} runs on these panels only: {' '.join(chosen[0].panels)}")
 
     started = time.monotonic()
     if name == "all":

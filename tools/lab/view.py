@@ -16,9 +16,11 @@ from rich.text import Text
 
 from lab.experiments import FOLDER, THEMES, Experiment, Outcome
 from harness.panels import ROOT, Panel
+from harness.terminal import RED
 
 Outcomes = dict[str, Outcome]
 WIDTH_MOST = 100
+CELL_MIN = 22  # columns of an outcome that stands beside others
 
 
 def paragraphs(console: Console, text: str, indent: str = "") -> None:
@@ -28,7 +30,7 @@ def paragraphs(console: Console, text: str, indent: str = "") -> None:
         width = min(console.width, WIDTH_MOST)
         body = " ".join(paragraph.split())
         for line in textwrap.wrap(body, width, initial_indent=indent, subsequent_indent=indent):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def heading(console: Console, text: str) -> None:
@@ -43,13 +45,13 @@ def show_list(console: Console, experiments: list[Experiment]) -> None:
             continue
         console.print(Text(theme, style="bold"))
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 2), pad_edge=True)
-        table.add_column(no_wrap=True, style="cyan")
+        table.add_column(no_wrap=True, style="bold")
         table.add_column()
         for experiment in of_theme:
             table.add_row(experiment.name, Text(experiment.question))
         console.print(table)
         console.print()
-    console.print("./triptych lab NAME runs one; ./triptych lab all, every one", highlight=False)
+    console.print("./triptych lab NAME runs one of them, ./triptych lab all runs all.")
 
 
 class Live:
@@ -71,8 +73,8 @@ class Live:
 
 
 def show_question(console: Console, experiment: Experiment) -> None:
-    title = Text(experiment.name, style="bold cyan")
-    title.append(f"   {experiment.theme}", style="dim")
+    title = Text(experiment.name, style="bold")
+    title.append(f"   {experiment.theme}", style="not bold dim")
     console.print(title)
     paragraphs(console, experiment.question)
 
@@ -81,7 +83,7 @@ def ask_prediction(console: Console, experiment: Experiment) -> int:
     """The choice, from 1; 0: none was made."""
     heading(console, "What do you expect?")
     for number, choice in enumerate(experiment.predict, 1):
-        console.print(f"  {number}  {choice}", markup=False, highlight=False)
+        console.print(f"  {number}  {choice}", markup=False)
     while True:
         try:
             word = console.input("A number, or Enter to just look: ").strip()
@@ -98,11 +100,26 @@ def cell(outcome: Outcome) -> Text:
     if outcome.status == "skipped":
         return Text("skipped: " + outcome.phrase, style="dim")
     if outcome.status == "broken":
-        return Text("broke off: " + outcome.phrase, style="bold red")
+        return Text("broke off: " + outcome.phrase, style=f"bold {RED}")
     text = Text(outcome.phrase)
     for deviation in outcome.deviations:
-        text.append("\n" + deviation, style="bold red")
+        text.append("\n" + deviation, style=f"bold {RED}")
     return text
+
+
+def name_of(panel: Panel) -> Text:
+    return Text(f"{panel.mark} {panel.name}", style=f"bold {panel.colour}")
+
+
+def show_rows(console: Console, panels: list[Panel], outcomes: Outcomes) -> None:
+    """Outcomes one below the other, where they have no room beside each other."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for panel in panels:
+        if panel.name in outcomes:
+            table.add_row(name_of(panel), cell(outcomes[panel.name]))
+    console.print(table)
 
 
 def show_outcome(
@@ -113,20 +130,23 @@ def show_outcome(
     prediction: int,
 ) -> None:
     heading(console, "What was seen")
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for panel in panels:
-        table.add_column(Text(panel.name, style=f"bold {panel.colour}"), ratio=1)
-    table.add_row(*(cell(outcomes[panel.name]) for panel in panels))
-    console.print(table)
+    if console.width < len(panels) * (CELL_MIN + 3):
+        show_rows(console, panels, outcomes)
+    else:
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+        for panel in panels:
+            table.add_column(name_of(panel), ratio=1)
+        table.add_row(*(cell(outcomes[panel.name]) for panel in panels))
+        console.print(table)
     answers = {panel.name: outcomes[panel.name].answer for panel in panels}
     if prediction and any(answers.values()):
         right = [name for name, answer in answers.items() if answer == prediction]
         console.print()
         said = f"You expected: {experiment.predict[prediction - 1]}."
-        so = "So it was in " + ", ".join(right) if right else "So it was in none"
-        console.print(f"{said} {so}.", markup=False, highlight=False)
+        so = f"That came true in {', '.join(right)}." if right else "That came true in no panel."
+        console.print(f"{said} {so}", markup=False)
     if any(outcome.status == "unrecorded" for outcome in outcomes.values()):
-        console.print("(nothing recorded to compare with)", style="dim")
+        console.print("No outcome was recorded for this panel, so nothing is compared.", style="dim")
     heading(console, "Why")
     paragraphs(console, experiment.explanation)
     heading(console, "Where it is written")
@@ -151,18 +171,25 @@ def show_matrix(
         if not of_theme:
             continue
         console.print()
+        columns = [p for p in panels if any(p.name in results[e.name] for e in of_theme)]
+        first = max(len(e.name) for e in of_theme)
+        if console.width < first + len(columns) * (CELL_MIN + 3):
+            console.print(Text(theme, style="bold"))
+            for experiment in of_theme:
+                heading(console, experiment.name)
+                show_rows(console, columns, results[experiment.name])
+            continue
         table = Table(title=Text(theme, style="bold"), title_justify="left", show_lines=True)
         table.add_column("", no_wrap=True)
-        columns = [p for p in panels if any(p.name in results[e.name] for e in of_theme)]
         for panel in columns:
-            table.add_column(Text(panel.name, style=f"bold {panel.colour}"), ratio=1)
+            table.add_column(name_of(panel), ratio=1)
         for experiment in of_theme:
             outcomes = results[experiment.name]
             cells = [cell(outcomes[p.name]) if p.name in outcomes else Text("-") for p in columns]
             table.add_row(experiment.name, *cells)
         console.print(table)
     console.print()
-    console.print(tally(results) + f" in {seconds:.0f} s", markup=False, highlight=False)
+    console.print(tally(results) + f" in {seconds:.0f} s", markup=False)
 
 
 def tally(results: dict[str, Outcomes]) -> str:

@@ -12,16 +12,13 @@ nothing but the role of each side is remembered from packet to packet, and packe
 
 set_plugin_info({ version = "1.0", description = "ZMTP, SP and raw's framing, with Triptych's message inside" })
 
--- A Wireshark that has come to know one of these itself keeps the name; ours gets another.
-local function protocol(name, title)
-    local ok, proto = pcall(Proto, name, title)
-    return ok and proto or Proto(name .. "_triptych", title)
-end
-
-local zmtp = protocol("zmtp", "ZeroMQ Message Transport Protocol")
-local sp = protocol("sp", "Scalability Protocols (nanomsg, NNG)")
-local raw = protocol("triptych_raw", "Triptych raw framing")
-local message = protocol("triptych", "Triptych message")
+-- Wireshark 4.4 has a dissector of its own named zmtp, which knows neither SUBSCRIBE nor request ids and has to be chosen
+-- by port. Ours stand beside it under names that nobody takes, find their streams first (see the end), and share with
+-- it the names of fields that both have: zmtp.length is found by whichever of the two has read the bytes.
+local zmtp = Proto("triptych_zmtp", "Triptych: ZeroMQ Message Transport Protocol")
+local sp = Proto("triptych_sp", "Triptych: Scalability Protocols (nanomsg, NNG)")
+local raw = Proto("triptych_raw", "Triptych: raw framing")
+local message = Proto("triptych", "Triptych message")
 
 local kinds = { "request", "reply", "event", "error" }
 local switch = { [0] = "unsubscribe", "subscribe" }
@@ -191,7 +188,7 @@ local function length64(tvb, at)
     if tvb(at, 4):uint() >= 0x100000 then
         return math.huge
     end
-    return tvb(at, 8):uint64():tonumber()
+    return math.floor(tvb(at, 8):uint64():tonumber()) -- desegment_len takes no 42.0 from Wireshark 4.4 on
 end
 
 -- Is a flag of the value bit set? (Wireshark 4.0 has Lua 5.2, without operators for bits.)

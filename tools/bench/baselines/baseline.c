@@ -2,12 +2,11 @@
 #include "baseline.h"
 
 #include "clock.h"
+#include "sockaddr.h"
 #include "stop.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -15,8 +14,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -185,41 +182,24 @@ baseline_sent(struct baseline *baseline, uint64_t more)
     count(baseline, &baseline->sent, more);
 }
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_un un;
-};
-
-/* The address of a URL; its length. */
-static socklen_t
-parse(const struct baseline *baseline, union address *address)
+/* Reads -u, which tells what kind of socket it is, and makes that socket. */
+static int
+make_socket(const struct baseline *baseline, struct sockaddr_any *address)
 {
-    unsigned a, b, c, d, port;
-    memset(address, 0, sizeof(*address));
-    if (sscanf(baseline->url, "tcp://%u.%u.%u.%u:%u", &a, &b, &c, &d, &port) == 5) {
-        address->in.sin_family = AF_INET;
-        address->in.sin_port = htons((uint16_t)port);
-        address->in.sin_addr.s_addr = htonl(a << 24 | b << 16 | c << 8 | d);
-        return sizeof(address->in);
-    }
-    if (strncmp(baseline->url, "ipc://", 6) != 0 ||
-        strlen(baseline->url + 6) >= sizeof(address->un.sun_path))
-        fail(baseline, baseline->url, "tcp://A.B.C.D:PORT or ipc:///PATH is expected");
-    address->un.sun_family = AF_UNIX;
-    strcpy(address->un.sun_path, baseline->url + 6);
-    return sizeof(address->un);
+    if (sockaddr_parse(address, baseline->url) < 0)
+        fail(baseline, baseline->url,
+            "tcp://1.2.3.4:PORT, tcp://[::1]:PORT or ipc:///PATH is expected");
+    return socket(address->any.sa_family, SOCK_STREAM, 0);
 }
 
 int
 baseline_listen(const struct baseline *baseline)
 {
     int on = 1;
-    union address address;
-    socklen_t len = parse(baseline, &address);
-    int fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    struct sockaddr_any address;
+    int fd = make_socket(baseline, &address);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        bind(fd, &address.any, len) < 0 || listen(fd, BACKLOG) < 0)
+        bind(fd, &address.any, address.len) < 0 || listen(fd, BACKLOG) < 0)
         fail(baseline, baseline->url, strerror(errno));
     return fd;
 }
@@ -243,10 +223,9 @@ baseline_accept(int listener)
 int
 baseline_connect(const struct baseline *baseline)
 {
-    union address address;
-    socklen_t len = parse(baseline, &address);
-    int fd = socket(address.any.sa_family, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, &address.any, len) < 0)
+    struct sockaddr_any address;
+    int fd = make_socket(baseline, &address);
+    if (fd < 0 || connect(fd, &address.any, address.len) < 0)
         fail(baseline, baseline->url, strerror(errno));
     no_delay(fd);
     return fd;

@@ -59,14 +59,13 @@ int
 record_open(struct record_reader **ret, const char *path)
 {
     struct record_reader *reader = malloc(sizeof(*reader));
-    const unsigned char *head;
     if (!reader)
         return -1;
     memset(reader, 0, offsetof(struct record_reader, buffer));
     reader->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (reader->fd < 0 || fill(reader, RECORD_FILE_HEAD) < 0)
         goto fail;
-    head = reader->buffer;
+    const unsigned char *head = reader->buffer;
     if (memcmp(head, RECORD_MAGIC, 8) != 0 || get_u32(head + 8) != RECORD_VERSION ||
         get_u32(head + 12) != 0) {
         errno = EBADMSG;
@@ -86,16 +85,14 @@ fail:
 int
 record_read(struct record_reader *reader, struct record *ret)
 {
-    const unsigned char *head;
-    size_t len;
     if (reader->ended)
         return 0;
     if (reader->bad)
         goto bad;
     if (fill(reader, RECORD_HEAD) < 0)
         return -1;
-    head = reader->buffer + reader->start;
-    len = get_u32(head);
+    const unsigned char *head = reader->buffer + reader->start;
+    size_t len = get_u32(head);
     if (!record_valid(head[4], head[5], len) || head[6] != 0 || head[7] != 0 ||
         get_u64(head + 12) < reader->last_ns)
         goto bad;

@@ -98,7 +98,6 @@ fail:
 int
 record_write(struct record_writer *writer, const struct record *record)
 {
-    unsigned char *head;
     if (writer->error != 0) {
         errno = writer->error;
         return -1;
@@ -109,7 +108,7 @@ record_write(struct record_writer *writer, const struct record *record)
     }
     if (writer->used > WRITE_BUFFER - RECORD_HEAD && write_out(writer, NULL, 0) < 0)
         return -1;
-    head = writer->buffer + writer->used;
+    unsigned char *head = writer->buffer + writer->used;
     put_u32(head, (uint32_t)record->len);
     head[4] = (unsigned char)record->type;
     head[5] = (unsigned char)record->direction;

@@ -66,9 +66,7 @@ tap_address_socket(const struct sockaddr_any *address)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && tap_address_tune(address, fd) < 0) {
-        int saved = errno;
-        (void)close(fd);
-        errno = saved;
+        (void)close(fd); /* keeps errno: a close of ours does not fail */
         return -1;
     }
     return fd;
@@ -80,7 +78,6 @@ clear_path(const struct sockaddr_any *address)
 {
     const char *path = address->un.sun_path;
     struct stat there;
-    int probe;
     int error = 0;
     if (lstat(path, &there) < 0)
         return errno == ENOENT ? 0 : -1;
@@ -88,7 +85,7 @@ clear_path(const struct sockaddr_any *address)
         errno = EEXIST;
         return -1;
     }
-    probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (probe < 0)
         return -1;
     if (connect(probe, &address->any, address->len) < 0)
@@ -105,7 +102,6 @@ int
 tap_address_listen(const struct sockaddr_any *address, struct stat *id)
 {
     int one = 1;
-    int saved;
     int family = address->any.sa_family;
     int fd = tap_address_socket(address);
     memset(id, 0, sizeof(*id));
@@ -129,9 +125,7 @@ tap_address_listen(const struct sockaddr_any *address, struct stat *id)
     }
     return fd;
 fail:
-    saved = errno;
-    (void)close(fd);
-    errno = saved;
+    (void)close(fd); /* keeps errno: a close of ours does not fail */
     return -1;
 }
 

@@ -257,11 +257,10 @@ tap_commands_ready(struct tap *tap, struct tap_watch *watch, uint32_t events)
 {
     struct tap_commands *commands = (struct tap_commands *)(void *)watch;
     char bytes[4096];
-    ssize_t n;
     (void)events;
     if (commands->fd < 0)
         return;
-    n = read(commands->fd, bytes, sizeof(bytes));
+    ssize_t n = read(commands->fd, bytes, sizeof(bytes));
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     /* EIO: in the background of a terminal, which is not ours to read */

@@ -360,7 +360,6 @@ tap_conn_heed(struct tap *tap, struct tap_conn *conn, int way, enum tap_flow_res
 void
 tap_conn_run(struct tap *tap, struct tap_conn *conn)
 {
-    int broken;
     if (conn->state == TAP_CONN_CONNECTS) {
         if (clock_now() >= conn->wake_ns)
             tap_conn_connect(tap, conn, true);
@@ -371,7 +370,7 @@ tap_conn_run(struct tap *tap, struct tap_conn *conn)
         tap_conn_try_reset(tap, conn);
     if (conn->state != TAP_CONN_OPEN)
         return;
-    broken = (conn->ends[0].end.error != 0) + (conn->ends[1].end.error != 0);
+    int broken = (conn->ends[0].end.error != 0) + (conn->ends[1].end.error != 0);
     for (int way = 0; way < 2; way++)
         if (!tap_conn_heed(tap, conn, way, tap_flow_run(&conn->flows[way])))
             return;

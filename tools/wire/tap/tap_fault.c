@@ -202,16 +202,15 @@ tap_pace_allow(
     struct tap_pace *pace, uint64_t rate, size_t n, bool pieces, int64_t now_ns, int64_t *wake_ns)
 {
     uint64_t least = rate < PACE_PARTS ? 1 : rate / PACE_PARTS;
-    int64_t burst_ns;
-    uint64_t allowed;
     if (least > n || !pieces)
         least = n;
-    burst_ns = tap_pace_time(rate, least);
+    int64_t burst_ns = tap_pace_time(rate, least);
     if (burst_ns < PACE_BURST_NS)
         burst_ns = PACE_BURST_NS;
     if (pace->paid_ns + burst_ns < now_ns)
         pace->paid_ns = now_ns - burst_ns;
-    allowed = pace->paid_ns < now_ns ? (uint64_t)(now_ns - pace->paid_ns) * rate / CLOCK_S : 0;
+    uint64_t allowed =
+        pace->paid_ns < now_ns ? (uint64_t)(now_ns - pace->paid_ns) * rate / CLOCK_S : 0;
     if (allowed < least) {
         *wake_ns = pace->paid_ns + tap_pace_time(rate, least);
         return 0;

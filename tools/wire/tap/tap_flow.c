@@ -131,14 +131,13 @@ tap_flow_drain(struct tap_flow *flow, int64_t now_ns, struct turn *turn)
     const struct tap_fault *fault = &flow->fault;
     for (;;) {
         const unsigned char *data;
-        size_t len;
         if (flow->passed >= fault->reset)
             return TAP_FLOW_RESET;
         if (flow->passed >= fault->cut)
             return TAP_FLOW_CUT;
         if (flow->passed >= fault->stall || flow->to->error != 0)
             return TAP_FLOW_WAITS;
-        len = tap_queue_peek(&flow->queue, &data, now_ns);
+        size_t len = tap_queue_peek(&flow->queue, &data, now_ns);
         if (len == 0)
             break;
         if (!flow->to->writable)
@@ -192,7 +191,6 @@ tap_flow_fill(struct tap_flow *flow, struct turn *turn, enum tap_flow_result *fa
 {
     size_t room = tap_flow_room(flow);
     size_t sent = 0;
-    int64_t now_ns;
     ssize_t n;
     if (!flow->from->readable || flow->over != TAP_FLOW_RUNS || flow->to->error != 0 || room == 0)
         return false;
@@ -204,7 +202,7 @@ tap_flow_fill(struct tap_flow *flow, struct turn *turn, enum tap_flow_result *fa
         flow->from->readable = false;
         return false;
     }
-    now_ns = clock_now();
+    int64_t now_ns = clock_now();
     if (n <= 0) {
         tap_flow_over(flow, n < 0 ? errno : 0, now_ns);
         return true;
@@ -233,9 +231,8 @@ tap_flow_run(struct tap_flow *flow)
 {
     struct turn turn = {0};
     for (;;) {
-        enum tap_flow_result result;
         flow->wake_ns = CLOCK_NEVER;
-        result = tap_flow_drain(flow, clock_now(), &turn);
+        enum tap_flow_result result = tap_flow_drain(flow, clock_now(), &turn);
         if (result != TAP_FLOW_WAITS)
             return result;
         if (turn_over(&turn))

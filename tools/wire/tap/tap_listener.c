@@ -46,15 +46,13 @@ tap_listener_ready(struct tap *tap, struct tap_watch *watch, uint32_t events)
     (void)events;
     for (int i = 0; i < ACCEPT_MAX; i++) {
         struct sockaddr_any client = {.len = sizeof(client.storage)};
-        int server_fd;
-        int fd;
         if (listener->spare < 0)
             listener->spare = tap_address_socket(&tap->back);
         if (listener->spare < 0) {
             tap_listener_pause(tap, errno);
             return;
         }
-        fd = accept4(listener->fd, &client.any, &client.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener->fd, &client.any, &client.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && out_of_means(errno)) {
             tap_listener_pause(tap, errno);
             return;
@@ -67,7 +65,7 @@ tap_listener_ready(struct tap *tap, struct tap_watch *watch, uint32_t events)
             (void)close(fd);
             continue;
         }
-        server_fd = listener->spare;
+        int server_fd = listener->spare;
         listener->spare = -1;
         (void)tap_conn_open(tap, fd, &client, server_fd); /* it has reported why */
     }

@@ -58,12 +58,11 @@ static int64_t
 run_due(struct tap *tap)
 {
     int64_t now_ns = clock_now();
-    int64_t next_ns;
     if (now_ns >= tap->tape.due_ns)
         tap_tape_flush(&tap->tape);
     if (now_ns >= tap->listener.retry_ns)
         tap_listener_retry(tap);
-    next_ns = run_timed(tap, now_ns);
+    int64_t next_ns = run_timed(tap, now_ns);
     next_ns = tap_earlier(next_ns, tap->tape.due_ns);
     next_ns = tap_earlier(next_ns, tap->listener.retry_ns);
     if (tap_output_flush(&tap->output))

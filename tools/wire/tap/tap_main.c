@@ -66,7 +66,6 @@ static int
 watch_signals(struct tap *tap, struct tap_watch *watch)
 {
     sigset_t set;
-    int fd;
     watch->ready = signal_ready;
     (void)sigemptyset(&set); /* these cannot fail for valid signals */
     (void)sigaddset(&set, SIGINT);
@@ -79,7 +78,7 @@ watch_signals(struct tap *tap, struct tap_watch *watch)
     (void)signal(SIGTTIN, SIG_IGN); /* reading a terminal from the background: EIO, not a stop */
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -1;
-    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0)
         return -1;
     return tap_watch(tap, fd, watch, EPOLLIN);
@@ -181,12 +180,11 @@ option_fault(struct tap *tap, const char *name, const char *value)
 {
     char words[2][64];
     char *all[3] = {words[0], words[1], NULL};
-    char *colon;
     const char *why = "?";
     struct tap_fault_order order;
     (void)snprintf(words[0], sizeof(words[0]), "%s", name);
     (void)snprintf(words[1], sizeof(words[1]), "%s", value);
-    colon = strchr(words[1], ':');
+    char *colon = strchr(words[1], ':');
     if (colon) {
         *colon = '\0';
         all[2] = colon + 1;

@@ -40,12 +40,12 @@ static int
 grow_bytes(struct tap_queue *queue, size_t len)
 {
     size_t larger = queue->size == 0 ? BYTES_MIN : queue->size;
-    unsigned char *grown;
     while (larger - queue->used < len)
         larger *= 2;
     if (larger == queue->size)
         return 0;
-    grown = ring_grow(queue->bytes, 1, queue->size, queue->head, queue->used, larger);
+    unsigned char *grown =
+        ring_grow(queue->bytes, 1, queue->size, queue->head, queue->used, larger);
     if (!grown)
         return -1;
     free(queue->bytes);
@@ -59,11 +59,10 @@ static int
 grow_marks(struct tap_queue *queue)
 {
     size_t larger = queue->marks_size == 0 ? MARKS_MIN : queue->marks_size * 2;
-    struct tap_mark *grown;
     if (queue->marks_used < queue->marks_size)
         return 0;
-    grown = ring_grow(queue->marks, sizeof(*grown), queue->marks_size, queue->marks_head,
-        queue->marks_used, larger);
+    struct tap_mark *grown = ring_grow(queue->marks, sizeof(*grown), queue->marks_size,
+        queue->marks_head, queue->marks_used, larger);
     if (!grown)
         return -1;
     free(queue->marks);
@@ -77,7 +76,6 @@ int
 tap_queue_push(struct tap_queue *queue, const void *data, size_t len, int64_t due_ns)
 {
     size_t tail;
-    size_t first;
     struct tap_mark *last = NULL;
     if (len == 0)
         return 0;
@@ -100,7 +98,7 @@ tap_queue_push(struct tap_queue *queue, const void *data, size_t len, int64_t du
     }
     queue->last_due_ns = due_ns;
     tail = (queue->head + queue->used) & (queue->size - 1);
-    first = len < queue->size - tail ? len : queue->size - tail;
+    size_t first = len < queue->size - tail ? len : queue->size - tail;
     memcpy(queue->bytes + tail, data, first);
     memcpy(queue->bytes, (const unsigned char *)data + first, len - first);
     queue->used += len;
@@ -110,7 +108,6 @@ tap_queue_push(struct tap_queue *queue, const void *data, size_t len, int64_t du
 size_t
 tap_queue_peek(struct tap_queue *queue, const unsigned char **ret, int64_t now_ns)
 {
-    size_t piece;
     while (queue->marks_used > 0 && queue->marks[queue->marks_head].due_ns <= now_ns) {
         queue->ready += queue->marks[queue->marks_head].len;
         queue->marks_head = (queue->marks_head + 1) & (queue->marks_size - 1);
@@ -118,7 +115,7 @@ tap_queue_peek(struct tap_queue *queue, const unsigned char **ret, int64_t now_n
     }
     if (queue->ready == 0)
         return 0;
-    piece = queue->size - queue->head;
+    size_t piece = queue->size - queue->head;
     *ret = queue->bytes + queue->head;
     return queue->ready < piece ? queue->ready : piece;
 }

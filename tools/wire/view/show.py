@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.terminal import BLUE, BROWN, GREEN, RED, VIOLET
 from wire.view.exchange import PREFIX, UNWANTED, WANTED, Event
 from wire.view.totals import Observed, totals
 
@@ -13,11 +14,11 @@ COLUMN_MIN = 50  # narrower, the meanings are torn to pieces
 GAP = 3
 RUN_MIN = 4  # so many equal bytes are written as one and their number
 STYLES = {
-    "handshake": "blue",
-    "control": "magenta",
-    "framing": "yellow",
-    "message": "green",
-    "unknown": "bold white on red",
+    "handshake": BLUE,
+    "control": VIOLET,
+    "framing": BROWN,
+    "message": GREEN,
+    "unknown": f"bold white on {RED}",
 }
 TITLES = {
     "reqrep": "Request and reply",
@@ -155,11 +156,14 @@ def totals_table(pattern: str, observed: list[Observed]) -> Table:
 
 def footnotes(pattern: str) -> list[str]:
     lines = [
-        "Round trips: after TCP's own; observed in a second exchange, over a way of 80 ms there and back.",
-        "Segments: arrivals at the tap; what one write sends may arrive as one, or joined to the next.",
+        "Round trips: without the one of TCP itself. They were counted in a second exchange, over a way "
+        "of 80 ms there and back.",
+        "Segments: what arrived at the tap at once. The bytes of two writes may arrive as one segment.",
     ]
     if pattern == "reqrep":
-        lines.append("The message itself: 25 bytes of head and the body, the same in every panel.")
+        lines.append("The message itself has a head of 25 bytes and the body, the same in every panel.")
     else:
-        lines.append("Between the steps nothing is done until nothing moves: those times are not the library's.")
+        lines.append(
+            "Each step begins when no more bytes move: the pauses between steps are not the library's."
+        )
     return lines

@@ -1,28 +1,32 @@
-"""./triptych wire - what each panel sends: every byte of one real exchange, and what it is
+"""./triptych wire - every byte that a panel sends in one real exchange, explained
 
-Usage:  ./triptych wire [reqrep|pubsub] [PANEL...] [--ipc] [--size N] [--full] [--json]
-                        [--pcap FILE]
+Usage:  ./triptych wire [reqrep|pubsub] [PANEL...] [--ipc] [--size N] [--full]
+                        [--json] [--pcap FILE]
 
 Runs the panels' own programs with the tap (build/tap) between client and
-server, and decodes what passed (build/decode), byte for byte.
+server, which records what passes. The decoder (build/decode) says what each
+byte means.
 
-  reqrep       connect, one request, one reply
-  pubsub       connect, subscribe to "weather.", two events of which one
-               matches, unsubscribe
-               neither: both
-  PANEL...     these panels only, in this order; none: all that are built
+  reqrep       connects, sends one request, receives one reply
+  pubsub       connects, subscribes to "weather.", publishes two events of which
+               one matches, unsubscribes
+               without either word: both
+  PANEL...     these panels only, in this order; without: all that are built
 
-  --ipc        over UNIX sockets, not TCP
-  --size N     a body of N bytes; over 255 the long forms appear (5: "hello")
-  --full       all bytes of long bodies, not the first 256
-  --json       one JSON object: the elements and the totals
-  --pcap FILE  also a capture for Wireshark, UNIX sockets too; tools/wire/README.md
-               says how to install the dissector
+  --ipc        over UNIX sockets instead of TCP
+  --size N     a body of N bytes (default: the 5 of "hello"); over 255 bytes the
+               long forms of the framing appear
+  --full       all bytes of a long body, not only the first 256
+  --json       one JSON object instead: the elements and the totals
+  --pcap FILE  also writes a capture for Wireshark, of UNIX sockets, too;
+               tools/wire/README.md says how to install the dissector
 
-The columns: when (milliseconds after the connection was there; each new line
-a new segment), which way (> to the server, < to the client), offset in that
-direction, bytes, what they are. "00 x31" is 31 times 00.
-Exit status: 0 done, 1 an exchange failed, 2 wrong command line, 130 stopped.
+The columns: the time in milliseconds since the connection was there, on the
+first line of each segment; the direction (> to the server, < to the client);
+the offset in that direction; the bytes; their meaning. "00 x31" stands for 31
+bytes 00.
+Exit status: 0 done, 1 an exchange failed, 2 the command line was wrong,
+130 stopped by Ctrl-C, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
@@ -33,10 +37,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain
+from harness.terminal import Output
 
 from wire.view.exchange import SHOW_MOST, Exchange, Failed, decode
 from wire.view.totals import Observed
@@ -50,7 +53,7 @@ ATTEMPTS = 3  # to count them, where something else took time
 
 def size(word: str) -> int:
     if not word.isdecimal() or int(word) > SIZE_MOST:
-        raise argparse.ArgumentTypeError(f"'{word}' is no number of bytes from 0 to {SIZE_MOST}")
+        raise argparse.ArgumentTypeError(f"'{word}' is not a number of bytes from 0 to {SIZE_MOST}")
     return int(word)
 
 
@@ -109,11 +112,11 @@ def main() -> int:
         patterns = [words.pop(0)]
     panels, left_out = choose_panels(words, "wire")
     for panel in left_out:
-        print(f"triptych: {panel.name} is left out: not built, its library is missing", file=sys.stderr)
+        print(f"triptych: panel {panel.name} is left out: it is not built; ./triptych build says why", file=sys.stderr)
 
     failed = False
     reports = []
-    console = Console(highlight=False)
+    console = Output()
     with tempfile.TemporaryDirectory(prefix="triptych-") as temporary:
         recordings: dict[str, list[Path]] = {}
         for pattern in patterns:

@@ -1,0 +1,8 @@
+/* Closing a socket, which both patterns must do with the same precaution. */
+#ifndef CLOSE_H
+#define CLOSE_H
+
+/* Closes a socket of nanomsg, or of NNG within CLOSE_MAX_MS. */
+void close_socket(int socket);
+
+#endif

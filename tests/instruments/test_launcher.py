@@ -1,0 +1,330 @@
+"""./triptych itself: what it says before it installs or builds anything, and what it asks of apt-get.
+
+Each test works on a copy of the tree in which fake tools come first in PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from harness import panels
+from harness.panels import COLOURS, Panel, read_panels
+
+VERBS = {
+    "demo": "demo/demo.py", "lab": "lab/lab.py", "diff": "compare/diff.py", "size": "compare/size.py",
+    "wire": "wire/view/wire.py", "bench": "bench/bench.py", "test": "check/test.py",
+}  # fmt: skip
+PARTS = ("triptych", "panels.txt", "packages.txt", "tools", "template", "lab/experiments")
+NOBODY = 65534
+
+# Knows the packages of a file: "NAME STATE", the state being installed, available or unknown.
+FAKE = {
+    "dpkg-query": """awk '$2 == "installed" { print "installed", $1, "1" }' "$HOME/packages" """,
+    "apt-cache": """shift
+        for name; do
+            state=$(awk -v name="$name" '$1 == name { print $2 }' "$HOME/packages")
+            case $state in
+            '') ;;
+            unknown) printf '%s:\\n  Installed: (none)\\n  Candidate: (none)\\n' "$name" ;;
+            *) printf '%s:\\n  Installed: (none)\\n  Candidate: 1\\n' "$name" ;;
+            esac
+        done""",
+    "apt-get": """echo "$@" | sed 's/^.*Timeout=120 //' >>"$HOME/asked"
+        case $* in *update) [ ! -f "$HOME/lists" ] || cp "$HOME/lists" "$HOME/packages" ;; esac""",
+    "id": "echo 0",
+    "meson": "case $1 in --version) echo 1.0 ;; *) exit 7 ;; esac",
+    "ninja": "exit 7",
+}
+
+
+class Tree:
+    """A copy of the launcher and of what it reads, with fake tools."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.tools = folder / "tree", folder / "tools"
+        self.tools.mkdir()
+        for part in PARTS:
+            (self.folder / part).parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, self.folder / part)
+        launcher = self.folder / "triptych"
+        text, changed = re.subn(r"(?m)^PATH=", f"PATH={self.tools}:", launcher.read_text())
+        assert changed == 1
+        launcher.write_text(text)
+        for name, script in FAKE.items():
+            self.fake(name, script)
+
+    def fake(self, name: str, script: str) -> None:
+        (self.tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self.tools / name).chmod(0o755)
+
+    def packages(self, **states: str) -> None:
+        """What is there, and what a verb needs: NAME=STATE, _ standing for - and needs= for a line."""
+        needed = states.pop("needs")
+        lines = [f"verb {package} why" for package in needed.split()]
+        (self.folder / "packages.txt").write_text("\n".join(["build gcc why", *lines, ""]))
+        (self.tools / "packages").write_text("".join(f"{n.replace('_', '-')} {s}\n" for n, s in states.items()))
+
+    def asked(self) -> list[str]:
+        """What apt-get was asked for."""
+        path = self.tools / "asked"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def run(self, *words: str, status: int, **more: str) -> tuple[str, str]:
+        kept = {"PATH": os.environ["PATH"], "HOME": str(self.tools), "LANG": "C.UTF-8", **more}
+        done = subprocess.run(
+            [str(self.folder / "triptych"), *words], capture_output=True, text=True, timeout=60, env=kept,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == status, (done.returncode, done.stdout[-500:], done.stderr)
+        return done.stdout, done.stderr
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+def refused(tree: Tree, *words: str, status: int = 2) -> str:
+    """What the launcher says; it has installed and built nothing."""
+    out, said = tree.run(*words, status=status)
+    assert out == "" and said.startswith("triptych: ")
+    assert not tree.asked() and not (tree.folder / "build").exists()
+    return said
+
+
+def test_the_verbs_are_listed(tree: Tree) -> None:
+    said = refused(tree)
+    names = [line.split()[0] for line in said.splitlines()[1:]]
+    assert names == [*"demo lab diff size wire bench test build new install help".split()]
+    assert all(len(line) <= 80 and len(line.split()) > 3 for line in said.splitlines())
+    out, _ = tree.run("help", status=0)
+    assert all(line in out for line in said.splitlines()[1:])
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "build", "new", "install", "help"])
+def test_help_needs_nothing(tree: Tree, verb: str) -> None:
+    tree.fake("python3", "exit 9")
+    out, said = tree.run(verb, "--help", status=0)
+    assert said == "" and not tree.asked() and not (tree.folder / "build").exists()
+    assert out.startswith("NAME\n" if verb == "help" else f"./triptych {verb} - ")
+    assert verb == "help" or f"Usage:  ./triptych {verb}" in out
+    assert tree.run(verb, "-h", status=0)[0] == out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_text_names_every_option(verb: str) -> None:
+    """The launcher lets pass what the help text names: so nothing may be missing there."""
+    source = (ROOT / "tools" / VERBS[verb]).read_text()
+    text = source.split('"""')[1]
+    for call in re.findall(r"add_argument\(.*", source):
+        for option in re.findall(r'"(--?[a-z][-a-z]*)"', call if "SUPPRESS" not in call else ""):
+            assert option in ("-h", "--help") or re.search(rf"(?<![-a-z]){option}(?![-a-z])", text), option
+            takes = "metavar" in call or option == "-k"
+            assert not takes or re.search(rf"{option} [A-Z]", text), f"{option} takes a value"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("dmo", "no verb 'dmo'; did you mean demo?"),
+        ("tset", "no verb 'tset'; did you mean test?"),
+        ("xyzzy", "no verb 'xyzzy'; there are: demo lab"),
+        ("demo foo", "demo: no panel 'foo'; there are: raw zmq nanomsg nng "),
+        ("demo pubsub zqm", "demo: no panel 'zqm'; did you mean zmq?"),
+        ("demo pubsbu", "demo: no panel 'pubsbu'; did you mean pubsub?"),
+        ("demo raw --plian", "demo: no option '--plian'; did you mean --plain?"),
+        ("demo --text", "demo: --text needs its FILE;"),
+        ("wire --size 64 rwa", "wire: no panel 'rwa'; did you mean raw?"),
+        ("wire --size=64 --ip", "wire: no option '--ip'; did you mean --ipc?"),
+        ("test -k R4 -y", "test: no option '-y';"),
+        ("test nmq", "test: no panel 'nmq'; did you mean zmq?"),
+        ("lab slow-joinre", "lab: no experiment 'slow-joinre'; did you mean slow-joiner?"),
+        ("lab slow-joiner slow-joiner", "lab: no panel 'slow-joiner'; there are: raw"),
+        ("bench latncy", "bench: no panel 'latncy'; did you mean latency?"),
+        ("size -- --json", "size: no panel '--json'"),
+        ("diff raw zmq2", "diff: no panel 'zmq2'; did you mean zmq?"),
+        ("build all", "build takes no arguments"),
+        ("install", "install needs one verb"),
+        ("install nothing", "install needs one verb"),
+        ("new", "new needs a name"),
+        ("new raw", "has a panel 'raw' already"),
+        ("new Mine", "'Mine' is no name for a panel"),
+        ("new a-req", "a meaning of its own"),
+        ("new tools", "tools/ is there already"),
+    ],
+)  # fmt: skip
+def test_arguments_are_checked_first(tree: Tree, line: str, says: str) -> None:
+    said = refused(tree, *line.split())
+    assert says in said and said.count("\n") == 1
+
+
+def test_right_arguments_pass(tree: Tree) -> None:
+    """They go on to the build, which fails here."""
+    for line in ("demo pubsub raw zmq --plain", "lab all --check", "lab slow_joiner raw", "wire raw --size 5", "bench all nng",
+                 "test -k demo -x raw", "size --width=80 raw"):  # fmt: skip
+        assert "could not be configured" in tree.run(*line.split(), status=1, TRIPTYCH_INSTALL="no")[1]
+
+
+def test_new(tree: Tree) -> None:
+    out, _ = tree.run("new", "my-2", "Mine,", "second", status=0)
+    assert "./triptych test my-2" in out
+    assert sorted(p.name for p in (tree.folder / "my-2").iterdir()) == sorted(p.name for p in (ROOT / "template").iterdir())
+    assert "'my-2': files(" in (tree.folder / "my-2/meson.build").read_text()
+    lines = (tree.folder / "panels.txt").read_text().splitlines()
+    assert lines[-1].split() == ["my-2", "my-2", "Mine,", "second"]
+    assert "did you mean my-2?" in tree.run("demo", "my2", status=2)[1]
+
+
+@pytest.mark.parametrize(
+    ("states", "asked"),
+    [
+        ({"needs": "a|b", "a": "installed"}, []),
+        ({"needs": "a|b", "b": "installed", "a": "available"}, []),
+        ({"needs": "a|b", "a": "available", "b": "available"}, ["install --no-install-recommends a"]),
+        ({"needs": "a-1|b-2 c", "a_1": "unknown", "b_2": "available", "c": "available"},
+         ["install --no-install-recommends b-2 c"]),
+        ({"needs": "a|b c", "b": "available", "c": "installed"}, ["install --no-install-recommends b"]),
+    ],
+)  # fmt: skip
+def test_alternatives(tree: Tree, states: dict[str, str], asked: list[str]) -> None:
+    tree.packages(**states)
+    _, said = tree.run("install", "verb", status=0)
+    assert tree.asked() == asked and ("installing for verb" in said) == bool(asked)
+
+
+def test_a_bare_system_gets_its_lists_first(tree: Tree) -> None:
+    tree.packages(needs="a|b c")
+    (tree.tools / "lists").write_text("b available\nc available\n")
+    tree.run("install", "verb", status=0)
+    assert tree.asked() == ["update", "install --no-install-recommends b c"]
+
+
+def test_what_one_panel_needs(tree: Tree) -> None:
+    tree.packages(needs="a", a="installed", w="available")
+    with (tree.folder / "packages.txt").open("a") as file:
+        file.write("demo a why\npanel:zmq w why\n")
+    tree.run("install", "panel:zmq", status=0)
+    assert tree.asked() == ["install --no-install-recommends w"]
+    _, said = tree.run("demo", "raw", "zmq", status=1, TRIPTYCH_INSTALL="no")
+    assert "not installed, going on without (TRIPTYCH_INSTALL=no): w" in said
+    assert "going on without" not in tree.run("demo", "raw", status=1, TRIPTYCH_INSTALL="no")[1]
+
+
+def test_another_system(tree: Tree) -> None:
+    tree.fake("uname", "echo Darwin")
+    said = refused(tree, "demo", status=1)
+    assert "this system is Darwin" in said and all(word in said for word in ("container", "WSL", "virtual machine"))
+
+
+def test_no_apt_get(tree: Tree) -> None:
+    tree.packages(needs="a")
+    without = tree.tools / "without"  # what the launcher needs, and no apt-get
+    without.mkdir()
+    for name in "sh awk cat cut dirname basename dpkg-query grep head id mktemp rm sed sort tail tr uname".split():
+        (without / name).symlink_to(tree.tools / name if name in FAKE else f"/usr/bin/{name}")
+    launcher = tree.folder / "triptych"
+    launcher.write_text(re.sub(r"(?m)^PATH=.*", f"PATH={without}", launcher.read_text()))
+    said = refused(tree, "install", "verb", status=1)
+    assert "no apt-get" in said and "container" in said and "TRIPTYCH_INSTALL=no: a" in said
+
+
+def test_a_meson_that_is_too_old(tree: Tree) -> None:
+    tree.fake("meson", "echo 0.61.2")
+    _, said = tree.run("build", status=1, TRIPTYCH_INSTALL="no")
+    assert "Meson 0.61.2 is too old: 1.0 is needed" in said
+
+
+def test_a_build_folder_elsewhere(tree: Tree, tmp_path: Path) -> None:
+    tree.fake("meson", 'echo "$@" >>"$HOME/told"; case $1 in --version) echo 1.0 ;; *) mkdir -p "$2" ;; esac')
+    tree.fake("ninja", 'case $* in *build.ninja) ;; *) touch "$2/raw-req"; chmod +x "$2/raw-req" ;; esac')
+    _, said = tree.run("build", status=0, TRIPTYCH_INSTALL="no", TRIPTYCH_BUILD=str(tmp_path / "else where"))
+    assert f"built in {tmp_path}/else where: raw;" in said and not (tree.folder / "build").exists()
+    assert f"setup {tmp_path}/else where {tree.folder}" in (tree.tools / "told").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_checkout_of_somebody_else(tree: Tree, tmp_path: Path) -> None:
+    """It runs what was built; what has to be written goes elsewhere."""
+    for path in (*tmp_path.parents, tmp_path):
+        if "pytest" in str(path):
+            path.chmod(0o755)
+    tree.fake("id", "echo 1000")
+    tree.fake("python3", "exit 9")
+
+    def run(*words: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [str(tree.folder / "triptych"), *words], capture_output=True, text=True, user=NOBODY, group=NOBODY,
+            extra_groups=[], env={"PATH": os.environ["PATH"], "HOME": str(tree.tools), "TRIPTYCH_INSTALL": "no"},
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    status, said = run("demo", "raw")
+    assert status == 1 and "build is not yours to write. Build elsewhere: TRIPTYCH_BUILD=$HOME/triptych-build ./triptych demo" in said
+    assert run("new", "mine")[0] == 1 and not (tree.folder / "mine").exists()
+    (tree.folder / "build").mkdir()
+    (tree.folder / "build/configured-for").touch()
+    _, said = run("demo", "raw")
+    assert "running what is built there" in said
+    assert "Build elsewhere" in run("test", "raw")[1]
+
+
+def test_a_build_that_another_user_holds_up_nobody(tree: Tree) -> None:
+    with open(tree.folder / "triptych") as file:
+        subprocess.run(["flock", "-n", "0"], stdin=file, check=True)
+        _, said = tree.run("build", status=1, TRIPTYCH_INSTALL="no")
+    assert "waiting" not in said and "could not be configured" in said
+
+
+# panels.txt
+
+
+def panels_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *lines: str) -> list[Panel]:
+    (tmp_path / "panels.txt").write_text("\n".join(["# comment", "", *lines, ""]))
+    monkeypatch.setattr(panels, "ROOT", tmp_path)
+    return read_panels()
+
+
+def test_lines_of_panels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old, new, step = panels_of(
+        monkeypatch, tmp_path, "zmq zmq ZeroMQ = a library", "my-2 a/b/c kind=programs speaks=tcp,udp framing=sp colour=blue mark=▲",
+        "raw-1 raw/steps/1-lecture kind=step The lecture",
+    )  # fmt: skip
+    assert (old.heading, old.kind, old.speaks, old.framing) == ("ZeroMQ = a library", "own", ("tcp", "tcp6", "ipc"), None)
+    assert (new.name, new.folder, new.heading, new.kind, new.framing) == ("my-2", "a/b/c", "my-2", "programs", "sp")
+    assert (new.speaks, new.rgb, new.mark) == (("tcp", "udp"), "#0072B2", "▲")
+    assert (step.kind, step.heading) == ("step", "The lecture")
+
+
+@pytest.mark.parametrize("word", ["kin=own", "kind=mine", "speaks=tcp,sctp", "colour=yellow", "mark=ab"])
+def test_a_wrong_line_is_said(
+    word: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        panels_of(monkeypatch, tmp_path, f"zmq zmq {word} ZeroMQ")
+    assert capsys.readouterr().err.startswith("triptych: panels.txt, line 3: ")
+
+
+def test_a_panels_colour_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first = panels_of(monkeypatch, tmp_path, "a a A", "b b B")
+    second = panels_of(monkeypatch, tmp_path, "c c C", "b b B", "a a A")
+    assert first[0] == second[2] and first[1] == second[1]
+
+
+def test_colours_are_readable_on_white_and_on_black() -> None:
+    def luminance(rgb: str) -> float:
+        parts = [int(rgb[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for rgb, _ in COLOURS.values():  # WCAG's contrast, 3:1
+        assert 1.05 / (luminance(rgb) + 0.05) >= 3 and (luminance(rgb) + 0.05) / 0.05 >= 3
+    shipped = [panel for panel in read_panels() if panel.kind == "shipped"]
+    assert len({p.rgb for p in shipped}) == len({p.mark for p in shipped}) == len({COLOURS[p.hue][1] for p in shipped}) == 4
