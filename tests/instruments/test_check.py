@@ -1,6 +1,7 @@
 """check: it names the clause that a panel breaks, in words that fit; and it can fail at all."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -40,7 +41,7 @@ SAYS = {
     "blocking": ("R6", "tcp", "did not return|not done|no answer|ETIMEDOUT"),
     "waits": ("R9", "tcp", "ETIMEDOUT|got False|req_recv"),
     "path": ("R10", "ipc", "the file was still there"),
-    "sieve": ("P1", "tcp", "got \\[.*; expected \\["),
+    "sieve": ("P1", "tcp", "number \\d+ was .*; expected"),
     "patient": ("P3", "tcp", "pub_send"),
 }
 
@@ -89,7 +90,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(tree: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return run("/usr/bin/python3", "-B", "tools", "check.check", *words, cwd=tree)
+    command = ["/usr/bin/python3", "-B", "tools", "check.check", *words]
+    environment = {**os.environ, "TRIPTYCH_BUILD": str(tree / "build"), "COLUMNS": "80"}
+    return subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=240
+    )
 
 
 def report(tree: Path, *words: str) -> dict[str, Any]:

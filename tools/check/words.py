@@ -147,7 +147,8 @@ def failure(text: str) -> str:
     """What the harness raises is a sentence already; a few become shorter."""
     text = re.sub(r": <function .*", "", text)
     text = re.sub(r"got nothing of .* within", "got no event within", text)
-    text = re.sub(r" and has not said a line", "", text)
+    text = re.sub(r" and has not said (a )?\w+", "", text)
+    text = re.sub(r"has not said (?:a )?(\w+) within", r"reported no \1 within", text)
     return re.sub(r"\((?:[\w-]+: )(.*)\)$", r"(\1)", text)
 
 
@@ -182,10 +183,12 @@ def answer(line: dict[str, Any], function: str) -> str:
         failed = f", and {line['failed']} failed" if line.get("failed") else ""
         return f"{line['result']} answers{wrong}{failed}"
     if "ordered" in line:
-        return f"{line['result']} events" + ("" if line["ordered"] else ", not in order")
+        stopped = f", then {line['stopped']}" if line.get("stopped") else ""
+        return f"{line['result']} events{stopped}" + ("" if line["ordered"] else ", not in order")
     if "text" in line:
-        return f"{function} returned {show(line['text'])}"
-    return f"{function} returned {line['result']}{after}"
+        short = line["text"].isprintable() and len(line["text"]) < 40
+        return f"{function} returned {show(line['text']) if short else f{line['result']} bytes'}"
+    return f"{function} succeeded" if line["result"] == 0 else f"{function} returned {line['result']}"
 
 
 def last(programs: list[Any]) -> str:
@@ -251,6 +254,13 @@ def assertion(
         return last(programs)
     if isinstance(right, tuple) and right[:1] == (-1,) and isinstance(left, tuple) and left[0] != -1:
         return last(programs) or "the call succeeded"
+    if isinstance(left, tuple) and '["result"]' in statement:
+        return last(programs)
+    if isinstance(left, list) and isinstance(right, list) and left and right:
+        for place, (one, other) in enumerate(zip(left, right), 1):
+            if one != other:
+                return f"number {place} was {show(one)}; expected {show(other)}"
+        return f"{len(left)} of them; expected {len(right)}"
     if op == "==":
         expected = f"; expected {show(right)}" if right != [] else ""
         return f"got {show(left)}{expected}"
