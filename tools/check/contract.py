@@ -216,11 +216,12 @@ def pytest_lines(panel: str, settings: dict[str, Any]) -> Iterable[dict[str, Any
         )
     os.close(writing)
     try:
+        said = 0
         with os.fdopen(reading, encoding="utf-8") as lines:
-            for line in lines:
+            for said, line in enumerate(lines, 1):
                 yield json.loads(line)
         status = process.wait()
-        if status not in (0, 1, 5):  # 1: a test failed; 5: none was selected
+        if not said or status not in (0, 1, 5):  # 1: a test failed; 5: none was selected
             raise Failed(log.read_text("utf-8", "replace")[-4000:])
     finally:
         try:

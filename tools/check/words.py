@@ -187,7 +187,7 @@ def answer(line: dict[str, Any], function: str) -> str:
         return f"{line['result']} events{stopped}" + ("" if line["ordered"] else ", not in order")
     if "text" in line:
         short = line["text"].isprintable() and len(line["text"]) < 40
-        return f"{function} returned {show(line['text']) if short else f{line['result']} bytes'}"
+        return f"{function} returned " + (show(line["text"]) if short else f"{line['result']} bytes")
     return f"{function} succeeded" if line["result"] == 0 else f"{function} returned {line['result']}"
 
 
