@@ -1,8 +1,8 @@
 """What pytest does for check: which tests it runs, where, when it gives up, what it says of each.
 
 check starts pytest with `-p check.plugin` and the settings in the environment (contract.py writes
-them). Pytest collects the tests once; then this module forks processes, gives them one test after the
-other, and they write a JSON line for each to the descriptor `lines`. (With pytest-xdist each
+them). Pytest collects the tests once; then this module forks processes, gives them one test after
+the other, and they write a JSON line for each to the descriptor `lines`. (With pytest-xdist each
 process would start an interpreter and collect again, and the order could not be chosen.)
 
 The processes share a folder of empty files: `reqrep-tcp.broken` says that the first exchange has

@@ -112,8 +112,8 @@ def message(info: Any, compared: tuple[str, Any, Any] | None, programs: list[Any
     statement = str(info.traceback[-1].statement) if info.traceback else ""
     text = str(error)
     if isinstance(error, NotDone):
-        waiting = [f"{call(p.begun[0], p.role)} had not returned" for p in drivers(programs) if p.begun]
-        return text + (f"; {waiting[-1]}" if waiting else "")
+        waiting = [call(p.begun[0], p.role) for p in drivers(programs) if p.begun]
+        return text + (f"; {waiting[-1]} had not returned" if waiting else "")
     if isinstance(error, Failed):
         return failure(text)
     if isinstance(error, AssertionError):
@@ -165,7 +165,9 @@ def complaint(programs: list[Any]) -> str:
 
 
 def seconds(us: float) -> str:
-    return f"{us / 1e6:.1f} s" if us >= 950_000 else f"{us / 1e3:.0f} ms" if us >= 1000 else f"{us} us"
+    if us >= 950_000:
+        return f"{us / 1e6:.1f} s"
+    return f"{us / 1e3:.0f} ms" if us >= 1000 else f"{us} us"
 
 
 def answer(line: dict[str, Any], function: str) -> str:
@@ -187,8 +189,9 @@ def answer(line: dict[str, Any], function: str) -> str:
         return f"{line['result']} events{stopped}" + ("" if line["ordered"] else ", not in order")
     if "text" in line:
         short = line["text"].isprintable() and len(line["text"]) < 40
-        return f"{function} returned " + (show(line["text"]) if short else f"{line['result']} bytes")
-    return f"{function} succeeded" if line["result"] == 0 else f"{function} returned {line['result']}"
+        text = show(line["text"]) if short else f"{line['result']} bytes"
+        return f"{function} returned {text}"
+    return f"{function} " + (f"returned {line['result']}" if line["result"] else "succeeded")
 
 
 def last(programs: list[Any]) -> str:
@@ -238,7 +241,8 @@ def assertion(
     op, left, right = compared
     if "code" in statement and isinstance(left, int) and op == "==":
         ended = [p for p in programs if not p.running and p.process.returncode == left]
-        return f"{ended[-1].name} {ended[-1].end()}{complaint(programs)}" if ended else f"status {left}"
+        end = f"{ended[-1].name} {ended[-1].end()}" if ended else f"a program ended with {left}"
+        return end + complaint(programs)
     numbers = all(isinstance(one, (int, float)) for one in (left, right))
     if numbers and op in RELATIONS:
         if "us" in statement or "waits" in statement:
@@ -252,8 +256,6 @@ def assertion(
         return f"{show_plain(left)}, not {RELATIONS[op]} {show_plain(right)}"
     if op == "==" and '["result"]' in statement and isinstance(left, int) and left <= 0:
         return last(programs)
-    if isinstance(right, tuple) and right[:1] == (-1,) and isinstance(left, tuple) and left[0] != -1:
-        return last(programs) or "the call succeeded"
     if isinstance(left, tuple) and '["result"]' in statement:
         return last(programs)
     if isinstance(left, list) and isinstance(right, list) and left and right:
