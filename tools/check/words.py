@@ -245,14 +245,14 @@ def assertion(
         return end + complaint(programs)
     numbers = all(isinstance(one, (int, float)) for one in (left, right))
     if numbers and op in RELATIONS:
+        if '["result"]' in statement and right == 0 and last(programs):
+            return last(programs)
         if "us" in statement or "waits" in statement:
             left, right = seconds(left), seconds(right)
         elif "took" in statement or "time" in statement:
             left, right = seconds(left * 1e6), seconds(right * 1e6)
         elif "memory" in statement or "peak" in statement:
             left, right = f"{left / 1024:.0f} MiB more memory", f"{right / 1024:.0f} MiB"
-        elif '["result"]' in statement and last(programs):
-            return last(programs)
         return f"{show_plain(left)}, not {RELATIONS[op]} {show_plain(right)}"
     if op == "==" and '["result"]' in statement and isinstance(left, int) and left <= 0:
         return last(programs)
