@@ -127,8 +127,9 @@ def test_verbs_take_their_colours_from_there() -> None:
 
 
 @pytest.mark.parametrize("width", [58, 60, 80, 100, 116, 165])
-def test_the_demo_cuts_nothing(width: int) -> None:
+def test_the_demo_cuts_nothing(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too long is folded, and columns that have no room stand in another row."""
+    monkeypatch.setenv("TERM", "xterm")
     console = Console(width=width, height=50, record=True, file=io.StringIO(), force_terminal=True)
     view = view_for(FOUR, console, plain=False)
     assert isinstance(view, Columns)
@@ -145,7 +146,10 @@ def test_the_demo_cuts_nothing(width: int) -> None:
         assert panel.heading in text
 
 
-def test_the_demo_has_plain_lines_where_columns_have_no_room() -> None:
+def test_the_demo_has_plain_lines_where_columns_have_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     def view(width: int, height: int) -> object:
         return view_for(FOUR, Console(width=width, height=height, force_terminal=True), False)
 
