@@ -1,7 +1,7 @@
 """./triptych check - which clauses of the contract a panel keeps
 
 Usage:  ./triptych check PANEL [CLAUSE...] [--reqrep|--pubsub]
-                         [--tcp] [--tcp6] [--ipc] [--json]
+                         [--tcp] [--tcp6] [--ipc] [--udp] [--udp6] [--json]
 
 Runs the tests of common/CONTRACT.md on one panel, and nothing else: no rule
 of this project about style or size. A row is a clause, a column a transport.
@@ -14,6 +14,7 @@ show it. A clause's first failure ends the clause.
   --reqrep    only R1 to R11        --pubsub   only P1 to P9
   --tcp       only TCP over IPv4    --tcp6     only TCP over IPv6
   --ipc       only UNIX sockets     several may be named
+  --udp       only UDP over IPv4    --udp6     only UDP over IPv6
   --json      the result as JSON: tools/check/check.schema.json
 
 Marks:  ✓ kept     every test of the clause passed
@@ -37,10 +38,10 @@ from rich.console import Console
 from rich.text import Text
 
 from check.clauses import CLAUSES, PATTERNS, pattern_of
-from check.contract import BROKEN, KEPT, NO_TEST, NOT_REACHABLE, NOT_REACHED, TRANSPORTS
+from check.contract import BROKEN, KEPT, NO_TEST, NOT_REACHABLE, NOT_REACHED
 from check.contract import Failed, Failure, Report, Result, run
 from harness.command import CommandLine
-from harness.panels import Panel, choose_panels, complain
+from harness.panels import SPEAKS, Panel, choose_panels, complain
 
 WIDTH_MOST = 100
 MARKS = {
@@ -180,14 +181,14 @@ def main() -> int:
     command = CommandLine("check", __doc__)
     command.add_argument("panel", nargs="?")
     command.add_argument("clauses", nargs="*")
-    for option in ("--reqrep", "--pubsub", "--json", *(f"--{one}" for one in TRANSPORTS)):
+    for option in ("--reqrep", "--pubsub", "--json", *(f"--{one}" for one in SPEAKS)):
         command.add_argument(option, action="store_true")
     arguments = command.read()
     if not arguments.panel:
         complain(2, "check: which panel? ./triptych check raw; ./triptych check --help")
     clauses = choose_clauses(arguments.clauses, arguments.reqrep, arguments.pubsub)
     panel = choose_panels([arguments.panel], "check")[0][0]
-    named = [transport for transport in TRANSPORTS if getattr(arguments, transport)]
+    named = [transport for transport in SPEAKS if getattr(arguments, transport)]
     if named and not set(named) & set(panel.speaks):
         speaks = " ".join(panel.speaks)
         complain(2, f"check: {panel.name} does not speak {named[0]}; it speaks: {speaks}")

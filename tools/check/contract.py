@@ -21,7 +21,6 @@ from check.clauses import CLAUSES, PATTERNS, pattern_of
 from harness.panels import BUILD, ROOT, Panel
 from harness.program import dying
 
-TRANSPORTS = ("tcp", "tcp6", "ipc")  # what the tests of the contract know
 LIMIT_S = 20.0  # of one test; on a busy machine the longest takes 8 s
 PROCESSES = 16  # at once: most tests wait
 
