@@ -21,18 +21,18 @@ def test_R6_ten_busy_clients(stage: Stage) -> None:
     clients = [stage.driver("req", url, timeout=3000) for _ in range(10)]
     for client in clients:
         assert client.asked("here")
-    shares = []
-    for _ in range(3):  # the clause holds in any 2 s; the machine may disturb one of three
+    seen = []
+    for _ in range(3):  # the clause holds in any 2 s; the machine may disturb two of three
         for seed, client in enumerate(clients):
             client.begin(f"busy 2000 64 {seed * 25}")
         lines = [client.result() for client in clients]
-        failures = [line for line in lines if line["wrong"] or line["failed"]]
-        assert not failures, failures
+        assert not any(line["wrong"] for line in lines), lines
         counts = [line["result"] for line in lines]
-        shares.append(min(counts) * len(counts) / sum(counts))
-        if shares[-1] >= 0.5:
-            break
-    assert max(shares) >= 0.5, f"the least served client's part of the mean: {shares}"
+        unanswered = sum(line["failed"] for line in lines)
+        seen.append((min(counts) * len(counts) / max(1, sum(counts)), unanswered))
+        if seen[-1][0] >= 0.5 and not unanswered:
+            return
+    raise AssertionError(f"the least served client's part of the mean, requests unanswered: {seen}")
 
 
 def echo_server(stage: Stage) -> str:

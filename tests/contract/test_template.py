@@ -27,7 +27,7 @@ def new_panel(tree: Path, name: str) -> None:
 def run(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     return subprocess.run(
-        argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240
+        argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=480
     )
 
 
