@@ -21,7 +21,7 @@ from rich.console import Console
 
 from demo.views import Columns, Plain, rows_of, view_for
 from harness import terminal
-from harness.panels import Panel, read_panels
+from harness.panels import read_panels
 
 VERBS = {
     "demo": ["demo.demo", "reqrep", "raw"],
