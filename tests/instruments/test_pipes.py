@@ -179,6 +179,13 @@ def test_the_tests_end_when_nobody_reads_on(run: Any) -> None:
     assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
 
 
+def test_a_wrong_expression_is_told_in_one_sentence(run: Any) -> None:
+    process = run(["check.test", "raw", "-k", "R4 and"], subprocess.PIPE)
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 1 and "-k R4 and: " in out + said
+    assert "INTERNALERROR" not in out and "Traceback" not in out + said
+
+
 @pytest.mark.heavy
 def test_the_tests_end_at_once_when_they_are_stopped(run: Any) -> None:
     process = run(["check.test", "raw", "-k", "R4 and raw"], subprocess.DEVNULL)
