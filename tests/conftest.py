@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from _pytest.mark.expression import Expression, ParseError
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "tools")]
 sys.dont_write_bytecode = True
@@ -48,6 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Several at once by default, where pytest-xdist is installed."""
+    try:
+        Expression.compile(config.option.keyword)
+    except ParseError as error:  # told once, before each of several processes has its traceback
+        raise pytest.UsageError(f"-k {config.option.keyword}: {error}") from None
     if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
         return
     options = config.option

@@ -373,6 +373,28 @@ def test_each_folder_of_tools_has_a_page_of_one_screen() -> None:
         assert too_long((folder / "README.md").read_text(), SCREEN_LINES, COLUMNS) == [], folder
 
 
+def not_named(text: str, files: set[str]) -> list[str]:
+    """The source files that a folder's page does not name: x.c by itself, as `x`, or as `x_*.h`."""
+    names = {span.rpartition("/")[2] for span in spans(prose_and_code(text)[0])} | {"__init__.py"}
+
+    def named(file: str) -> bool:
+        stem = file.rpartition(".")[0]
+        return any(fnmatch(file, name) for name in (*names, *(f"{n}.[ch]" for n in names))) or (
+            file.endswith(".h") and f"{stem}.c" in names
+        )
+
+    return sorted(file for file in files if not named(file))
+
+
+def test_a_page_names_each_file_of_its_folder() -> None:
+    assert not_named("`a.c`, `b` and `c_*.h`", {"a.c", "a.h", "b.c", "c_1.h"}) == []
+    assert not_named("a.c and `b.h`", {"a.c", "b.c", "__init__.py"}) == ["a.c", "b.c"]
+    sources = [path for kind in ("c", "h", "py", "lua") for path in ROOT.rglob(f"*.{kind}")]
+    for page in (page for page in documents() if page.name == "README.md"):
+        files = {path.name for path in sources if path.parent == page.parent}
+        assert not_named(page.read_text(), files) == [], page
+
+
 def not_on_the_map(text: str, folders: set[str]) -> set[str]:
     """The folders that no table of the document names at the start of a row."""
     return folders - set(re.findall(r"^\| `([\w/]+)/` \|", text, re.M))

@@ -1,5 +1,6 @@
 """Rules of the house: what stands where, in which order, and who may include what."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -186,3 +187,37 @@ def test_nobody_includes_what_includes_it(what: str) -> None:
                 edges.add((here, there))
     assert len(edges) > (100 if what == "modules" else 10)
     assert circles(edges) == set()
+
+
+IMPORTS = {("demo", "compare"): "its table counts lines of code as size does"}
+
+
+def imported(text: str, modules: set[str]) -> set[str]:
+    """Those of the modules that a Python source imports, wherever it does: tools/a/b.py is "a.b"."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or "", *(f"{node.module}.{name.name}" for name in node.names)}
+    return found & modules
+
+
+def test_imports_are_found() -> None:
+    text = "import os, a.b\nfrom c import d\ndef f():\n    from e.f import g\n"
+    assert imported(text, {"a.b", "c.d", "c.x", "e.f", "os.path"}) == {"a.b", "c.d", "e.f"}
+
+
+def test_nobody_imports_what_imports_it() -> None:
+    """In tools/, between modules and between folders; the harness imports no other folder."""
+    tools = ROOT / "tools"
+    files = {".".join(p.relative_to(tools).with_suffix("").parts): p for p in tools.rglob("*.py")}
+    edges = {(name, to) for name, path in files.items() for to in imported(path.read_text(), set(files))}
+    assert len(edges) > 80
+    assert circles(edges) == set()
+    folders = {(here.split(".")[0], there.split(".")[0]) for here, there in edges}
+    folders = {(here, there) for here, there in folders if here != there}
+    assert circles(folders) == set()
+    assert "harness" not in {here for here, _ in folders}
+    unknown = {edge for edge in folders if edge[1] != "harness"} - set(IMPORTS)
+    assert not unknown, f"an import from one subject to another needs its reason in IMPORTS: {unknown}"

@@ -145,6 +145,7 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("wire --size 64 rwa", "wire: no panel 'rwa'; did you mean raw?"),
         ("wire --size=64 --ip", "wire: no option '--ip'; did you mean --ipc?"),
         ("test -k R4 -y", "test: no option '-y';"),
+        ("test raw -k", "test: -k needs its EXPRESSION;"),
         ("test nmq", "test: no panel 'nmq'; did you mean zmq?"),
         ("lab slow-joinre", "lab: no experiment 'slow-joinre'; did you mean slow-joiner?"),
         ("lab slow-joiner slow-joiner", "lab: no panel 'slow-joiner'; there are: raw"),
@@ -159,11 +160,20 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("new Mine", "'Mine' is no name for a panel"),
         ("new a-req", "a meaning of its own"),
         ("new tools", "tools/ is there already"),
+        (f"new {33 * 'x'}", "32 characters at most"),
     ],
 )  # fmt: skip
 def test_arguments_are_checked_first(tree: Tree, line: str, says: str) -> None:
     said = refused(tree, *line.split())
     assert says in said and said.count("\n") == 1
+
+
+def test_odd_words_are_words(tree: Tree) -> None:
+    for word in ("", " ", "raw zmq", " raw", "raw\nzmq", ".*", "ü", "'"):
+        assert f"no panel '{word}'; " in refused(tree, "demo", word)
+    assert "no verb ''; there are: demo" in refused(tree, "")
+    assert "no verb 'demo lab'; " in refused(tree, "demo lab")
+    assert "no experiment ''; " in refused(tree, "lab", "", "raw")
 
 
 def test_right_arguments_pass(tree: Tree) -> None:

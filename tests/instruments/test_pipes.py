@@ -21,7 +21,7 @@ from rich.console import Console
 
 from demo.views import Columns, Plain, rows_of, view_for
 from harness import terminal
-from harness.panels import Panel, read_panels
+from harness.panels import read_panels
 
 VERBS = {
     "demo": ["demo.demo", "reqrep", "raw"],
@@ -181,6 +181,13 @@ def test_the_tests_end_when_nobody_reads_on(run: Any) -> None:
     said = process.stderr.read()
     assert process.wait(10) == 141 and said == ""
     assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_wrong_expression_is_told_in_one_sentence(run: Any) -> None:
+    process = run(["check.test", "raw", "-k", "R4 and"], subprocess.PIPE)
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 1 and "-k R4 and: " in out + said
+    assert "INTERNALERROR" not in out and "Traceback" not in out + said
 
 
 @pytest.mark.heavy

@@ -28,10 +28,6 @@ class Interval:
     def overlaps(self, other: Interval) -> bool:
         return self.low <= other.high and other.low <= self.high
 
-    def spread(self) -> float:
-        """Half of the interval's width as a share of the median."""
-        return (self.high - self.low) / 2 / self.median if self.median else 0.0
-
 
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least this share of all do not exceed: the programs' own rule."""

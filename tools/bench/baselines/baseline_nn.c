@@ -55,7 +55,7 @@ set(int level, int option, int value)
 }
 
 static void
-tell(const char *name, int option)
+print_option(const char *name, int option)
 {
     int value = 0;
     size_t len = sizeof(value);
@@ -85,9 +85,9 @@ tune(int protocol)
     if (protocol == NN_SUB)
         baseline_check(
             &baseline_, nn_setsockopt(sock, NN_SUB, NN_SUB_SUBSCRIBE, "", 0) == 0, "option");
-    tell("NN_SNDBUF", NN_SNDBUF);
-    tell("NN_RCVBUF", NN_RCVBUF);
-    tell("NN_RECONNECT_IVL", NN_RECONNECT_IVL);
+    print_option("NN_SNDBUF", NN_SNDBUF);
+    print_option("NN_RCVBUF", NN_RCVBUF);
+    print_option("NN_RECONNECT_IVL", NN_RECONNECT_IVL);
 }
 
 static bool

@@ -47,7 +47,7 @@ transmit(const void *data, size_t len)
 }
 
 static void
-tell(const char *name, int option)
+print_option(const char *name, int option)
 {
     int value = 0;
     size_t len = sizeof(value);
@@ -80,9 +80,9 @@ tune(int type, bool binds)
     }
     if (type == ZMQ_SUB)
         baseline_check(&baseline_, zmq_setsockopt(sock, ZMQ_SUBSCRIBE, "", 0) == 0, "subscribe");
-    tell("ZMQ_SNDHWM", ZMQ_SNDHWM);
-    tell("ZMQ_RCVHWM", ZMQ_RCVHWM);
-    tell("ZMQ_LINGER", ZMQ_LINGER);
+    print_option("ZMQ_SNDHWM", ZMQ_SNDHWM);
+    print_option("ZMQ_RCVHWM", ZMQ_RCVHWM);
+    print_option("ZMQ_LINGER", ZMQ_LINGER);
 }
 
 static void

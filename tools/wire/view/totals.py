@@ -10,8 +10,6 @@ from typing import Any
 from wire.view.exchange import UNWANTED, WANTED, Event
 from harness.panels import Panel
 
-Cost = int | None  # bytes; None: there was no such thing
-
 
 @dataclass
 class Message:

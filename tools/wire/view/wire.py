@@ -38,7 +38,7 @@ import tempfile
 from pathlib import Path
 
 from harness.command import CommandLine
-from harness.panels import Panel, choose_panels, complain
+from harness.panels import Panel, choose_panels
 from harness.terminal import Output
 
 from wire.view.exchange import SHOW_MOST, Exchange, Failed, decode
