@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "heavy: loads or times the machine; never two at once",
         "panels(*names): only these panels speak what the test speaks",
         "first: takes long on its own, so it starts first",
+        "says(done, expected): the test in words, for ./triptych check",
     ):
         config.addinivalue_line("markers", line)
     harness.panels.BUILD = build_folder(config)

@@ -204,7 +204,7 @@ class Peer:
     def __init__(self, panel: str, role: str, url: str) -> None:
         framing = FRAMING[panel]
         if framing not in PROTOCOLS:
-            pytest.skip(f"panels.txt declares no framing of {panel} that this peer speaks")
+            pytest.skip(f"panels.txt declares no framing= of {panel} that the tests speak by hand")
         self.protocol: Protocol = PROTOCOLS[framing](role, url.startswith("ipc"))
         self.socket = connect(url)
 

@@ -9,6 +9,10 @@ from programs import Stage, others_are_answered
 from peers import REQUEST, Message, Peer
 
 
+@pytest.mark.says(
+    "Ten clients ask without a pause for 2 s",
+    "right answers, and for each client at least half of the mean",
+)
 @pytest.mark.heavy
 def test_R6_ten_busy_clients(stage: Stage) -> None:
     url = stage.url()
@@ -37,6 +41,10 @@ def echo_server(stage: Stage) -> str:
     return url
 
 
+@pytest.mark.says(
+    "Client B sends half a request and falls silent; client A asks",
+    "each of A's answers within 500 ms",
+)
 def test_R6_while_a_client_stalls_in_mid_request(stage: Stage) -> None:
     url = echo_server(stage)
     with Peer(stage.panel, "req", url) as peer:
@@ -44,6 +52,10 @@ def test_R6_while_a_client_stalls_in_mid_request(stage: Stage) -> None:
         others_are_answered(stage, url)
 
 
+@pytest.mark.says(
+    "Twenty clients send half a request and vanish ({case}); client A asks",
+    "each of A's answers within 500 ms",
+)
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 def test_R6_while_clients_vanish_in_mid_request(stage: Stage, reset: bool) -> None:
     url = echo_server(stage)
@@ -54,6 +66,10 @@ def test_R6_while_clients_vanish_in_mid_request(stage: Stage, reset: bool) -> No
     others_are_answered(stage, url)
 
 
+@pytest.mark.says(
+    "Clients are killed while they wait for a reply of 100 kB; client A asks",
+    "rep_send succeeds at once, and each of A's answers comes within 500 ms",
+)
 def test_R6_while_clients_are_killed_awaiting_a_reply(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=20000)
@@ -67,6 +83,10 @@ def test_R6_while_clients_are_killed_awaiting_a_reply(stage: Stage) -> None:
     others_are_answered(stage, url)
 
 
+@pytest.mark.says(
+    "Client B asks for 30 MB of replies and reads none; client A asks",
+    "each of A's answers within 500 ms",
+)
 def test_R6_while_a_client_never_reads_its_replies(stage: Stage) -> None:
     url = echo_server(stage)
     with Peer(stage.panel, "req", url) as peer:
@@ -78,6 +98,10 @@ def test_R6_while_a_client_never_reads_its_replies(stage: Stage) -> None:
         others_are_answered(stage, url)
 
 
+@pytest.mark.says(
+    "Client B asks for 16 MiB and reads nothing; client A asks",
+    "rep_send returns within 500 ms, and A gets its own answers",
+)
 def test_R6_rep_send_never_blocks(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=10000)
@@ -98,6 +122,10 @@ def test_R6_rep_send_never_blocks(stage: Stage) -> None:
             assert healthy.result()["text"] == str(i)
 
 
+@pytest.mark.says(
+    "Client B is stopped (SIGSTOP) while it sends 16 MB; client A asks",
+    "each of A's answers within 500 ms",
+)
 def test_R6_stopped_program(stage: Stage) -> None:
     url = stage.url()
     stage.ready("rep", url, "--quiet")

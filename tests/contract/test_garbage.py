@@ -118,12 +118,20 @@ closings = pytest.mark.parametrize("closing", ["closed", "reset", "kept"])
 kinds = pytest.mark.parametrize("kind", GARBAGE)
 
 
+@pytest.mark.says(
+    "Twenty strangers send garbage ({kind}, then {closing}); a healthy client asks",
+    "of five requests at most one is lost, and closed descriptors are free after 1 s",
+)
 @closings
 @kinds
 def test_R7_garbage(stage: Stage, kind: str, closing: str) -> None:
     garbage(Binder(stage, "rep"), kind, closing)
 
 
+@pytest.mark.says(
+    "Twenty strangers send the publisher garbage ({kind}, then {closing})",
+    "a healthy subscriber goes on receiving, and closed descriptors are free after 1 s",
+)
 @closings
 @kinds
 def test_P7_garbage(stage: Stage, kind: str, closing: str) -> None:
@@ -149,10 +157,18 @@ def claims(b: Binder) -> None:
     b.still_serves()
 
 
+@pytest.mark.says(
+    "Thirty strangers claim huge requests and send 20 kB each",
+    "the server's memory grows by less than 16 MiB, and others are answered",
+)
 def test_R7_memory_as_claimed(stage: Stage) -> None:
     claims(Binder(stage, "rep"))
 
 
+@pytest.mark.says(
+    "Thirty strangers claim huge messages at the publisher and send 20 kB each",
+    "its memory grows by less than 16 MiB, and others receive",
+)
 def test_P7_memory_as_claimed(stage: Stage) -> None:
     claims(Binder(stage, "pub"))
 
@@ -170,10 +186,18 @@ def out_of_descriptors(b: Binder) -> None:
     b.still_serves()
 
 
+@pytest.mark.says(
+    "The server has ten descriptors left and thirty clients connect; then they leave",
+    "it serves those it has, and accepts again later",
+)
 def test_R7_out_of_descriptors(stage: Stage) -> None:
     out_of_descriptors(Binder(stage, "rep"))
 
 
+@pytest.mark.says(
+    "The publisher has ten descriptors left and thirty peers connect; then they leave",
+    "it serves those it has, and accepts again later",
+)
 def test_P7_out_of_descriptors(stage: Stage) -> None:
     out_of_descriptors(Binder(stage, "pub"))
 
@@ -192,10 +216,18 @@ def good_peers_leave(b: Binder) -> None:
     b.still_serves()
 
 
+@pytest.mark.says(
+    "Fifty clients ask and leave",
+    "their descriptors are free within 1 s",
+)
 def test_R7_descriptors_of_clients_that_left(stage: Stage) -> None:
     good_peers_leave(Binder(stage, "rep"))
 
 
+@pytest.mark.says(
+    "Fifty subscribers come and leave",
+    "their descriptors are free within 1 s",
+)
 def test_P7_descriptors_of_subscribers_that_left(stage: Stage) -> None:
     good_peers_leave(Binder(stage, "pub"))
 
@@ -211,6 +243,10 @@ def byte_by_byte(b: Binder, frame: Callable[[Peer], bytes]) -> Message:
     return message
 
 
+@pytest.mark.says(
+    "A client sends a valid request one byte at a time",
+    "its answer, and others are served meanwhile",
+)
 @pytest.mark.transports("tcp", "tcp6")
 def test_R7_request_one_byte_at_a_time(stage: Stage) -> None:
     request = Message(REQUEST, b"slowly", sequence=9, sent=8).encode()
@@ -218,12 +254,20 @@ def test_R7_request_one_byte_at_a_time(stage: Stage) -> None:
     assert reply == Message(REPLY, b"slowly", sequence=9, sent=8)
 
 
+@pytest.mark.says(
+    "A subscriber sends its subscription one byte at a time",
+    "events, and others are served meanwhile",
+)
 @pytest.mark.transports("tcp", "tcp6")
 def test_P7_subscription_one_byte_at_a_time(stage: Stage) -> None:
     event = byte_by_byte(Binder(stage, "pub"), lambda peer: peer.protocol.subscription(b""))
     assert event.kind == EVENT
 
 
+@pytest.mark.says(
+    "The publisher sends {length} bytes to a subscriber that takes 1000",
+    "sub_recv fails with EMSGSIZE, and the next event arrives",
+)
 @pytest.mark.transports("tcp", "tcp6", "ipc")
 @pytest.mark.parametrize("length", [1001, 100_000, 5_000_000])
 def test_P7_event_too_long_for_a_subscriber(stage: Stage, length: int) -> None:

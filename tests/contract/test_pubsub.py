@@ -37,11 +37,19 @@ def summary_of(sub: Program) -> dict[str, Any]:
 # P1. Each test ends with a message that must come, so what may not come had time to.
 
 
+@pytest.mark.says(
+    "A subscriber asks for ab and x; events with other beginnings are published, too",
+    "exactly those that begin with ab or x",
+)
 def test_P1_exactly_the_matching(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "ab", "x")
     gets(pub, sub, "a ab abc b bab Ab AB ba xy y x abx zab ab", "ab abc xy x abx ab")
 
 
+@pytest.mark.says(
+    "Four subscribers ask for a, ab, b and everything",
+    "each gets exactly what begins with its prefix",
+)
 def test_P1_several_subscribers(stage: Stage) -> None:
     url = stage.url()
     pub = stage.driver("pub", url)
@@ -57,6 +65,10 @@ def test_P1_several_subscribers(stage: Stage) -> None:
         assert [sub.recv() for _ in expected] == expected
 
 
+@pytest.mark.says(
+    "A subscriber asks for the empty prefix",
+    "every event, the empty one as well",
+)
 def test_P1_empty_prefix_is_all(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "")
     gets(pub, sub, "a b weather.de \u007f z", "a b weather.de \u007f z")
@@ -66,6 +78,10 @@ def test_P1_empty_prefix_is_all(stage: Stage) -> None:
     assert sub.recv() == "\0\xff\0"
 
 
+@pytest.mark.says(
+    "A subscriber asks for nothing, and for 5 later",
+    "no event at first, then those that begin with 5",
+)
 def test_P1_no_prefix_is_none(stage: Stage) -> None:
     url = stage.url()
     pub = stage.driver("pub", url)
@@ -80,6 +96,10 @@ def test_P1_no_prefix_is_none(stage: Stage) -> None:
     gets(pub, deaf, "4 5 6 5!", "5 5!")
 
 
+@pytest.mark.says(
+    "A subscriber's prefixes overlap: a, ab, abc and the empty one",
+    "one copy of each event",
+)
 def test_P1_overlapping_prefixes_give_one_copy(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "a", "ab", "abc", "")
     gets(pub, sub, "abcd ab a b abcd", "abcd ab a b abcd")
@@ -90,6 +110,10 @@ def test_P1_overlapping_prefixes_give_one_copy(stage: Stage) -> None:
     gets(pub, sub, "b abcd ab a c z", "abcd ab a z")
 
 
+@pytest.mark.says(
+    "A subscriber subscribes and unsubscribes by turns",
+    "only what its prefixes of the moment name",
+)
 def test_P1_unsubscribe(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "a", "b")
     gets(pub, sub, "a1 b1 c1 a2", "a1 b1 a2")
@@ -104,6 +128,10 @@ def test_P1_unsubscribe(stage: Stage) -> None:
     gets(pub, sub, "z5 b5 a5", "a5")
 
 
+@pytest.mark.says(
+    "A subscriber unsubscribes from what it never asked for",
+    "0, and its other prefixes stay in force",
+)
 def test_P1_unsubscribe_the_unknown(stage: Stage) -> None:
     url = stage.url()
     pub = stage.driver("pub", url)
@@ -122,6 +150,10 @@ def test_P1_unsubscribe_the_unknown(stage: Stage) -> None:
     gets(pub, sub, "ab c", "c")
 
 
+@pytest.mark.says(
+    "Prefixes hold zero bytes, or are 250 bytes long",
+    "exactly the events that begin with them",
+)
 def test_P1_prefixes_are_bytes(stage: Stage) -> None:
     url = stage.url()
     pub = stage.driver("pub", url)
@@ -140,6 +172,10 @@ def test_P1_prefixes_are_bytes(stage: Stage) -> None:
     assert [sub.recv() for _ in range(4)] == ["\0\xff\0\1", "\0\xff\0", "p" * 250, "end"]
 
 
+@pytest.mark.says(
+    "One publisher sends on three topics to four subscribers",
+    "each gets its topics, in order and without a gap",
+)
 def test_P1_by_topic(stage: Stage) -> None:
     url = stage.url()
     topics = ["weather.de", "weather.fr", "sport.de"]
@@ -161,6 +197,10 @@ def test_P1_by_topic(stage: Stage) -> None:
 # P2, P3
 
 
+@pytest.mark.says(
+    "4000 events are published, 2000 a second",
+    "all in order, none twice, none lost after the first",
+)
 def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
     url = stage.url()
     pub = stage.ready("pub", url, "-n", 4000, "-r", 2000, "-d", 500, "-s", 100, "--quiet")
@@ -174,6 +214,10 @@ def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
     assert pub.summary()["sent"] == 4000
 
 
+@pytest.mark.says(
+    "A subscriber is stopped for a second, so that it misses events",
+    "rising sequence numbers, and the right count of those lost",
+)
 def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
     url = stage.url()
     pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 1000)
@@ -204,6 +248,10 @@ def flood(stage: Stage, pub: Driver, megabytes: int, size: int) -> None:
     assert peak(pub) - before < 100 * 1024
 
 
+@pytest.mark.says(
+    "400 MB are published while the only subscriber is stopped (SIGSTOP)",
+    "no pub_send takes a second, memory grows by less than 100 MiB, and later events arrive",
+)
 @pytest.mark.heavy
 def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=500)
@@ -216,6 +264,10 @@ def test_P3_flood_with_a_stopped_subscriber(stage: Stage) -> None:
     gets(pub, sub, "again at once", "again at once")
 
 
+@pytest.mark.says(
+    "200 MB are published while the subscriber does not call sub_recv",
+    "no pub_send takes a second, and memory on both sides stays bounded",
+)
 def test_P3_flood_with_a_subscriber_that_does_not_receive(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "", timeout=1000, queue=100)
     before = memory(sub)
@@ -225,6 +277,10 @@ def test_P3_flood_with_a_subscriber_that_does_not_receive(stage: Stage) -> None:
     assert collected["ordered"] and 0 < collected["result"] < 200_000_000 // 8192
 
 
+@pytest.mark.says(
+    "One of three subscribers is stopped while 12,000 events are published",
+    "the other two get all of them, and pub_send never takes 500 ms",
+)
 @pytest.mark.heavy
 def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
     """At a rate that the others can keep up with: on a busy machine the second or third."""
@@ -253,6 +309,10 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
 # P4, P5, P6
 
 
+@pytest.mark.says(
+    "The publisher is killed and started again",
+    "the subscriber receives again within 1 s",
+)
 def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
     url = stage.url()
     arguments = ("-T", "weather", "-T", "sport", "-n", 0, "-r", 1000, "--quiet", "text")
@@ -271,6 +331,10 @@ def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
     assert sub.stop()["restarts"] == 2
 
 
+@pytest.mark.says(
+    "Three subscribers start before the publisher",
+    "each receives within 1 s of its start",
+)
 def test_P4_subscriber_first(stage: Stage) -> None:
     url = stage.url()
     subs = [stage.driver("sub", url, timeout=10000) for _ in range(3)]
@@ -286,6 +350,10 @@ def test_P4_subscriber_first(stage: Stage) -> None:
     pub.stop()
 
 
+@pytest.mark.says(
+    "A million events are published to nobody",
+    "each pub_send succeeds, and memory does not grow",
+)
 @pytest.mark.heavy
 def test_P5_publishing_to_nobody(stage: Stage) -> None:
     url = stage.url()
@@ -299,6 +367,10 @@ def test_P5_publishing_to_nobody(stage: Stage) -> None:
     sync(pub, [(sub, "")])
 
 
+@pytest.mark.says(
+    "The only subscriber is killed, then 100,000 events are published",
+    "each pub_send succeeds, and memory does not grow",
+)
 def test_P5_nobody_is_left(stage: Stage) -> None:
     pub, sub, _ = stage_pub(stage, "")
     sub.kill()
@@ -308,6 +380,10 @@ def test_P5_nobody_is_left(stage: Stage) -> None:
     assert memory(pub) - before < 4 * 1024
 
 
+@pytest.mark.says(
+    "Twenty events of {length} bytes are published, pub_close follows at once",
+    "all twenty arrive, and pub_close waits 500 ms at most",
+)
 @pytest.mark.parametrize("length", [8, 1000, 65536])
 def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
     waits = []
@@ -323,6 +399,10 @@ def test_P6_last_one_right_before_close(stage: Stage, length: int) -> None:
     assert min(waits) < 600_000  # it waits 500 ms at most; a busy machine may add to some
 
 
+@pytest.mark.says(
+    "PANEL-pub publishes 120 events of 64 KiB and ends",
+    "all arrive, the last one too",
+)
 def test_P6_program_ends_after_its_last(stage: Stage) -> None:
     for _ in range(2):
         url, size = stage.url(), 65536 - 25
@@ -336,6 +416,10 @@ def test_P6_program_ends_after_its_last(stage: Stage) -> None:
         assert (summary["received"], summary["lost"]) == (121 - first, 0)
 
 
+@pytest.mark.says(
+    "500 subscribers connect to one publisher",
+    "each gets all of a paced stream of 100 events",
+)
 @pytest.mark.heavy
 @pytest.mark.transports("tcp")
 def test_P9_500_subscribers(stage: Stage) -> None:

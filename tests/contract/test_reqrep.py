@@ -40,6 +40,10 @@ def answer(rep: Driver, request: str, reply: str) -> None:
 # R1
 
 
+@pytest.mark.says(
+    "A client asks with every length from 0 to 2048 bytes",
+    "each reply equals its request",
+)
 def test_R1_every_length_to_message_max(stage: Stage) -> None:
     rep, req, _ = pair(stage, max=2048)
     rep.begin("echo 2049")
@@ -48,6 +52,10 @@ def test_R1_every_length_to_message_max(stage: Stage) -> None:
     assert rep.result()["result"] == 2049
 
 
+@pytest.mark.says(
+    "A client asks with lengths around the powers of two, up to 1 MiB",
+    "each reply equals its request",
+)
 def test_R1_lengths_around_powers_of_two(stage: Stage) -> None:
     rep, req, _ = pair(stage)
     rep.begin(f"echo {10 * 70 + 1}")
@@ -58,6 +66,10 @@ def test_R1_lengths_around_powers_of_two(stage: Stage) -> None:
     assert rep.result()["result"] == 701
 
 
+@pytest.mark.says(
+    "Replies are longer or shorter than their requests, up to 100 kB",
+    "every byte arrives unchanged",
+)
 def test_R1_reply_of_another_length(stage: Stage) -> None:
     rep, req, _ = pair(stage)
     for asked, answered in ((0, 0), (0, 100_000), (100_000, 0), (1, 255), (256, 3)):
@@ -71,6 +83,10 @@ def test_R1_reply_of_another_length(stage: Stage) -> None:
         assert (reply["result"], reply["crc"]) == (answered, pattern(answered, answered))
 
 
+@pytest.mark.says(
+    "A client asks twice with a body of 16 MiB",
+    "both replies equal their requests",
+)
 def test_R1_body_of_16_MiB(stage: Stage) -> None:
     url = stage.url()
     stage.ready("rep", url, "--quiet")
@@ -78,6 +94,10 @@ def test_R1_body_of_16_MiB(stage: Stage) -> None:
     assert code == 0 and lines[-1]["received"] == 2
 
 
+@pytest.mark.says(
+    "A client asks with message_max bytes, then with one more",
+    "an equal reply, then EMSGSIZE, and both sides go on",
+)
 def test_R1_message_max_itself_and_not_a_byte_more(stage: Stage) -> None:
     rep, req, _ = pair(stage, max=1_000_000)
     rep.begin("echo 2")
@@ -99,6 +119,10 @@ def test_R1_message_max_itself_and_not_a_byte_more(stage: Stage) -> None:
 # R2, R3
 
 
+@pytest.mark.says(
+    "A client times out and asks again; then the answer to its first request comes",
+    "the late answer is dropped, the right one returned",
+)
 def test_R2_late_reply_after_the_next_request(stage: Stage) -> None:
     rep, req, url = pair(stage)
     req = stage.driver("req", url, timeout=300)
@@ -112,6 +136,10 @@ def test_R2_late_reply_after_the_next_request(stage: Stage) -> None:
         assert req.recv() == f"right {turn}"
 
 
+@pytest.mark.says(
+    "A client times out; the late answer comes before it asks again",
+    "the late answer is dropped, the right one returned",
+)
 def test_R2_late_reply_before_the_next_request(stage: Stage) -> None:
     rep, req, url = pair(stage)
     req = stage.driver("req", url, timeout=300)
@@ -127,6 +155,10 @@ def test_R2_late_reply_before_the_next_request(stage: Stage) -> None:
         assert req.result()["text"] == f"right {turn}"
 
 
+@pytest.mark.says(
+    "A client sends request two without waiting for the answer to one",
+    "the answer to two",
+)
 def test_R2_request_given_up_for_a_newer_one(stage: Stage) -> None:
     rep, req, _ = pair(stage)
     req.must("send one")
@@ -137,6 +169,10 @@ def test_R2_request_given_up_for_a_newer_one(stage: Stage) -> None:
     assert req.recv() == "to two"
 
 
+@pytest.mark.says(
+    "The server stays silent for three requests, then answers again",
+    "ETIMEDOUT after 200 ms, three times; then an answer",
+)
 def test_R3_server_is_silent_and_then_speaks(stage: Stage) -> None:
     rep, req, url = pair(stage)
     req = stage.driver("req", url, timeout=200)
@@ -149,6 +185,10 @@ def test_R3_server_is_silent_and_then_speaks(stage: Stage) -> None:
     assert req.ask("at once")["result"] > 0 or req.ask("at once")["result"] > 0
 
 
+@pytest.mark.says(
+    "A server with a time-out of 200 ms waits for a request, and nobody asks",
+    "rep_recv fails with ETIMEDOUT after 200 ms, and the next request is served",
+)
 def test_R3_receivers_time_out_too(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=200)
@@ -166,6 +206,10 @@ def test_R3_receivers_time_out_too(stage: Stage) -> None:
 # R4, R5
 
 
+@pytest.mark.says(
+    "A client with a time-out of 200 ms asks where no server is",
+    "ETIMEDOUT after 200 ms, each of three times",
+)
 def test_R4_nobody_there_yet(stage: Stage) -> None:
     req = stage.driver("req", stage.url(), timeout=200)
     for _ in range(3):
@@ -174,6 +218,10 @@ def test_R4_nobody_there_yet(stage: Stage) -> None:
         assert 190_000 < line["us"] < 700_000
 
 
+@pytest.mark.says(
+    "A client asks 0.4 s before the server starts",
+    "the answer, once the server is there",
+)
 def test_R4_client_first(stage: Stage) -> None:
     url = stage.url()
     req = stage.driver("req", url, timeout=5000)
@@ -187,6 +235,10 @@ def test_R4_client_first(stage: Stage) -> None:
     assert req.result()["text"] == "in time"
 
 
+@pytest.mark.says(
+    "PANEL-req starts 0.4 s before PANEL-rep",
+    "all three requests are answered",
+)
 def test_R4_program_first(stage: Stage) -> None:
     url = stage.url()
     req = stage.ready("req", url, "-n", 3, "-t", 10000, "early")
@@ -196,6 +248,10 @@ def test_R4_program_first(stage: Stage) -> None:
     assert (req.wait(), summary["received"], summary["timeouts"]) == (0, 3, 0)
 
 
+@pytest.mark.says(
+    "The server is killed and restarted at its address ({case}); the same client asks 1 s later",
+    "an answer",
+)
 @pytest.mark.parametrize("pending", [False, True], ids=["idle", "pending"])
 def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
     url = stage.url()
@@ -219,6 +275,10 @@ def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
 # R8, R9, R11
 
 
+@pytest.mark.says(
+    "A client asks with 1001 bytes and with 5 MB a server that takes 1000",
+    "that request fails within its time-out; the client's next one and all others are answered",
+)
 def test_R8_request_too_long_for_the_server(stage: Stage) -> None:
     url = stage.url()
     stage.driver("rep", url, timeout=20000, max=1000).begin("echo 1000000")
@@ -234,6 +294,10 @@ def test_R8_request_too_long_for_the_server(stage: Stage) -> None:
         assert req.asked("short again")
 
 
+@pytest.mark.says(
+    "The server answers with more than the client's 1000 bytes",
+    "req_recv fails with EMSGSIZE, and the next request works",
+)
 def test_R8_reply_too_long_for_the_client(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=5000)
@@ -260,6 +324,10 @@ def out_of_turn(driver: Driver, command: str) -> None:
     assert min(line["us"] for line in lines) < 50_000
 
 
+@pytest.mark.says(
+    "req_recv is called before any request, and after a time-out",
+    "-1 within 50 ms, and the next proper turn works",
+)
 def test_R9_req_recv_out_of_turn(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=20000)
@@ -277,6 +345,10 @@ def test_R9_req_recv_out_of_turn(stage: Stage) -> None:
     assert until(lambda: req.ask("third turn")["result"] > 0)
 
 
+@pytest.mark.says(
+    "rep_send is called before any request has come",
+    "-1 within 50 ms, and the next proper turn works",
+)
 def test_R9_rep_send_out_of_turn(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=5000)
@@ -291,6 +363,10 @@ def test_R9_rep_send_out_of_turn(stage: Stage) -> None:
         assert req.result()["text"] == "in turn"
 
 
+@pytest.mark.says(
+    "The server sends a reply of {length} bytes and calls rep_close at once",
+    "the reply arrives, and rep_close waits 500 ms at most",
+)
 @pytest.mark.parametrize("length", [0, 1000, 65536])
 def test_R11_reply_just_before_close(stage: Stage, length: int) -> None:
     waits = []
@@ -328,6 +404,10 @@ def test_raw_closes_gently_with_requests_unread(stage: Stage) -> None:
         assert len(peer.receive()) == 65536
 
 
+@pytest.mark.says(
+    "The server sends a reply of 64 KiB, closes and exits at once",
+    "the reply arrives",
+)
 def test_R11_reply_just_before_exit(stage: Stage) -> None:
     url = stage.url()
     for _ in range(3):

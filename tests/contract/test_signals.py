@@ -132,6 +132,10 @@ def ends(stage: Stage, situation: Situation, number: int) -> None:
         assert not path_of(url).exists()
 
 
+@pytest.mark.says(
+    "{number} reaches a program ({situation})",
+    "a summary and exit status 0 within 1 s; a server's ipc path is removed",
+)
 @signals
 @pytest.mark.parametrize(
     "situation",
@@ -141,6 +145,10 @@ def test_R10_signal(stage: Stage, situation: Situation, number: int) -> None:
     ends(stage, situation, number)
 
 
+@pytest.mark.says(
+    "{number} reaches a program ({situation})",
+    "a summary and exit status 0 within 1 s; a publisher's ipc path is removed",
+)
 @signals
 @pytest.mark.parametrize(
     "situation",
@@ -151,11 +159,19 @@ def test_P8_signal(stage: Stage, situation: Situation, number: int) -> None:
     ends(stage, situation, number)
 
 
+@pytest.mark.says(
+    "{number} reaches a program that waits for its server to start",
+    "a summary and exit status 0 within 1 s",
+)
 @signals
 def test_R4_signal_while_nobody_is_there(stage: Stage, number: int) -> None:
     ends(stage, req_nobody, number)
 
 
+@pytest.mark.says(
+    "{number} reaches a program that waits for its publisher to start",
+    "a summary and exit status 0 within 1 s",
+)
 @signals
 def test_P4_signal_while_nobody_is_there(stage: Stage, number: int) -> None:
     ends(stage, sub_nobody, number)
@@ -174,11 +190,19 @@ def at_any_moment(stage: Stage, role: str, *args: object, server: str = "") -> N
         assert time.monotonic() - since < 1.0
 
 
+@pytest.mark.says(
+    "SIGTERM reaches PANEL-rep and PANEL-req at twelve moments of their start",
+    "an end within 1 s, each time",
+)
 def test_R10_signal_at_any_moment(stage: Stage) -> None:
     at_any_moment(stage, "rep")
     at_any_moment(stage, "req", "-t", 60000, "x", server="rep")
 
 
+@pytest.mark.says(
+    "SIGTERM reaches PANEL-pub and PANEL-sub at twelve moments of their start",
+    "an end within 1 s, each time",
+)
 def test_P8_signal_at_any_moment(stage: Stage) -> None:
     at_any_moment(stage, "pub", "-n", 0, "-r", 1000, "x")
     at_any_moment(stage, "sub", server="pub")
@@ -188,6 +212,10 @@ def interrupted(line: dict[str, object]) -> bool:
     return line["result"] == -1 and line["errno"] == "EINTR" and int(str(line["us"])) < 1_000_000
 
 
+@pytest.mark.says(
+    "A signal arrives while rep_recv or req_recv waits",
+    "EINTR within 1 s, and the exchange can go on",
+)
 def test_R10_a_signal_ends_a_blocking_call(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=10000)
@@ -202,6 +230,10 @@ def test_R10_a_signal_ends_a_blocking_call(stage: Stage) -> None:
     assert req.recv() == "still pending"
 
 
+@pytest.mark.says(
+    "A signal arrives while sub_recv or pub_idle waits",
+    "EINTR within 1 s, and events still arrive",
+)
 def test_P8_a_signal_ends_a_blocking_call(stage: Stage) -> None:
     url = stage.url()
     pub = stage.driver("pub", url)
@@ -216,6 +248,10 @@ def test_P8_a_signal_ends_a_blocking_call(stage: Stage) -> None:
     assert sub.result()["text"] == "hello"
 
 
+@pytest.mark.says(
+    "req_close is called while the reply arrives, a hundred times",
+    "it returns within 1 s",
+)
 def test_R10_close_while_a_reply_comes(stage: Stage) -> None:
     """Closing waits 500 ms at most, whatever arrives meanwhile."""
     url = stage.url()
@@ -231,6 +267,10 @@ def test_R10_close_while_a_reply_comes(stage: Stage) -> None:
         assert req.result(seconds=5)["us"] < 1_000_000
 
 
+@pytest.mark.says(
+    "sub_close is called while events arrive, sixty times",
+    "it returns within 1 s",
+)
 def test_P8_close_while_events_come(stage: Stage) -> None:
     url = stage.url()
     stage.ready("pub", url, "-n", 0, "-r", 5000, "--quiet", "hello")
@@ -263,11 +303,19 @@ def stale_path(stage: Stage, role: str) -> None:
     assert not path_of(url).exists()
 
 
+@pytest.mark.says(
+    "A server is killed, so that its ipc path stays; the next one starts there",
+    "the next one serves, and removes the path when it ends",
+)
 @pytest.mark.transports("ipc")
 def test_R10_stale_path(stage: Stage) -> None:
     stale_path(stage, "rep")
 
 
+@pytest.mark.says(
+    "A publisher is killed, so that its ipc path stays; the next one starts there",
+    "the next one serves, and removes the path when it ends",
+)
 @pytest.mark.transports("ipc")
 def test_P8_stale_path(stage: Stage) -> None:
     stale_path(stage, "pub")
@@ -287,11 +335,19 @@ def in_use(stage: Stage, role: str) -> None:
     until(lambda: stage.driver().call(f"open {role} {url}")["result"] == 0, 2)
 
 
+@pytest.mark.says(
+    "A second server opens an address that is in use",
+    "EADDRINUSE, and the address is free again after rep_close",
+)
 @pytest.mark.transports("tcp", "tcp6")
 def test_R10_address_in_use(stage: Stage) -> None:
     in_use(stage, "rep")
 
 
+@pytest.mark.says(
+    "A second publisher opens an address that is in use",
+    "EADDRINUSE, and the address is free again after pub_close",
+)
 @pytest.mark.transports("tcp", "tcp6")
 def test_P8_address_in_use(stage: Stage) -> None:
     in_use(stage, "pub")
@@ -310,11 +366,19 @@ def regular_file(stage: Stage, role: str) -> None:
     assert not path.exists()
 
 
+@pytest.mark.says(
+    "A server opens an ipc path where a regular file stands",
+    "an error; the file stays as it was",
+)
 @pytest.mark.transports("ipc")
 def test_R10_regular_file_in_the_way(stage: Stage) -> None:
     regular_file(stage, "rep")
 
 
+@pytest.mark.says(
+    "A publisher opens an ipc path where a regular file stands",
+    "an error; the file stays as it was",
+)
 @pytest.mark.transports("ipc")
 def test_P8_regular_file_in_the_way(stage: Stage) -> None:
     regular_file(stage, "pub")

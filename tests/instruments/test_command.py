@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 VERBS = ["demo.demo", "compare.diff", "compare.size", "wire.view.wire", "lab.lab"]
-VERBS += ["bench.bench", "check.test"]
+VERBS += ["bench.bench", "check.check", "check.test"]
 
 
 def run(*command: str, **options: Any) -> "subprocess.CompletedProcess[str]":

@@ -84,7 +84,7 @@ def port_is_free(port: int) -> bool:
         except OSError:  # a kernel without IPv6
             continue
         with probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Without SO_REUSEADDR: a port with connections in TIME_WAIT is not free for all servers.
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:

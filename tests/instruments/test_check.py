@@ -1,0 +1,199 @@
+"""check: it names the clause that a panel breaks, in words that fit; and it can fail at all."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from check.clauses import CLAUSES
+from check.contract import BROKEN, KEPT, NOT_REACHABLE, NOT_REACHED
+from conftest import ROOT
+from contract.test_template import LEFT_OUT, run
+
+STEP = "raw/steps/5-lasting"
+ROLES = ("req", "rep", "pub", "sub", "driver")
+
+# One line changed in a copy of raw-5: file, what stands there, what is put there.
+FAULTS: dict[str, tuple[str, str, str]] = {
+    "cut": ("reqrep.c", "memcpy(out + HEAD, data, len);", "memcpy(out + HEAD, data, len > 70000 ? 70000 : len);"),
+    "late": ("reqrep.c", "if (found && id == req->id)", "if (found)"),
+    "again": ("reqrep.c", "    errno = ETIMEDOUT;\n    return ready", "    errno = EAGAIN;\n    return ready"),
+    "once": ("reqrep.c", "RETRY_MS = 50", "RETRY_MS = 9000"),
+    "blocking": ("reqrep.c", "accept4(rep->listener, NULL, NULL, SOCK_NONBLOCK)", "accept4(rep->listener, NULL, NULL, 0)"),
+    "waits": ("reqrep.c", "if (!req->asked) {", "if (!req->asked && req->id > 1000) {"),
+    "path": ("reqrep.c", "(void)unlink(rep->address.un.sun_path);", "(void)rep;"),
+    "sieve": ("pubsub.c", "memcmp(list->bytes, data, list->len) != 0", "list->len > 200"),
+    "patient": ("pubsub.c", "accept4(pub->listener, NULL, NULL, SOCK_NONBLOCK)", "accept4(pub->listener, NULL, NULL, 0)"),
+    "hasty": ("pubsub.c", "while (has_messages(pub) &&", "while (false && has_messages(pub) &&"),
+}  # fmt: skip
+
+# The clause that the fault breaks, over this transport, and what must be said of it.
+SAYS = {
+    "cut": ("R1", "tcp", "differ|wrong|got"),
+    "late": ("R2", "tcp", "got 'late'; expected 'right 0'|got 'to one'"),
+    "again": ("R3", "tcp", "EAGAIN"),
+    "once": ("R5", "tcp", "failed with ETIMEDOUT after 2.0 s"),
+    "blocking": ("R6", "tcp", "did not return|not done|no answer|ETIMEDOUT"),
+    "waits": ("R9", "tcp", "ETIMEDOUT|got False|req_recv"),
+    "path": ("R10", "ipc", "the file was still there"),
+    "sieve": ("P1", "tcp", "got \\[.*; expected \\["),
+    "patient": ("P3", "tcp", "pub_send"),
+}
+
+
+def plant(tree: Path, name: str, fault: tuple[str, str, str]) -> str:
+    """A copy of raw-5 under that name, with the fault; returns its line of panels.txt."""
+    shutil.copytree(tree / STEP, tree / name)
+    build = tree / name / "meson.build"
+    build.write_text(build.read_text().replace("raw-5", name))
+    for source in (tree / name).glob("*.c"):
+        source.write_text(source.read_text().replace('"raw-5"', f'"{name}"'))
+    if fault[0]:
+        source = tree / name / fault[0]
+        text = source.read_text()
+        assert text.count(fault[1]) == 1, (name, text.count(fault[1]))
+        source.write_text(text.replace(fault[1], fault[2]))
+    return f"{name} {name} framing=raw {name}\n"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree whose panels are the template, raw-5 with a fault each, and ready programs."""
+    if not shutil.which("meson"):
+        pytest.skip("meson is not installed")
+    tree = tmp_path_factory.mktemp("check") / "tree"
+    shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
+    lines = [plant(tree, name, fault) for name, fault in FAULTS.items()]
+    lines.append(plant(tree, "sound", ("", "", "")))
+    shutil.copytree(tree / "template", tree / "empty")
+    for path in (tree / "empty").iterdir():
+        path.write_text(path.read_text().replace("template", "empty"))
+    lines.append("empty empty a panel that does nothing\n")
+    (tree / "scripts").mkdir()
+    for role in ROLES[:4]:
+        script = tree / "scripts" / f"ready-{role}"
+        script.write_text(f'#!/bin/sh\nexec {tree}/build/sound-{role} "$@"\n')
+        script.chmod(0o755)
+    lines.append("ready scripts kind=programs speaks=tcp programs of any language\n")
+    (tree / "panels.txt").write_text("".join(lines))
+    names = [*FAULTS, "sound", "empty"]
+    programs = [f"{name}-{role}" for name in names for role in ROLES]
+    for argv in (("meson", "setup", "build"), ("ninja", "-C", "build", *programs)):
+        built = run(*argv, cwd=tree)
+        assert built.returncode == 0, built.stdout[-4000:] + built.stderr
+    return tree
+
+
+def check(tree: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return run("/usr/bin/python3", "-B", "tools", "check.check", *words, cwd=tree)
+
+
+def report(tree: Path, *words: str) -> dict[str, Any]:
+    done = check(tree, *words, "--json")
+    assert done.returncode in (0, 1), done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["kept"] == (done.returncode == 0)
+    return found
+
+
+def results(found: dict[str, Any]) -> set[str]:
+    return {r["result"] for c in found["clauses"].values() for r in c["results"].values()}
+
+
+pytestmark = pytest.mark.xdist_group("check")  # one tree, built once
+
+
+def test_the_template_keeps_nothing(tree: Path) -> None:
+    found = report(tree, "empty")
+    assert set(found["clauses"]) == set(CLAUSES)
+    assert results(found) == {NOT_REACHED, "no test"}
+    for pattern in found["first_exchange"].values():
+        for result in pattern.values():
+            assert "Function not implemented" in result["failures"][0]["came"]
+
+
+def test_its_screen_says_what_was_done_expected_and_came(tree: Path) -> None:
+    done = check(tree, "empty", "--tcp")
+    assert done.returncode == 1 and not done.stderr
+    rows = [line.split()[0] for line in done.stdout.splitlines() if line.endswith("–")]
+    assert rows == list(CLAUSES)
+    text = " ".join(done.stdout.split())
+    assert "PANEL-req asks once. Expected: an answer. Came: empty-rep ended with status 1; it said:" in text
+    assert "empty: of 20 clauses 0 kept, 20 not reached;" in text
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_a_planted_fault_is_named(tree: Path, name: str) -> None:
+    clause, transport, words = SAYS[name]
+    found = report(tree, name, clause, f"--{transport}")
+    result = found["clauses"][clause]["results"][transport]
+    assert result["result"] == BROKEN, result
+    came = [failure["came"] for failure in result["failures"]]
+    assert any(re.search(words, one) for one in came), came
+    for failure in result["failures"]:
+        assert failure["test"].startswith(f"test_{clause}_") and "{" not in failure["done"]
+
+
+def test_without_a_fault_these_clauses_are_kept(tree: Path) -> None:
+    clauses = sorted({clause for clause, *_ in SAYS.values()} - {"P3"})
+    found = report(tree, "sound", *clauses, "--tcp", "--ipc")
+    assert found["kept"] and results(found) == {KEPT}
+
+
+def test_clauses_are_selected_exactly(tree: Path) -> None:
+    found = report(tree, "sound", "R1", "--tcp")
+    assert list(found["clauses"]) == ["R1"] and list(found["first_exchange"]) == ["reqrep"]
+    names = re.findall(r"def (test_R1_\w+)", (tree / "tests/contract/test_reqrep.py").read_text())
+    assert found["clauses"]["R1"]["results"]["tcp"]["passed"] == len(names)
+    assert report(tree, "sound", "r9", "--tcp")["kept"]  # the launcher lets R9 pass only
+
+
+def test_what_needs_the_driver_is_not_reachable(tree: Path) -> None:
+    found = report(tree, "ready", "R1", "R2", "P1", "P5")
+    words = {clause: c["results"]["tcp"]["result"] for clause, c in found["clauses"].items()}
+    assert words == {"R1": KEPT, "R2": NOT_REACHABLE, "P1": KEPT, "P5": NOT_REACHABLE}
+    assert found["transports"] == ["tcp"]
+
+
+def test_json_is_as_the_schema_says(tree: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((ROOT / "tools/check/check.schema.json").read_text())
+    for words in (("late", "R2", "R7"), ("empty", "--reqrep"), ("ready", "P5")):
+        jsonschema.validate(report(tree, *words, *(["--tcp"] if words[0] != "ready" else [])), schema)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ((), "which panel?"),
+        (("nobody",), "no panel 'nobody'"),
+        (("sound", "R12"), "no clause 'R12'"),
+        (("sound", "R1", "--pubsub"), "none of these clauses"),
+        (("ready", "--ipc"), "does not speak ipc"),
+        (("sound", "--tpc"), "did you mean --tcp?"),
+    ],
+)
+def test_a_wrong_command_line_gives_one_line(tree: Path, words: tuple[str, ...], said: str) -> None:
+    done = check(tree, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1 and said in done.stderr
+
+
+def test_every_clause_has_its_words() -> None:
+    """Each test of a clause says what it does; each experiment and step exists."""
+    titles = re.findall(r"^- \*\*([RP]\d+)\*\*", (ROOT / "common/CONTRACT.md").read_text(), re.MULTILINE)
+    assert titles == list(CLAUSES)
+    panels = (ROOT / "panels.txt").read_text()
+    for clause in CLAUSES.values():
+        assert (ROOT / "lab/experiments" / f"{clause.experiment.replace('-', '_')}.py").exists()
+        assert re.search(rf"^{clause.step} ", panels, re.MULTILINE)
+    for path in (ROOT / "tests/contract").glob("test_*.py"):
+        text = path.read_text()
+        tests = re.findall(r"((?:^@.*\n(?:[ )].*\n)*)*)def (test_[RP]\d\w*)", text, re.MULTILINE)
+        for decorators, name in tests:
+            assert "@pytest.mark.says(" in decorators, name

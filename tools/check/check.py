@@ -1,0 +1,204 @@
+"""./triptych check - which clauses of the contract a panel keeps
+
+Usage:  ./triptych check PANEL [CLAUSE...] [--reqrep|--pubsub]
+                         [--tcp] [--tcp6] [--ipc] [--json]
+
+Runs the tests of common/CONTRACT.md on one panel, and nothing else: no rule
+of this project about style or size. A row is a clause, a column a transport.
+Below, for each clause that is not kept: what was done, what was expected,
+what came; what to look at next; an experiment of the lab and a step that
+show it. A clause's first failure ends the clause.
+
+  PANEL       a panel of panels.txt; steps too
+  CLAUSE      R1 to R11, P1 to P9; none: all
+  --reqrep    only R1 to R11        --pubsub   only P1 to P9
+  --tcp       only TCP over IPv4    --tcp6     only TCP over IPv6
+  --ipc       only UNIX sockets     several may be named
+  --json      the result as JSON: tools/check/check.schema.json
+
+Marks:  ✓ kept     every test of the clause passed
+        ✗ broken   a test failed
+        – not reached     not tried: the pattern's first exchange failed
+        ? not reachable   no test of the clause applies to this panel
+        · no test         the contract has none over this transport
+
+Exit status: 0 all is kept that can be tested, 1 not, 2 wrong command line,
+130 stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text
+
+from check.clauses import CLAUSES, PATTERNS, pattern_of
+from check.contract import BROKEN, KEPT, NO_TEST, NOT_REACHABLE, NOT_REACHED, TRANSPORTS
+from check.contract import Failed, Failure, Report, Result, run
+from harness.command import CommandLine
+from harness.panels import Panel, choose_panels, complain
+
+WIDTH_MOST = 100
+MARKS = {
+    KEPT: ("✓", "green"),
+    BROKEN: ("✗", "bold red"),
+    NOT_REACHED: ("–", "yellow"),
+    NOT_REACHABLE: ("?", "dim"),
+    NO_TEST: ("·", "dim"),
+}
+
+
+def table(console: Console, report: Report) -> None:
+    widest = max(len(CLAUSES[clause].title) for clause in report.clauses)
+    head = " " * (widest + 7) + "  ".join(report.transports)
+    console.print(Text(head, style="dim"))
+    for clause, row in report.clauses.items():
+        line = Text(f" {clause:<4} ", style="bold")
+        line.append(f"{CLAUSES[clause].title:<{widest}} ", style="not bold")
+        for transport in report.transports:
+            mark, style = MARKS[row[transport].word]
+            line.append(f"{mark:^{len(transport)}}  ", style=style)
+        line.rstrip()
+        console.print(line)
+
+
+def over(row: dict[str, Result], word: str) -> str:
+    """ "over tcp, ipc": where a clause has this result; nothing if it is so everywhere."""
+    tested = [t for t, result in row.items() if result.word not in (NO_TEST, NOT_REACHABLE)]
+    found = [t for t, result in row.items() if result.word == word]
+    return f" over {', '.join(found)}" if found != tested or len(row) == 1 else ""
+
+
+def sentence(failure: Failure) -> str:
+    return f"{failure.done}. Expected: {failure.expected}. Came: {failure.came}."
+
+
+def failures(row: dict[str, Result]) -> list[Failure]:
+    return [failure for result in row.values() for failure in result.failures]
+
+
+def paragraph(console: Console, head: str, text: str, *more: str) -> None:
+    """A sentence, and below it, indented, what to do about it."""
+    for number, line in enumerate(wrap(f"{head}: {text}", console.width)):
+        shown = Text(line)
+        if number == 0:
+            shown.stylize("bold red", 0, len(head))
+        console.print(shown, soft_wrap=True)
+    for one in more:
+        for line in wrap(one, console.width - 4):
+            console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+
+
+def show(console: Console, panel: Panel, report: Report) -> None:
+    table(console, report)
+    console.print()
+    for pattern, row in report.first.items():
+        if broken := failures(row):
+            unreached = [
+                clause
+                for clause, results in report.clauses.items()
+                if pattern_of(clause) == pattern
+                and any(result.word == NOT_REACHED for result in results.values())
+            ]
+            where = over(row, BROKEN)
+            paragraph(
+                console,
+                f"first {'request' if pattern == 'reqrep' else 'event'}{where}",
+                sentence(broken[0]),
+                f"Nothing else was tried{where or ' of ' + ' '.join(unreached)}: "
+                "each clause needs this exchange.",
+            )
+    for clause, results in report.clauses.items():
+        if broken := failures(results):
+            about = CLAUSES[clause]
+            paragraph(
+                console,
+                f"{clause}{over(results, BROKEN)}",
+                sentence(broken[0]),
+                f"Next: {about.next}. See: ./triptych lab {about.experiment}; step {about.step}.",
+            )
+    for reason, names in not_applied(report).items():
+        for line in wrap(f"{' '.join(names)}: some tests do not apply: {reason}.", console.width):
+            console.print(Text(line, style="dim"), soft_wrap=True)
+    console.print(Text(summary(panel, report), style="bold"))
+
+
+def not_applied(report: Report) -> dict[str, list[str]]:
+    """Why tests do not apply, and of which clauses."""
+    found: dict[str, list[str]] = {}
+    for clause, results in report.clauses.items():
+        for reason in sorted({reason for result in results.values() for reason in result.reasons}):
+            found.setdefault(reason, []).append(clause)
+    return found
+
+
+def summary(panel: Panel, report: Report) -> str:
+    count = {word: 0 for word in MARKS}
+    for results in report.clauses.values():
+        words = [result.word for result in results.values()]
+        order = (BROKEN, NOT_REACHED, KEPT, NOT_REACHABLE)
+        count[next(word for word in order if word in words)] += 1
+    parts = [f"{number} {word}" for word, number in count.items() if number or word == KEPT]
+    return f"{panel.name}: of {len(report.clauses)} clauses {', '.join(parts)}; {report.seconds:.0f} s"
+
+
+def progress(console: Console) -> Callable[[int, int, str], None] | None:
+    """One line on a terminal, redrawn as each test ends."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        return None
+
+    def tell(ended: int, number: int, clause: str) -> None:
+        text = f"{ended} of {number} tests; the last one was of {clause}"
+        console.file.write(f"\r\033[K{text if ended < number else ''}")
+        console.file.flush()
+
+    return tell
+
+
+def choose_clauses(words: list[str], reqrep: bool, pubsub: bool) -> list[str]:
+    named = [word.upper() for word in words]
+    for name, word in zip(named, words):
+        if name not in CLAUSES:
+            complain(2, f"check: no clause '{word}'; there are: R1 to R11, P1 to P9")
+    patterns = [p for p, chosen in zip(PATTERNS, (reqrep, pubsub)) if chosen] or list(PATTERNS)
+    chosen = [c for c in CLAUSES if pattern_of(c) in patterns and c in (named or CLAUSES)]
+    if not chosen:
+        complain(2, "check: none of these clauses belongs to that pattern")
+    return chosen
+
+
+def main() -> int:
+    command = CommandLine("check", __doc__)
+    command.add_argument("panel", nargs="?")
+    command.add_argument("clauses", nargs="*")
+    for option in ("--reqrep", "--pubsub", "--json", *(f"--{one}" for one in TRANSPORTS)):
+        command.add_argument(option, action="store_true")
+    arguments = command.read()
+    if not arguments.panel:
+        complain(2, "check: which panel? ./triptych check raw; ./triptych check --help")
+    clauses = choose_clauses(arguments.clauses, arguments.reqrep, arguments.pubsub)
+    panel = choose_panels([arguments.panel], "check")[0][0]
+    named = [transport for transport in TRANSPORTS if getattr(arguments, transport)]
+    if named and not set(named) & set(panel.speaks):
+        complain(2, f"check: {panel.name} does not speak {named[0]}; it speaks: {' '.join(panel.speaks)}")
+    errors = Console(stderr=True)
+    try:
+        report = run(panel, clauses, named, tell=progress(errors))
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        complain(1, "check: the tests themselves could not be run (output above)")
+    if arguments.json:
+        print(json.dumps(report.as_json(), indent=2))
+    else:
+        console = Console(highlight=False)
+        console.width = min(console.width, WIDTH_MOST)
+        show(console, panel, report)
+    return 0 if report.kept else 1
