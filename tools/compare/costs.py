@@ -167,9 +167,9 @@ def owner(*paths: str) -> str:
     """The Debian package of a file; it may know the path with or without /usr."""
     for path in paths:
         for known in (path, path.removeprefix("/usr"), f"/usr{path}"):
-            output = said(["dpkg", "-S", known])
-            if output:
-                return output.split(": ")[0].split(",")[0].split(":")[0]
+            for line in (said(["dpkg", "-S", known]) or "").splitlines():
+                if not line.startswith("diversion "):
+                    return line.split(": ")[0].split(",")[0].split(":")[0]
     return ""
 
 

@@ -294,7 +294,7 @@ class Report:
             values = [value_of(counts, key, None) for counts in self.apart.values()]
             table.add_row(f"  {label}", *map(cell, values))
         console.print(table)
-        notes(console, "common/ is what every panel shares: the interface, the message format, the four programs.")
+        notes(console, "common/ is what every panel shares: the interface, the message format, addresses, clocks and encodings.")
 
     def show_bars(self, console: Console) -> None:
         title(console, "Lines of code by part")
