@@ -227,11 +227,17 @@ def heading(source: Source) -> Text:
     return Text(text, style=f"bold {source.panel.colour}")
 
 
-def show_pair(console: Console, left: Source, right: Source, name: str | None, everything: bool) -> None:
-    """Two panels: side by side if there is room for two panes of code, else one below the other."""
+def show_pair(
+    console: Console, left: Source, right: Source, name: str | None, everything: bool, brief: bool = False
+) -> None:
+    """Two panels: side by side if there is room for two panes of code, else one below the other.
+
+    brief: only where they differ.
+    """
     pane = (console.width - 4) // 2
     beside = pane >= CODE_MIN
     shared = left.name == right.name and not everything
+    brief |= shared and not name
 
     def put(line: Text) -> None:
         line.rstrip()
@@ -251,10 +257,10 @@ def show_pair(console: Console, left: Source, right: Source, name: str | None, e
         rows = rows_of(here, there)
         differs = sum(row.mark != " " for row in rows)
         differences += differs
-        if shared and not differs and not name:
+        if brief and not differs:
             continue
         put(Text(f"── {title} ".ljust(console.width, "─"), style="bold"))
-        chosen = near_differences(rows) if shared and not name else list(rows)
+        chosen = near_differences(rows) if brief else list(rows)
         if not beside:
             for line in stacked(chosen, left, right, console.width):
                 put(line)
@@ -318,6 +324,15 @@ def unified(left: Source, right: Source, name: str | None) -> str:
         return source.name if left.name != right.name else f"{source.name}\t({source.panel.name})"
 
     return "".join(difflib.unified_diff(lines(left), lines(right), label(left), label(right)))
+
+
+def changes(left: Source, right: Source) -> str:
+    """How many lines differ: "reqrep.c: 12 changed, 80 new, 3 gone"."""
+    total = [0, 0, 0, 0]
+    for _, here, there in paired(left, right, None):
+        total = [a + b for a, b in zip(total, count(rows_of(here, there)))]
+    _, changed, gone, new = total
+    return f"{Path(right.name).name}: lines that are not blank: {changed} changed, {new} new, {gone} gone"
 
 
 def stat(console: Console, left: Source, right: Source, name: str | None) -> None:

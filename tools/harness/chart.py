@@ -6,6 +6,7 @@ beside its point, where there is room.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -13,8 +14,12 @@ from pathlib import Path
 
 POINT_TYPES = {"●": 7, "▲": 9, "■": 5, "◆": 13, "○": 6, "△": 8, "□": 4, "◇": 12, "★": 3}
 WIDTH_MOST = 100
-ROWS = 26  # of a chart in the terminal
-ROOM = (84, ROWS - 6)  # columns and rows inside the axes, about; the SVG file has as many
+ROWS = 27  # of a chart in the terminal
+MARGINS = {"l": 8, "r": 3, "t": 2, "b": 3}  # columns or rows around it, where points have names
+SVG_ROOM = (110, 28)  # letters and lines that have room inside an SVG file's axes
+
+# Where a point's name may stand: so many rows below it, and left of it or right.
+PLACES = [(down, left) for down in (0, 1, -1, 2, -2, 3) for left in (False, True)]
 
 
 @dataclass
@@ -71,7 +76,8 @@ def script(chart: Chart, terminal: str, output: str) -> str:
             commands.append(f"set {axis}range [0:{last:g}]")
     if not dumb:
         commands.append("set grid")
-    commands += named_points(chart, dumb)
+    if any(line.names for line in chart.lines):
+        commands += named_points(chart, terminal)
     plots = []
     for index, line in enumerate(chart.lines):
         rows = "\n".join(f"{x:g} {y:g}" for x, y in line.points)
@@ -89,23 +95,33 @@ def script(chart: Chart, terminal: str, output: str) -> str:
     return "\n".join(commands) + "\n"
 
 
-def named_points(chart: Chart, dumb: bool) -> list[str]:
-    """Labels, each beside its point: where no other label and no point is, if there is such a place."""
-    columns, rows = ROOM
+def named_points(chart: Chart, terminal: str) -> list[str]:
+    """Labels, each beside its point: where no label, point or line is, if there is such a place."""
+    columns, rows = SVG_ROOM
+    commands = []
+    if size := re.match(r"dumb size (\d+),(\d+)", terminal):
+        columns = int(size[1]) - MARGINS["l"] - MARGINS["r"] - 1
+        rows = int(size[2]) - MARGINS["t"] - MARGINS["b"] - 1
+        commands += [f"set {side}margin {width}" for side, width in MARGINS.items()]
     taken: set[tuple[int, int]] = set()  # cells of a grid over the chart
     places = []
+
+    def cell(x: float, y: float) -> tuple[int, int]:
+        return round(x / chart.reach[0] * columns), round(y / chart.reach[1] * rows)
+
     for line in chart.lines:
         for name, (x, y) in zip(line.names, line.points):
-            place = round(x / chart.reach[0] * columns), round(y / chart.reach[1] * rows)
-            places.append((line, name, x, y, place))
-            taken |= {(place[0] + i, place[1]) for i in (-1, 0, 1)}
-    commands = []
+            places.append((line, name, x, y, cell(x, y)))
+            taken |= {(cell(x, y)[0] + i, cell(x, y)[1]) for i in (-1, 0, 1)}
+        for (x, y), (to_x, to_y) in zip(line.points, line.points[1:]):
+            taken |= {cell(x + (to_x - x) * i / columns, y + (to_y - y) * i / columns) for i in range(columns)}
     for line, name, x, y, (column, row) in places:
         mark, text = name.split(" ", 1)
-        for down, left in ((0, False), (0, True), (1, False), (-1, False), (1, True), (-1, True), (2, False), (-2, False)):
-            start = column - 2 - len(text) if left else column + 2
-            cells = {(start + i, row - down) for i in range(-1, len(text) + 1)}
-            if start > 0 and start + len(text) <= columns and 0 < row - down < rows and not cells & taken:
+        for down, left in PLACES:
+            start = column - 3 - len(text) if left else column + 2
+            cells = {(start + i - left, row - down) for i in range(len(text) + 1)}
+            inside = start > 0 and start + len(text) <= columns and 0 < row - down <= rows
+            if inside and not cells & taken:
                 break
         else:
             down, left, start = 0, False, column + 2
@@ -114,7 +130,7 @@ def named_points(chart: Chart, dumb: bool) -> list[str]:
         at = f"{start / columns * chart.reach[0]:g},{y - down / rows * chart.reach[1]:g}"
         colour = f"front textcolor rgb {quoted(line.colour)}"
         commands.append(f"set label {quoted(text)} at {at} {colour}")
-        if dumb:
+        if size:
             commands.append(f"set label {quoted(mark)} at {x:g},{y:g} center {colour}")
     return commands
 
@@ -140,7 +156,10 @@ def terminal_chart(chart: Chart, width: int, coloured: bool) -> str:
     return draw(chart, f"dumb size {size} {'ansi256' if coloured else 'mono'} noenhanced")
 
 
-def svg_chart(chart: Chart, path: Path) -> Path:
+def svg_chart(chart: Chart, path: Path) -> Path | None:
+    """Writes the file; None without gnuplot, or nothing to draw."""
+    if not shutil.which("gnuplot"):
+        return None
     path.parent.mkdir(parents=True, exist_ok=True)
     draw(
         chart,
