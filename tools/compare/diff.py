@@ -10,10 +10,11 @@ now, so what you have changed is shown.
 
   reqrep       the request/reply files (default)
   pubsub       the publish/subscribe files
-  PANEL PANEL  the left panel and the right panel; without: raw zmq
+  PANEL PANEL  the left panel and the right panel, steps too (./triptych steps
+               lists them); without: raw-1 zmq-1, the first steps
 
   --function NAME  this function only: of the two panels that are named, or, if
-                   none is named, of all panels
+                   none is named, of all panels that are no steps
   --unified        a patch from left to right, for other programs
   --stat           counts, by function: lines that are alike, changed, or in one
                    panel only
@@ -399,9 +400,11 @@ def main() -> int:
     name: str | None = arguments.function
     if pattern is None:
         pattern = "pubsub" if name and re.match("(pub|sub)_", name) else "reqrep"
-    compared = words or ["raw", "zmq"] if all(p in known for p in ("raw", "zmq")) else words or list(known)[:2]
+    whole = [panel.name for panel in known.values() if panel.kind in ("shipped", "own")]
+    pairs = (["raw-1", "zmq-1"], ["raw", "zmq"], whole[:2])
+    compared = words or next(pair for pair in pairs if all(panel in known for panel in pair))
     all_of_them = name is not None and not words and not arguments.unified and not arguments.stat
-    chosen = list(known) if all_of_them else compared
+    chosen = whole if all_of_them else compared
     if len(chosen) < 2 and not all_of_them:
         complain(1, "diff: panels.txt lists fewer than two panels")
     sources = [Source(known[panel], pattern, contract) for panel in chosen]
