@@ -103,7 +103,7 @@ def refused(tree: Tree, *words: str, status: int = 2) -> str:
 def test_the_verbs_are_listed(tree: Tree) -> None:
     said = refused(tree)
     names = [line.split()[0] for line in said.splitlines()[1:]]
-    assert names == [*"demo lab diff size wire bench test build new install help".split()]
+    assert names == [*"demo lab diff size wire bench check test build new install help".split()]
     assert all(len(line) <= 80 and len(line.split()) > 3 for line in said.splitlines())
     out, _ = tree.run("help", status=0)
     assert all(line in out for line in said.splitlines()[1:])
@@ -175,7 +175,7 @@ def test_right_arguments_pass(tree: Tree) -> None:
 
 def test_new(tree: Tree) -> None:
     out, _ = tree.run("new", "my-2", "Mine,", "second", status=0)
-    assert "./triptych test my-2" in out
+    assert "./triptych check my-2" in out
     assert sorted(p.name for p in (tree.folder / "my-2").iterdir()) == sorted(p.name for p in (ROOT / "template").iterdir())
     assert "'my-2': files(" in (tree.folder / "my-2/meson.build").read_text()
     lines = (tree.folder / "panels.txt").read_text().splitlines()

@@ -147,7 +147,8 @@ def summary(panel: Panel, report: Report) -> str:
         order = (BROKEN, NOT_REACHED, KEPT, NOT_REACHABLE)
         count[next(word for word in order if word in words)] += 1
     parts = [f"{number} {word}" for word, number in count.items() if number or word == KEPT]
-    return f"{panel.name}: of {len(report.clauses)} clauses {', '.join(parts)}; {report.seconds:.0f} s"
+    of_all = f"of {len(report.clauses)} clauses {', '.join(parts)}"
+    return f"{panel.name}: {of_all}; {report.seconds:.0f} s"
 
 
 def progress(console: Console) -> Callable[[int, int, str], None] | None:
@@ -188,7 +189,8 @@ def main() -> int:
     panel = choose_panels([arguments.panel], "check")[0][0]
     named = [transport for transport in TRANSPORTS if getattr(arguments, transport)]
     if named and not set(named) & set(panel.speaks):
-        complain(2, f"check: {panel.name} does not speak {named[0]}; it speaks: {' '.join(panel.speaks)}")
+        speaks = " ".join(panel.speaks)
+        complain(2, f"check: {panel.name} does not speak {named[0]}; it speaks: {speaks}")
     errors = Console(stderr=True)
     try:
         report = run(panel, clauses, named, tell=progress(errors))

@@ -138,7 +138,7 @@ def run(
     every: bool = False,
     tell: Callable[[int, int, str], None] | None = None,
 ) -> Report:
-    """The clauses (none: all) on a panel that is built, over these transports (none: all it speaks).
+    """These clauses on a panel that is built, over these transports. None named: all of them.
 
     tests: of these clauses only the tests of these names. every: goes on after a clause's first
     failure. tell is told, as each test ends, how many have, of how many, and which clause it was.
@@ -171,8 +171,8 @@ def run(
             if "crash" in line:
                 raise Failed(line["crash"])
             ended += 1
-            row = (report.first if line["clause"] in report.first else report.clauses)[line["clause"]]
-            row[line["transport"]].add(line)
+            rows = report.first if line["clause"] in report.first else report.clauses
+            rows[line["clause"]][line["transport"]].add(line)
             if tell:
                 tell(ended, number, line["clause"])
     settle(report)
@@ -216,11 +216,12 @@ def pytest_lines(panel: str, settings: dict[str, Any]) -> Iterable[dict[str, Any
         )
     os.close(writing)
     try:
+        said = 0
         with os.fdopen(reading, encoding="utf-8") as lines:
-            for line in lines:
+            for said, line in enumerate(lines, 1):
                 yield json.loads(line)
         status = process.wait()
-        if status not in (0, 1, 5):  # 1: a test failed; 5: none was selected
+        if not said or status not in (0, 1, 5):  # 1: a test failed; 5: none was selected
             raise Failed(log.read_text("utf-8", "replace")[-4000:])
     finally:
         try:

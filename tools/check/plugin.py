@@ -1,13 +1,12 @@
 """What pytest does for check: which tests it runs, where, when it gives up, what it says of each.
 
 check starts pytest with `-p check.plugin` and the settings in the environment (contract.py writes
-them). Pytest collects the tests once; then this module forks processes that take one test after
-the other from a common queue, and write a JSON line for each to the descriptor `lines`. (With
-pytest-xdist each process would start an interpreter and collect again: ten seconds and more of
-a slow machine's time.) The heavy tests are a queue of their own, which one process serves.
+them). Pytest collects the tests once; then this module forks processes, gives them one test after
+the other, and they write a JSON line for each to the descriptor `lines`. (With pytest-xdist each
+process would start an interpreter and collect again, and the order could not be chosen.)
 
-The processes share a folder of empty files: `reqrep-tcp.kept` or `.broken` says what became of the
-first exchange, `R6-tcp.broken` that a test of the clause has failed there.
+The processes share a folder of empty files: `reqrep-tcp.broken` says that the first exchange has
+failed there, `R6-tcp.broken` that a test of the clause has.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
+import socket
 import struct
-import time
 import traceback
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -34,11 +33,9 @@ from check.words import NotDone, Witness, came, says
 
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("TRIPTYCH_CHECK", "{}"))
 FIRST = {"test_first_request": "reqrep", "test_first_event": "pubsub"}
-AWAIT_S = 60.0  # for what has a time limit of its own: only a safeguard
 
 pytest.register_assert_rewrite("programs", "peers")
 compared: tuple[str, Any, Any] | None = None  # what the failed assertion compared
-cheap: dict[tuple[str, str], list[str]] = {}  # tests of a clause over a transport, before its heavy ones
 phases: list[pytest.TestReport] = []  # of the test that is under way
 
 
@@ -75,50 +72,11 @@ def wanted(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if wanted(item)]
     heavy = {clause_of(item) for item in items if item.get_closest_marker("heavy")}
-
-    def rank(item: pytest.Item) -> int:
-        """Those that others wait for come first."""
-        if name_of(item) in FIRST:
-            return 0
-        if item.get_closest_marker("heavy"):
-            return 3
-        return 1 if clause_of(item) in heavy else 2
-
-    items.sort(key=rank)
-    for item in items:
-        if rank(item) == 1:
-            cheap.setdefault((clause_of(item), transport_of(item)), []).append(number_of(item))
-
-
-def number_of(item: pytest.Item) -> str:
-    """A name for a file."""
-    return f"{zlib.crc32(item.nodeid.encode()):08x}"
+    items.sort(key=lambda item: (name_of(item) not in FIRST, clause_of(item) not in heavy))
 
 
 def note(name: str) -> Path:
     return Path(SETTINGS["folder"]) / name
-
-
-def await_first(pattern: str, transport: str) -> bool:
-    """Whether the first exchange worked; it may be running in another process."""
-    deadline = time.monotonic() + AWAIT_S
-    while time.monotonic() < deadline:
-        if note(f"{pattern}-{transport}.kept").exists():
-            return True
-        if note(f"{pattern}-{transport}.broken").exists():
-            return False
-        time.sleep(0.02)
-    return False
-
-
-def await_cheap(clause: str, transport: str) -> None:
-    """The heavy tests run one after the other: none for a clause that a cheap test shows broken."""
-    deadline = time.monotonic() + AWAIT_S
-    waiting = [note(f"{number}.done") for number in cheap.get((clause, transport), [])]
-    while time.monotonic() < deadline and not all(path.exists() for path in waiting):
-        if note(f"{clause}-{transport}.broken").exists():
-            return
-        time.sleep(0.02)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -128,10 +86,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     clause, transport = clause_of(item), transport_of(item)
     if name_of(item) in FIRST:
         return
-    if not await_first(pattern_of(clause), transport):
+    if note(f"{pattern_of(clause)}-{transport}.broken").exists():
         pytest.skip("not reached")
-    if item.get_closest_marker("heavy") and not SETTINGS["every"]:
-        await_cheap(clause, transport)
     if not SETTINGS["every"] and note(f"{clause}-{transport}.broken").exists():
         pytest.skip("left out")
 
@@ -178,11 +134,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         text = str(report.longrepr[2]).removeprefix("Skipped: ")
         known = text in ("not reached", "left out")
         result, reason = (text, "") if known else ("not reachable", text)
-    passed = report.when == "call" and not report.failed
-    if name_of(item) in FIRST and (passed or result == "not reachable"):
-        note(f"{clause}-{transport}.kept").touch()
-    if report.when == "teardown":
-        note(f"{number_of(item)}.done").touch()
     done, expected = says(item)
     stage = getattr(item, "funcargs", {}).get("stage")
     report.check = {
@@ -225,42 +176,94 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         phases.clear()
 
 
-def queue_of(numbers: list[int]) -> int:
-    """A pipe that holds these numbers: who reads takes the next one."""
-    reading, writing = os.pipe()
-    os.write(writing, b"".join(struct.pack("=H", number) for number in numbers))
-    os.close(writing)
-    return reading
+class Plan:
+    """Which test is next.
+
+    The first exchange of a pattern comes before its other tests. No two heavy tests run at a time,
+    and none before the cheap ones of its cell (a clause over a transport). A cell's second test
+    waits until the first has passed: in a broken cell most tests take until their time limit.
+    """
+
+    def __init__(self, items: list[pytest.Item]):
+        self.items = items
+        self.waiting = list(range(len(items)))
+        self.running: list[int] = []
+        self.tried: set[tuple[str, str]] = set()  # cells of which a test has ended
+
+    def cell(self, number: int) -> tuple[str, str]:
+        return clause_of(self.items[number]), transport_of(self.items[number])
+
+    def heavy(self, number: int) -> bool:
+        return self.items[number].get_closest_marker("heavy") is not None
+
+    def may_run(self, number: int) -> bool:
+        clause, transport = cell = self.cell(number)
+        if name_of(self.items[number]) in FIRST:
+            return True
+        if (pattern_of(clause), transport) not in self.tried:
+            return False
+        running = [self.cell(one) for one in self.running]
+        if self.heavy(number):
+            cheap = [one for one in self.waiting if self.cell(one) == cell and not self.heavy(one)]
+            return not (cheap or cell in running or any(map(self.heavy, self.running)))
+        return cell in self.tried or cell not in running
+
+    def take(self) -> int | None:
+        """A test that may run now; None: another one must end first."""
+        number = next((one for one in self.waiting if self.may_run(one)), None)
+        if number is not None:
+            self.waiting.remove(number)
+            self.running.append(number)
+        return number
+
+    def ended(self, number: int) -> None:
+        self.running.remove(number)
+        self.tried.add(self.cell(number))
 
 
-def serve(session: pytest.Session, queues: list[int]) -> None:
-    """Runs tests until these queues are empty, one queue after the other."""
+def serve(session: pytest.Session, ours: socket.socket) -> None:
+    """Runs the tests whose numbers come, and says when each has ended."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: none outlives pytest
-    for queue in queues:
-        while taken := os.read(queue, 2):
-            item = session.items[struct.unpack("=H", taken)[0]]
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    while number := ours.recv(2):
+        item = session.items[struct.unpack("=H", number)[0]]
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        ours.send(number)
+
+
+def fork(session: pytest.Session, others: list[socket.socket]) -> socket.socket:
+    """A process that serves at the other end of this socket."""
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork():
+        there.close()
+        return here
+    try:
+        for one in (here, *others):
+            one.close()
+        serve(session, there)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(3)
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Instead of pytest's own loop: the tests in several processes."""
     write({"tests": len(session.items)})
-    heavy = [bool(item.get_closest_marker("heavy")) for item in session.items]
-    alone = queue_of([i for i, one in enumerate(heavy) if one])
-    common = queue_of([i for i, one in enumerate(heavy) if not one])
-    children = []
-    for number in range(min(SETTINGS["processes"], len(session.items))):
-        child = os.fork()
-        if not child:
-            try:
-                serve(session, [alone, common] if number == 0 else [common])
-                os._exit(0)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(3)
-        children.append(child)
-    for child in children:
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status:
-            write({"crash": f"a process of the tests ended with {status}"})
+    plan = Plan(session.items)
+    idle: list[socket.socket] = []
+    for _ in range(min(SETTINGS["processes"], len(session.items))):
+        idle.append(fork(session, idle))
+    busy: dict[socket.socket, int] = {}
+    while plan.waiting or busy:
+        while idle and (number := plan.take()) is not None:
+            busy[idle[-1]] = number
+            idle.pop().send(struct.pack("=H", number))
+        for one in select.select(list(busy), [], [])[0]:
+            if not one.recv(2):
+                write({"crash": f"a process ended in {session.items[busy[one]].nodeid}"})
+                return True
+            plan.ended(busy.pop(one))
+            idle.append(one)
+    for one in idle:
+        one.close()
     return True

@@ -112,8 +112,8 @@ def message(info: Any, compared: tuple[str, Any, Any] | None, programs: list[Any
     statement = str(info.traceback[-1].statement) if info.traceback else ""
     text = str(error)
     if isinstance(error, NotDone):
-        waiting = [f"{call(p.begun[0], p.role)} had not returned" for p in drivers(programs) if p.begun]
-        return text + (f"; {waiting[-1]}" if waiting else "")
+        waiting = [call(p.begun[0], p.role) for p in drivers(programs) if p.begun]
+        return text + (f"; {waiting[-1]} had not returned" if waiting else "")
     if isinstance(error, Failed):
         return failure(text)
     if isinstance(error, AssertionError):
@@ -147,7 +147,8 @@ def failure(text: str) -> str:
     """What the harness raises is a sentence already; a few become shorter."""
     text = re.sub(r": <function .*", "", text)
     text = re.sub(r"got nothing of .* within", "got no event within", text)
-    text = re.sub(r" and has not said a line", "", text)
+    text = re.sub(r" and has not said (a )?\w+", "", text)
+    text = re.sub(r"has not said (?:a )?(\w+) within", r"reported no \1 within", text)
     return re.sub(r"\((?:[\w-]+: )(.*)\)$", r"(\1)", text)
 
 
@@ -164,7 +165,9 @@ def complaint(programs: list[Any]) -> str:
 
 
 def seconds(us: float) -> str:
-    return f"{us / 1e6:.1f} s" if us >= 950_000 else f"{us / 1e3:.0f} ms" if us >= 1000 else f"{us} us"
+    if us >= 950_000:
+        return f"{us / 1e6:.1f} s"
+    return f"{us / 1e3:.0f} ms" if us >= 1000 else f"{us} us"
 
 
 def answer(line: dict[str, Any], function: str) -> str:
@@ -182,10 +185,13 @@ def answer(line: dict[str, Any], function: str) -> str:
         failed = f", and {line['failed']} failed" if line.get("failed") else ""
         return f"{line['result']} answers{wrong}{failed}"
     if "ordered" in line:
-        return f"{line['result']} events" + ("" if line["ordered"] else ", not in order")
+        stopped = f", then {line['stopped']}" if line.get("stopped") else ""
+        return f"{line['result']} events{stopped}" + ("" if line["ordered"] else ", not in order")
     if "text" in line:
-        return f"{function} returned {show(line['text'])}"
-    return f"{function} returned {line['result']}{after}"
+        short = line["text"].isprintable() and len(line["text"]) < 40
+        text = show(line["text"]) if short else f"{line['result']} bytes"
+        return f"{function} returned {text}"
+    return f"{function} " + (f"returned {line['result']}" if line["result"] else "succeeded")
 
 
 def last(programs: list[Any]) -> str:
@@ -235,22 +241,28 @@ def assertion(
     op, left, right = compared
     if "code" in statement and isinstance(left, int) and op == "==":
         ended = [p for p in programs if not p.running and p.process.returncode == left]
-        return f"{ended[-1].name} {ended[-1].end()}{complaint(programs)}" if ended else f"status {left}"
+        end = f"{ended[-1].name} {ended[-1].end()}" if ended else f"a program ended with {left}"
+        return end + complaint(programs)
     numbers = all(isinstance(one, (int, float)) for one in (left, right))
     if numbers and op in RELATIONS:
+        if '["result"]' in statement and right == 0 and last(programs):
+            return last(programs)
         if "us" in statement or "waits" in statement:
             left, right = seconds(left), seconds(right)
         elif "took" in statement or "time" in statement:
             left, right = seconds(left * 1e6), seconds(right * 1e6)
         elif "memory" in statement or "peak" in statement:
             left, right = f"{left / 1024:.0f} MiB more memory", f"{right / 1024:.0f} MiB"
-        elif '["result"]' in statement and last(programs):
-            return last(programs)
         return f"{show_plain(left)}, not {RELATIONS[op]} {show_plain(right)}"
     if op == "==" and '["result"]' in statement and isinstance(left, int) and left <= 0:
         return last(programs)
-    if isinstance(right, tuple) and right[:1] == (-1,) and isinstance(left, tuple) and left[0] != -1:
-        return last(programs) or "the call succeeded"
+    if isinstance(left, tuple) and '["result"]' in statement:
+        return last(programs)
+    if isinstance(left, list) and isinstance(right, list) and left and right:
+        for place, (one, other) in enumerate(zip(left, right), 1):
+            if one != other:
+                return f"number {place} was {show(one)}; expected {show(other)}"
+        return f"{len(left)} of them; expected {len(right)}"
     if op == "==":
         expected = f"; expected {show(right)}" if right != [] else ""
         return f"got {show(left)}{expected}"

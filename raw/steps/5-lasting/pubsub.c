@@ -35,7 +35,7 @@ enum {
     QUEUE_MIN = 8 << 20, /* bytes that may wait in any case: one long message */
     READ_SIZE = 4096, /* bytes of a buffer at first; it doubles */
     ACCEPT_MS = 100, /* pause when no descriptor is free */
-    CLOSE_MS = 500, /* a close waits so long for messages on their way */
+    LINGER_MS = 500, /* a close waits so long for messages on their way */
     RETRY_MS = 50, /* pause before the next attempt to connect */
     DRAIN_MAX = 16, /* reads before a close */
 };
@@ -444,7 +444,7 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    int64_t deadline = clock_deadline(CLOSE_MS);
+    int64_t deadline = clock_deadline(LINGER_MS);
     while (has_messages(pub) &&
         (wait_for_subscribers(pub, deadline) == 0 || errno == EINTR))
         ;

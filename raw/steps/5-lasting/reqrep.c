@@ -31,7 +31,7 @@ enum {
     READ_SIZE = 4096, /* bytes of a buffer at first; it doubles */
     OUT_MAX = 32 << 20, /* bytes that wait for a client that does not receive */
     ACCEPT_MS = 100, /* pause when no descriptor is free */
-    CLOSE_MS = 500, /* a close waits so long for replies on their way */
+    LINGER_MS = 500, /* a close waits so long for replies on their way */
     RETRY_MS = 50, /* pause before the next attempt to connect */
     DRAIN_MAX = 16, /* reads before a close */
 };
@@ -55,7 +55,7 @@ struct req {
     bool connecting;
     int64_t retry_at; /* no connection: when to try again */
     uint32_t id; /* of the latest request */
-    bool asked; /* its reply is still to come */
+    bool pending; /* its reply has not come */
 };
 
 struct rep {
@@ -69,7 +69,7 @@ struct rep {
     size_t count; /* of clients */
     size_t current; /* the client whose request was received last */
     uint32_t id; /* of that request */
-    bool asked; /* it is still to be answered */
+    bool pending; /* it has not been answered */
 };
 
 int
@@ -263,7 +263,7 @@ req_send(struct req *req, const void *data, size_t len)
         if (wait_for_server(req, deadline) < 0)
             return -1;
     }
-    req->asked = true;
+    req->pending = true;
     req->id++;
     if (conn_send(&req->conn, req->id, data, len) < 0)
         disconnect(req);
@@ -301,7 +301,7 @@ req_recv(struct req *req, const void **data)
 {
     uint32_t id;
     ssize_t len;
-    if (!req->asked) {
+    if (!req->pending) {
         errno = EPROTO; /* out of turn: R9 */
         return -1;
     }
@@ -314,11 +314,11 @@ req_recv(struct req *req, const void **data)
         if (found)
             continue; /* a late reply to an earlier request: R2 */
         if (wait_for_server(req, deadline) < 0) {
-            req->asked = errno == EINTR;
+            req->pending = errno == EINTR;
             return -1;
         }
     }
-    req->asked = false;
+    req->pending = false;
     return len;
 }
 
@@ -465,7 +465,7 @@ rep_recv(struct rep *rep, const void **data)
             struct conn *client = &rep->clients[rep->current];
             ssize_t len = conn_next(client, rep->max, &rep->id, data);
             if (len >= 0) {
-                rep->asked = true;
+                rep->pending = true;
                 return len;
             }
         }
@@ -477,7 +477,7 @@ rep_recv(struct rep *rep, const void **data)
 int
 rep_send(struct rep *rep, const void *data, size_t len)
 {
-    if (!rep->asked) {
+    if (!rep->pending) {
         errno = EPROTO; /* out of turn: R9 */
         return -1;
     }
@@ -485,7 +485,7 @@ rep_send(struct rep *rep, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    rep->asked = false;
+    rep->pending = false;
     struct conn *client = &rep->clients[rep->current];
     size_t waiting = client->out_len - client->out_sent;
     if (waiting > 0 && waiting + len > OUT_MAX)
@@ -522,7 +522,7 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
-    int64_t deadline = clock_deadline(CLOSE_MS);
+    int64_t deadline = clock_deadline(LINGER_MS);
     while (has_replies(rep) &&
         (wait_for_clients(rep, deadline) == 0 || errno == EINTR))
         ;
