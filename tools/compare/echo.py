@@ -98,6 +98,15 @@ class Act:
             check(time.monotonic() < deadline, f"{otherwise} within {SOON_S:g} s")
             time.sleep(0.005)
 
+    def freeze(self, program: Program) -> None:
+        """SIGSTOP; it stands still when this returns."""
+        program.freeze()
+        stat = Path(f"/proc/{program.pid}/stat")
+        self.await_true(
+            lambda: stat.read_text().rpartition(")")[2].split()[0] == "T",
+            f"{program.name} has not stopped",
+        )
+
     def end(self, program: Program) -> None:
         """It is killed, and what it printed before is heard."""
         program.kill()
@@ -212,7 +221,7 @@ def joined(act: Act) -> str:
     address, texts = act.address(), ("hello", "world")
     server = act.serve("stream-server", address)
     act.note("SIGSTOP to the server: it is slow")
-    server.freeze()
+    act.freeze(server)
     client = act.run("stream-client", address, *texts)
     whole = sum(map(len, texts))
     act.await_true(lambda: waiting_bytes(address) == whole, "both texts have not arrived")
@@ -238,10 +247,10 @@ def joined(act: Act) -> str:
 def second_client(act: Act) -> str:
     address = act.address()
     server = act.serve("stream-server", address)
-    server.freeze()
+    act.freeze(server)
     first = act.run("stream-client", address, "first")
     act.await_true(lambda: waiting_bytes(address) == len("first"), "nothing has arrived")
-    first.freeze()
+    act.freeze(first)
     act.note("SIGSTOP to the first client: it stays connected and says nothing")
     server.thaw()
     check(act.line(server), "the first client was not served")
@@ -268,7 +277,7 @@ def second_client(act: Act) -> str:
 def vanishing(act: Act) -> str:
     address, text = act.address(), TEXT * 20_000
     server = act.serve("stream-server", address)
-    server.freeze()
+    act.freeze(server)
     client = act.run("stream-client", address, text)
     act.await_true(lambda: waiting_bytes(address) == len(text), "the text has not arrived")
     act.note("SIGKILL to the client, before it is answered; the server goes on")
@@ -287,10 +296,10 @@ def vanishing(act: Act) -> str:
 def port_held(act: Act) -> str:
     address = act.address()
     server = act.serve("stream-server", address)
-    server.freeze()
+    act.freeze(server)
     client = act.run("stream-client", address, "hello")
     act.await_true(lambda: waiting_bytes(address) == len("hello"), "nothing has arrived")
-    client.freeze()
+    act.freeze(client)
     server.thaw()
     act.line(server)
     act.await_true(lambda: waiting_bytes(address, 2) == len("hello"), "no answer has arrived")

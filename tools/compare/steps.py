@@ -51,7 +51,7 @@ from check.clauses import CLAUSES
 from check.contract import BROKEN as FAILS
 from check.contract import Failed, Report, run
 from check.contract import KEPT as PASSES
-from check.contract import NO_TEST, NOT_REACHED
+from check.contract import NOT_REACHED
 from compare.diff import Source, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
 from compare.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, kept_file, read_kept
@@ -252,17 +252,15 @@ def check_step(panel: Panel) -> Verdict:
     """Runs the tests of what a step keeps, and of what it breaks the test that it names."""
     claims, began = read_kept(panel), time.monotonic()
     file = kept_file(panel).relative_to(panels.ROOT)
-    whole = [clause for clause, claim in claims.items() if claim.word in (KEPT, NOT_REACHABLE)]
-    broken = {clause: claim.test for clause, claim in claims.items() if claim.word == BROKEN}
+    asserted = [clause for clause, claim in claims.items() if claim.word != LUCK]
+    named = [claim.test for claim in claims.values() if claim.test]
+    for clause, claim in claims.items():
+        if claim.test and not claim.test.startswith(f"test_{clause}_"):
+            complain(1, f"steps: {file}: {claim.test} is no test of {clause}")
+    report = run(panel, asserted, tests=named, tell=progress_of(panel))
     wrong = []
-    if whole:
-        report = run(panel, whole, tell=progress_of(panel))
-        for clause in whole:
-            wrong += compare(clause, claims[clause], report)
-    if broken:
-        report = run(panel, broken, tests=broken.values(), tell=progress_of(panel))
-        for clause, test in broken.items():
-            wrong += compare_broken(clause, test, report)
+    for clause in asserted:
+        wrong += compare(clause, claims[clause], report)
     luck = [f"{c}: kept in {claim.rate} trials (not asserted)" for c, claim in claims.items() if claim.word == LUCK]
     progress("")
     return Verdict(panel, [f"{file}: {text}" for text in wrong], luck, time.monotonic() - began)
@@ -273,6 +271,9 @@ def progress_of(panel: Panel) -> Any:
 
 
 def compare(clause: str, claim: Claim, report: Report) -> list[str]:
+    """What is wrong with a claim, in a sentence."""
+    if claim.word == BROKEN:
+        return compare_broken(clause, claim.test, report)
     results = report.clauses[clause]
     words = {result.word for result in results.values()}
     for transport, result in results.items():
@@ -297,9 +298,7 @@ def compare_broken(clause: str, test: str, report: Report) -> list[str]:
             f"{clause} is said to be broken, and {test} passes: the step keeps more than it says, or "
             f"another test fails; ./triptych check {report.panel} {clause} tells"
         ]
-    if words == {NO_TEST}:
-        return [f"{clause}: there is no test {test} of it"]
-    return [f"{clause} is said to be broken, and {test} does not apply"]
+    return [f"{clause} is said to be broken, and there is no test {test} that applies"]
 
 
 def check_steps(names: list[str], as_json: bool) -> int:
