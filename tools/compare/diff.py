@@ -249,8 +249,10 @@ def show_pair(
         first.truncate(pane, overflow="ellipsis", pad=True)
         put(first + Text("    ") + heading(right))
     else:
-        put(Text("< ") + heading(left))
-        put(Text("> ") + heading(right))
+        for side, source in (("<", left), (">", right)):
+            line = Text(f"{side:<2}") + heading(source)
+            line.truncate(console.width, overflow="ellipsis")
+            put(line)
     if shared:
         put(Text("One source, two engines: each as its engine compiles it, where they differ. --all: the whole."))
     differences = 0

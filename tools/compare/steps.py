@@ -62,9 +62,9 @@ from harness.chart import Chart, Line, svg_chart, terminal_chart
 from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.stage import Stage
-from harness.terminal import RED, Output, key_pressed
+from harness.terminal import BROWN, GREEN, RED, Output, key_pressed
 
-MARKS = {KEPT: ("✓", "green"), BROKEN: ("✗", "red"), LUCK: ("~", "yellow"), NOT_REACHABLE: ("?", "dim")}
+MARKS = {KEPT: ("✓", GREEN), BROKEN: ("✗", RED), LUCK: ("~", BROWN), NOT_REACHABLE: ("?", "dim")}
 WIDTH_MIN = 60
 LINES_SHOWN = 4  # that a program printed in steps echo
 
@@ -216,7 +216,7 @@ def show_between(console: Console, before: Step, after: Step) -> None:
     )
     gained = [c for c in CLAUSES if after.claims[c].word == KEPT != before.claims[c].word]
     lost = [c for c in CLAUSES if before.claims[c].word == KEPT != after.claims[c].word]
-    for title, clauses, style in (("gained", gained, "green"), ("lost", lost, RED)):
+    for title, clauses, style in (("gained", gained, GREEN), ("lost", lost, RED)):
         for clause in clauses:
             line = Text(f"{title} ", style=style)
             line.append(f"{clause:<4}{CLAUSES[clause].title}", style="default")
