@@ -208,6 +208,17 @@ conn_ready(struct conn *conn, short events)
     return events & ~POLLOUT ? conn_read(conn) : 0;
 }
 
+/* Makes room: removes what is done with. */
+static void
+conn_discard(struct conn *conn)
+{
+    size_t n = conn->done < conn->len ? conn->done : conn->len;
+    conn->done -= n;
+    conn->len -= n;
+    if (n > 0)
+        memmove(conn->data, conn->data + n, conn->len);
+}
+
 /*
  * Returns the length of the next message, which is lent until the next call.
  * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
@@ -216,11 +227,7 @@ conn_ready(struct conn *conn, short events)
 static ssize_t
 conn_next(struct conn *conn, size_t max, const void **data)
 {
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
+    conn_discard(conn);
     errno = EAGAIN;
     if (conn->done > 0 || conn->len < HEAD)
         return -1;
@@ -228,9 +235,13 @@ conn_next(struct conn *conn, size_t max, const void **data)
     if (len <= max && len > conn->len - HEAD)
         return -1;
     conn->done = HEAD + len;
+    if (len > max) {
+        conn_discard(conn);
+        errno = EMSGSIZE;
+        return -1;
+    }
     *data = conn->data + HEAD;
-    errno = EMSGSIZE;
-    return len > max ? -1 : (ssize_t)len;
+    return (ssize_t)len;
 }
 
 static void

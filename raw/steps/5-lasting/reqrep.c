@@ -270,6 +270,17 @@ req_send(struct req *req, const void *data, size_t len)
     return 0;
 }
 
+/* Makes room: removes what is done with. */
+static void
+conn_discard(struct conn *conn)
+{
+    size_t n = conn->done < conn->len ? conn->done : conn->len;
+    conn->done -= n;
+    conn->len -= n;
+    if (n > 0)
+        memmove(conn->data, conn->data + n, conn->len);
+}
+
 /*
  * Returns the length of the next message, which is lent until the next call.
  * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
@@ -278,11 +289,7 @@ req_send(struct req *req, const void *data, size_t len)
 static ssize_t
 conn_next(struct conn *conn, size_t max, uint32_t *id, const void **data)
 {
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
+    conn_discard(conn);
     errno = EAGAIN;
     if (conn->done > 0 || conn->len < HEAD)
         return -1;
@@ -291,9 +298,13 @@ conn_next(struct conn *conn, size_t max, uint32_t *id, const void **data)
     if (len <= max && len > conn->len - HEAD)
         return -1;
     conn->done = HEAD + len;
+    if (len > max) {
+        conn_discard(conn);
+        errno = EMSGSIZE;
+        return -1;
+    }
     *data = conn->data + HEAD;
-    errno = EMSGSIZE;
-    return len > max ? -1 : (ssize_t)len;
+    return (ssize_t)len;
 }
 
 ssize_t
