@@ -318,8 +318,8 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
 def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
     url = stage.url()
     arguments = ("-T", "weather", "-T", "sport", "-n", 0, "-r", 1000, "--quiet", "text")
-    sub = stage.ready("sub", url, "-T", "weather")
     pub = stage.ready("pub", url, *arguments)
+    sub = stage.ready("sub", url, "-T", "weather")
     for restart in range(2):
         while sub.hear("message")["sequence"] < 600:  # more than the next one begins with
             pass

@@ -255,9 +255,11 @@ def test_R4_program_first(stage: Stage) -> None:
 @pytest.mark.parametrize("pending", [False, True], ids=["idle", "pending"])
 def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
     url = stage.url()
+    rep = stage.driver("rep", url, timeout=5000)
     req = stage.driver("req", url, timeout=2000)
-    for _ in range(2):
-        rep = stage.driver("rep", url, timeout=5000)
+    for turn in range(2):
+        if turn:
+            rep = stage.driver("rep", url, timeout=5000)
         rep.begin("echo 1")
         assert req.asked("before")
         assert rep.result()["result"] == 1

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from bench import chart as bench_chart
 from bench import results as bench_results
 from bench import show as bench_show
+from bench.chart import charts
 from bench.goals import Goal, lossless, ratio_goal, run_goals
 from bench.kinds import Case, Outcome
 from bench.run import Disturbance, Baseline
 from bench.session import Cell
 from conftest import ROOT
+from harness.chart import Chart, Line, script, svg_chart, terminal_chart
 from harness.panels import BUILD, Panel, read_panels
 from harness.stage import Stage
 from pretend import FAST, RAW, SLOW, outcome, run_group, session
@@ -84,15 +85,13 @@ def test_a_file_that_is_no_earlier_run_is_refused(text: str, tmp_path: Path) -> 
 
 
 def test_charts_are_drawn_in_the_panels_colours(tmp_path: Path) -> None:
-    line = bench_chart.Line("raw", "#0072B2", [(16, 10), (64, 12), (1024, 30)])
-    chart = bench_chart.Chart(
-        "name", "it's a title", "x", "y", [line, bench_chart.Line("none", "#D55E00", [])]
-    )
-    text = bench_chart.script(chart, "svg", "out.svg")
+    line = Line("raw", "#0072B2", [(16, 10), (64, 12), (1024, 30)])
+    chart = Chart("name", "it's a title", "x", "y", [line, Line("none", "#D55E00", [])])
+    text = script(chart, "svg", "out.svg")
     assert "#0072B2" in text and "it''s" in text
-    if not bench_chart.terminal_chart(chart, 78, False):
+    if not terminal_chart(chart, 78, False):
         pytest.skip("no gnuplot")
-    drawn = bench_chart.svg_chart(chart, tmp_path).read_text().replace(" ", "")
+    drawn = svg_chart(chart, tmp_path / "name.svg").read_text().replace(" ", "")
     assert "rgb(0,114,178)" in drawn
 
 
@@ -123,7 +122,7 @@ def test_a_chart_does_not_mix_queues(monkeypatch: pytest.MonkeyPatch) -> None:
         done.cells.append(
             Cell(Case("throughput", size=size, queue=queue), RAW, "panel", runs=[run] * 5)
         )
-    (chart,) = bench_chart.charts(done.cells)
+    (chart,) = charts(done.cells)
     assert chart.lines[0].points == [(64, 1064), (4096, 5096)]
 
 

@@ -40,11 +40,11 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import chart as bench_chart
 from bench import costs as bench_costs
 from bench import results as bench_results
 from bench import search as bench_search
 from bench import show as bench_show
+from bench.chart import charts
 from bench.goals import RUNS as GOAL_ROUNDS
 from bench.goals import Goal, run_goals
 from bench.kinds import Case
@@ -52,6 +52,7 @@ from bench.machine import build_type, library_options, machine, options_in_force
 from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
 from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Cell, Session, baselines_of
 from bench.stats import interval
+from harness.chart import svg_chart, terminal_chart
 from harness.command import CommandLine
 from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
 from harness.terminal import TEXT_WIDTH, Output
@@ -292,11 +293,11 @@ def run_benches(
 
 
 def draw_charts(console: Console, session: Session, folder: Path) -> None:
-    for chart in bench_chart.charts(session.cells):
-        text = bench_chart.terminal_chart(chart, console.width, console.is_terminal)
+    for chart in charts(session.cells):
+        text = terminal_chart(chart, console.width, console.is_terminal)
         if text:
             console.file.write(text.strip("\f\n") + "\n")
-            console.print(f"[dim]{bench_chart.svg_chart(chart, folder)}[/]\n", soft_wrap=True)
+            console.print(f"[dim]{svg_chart(chart, folder / f'{chart.name}.svg')}[/]\n", soft_wrap=True)
 
 
 def goal_dict(goal: Goal) -> dict[str, Any]:

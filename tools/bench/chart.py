@@ -1,18 +1,11 @@
-"""The benchmark's charts, drawn by gnuplot: in the terminal, and as SVG files.
-
-One colour a panel, as everywhere; a baseline has its panel's colour and a dashed line.
-"""
+"""The benchmark's charts: which there are, and what is in them. harness/chart.py draws them."""
 
 from __future__ import annotations
-
-import shutil
-import subprocess
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from bench.kinds import Case
 from bench.run import ONE
 from bench.session import Cell
+from harness.chart import Chart, Line
 
 PERCENTILES = (
     ("min", 1.0),
@@ -21,95 +14,6 @@ PERCENTILES = (
     ("p99", 100.0),
     ("p999", 1000.0),
 )  # x: 1 / (1 - share)
-
-
-@dataclass
-class Line:
-    label: str
-    colour: str
-    points: list[tuple[float, float]]
-    dashed: bool = False
-
-
-@dataclass
-class Chart:
-    name: str  # of the file
-    title: str
-    x: str
-    y: str
-    lines: list[Line] = field(default_factory=list)
-    x_ticks: str = ""
-    log_x: bool = True
-
-
-def script(chart: Chart, terminal: str, output: str) -> str:
-    """What gnuplot is told. Data stands in the script itself."""
-    dumb = terminal.startswith("dumb")
-    quote = lambda text: "'" + text.replace("'", "''") + "'"  # noqa: E731
-    commands = [
-        f"set terminal {terminal}",
-        f"set title {quote(chart.title)}",
-        f"set xlabel {quote(chart.x)}",
-        f"set ylabel {quote(chart.y)}",
-    ]
-    if output:
-        commands.append(f"set output {quote(output)}")
-    commands += [
-        "set logscale y",
-        "set format y '%.0s%c'",
-        "set key outside right top" if not dumb else "set key outside bottom center",
-    ]
-    if chart.log_x:
-        commands.append("set logscale x 2" if not chart.x_ticks else "set logscale x")
-    if chart.x_ticks:
-        commands.append(f"set xtics ({chart.x_ticks})")
-    if not dumb:
-        commands.append("set grid")
-    plots = []
-    for index, line in enumerate(chart.lines):
-        rows = "\n".join(f"{x:g} {y:g}" for x, y in line.points)
-        commands.append(f"$data{index} << END\n{rows}\nEND")
-        colour = quote(line.colour)
-        dash = " dashtype 2" if line.dashed and not dumb else ""
-        width = "" if dumb else " linewidth 2"
-        plots.append(
-            f"$data{index} using 1:2 with linespoints linecolor rgb {colour}{width}{dash} title {quote(line.label)}"
-        )
-    commands.append("plot " + ", ".join(plots))
-    return "\n".join(commands) + "\n"
-
-
-def draw(chart: Chart, terminal: str, output: str = "") -> str:
-    """Draws; what a terminal should show is returned. Empty without gnuplot, or nothing to draw."""
-    chart.lines = [line for line in chart.lines if line.points]
-    if not chart.lines or not shutil.which("gnuplot"):
-        return ""
-    done = subprocess.run(
-        ["gnuplot"],
-        input=script(chart, terminal, output),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
-    return done.stdout
-
-
-def terminal_chart(chart: Chart, width: int, coloured: bool) -> str:
-    return draw(
-        chart, f"dumb size {min(width, 100)},26 {'ansi256' if coloured else 'mono'} noenhanced"
-    )
-
-
-def svg_chart(chart: Chart, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{chart.name}.svg"
-    draw(
-        chart,
-        "svg size 900,520 dynamic noenhanced background rgb 'white' font 'sans,13'",
-        str(path),
-    )
-    return path
 
 
 def label(cell: Cell) -> str:

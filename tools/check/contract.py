@@ -139,7 +139,7 @@ def run(
 ) -> Report:
     """These clauses on a panel that is built, over these transports. None named: all of them.
 
-    tests: of these clauses only the tests of these names. every: goes on after a clause's first
+    tests: of the clauses that these belong to, only they. every: goes on after a clause's first
     failure. tell is told, as each test ends, how many have, of how many, and which clause it was.
     """
     clauses = [clause for clause in CLAUSES if clause in (set(clauses) or CLAUSES)]

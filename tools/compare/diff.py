@@ -10,10 +10,11 @@ now, so what you have changed is shown.
 
   reqrep       the request/reply files (default)
   pubsub       the publish/subscribe files
-  PANEL PANEL  the left panel and the right panel; without: raw zmq
+  PANEL PANEL  the left panel and the right panel, steps too (./triptych steps
+               lists them); without: raw-1 zmq-1, the first steps
 
   --function NAME  this function only: of the two panels that are named, or, if
-                   none is named, of all panels
+                   none is named, of all panels that are no steps
   --unified        a patch from left to right, for other programs
   --stat           counts, by function: lines that are alike, changed, or in one
                    panel only
@@ -227,11 +228,17 @@ def heading(source: Source) -> Text:
     return Text(text, style=f"bold {source.panel.colour}")
 
 
-def show_pair(console: Console, left: Source, right: Source, name: str | None, everything: bool) -> None:
-    """Two panels: side by side if there is room for two panes of code, else one below the other."""
+def show_pair(
+    console: Console, left: Source, right: Source, name: str | None, everything: bool, brief: bool = False
+) -> None:
+    """Two panels: side by side if there is room for two panes of code, else one below the other.
+
+    brief: only where they differ.
+    """
     pane = (console.width - 4) // 2
     beside = pane >= CODE_MIN
     shared = left.name == right.name and not everything
+    brief |= shared and not name
 
     def put(line: Text) -> None:
         line.rstrip()
@@ -242,8 +249,10 @@ def show_pair(console: Console, left: Source, right: Source, name: str | None, e
         first.truncate(pane, overflow="ellipsis", pad=True)
         put(first + Text("    ") + heading(right))
     else:
-        put(Text("< ") + heading(left))
-        put(Text("> ") + heading(right))
+        for side, source in (("<", left), (">", right)):
+            line = Text(f"{side:<2}") + heading(source)
+            line.truncate(console.width, overflow="ellipsis")
+            put(line)
     if shared:
         put(Text("One source, two engines: each as its engine compiles it, where they differ. --all: the whole."))
     differences = 0
@@ -251,10 +260,10 @@ def show_pair(console: Console, left: Source, right: Source, name: str | None, e
         rows = rows_of(here, there)
         differs = sum(row.mark != " " for row in rows)
         differences += differs
-        if shared and not differs and not name:
+        if brief and not differs:
             continue
         put(Text(f"── {title} ".ljust(console.width, "─"), style="bold"))
-        chosen = near_differences(rows) if shared and not name else list(rows)
+        chosen = near_differences(rows) if brief else list(rows)
         if not beside:
             for line in stacked(chosen, left, right, console.width):
                 put(line)
@@ -318,6 +327,15 @@ def unified(left: Source, right: Source, name: str | None) -> str:
         return source.name if left.name != right.name else f"{source.name}\t({source.panel.name})"
 
     return "".join(difflib.unified_diff(lines(left), lines(right), label(left), label(right)))
+
+
+def changes(left: Source, right: Source) -> str:
+    """How many lines differ: "reqrep.c: 12 changed, 80 new, 3 gone"."""
+    total = [0, 0, 0, 0]
+    for _, here, there in paired(left, right, None):
+        total = [a + b for a, b in zip(total, count(rows_of(here, there)))]
+    _, changed, gone, new = total
+    return f"{Path(right.name).name}: lines that are not blank: {changed} changed, {new} new, {gone} gone"
 
 
 def stat(console: Console, left: Source, right: Source, name: str | None) -> None:
@@ -384,9 +402,11 @@ def main() -> int:
     name: str | None = arguments.function
     if pattern is None:
         pattern = "pubsub" if name and re.match("(pub|sub)_", name) else "reqrep"
-    compared = words or ["raw", "zmq"] if all(p in known for p in ("raw", "zmq")) else words or list(known)[:2]
+    whole = [panel.name for panel in known.values() if panel.kind in ("shipped", "own")]
+    pairs = (["raw-1", "zmq-1"], ["raw", "zmq"], whole[:2])
+    compared = words or next(pair for pair in pairs if all(panel in known for panel in pair))
     all_of_them = name is not None and not words and not arguments.unified and not arguments.stat
-    chosen = list(known) if all_of_them else compared
+    chosen = whole if all_of_them else compared
     if len(chosen) < 2 and not all_of_them:
         complain(1, "diff: panels.txt lists fewer than two panels")
     sources = [Source(known[panel], pattern, contract) for panel in chosen]

@@ -1,6 +1,7 @@
 """./triptych size - what each panel costs, counted and measured now
 
-Usage:  ./triptych size [PANEL...] [--source] [--json | --csv | --markdown]
+Usage:  ./triptych size [PANEL...] [--steps] [--source]
+                        [--json | --csv | --markdown]
         ./triptych size --count DIR
 
 One column a panel, one row a measure. Source: lines of code, tokens, functions,
@@ -10,7 +11,8 @@ Program: bytes, shared libraries, licences. Running, a server with one client:
 threads, descriptors, memory, system calls per request. Below the table stands
 what each measure means and how it was taken. It takes half a minute.
 
-  PANEL...     these panels only; none: all of panels.txt
+  PANEL...     these panels only; none: all of panels.txt but the steps
+  --steps      the steps as well
   --source     what the sources tell: runs nothing, and takes a few seconds
   --json       all of it, for programs
   --csv        the table: part, measure, unit, a column a panel
@@ -414,7 +416,8 @@ def main() -> int:
     form = command.add_mutually_exclusive_group()
     for name in ("json", "csv", "markdown"):
         form.add_argument(f"--{name}", action="store_true")
-    command.add_argument("--source", action="store_true")
+    for name in ("source", "steps"):
+        command.add_argument(f"--{name}", action="store_true")
     command.add_argument("--count", metavar="DIR")
     command.add_argument("--width", type=int, metavar="N")
     command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
@@ -433,6 +436,8 @@ def main() -> int:
             complain(2, f"size: no panel '{name}'; there are: {' '.join(known)}")
     chosen = [known[name] for name in dict.fromkeys(arguments.panels)]
     chosen = chosen or [panel for panel in known.values() if panel.kind in ("shipped", "own")]
+    if arguments.steps:
+        chosen += [panel for panel in known.values() if panel.kind == "step" and panel not in chosen]
 
     template = parts_of(TEMPLATE)["whole"]
     parts = {panel.name: parts_of(panel) for panel in chosen}

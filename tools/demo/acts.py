@@ -106,6 +106,12 @@ class Demo:
         """Notes a program's first failure: what follows from it is no news."""
         self.failures.setdefault(f"{program.panel.name}: {program.name}", text)
 
+    @property
+    def wrong(self) -> dict[str, str]:
+        """The failures that nobody expects: a step keeps a part of the contract, and ends early."""
+        steps = {panel.name for panel in self.panels if panel.kind == "step"}
+        return {who: text for who, text in self.failures.items() if who.split(":")[0] not in steps}
+
     # Requests and answers.
 
     def requests(self) -> None:

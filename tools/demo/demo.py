@@ -66,4 +66,4 @@ def main() -> int:
     finally:
         view.close()
     show_results(console, panels, demo, time.monotonic() - started)
-    return 1 if demo.failures else 0
+    return 1 if demo.wrong else 0

@@ -30,7 +30,8 @@ def show_results(console: Console, panels: list[Panel], demo: Demo, seconds: flo
         ) or [""]:
             console.print(line, markup=False, soft_wrap=True)
     for program, failure in demo.failures.items():
-        console.print(Text(f"failed: {program}: {failure}", style=f"bold {RED}"), soft_wrap=True)
+        word = "failed" if program in demo.wrong else "a step ended early"
+        console.print(Text(f"{word}: {program}: {failure}", style=f"bold {RED}"), soft_wrap=True)
 
 
 def show_table(console: Console, panels: list[Panel], table: list[tuple[str, list[str]]]) -> None:
@@ -121,9 +122,9 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
         "  the interface         less common/pattern.h",
         "  what it promises      less common/CONTRACT.md",
     ]
-    folders = list(dict.fromkeys(panel.folder for panel in panels))
-    if len(folders) > 1:
-        text.append(f"  two panels            ./triptych diff reqrep {folders[0]} {folders[1]}")
+    apart = list({panel.folder: panel.name for panel in reversed(panels)}.values())[::-1]
+    if len(apart) > 1:
+        text.append(f"  two panels            ./triptych diff reqrep {apart[0]} {apart[1]}")
     text += [
         f"  the contract, tested  ./triptych test {panels[0].name}",
         "  a panel of your own   ./triptych new mine",

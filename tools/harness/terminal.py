@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import termios
+import tty
 from typing import IO, Any, cast
 
 from rich.console import Console
@@ -55,3 +57,17 @@ class Output(Console):
         else:
             file = cast(IO[str], Trimmed(sys.stdout))
             super().__init__(file=file, width=columns(default), highlight=False)
+
+
+def key_pressed(prompt: str) -> None:
+    """Waits for a key, if somebody sits at a terminal; Ctrl-C ends the program as ever."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        return
+    print(f"({prompt})", end="", flush=True)
+    before = termios.tcgetattr(0)
+    try:
+        tty.setcbreak(0)
+        os.read(0, 1)
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+    print("\r\033[K", end="", flush=True)

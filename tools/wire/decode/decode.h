@@ -24,11 +24,12 @@ enum decode_part {
     DECODE_UNKNOWN, /* not understood, or cut off by the end */
 };
 
-/* raw has no greeting that tells: a hint, or a first frame that does. */
+/* A hint. raw has no greeting that tells; without a hint its first frame does. */
 enum decode_pattern {
     DECODE_ANY,
     DECODE_REQREP,
-    DECODE_PUBSUB
+    DECODE_PUBSUB,
+    DECODE_OTHER /* no framing that we know: nothing is guessed */
 };
 
 struct decode_options {

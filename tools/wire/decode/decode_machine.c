@@ -227,6 +227,10 @@ guess(struct decode *decode)
 {
     const unsigned char *p = decode->held;
     size_t got = decode->held_len;
+    if (decode->options.pattern == DECODE_OTHER) {
+        decode_unknown(decode, "of a framing that is not known");
+        return;
+    }
     if (p[0] == 0xff && got < 10) {
         decode_expect(decode, got + 1, guess, "unknown.start");
         return;

@@ -11,10 +11,11 @@
 #include "trace.h"
 
 static const char usage[] =
-    "usage: decode [--reqrep | --pubsub] [--show BYTES] [--segments] [--pcap FILE] RECORDING...\n"
+    "usage: decode [--reqrep | --pubsub | --unknown] [--show BYTES] [--segments] [--pcap FILE] RECORDING...\n"
     "\n"
     "Prints what recordings of the tap hold, as JSON lines, each byte in one of them.\n"
     "  --reqrep, --pubsub  which of the two raw's frames are; else their bytes tell\n"
+    "  --unknown           another framing: guesses nothing, so that each byte is unknown\n"
     "  --show BYTES        bytes of an element to give in hex (64; 1 to 16777216)\n"
     "  --segments          also each arrival at the tap, and each passing on\n"
     "  --pcap FILE         also write a capture of all of them that Wireshark opens\n"
@@ -34,6 +35,7 @@ parse(struct arguments *ret, int argc, char **argv)
     static const struct option options[] = {
         {"reqrep", no_argument, NULL, 'r'},
         {"pubsub", no_argument, NULL, 'p'},
+        {"unknown", no_argument, NULL, 'u'},
         {"show", required_argument, NULL, 's'},
         {"segments", no_argument, NULL, 'g'},
         {"pcap", required_argument, NULL, 'w'},
@@ -49,6 +51,9 @@ parse(struct arguments *ret, int argc, char **argv)
             break;
         case 'p':
             ret->options.pattern = DECODE_PUBSUB;
+            break;
+        case 'u':
+            ret->options.pattern = DECODE_OTHER;
             break;
         case 's':
             ret->options.show = strtoul(optarg, &end, 10);

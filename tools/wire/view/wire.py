@@ -24,7 +24,7 @@ byte means.
 The columns: the time in milliseconds since the connection was there, on the
 first line of each segment; the direction (> to the server, < to the client);
 the offset in that direction; the bytes; their meaning. "00 x31" stands for 31
-bytes 00.
+bytes 00. Of a panel without framing= in panels.txt each byte is unknown.
 Exit status: 0 done, 1 an exchange failed, 2 the command line was wrong,
 130 stopped by Ctrl-C, 141 the reader of the output has gone.
 """
@@ -82,13 +82,14 @@ def observe(panel: Panel, pattern: str, arguments: argparse.Namespace, folder: P
     body = body_of(arguments.size)
     exchange = run(panel, pattern, body, folder, arguments.ipc)
     show_bytes = SHOW_MOST if arguments.full else SHOW
-    events = decode(pattern, "--show", show_bytes, exchange.recording)
+    hint = pattern if panel.framing else "unknown"
+    events = decode(hint, "--show", show_bytes, exchange.recording)
     away = folder / "away"
     away.mkdir(exist_ok=True)
     attempts = []
     for _ in range(ATTEMPTS):
         distant = run(panel, pattern, b"hello", away, arguments.ipc, ROUND_TRIP)
-        far = decode(pattern, "--show", 1, "--segments", distant.recording)
+        far = decode(hint, "--show", 1, "--segments", distant.recording)
         attempts.append(
             Observed(panel, pattern, exchange.version, exchange.recording, events, far, ROUND_TRIP)
         )

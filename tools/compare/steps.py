@@ -1,0 +1,430 @@
+"""./triptych steps - the way from the lecture's calls to the whole contract
+
+Usage:  ./triptych steps [--svg FILE] [--json | --markdown]
+        ./triptych steps STEP [STEP]
+        ./triptych steps --check [STEP...] [--json]
+        ./triptych steps echo [--step] [--json]
+
+A step is a panel that keeps a part of the contract (common/CONTRACT.md), and
+says in its kept.txt which part. Without words: a table of all steps, a column a
+clause, and a picture: lines of code against clauses kept, one line from the
+first step to the panel that keeps all. Lines and tokens are those of
+./triptych size, net of template/, which does nothing. It runs nothing.
+
+  STEP         what this step keeps, and why it does not keep the rest
+  STEP STEP    what the second adds to the first: clauses, experiments, the diff
+  echo         compiles four programs with the lecture's calls and breaks them,
+               one after the other; about ten seconds
+
+  --check      runs the contract's tests, and compares with what kept.txt says:
+               a step that keeps more than it says is wrong, too
+  --svg FILE   writes the picture to FILE
+  --json       all of it, for programs
+  --markdown   the table, for a document
+  --step       waits for a key before each break, on a terminal
+  --width N    this many columns wide; default: the terminal's, else 100
+
+Marks:  ✓ kept   ✗ not kept   ~ kept with luck   ? not reachable: no test applies
+
+Exit status: 0 done, 1 a step is not what its kept.txt says, or a break did not
+come about, 2 wrong command line, 130 stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from check.clauses import CLAUSES
+from check.contract import BROKEN as FAILS
+from check.contract import Failed, Report, run
+from check.contract import KEPT as PASSES
+from check.contract import NOT_REACHED
+from compare.diff import Source, changes, show, show_pair
+from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
+from compare.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, kept_file, read_kept
+from compare.size import TEMPLATE, parts_of, progress, value_of
+from compare.sources import contract_functions
+from harness import panels
+from harness.chart import Chart, Line, svg_chart, terminal_chart
+from harness.command import CommandLine
+from harness.panels import Panel, choose_panels, complain, read_panels
+from harness.stage import Stage
+from harness.terminal import BROWN, GREEN, RED, Output, key_pressed
+
+MARKS = {KEPT: ("✓", GREEN), BROKEN: ("✗", RED), LUCK: ("~", BROWN), NOT_REACHABLE: ("?", "dim")}
+WIDTH_MIN = 60
+LINES_SHOWN = 4  # that a program printed in steps echo
+
+
+@dataclass
+class Step:
+    """A panel on the way, and where it stands."""
+
+    panel: Panel
+    towards: Panel  # the panel that ships, where this line of steps ends
+    claims: dict[str, Claim]
+    lines: int = 0  # net of template
+    tokens: int = 0
+
+    def count(self, word: str) -> int:
+        return sum(claim.word == word for claim in self.claims.values())
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.panel.name,
+            "folder": self.panel.folder,
+            "towards": self.towards.name,
+            "lines": self.lines,
+            "tokens": self.tokens,
+            "kept": self.count(KEPT),
+            "not_reachable": self.count(NOT_REACHABLE),
+            "clauses": {clause: vars(claim) for clause, claim in self.claims.items()},
+        }
+
+
+def all_steps() -> list[Step]:
+    """Every step, each line of steps in front of the panel that it leads to."""
+    known = read_panels()
+    found = []
+    for shipped in (panel for panel in known if panel.kind == "shipped"):
+        way = [p for p in known if p.kind == "step" and re.fullmatch(rf"{shipped.name}-\w+", p.name)]
+        found += [Step(panel, shipped, read_kept(panel)) for panel in [*way, shipped]]
+    return found
+
+
+def count_lines(steps: list[Step]) -> None:
+    """The figures of size: the whole of a panel, less template/."""
+    template = parts_of(TEMPLATE)["whole"]
+    for step in steps:
+        whole = parts_of(step.panel)["whole"]
+        step.lines = int(value_of(whole, "lines", template) or 0)
+        step.tokens = int(value_of(whole, "tokens", template) or 0)
+    progress("")
+
+
+# The table and the picture.
+
+
+def show_table(console: Console, steps: list[Step]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for title in ("lines", "tokens"):
+        table.add_column(title, justify="right")
+    for clause in CLAUSES:
+        table.add_column(clause)
+    table.add_column("kept", justify="right")
+    before = steps[0].towards
+    for step in steps:
+        if step.towards != before:
+            table.add_row()
+        before = step.towards
+        marks = [Text(*MARKS[claim.word]) for claim in step.claims.values()]
+        name = Text(f"{step.towards.mark} {step.panel.name}", style=f"bold {step.towards.colour}")
+        table.add_row(name, f"{step.lines:,}", f"{step.tokens:,}", *marks, str(step.count(KEPT)))
+    console.print(table)
+    console.print(Text("✓ kept  ✗ not kept  ~ kept with luck  ? not reachable", style="dim"))
+
+
+def markdown(steps: list[Step]) -> str:
+    names = list(CLAUSES)
+    lines = [f"| step | lines | tokens | {' | '.join(names)} | kept |", f"|---|---:|---:|{'---|' * len(names)}---:|"]
+    for step in steps:
+        marks = " | ".join(MARKS[claim.word][0] for claim in step.claims.values())
+        lines.append(f"| `{step.panel.name}` | {step.lines:,} | {step.tokens:,} | {marks} | {step.count(KEPT)} |")
+    return "\n".join(lines)
+
+
+def picture(steps: list[Step]) -> Chart:
+    most = max(step.lines for step in steps)
+    chart = Chart(
+        "steps",
+        "What the lines buy",
+        "lines of code, net of template",
+        "clauses kept",
+        log_x=False,
+        log_y=False,
+        key=False,
+        reach=(most * 1.15, len(CLAUSES) + 1),
+    )
+    for towards in dict.fromkeys(step.towards for step in steps):
+        way = [step for step in steps if step.towards == towards]
+        chart.lines.append(
+            Line(
+                towards.heading,
+                towards.rgb,
+                [(step.lines, step.count(KEPT)) for step in way],
+                names=[f"{towards.mark} {step.panel.name}" for step in way],
+            )
+        )
+    return chart
+
+
+def show_picture(console: Console, steps: list[Step]) -> None:
+    text = terminal_chart(picture(steps), console.width, console.is_terminal)
+    if not text:
+        console.print(Text("The picture needs gnuplot: ./triptych install steps", style="dim"))
+        return
+    for line in text.strip("\f\n").splitlines():
+        console.file.write(line.rstrip(" ") + "\n")
+
+
+# One step, and the way from one to another.
+
+
+def show_step(console: Console, step: Step) -> None:
+    console.print(Text(f"{step.panel.name}  {step.panel.folder}/  {step.panel.heading}", style=f"bold {step.towards.colour}"))
+    counted = f"{step.lines:,} lines of code, net of template; {step.count(KEPT)} of {len(CLAUSES)} clauses kept"
+    console.print(f"{counted}, {step.count(NOT_REACHABLE)} not reachable")
+    for clause, claim in step.claims.items():
+        mark, style = MARKS[claim.word]
+        line = Text(f"{mark} ", style=style)
+        line.append(f"{clause:<4}{CLAUSES[clause].title}", style="default")
+        console.print(line)
+        why = f"kept in {claim.rate} trials: " if claim.rate else ""
+        if claim.reason:
+            hanging(console, f"{why}{claim.reason}" + (f" ({claim.test})" if claim.test else ""))
+    if step.panel.kind == "step":
+        console.print(Text(f"./triptych steps --check {step.panel.name} runs the tests.", style="dim"))
+
+
+def hanging(console: Console, text: str, indent: str = "      ", style: str = "dim") -> None:
+    shown = Text(text, style=style)
+    for line in shown.wrap(console, console.width - len(indent)):
+        line.rstrip()
+        console.print(Text(indent) + line, soft_wrap=True)
+
+
+def show_between(console: Console, before: Step, after: Step) -> None:
+    """What the second step has and the first has not."""
+    console.print(Text(f"What {after.panel.name} adds to {before.panel.name}", style="bold"))
+    console.print(
+        f"lines of code, net of template: {before.lines:,}, then {after.lines:,}; "
+        f"clauses kept: {before.count(KEPT)}, then {after.count(KEPT)}"
+    )
+    gained = [c for c in CLAUSES if after.claims[c].word == KEPT != before.claims[c].word]
+    lost = [c for c in CLAUSES if before.claims[c].word == KEPT != after.claims[c].word]
+    for title, clauses, style in (("gained", gained, GREEN), ("lost", lost, RED)):
+        for clause in clauses:
+            line = Text(f"{title} ", style=style)
+            line.append(f"{clause:<4}{CLAUSES[clause].title}", style="default")
+            console.print(line)
+            reason = (before if title == "gained" else after).claims[clause].reason
+            if reason:
+                hanging(console, f"{(before if title == 'gained' else after).panel.name}: {reason}", " " * 7)
+            hanging(console, f"./triptych lab {CLAUSES[clause].experiment}", " " * 7)
+    if not gained:
+        console.print("no clause gained")
+    contract = contract_functions()
+    for pattern in ("reqrep", "pubsub"):
+        left, right = (Source(step.panel, pattern, contract) for step in (before, after))
+        console.print()
+        console.print(Text(changes(left, right), style="bold"))
+        show_pair(console, left, right, None, everything=False, brief=True)
+
+
+# --check
+
+
+@dataclass
+class Verdict:
+    """What the tests say of a step, beside what it says itself."""
+
+    panel: Panel
+    wrong: list[str]
+    luck: list[str]
+    seconds: float
+
+
+def check_step(panel: Panel) -> Verdict:
+    """Runs the tests of what a step keeps, and of what it breaks the test that it names."""
+    claims, began = read_kept(panel), time.monotonic()
+    file = kept_file(panel).relative_to(panels.ROOT)
+    asserted = [clause for clause, claim in claims.items() if claim.word != LUCK]
+    named = [claim.test for claim in claims.values() if claim.test]
+    for clause, claim in claims.items():
+        if claim.test and not claim.test.startswith(f"test_{clause}_"):
+            complain(1, f"steps: {file}: {claim.test} is no test of {clause}")
+    report = run(panel, asserted, tests=named, tell=progress_of(panel))
+    wrong = []
+    for clause in asserted:
+        wrong += compare(clause, claims[clause], report)
+    luck = [f"{c}: kept in {claim.rate} trials (not asserted)" for c, claim in claims.items() if claim.word == LUCK]
+    progress("")
+    return Verdict(panel, [f"{file}: {text}" for text in wrong], luck, time.monotonic() - began)
+
+
+def progress_of(panel: Panel) -> Any:
+    return lambda ended, number, clause: progress(f"{panel.name}: {ended} of {number} tests")
+
+
+def compare(clause: str, claim: Claim, report: Report) -> list[str]:
+    """What is wrong with a claim, in a sentence."""
+    if claim.word == BROKEN:
+        return compare_broken(clause, claim.test, report)
+    results = report.clauses[clause]
+    words = {result.word for result in results.values()}
+    for transport, result in results.items():
+        for failure in result.failures:
+            found = f"{failure.done}. Expected: {failure.expected}. Came: {failure.came}"
+            return [f"{clause} is said to be {claim.word}; over {transport} {failure.test} fails: {found}"]
+    if NOT_REACHED in words:
+        return [f"{clause} is said to be {claim.word}, and not reached: the first exchange fails"]
+    if claim.word == KEPT and PASSES not in words:
+        return [f"{clause} is said to be kept, and no test of it applies"]
+    if claim.word == NOT_REACHABLE and PASSES in words:
+        return [f"{clause} is said to be not reachable, and tests of it pass: it is kept"]
+    return []
+
+
+def compare_broken(clause: str, test: str, report: Report) -> list[str]:
+    words = {result.word for result in report.clauses[clause].values()}
+    if words & {FAILS, NOT_REACHED}:
+        return []
+    if PASSES in words:
+        return [
+            f"{clause} is said to be broken, and {test} passes: the step keeps more than it says, or "
+            f"another test fails; ./triptych check {report.panel} {clause} tells"
+        ]
+    return [f"{clause} is said to be broken, and there is no test {test} that applies"]
+
+
+def check_steps(names: list[str], as_json: bool) -> int:
+    steps = [panel.name for panel in read_panels() if panel.kind == "step"]
+    for name in names:
+        if name not in steps:
+            complain(2, f"steps: --check takes steps: {' '.join(steps)}")
+    built, left_out = choose_panels(names or steps, "steps")
+    verdicts = []
+    for panel in built:
+        try:
+            verdicts.append(verdict := check_step(panel))
+        except Failed as failed:
+            print(failed, file=sys.stderr)
+            complain(1, "steps: the tests themselves could not be run (output above)")
+        if not as_json:
+            as_said = "as it says" if not verdict.wrong else "NOT as it says"
+            print(f"{panel.name:<10} {as_said}; {verdict.seconds:.0f} s", flush=True)
+            for text in verdict.wrong + verdict.luck:
+                print(f"    {text}", flush=True)
+    failed = sum(bool(verdict.wrong) for verdict in verdicts)
+    if as_json:
+        print(json.dumps([{**vars(v), "panel": v.panel.name} for v in verdicts], indent=2))
+    else:
+        for panel in left_out:
+            print(f"{panel.name:<10} left out: not built")
+        print(f"{len(verdicts) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+# echo
+
+
+def show_outcome(console: Console, number: int, outcome: Outcome) -> None:
+    for text, printed in outcome.told:
+        hanging(console, text, "  ", "bold" if text.startswith("./") else "italic")
+        shown = printed if len(printed) <= LINES_SHOWN + 1 else printed[:LINES_SHOWN]
+        for line in shown:
+            hanging(console, line, "      ", "default")
+        if len(printed) > len(shown):
+            hanging(console, f"... {len(printed) - len(shown)} more lines")
+    hanging(console, outcome.after, "", "default" if outcome.came_about else f"bold {RED}")
+    repair = f"Repaired by {outcome.of.step}: {outcome.of.repair}."
+    coming = "" if any(panel.name == outcome.of.step for panel in read_panels()) else f" ({outcome.of.step} is to come.)"
+    hanging(console, f"{repair}{coming}", "")
+    hanging(console, f"Explained by: ./triptych lab {outcome.of.experiment}", "")
+
+
+def echo(console: Console, step: bool, as_json: bool) -> int:
+    if not shutil.which("cc"):
+        complain(1, "steps echo: needs a C compiler named cc: ./triptych install build")
+    outcomes = []
+    with Stage() as stage:
+        lines = compile_programs(stage.folder)
+        if not as_json:
+            console.print(f"Four programs with the lecture's calls, in {FOLDER}/; each head shows how to compile it:")
+            for line in lines:
+                console.print(Text(f"  {line}", style="bold"))
+        for number, chosen in enumerate(BREAKS, 1):
+            if not as_json:
+                console.print()
+                console.print(Text(f"{number}. {chosen.title}", style="bold"))
+                hanging(console, chosen.before, "", "default")
+                if step:
+                    key_pressed("a key goes on")
+            outcomes.append(outcome := perform(chosen, stage))
+            if not as_json:
+                show_outcome(console, number, outcome)
+    came = sum(outcome.came_about for outcome in outcomes)
+    if as_json:
+        print(json.dumps({"compiled": lines, "breaks": [outcome.as_json() for outcome in outcomes]}, indent=2))
+    else:
+        console.print()
+        console.print(f"{came} of {len(outcomes)} breaks came about. Next: ./triptych steps raw-1 raw-2")
+    return 0 if came == len(outcomes) else 1
+
+
+def main() -> int:
+    command = CommandLine("steps", __doc__)
+    form = command.add_mutually_exclusive_group()
+    for name in ("json", "markdown"):
+        form.add_argument(f"--{name}", action="store_true")
+    command.add_argument("--svg", metavar="FILE")
+    for name in ("check", "step"):
+        command.add_argument(f"--{name}", action="store_true")
+    command.add_argument("--width", type=int, metavar="N")
+    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
+    command.add_argument("words", nargs="*")
+    arguments = command.read()
+    if arguments.tree:
+        panels.ROOT = Path(arguments.tree).resolve()
+    if arguments.width is not None and arguments.width < WIDTH_MIN:
+        complain(2, f"steps: --width {arguments.width} is too narrow: at least {WIDTH_MIN}")
+    words: list[str] = arguments.words
+    console = Output()
+    if arguments.width:
+        console.width = arguments.width
+    if arguments.check:
+        return check_steps(words, arguments.json)
+    if words == ["echo"]:
+        return echo(console, arguments.step, arguments.json)
+    known = {panel.name for panel in read_panels() if panel.kind in ("step", "shipped")}
+    for word in words:
+        if word not in known:
+            complain(2, f"steps: no step '{word}'; there are: echo {' '.join(sorted(known))}")
+    if len(words) > 2 or len(set(words)) != len(words):
+        complain(2, "steps: one step, or two that differ: ./triptych steps raw-1 raw-2")
+
+    steps = all_steps()
+    chosen = sorted((s for s in steps if s.panel.name in words), key=lambda s: words.index(s.panel.name))
+    count_lines(chosen or steps)
+    if arguments.svg and not words:
+        if not svg_chart(picture(steps), Path(arguments.svg)):
+            complain(1, "steps: --svg needs gnuplot: ./triptych install steps")
+    if arguments.json:
+        print(json.dumps([step.as_json() for step in chosen or steps], indent=2))
+    elif arguments.markdown:
+        print(markdown(chosen or steps))
+    elif len(chosen) == 2:
+        wide = Console(width=console.width, highlight=False, markup=False, soft_wrap=True)
+        with wide.capture() as capture:
+            show_between(wide, *chosen)
+        show(capture.get(), shutil.get_terminal_size().lines)
+    elif chosen:
+        show_step(console, chosen[0])
+    else:
+        show_table(console, steps)
+        show_picture(console, steps)
+    return 0

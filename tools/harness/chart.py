@@ -1,0 +1,169 @@
+"""Charts, drawn by gnuplot: in the terminal, and as SVG files.
+
+One colour and one mark a panel, as everywhere. A line's points may have names: each is written
+beside its point, where there is room.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+POINT_TYPES = {"●": 7, "▲": 9, "■": 5, "◆": 13, "○": 6, "△": 8, "□": 4, "◇": 12, "★": 3}
+WIDTH_MOST = 100
+ROWS = 27  # of a chart in the terminal
+MARGINS = {"l": 8, "r": 3, "t": 2, "b": 3}  # columns or rows around it, where points have names
+SVG_ROOM = (110, 28)  # letters and lines that have room inside an SVG file's axes
+
+# Where a point's name may stand: so many rows below it, and left of it or right.
+PLACES = [(down, left) for down in (0, 1, -1, 2, -2, 3) for left in (False, True)]
+
+
+@dataclass
+class Line:
+    label: str
+    colour: str
+    points: list[tuple[float, float]]
+    dashed: bool = False
+    names: list[str] = field(default_factory=list)  # of the points, each after its mark
+
+
+@dataclass
+class Chart:
+    name: str  # of the file
+    title: str
+    x: str
+    y: str
+    lines: list[Line] = field(default_factory=list)
+    x_ticks: str = ""
+    log_x: bool = True
+    log_y: bool = True
+    key: bool = True
+    reach: tuple[float, float] = (0, 0)  # the axes' last values; 0: as the points need
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def script(chart: Chart, terminal: str, output: str) -> str:
+    """What gnuplot is told. Data stands in the script itself."""
+    dumb = terminal.startswith("dumb")
+    commands = [
+        "set encoding utf8",
+        f"set terminal {terminal}",
+        f"set title {quoted(chart.title)}",
+        f"set xlabel {quoted(chart.x)}",
+        f"set ylabel {quoted(chart.y)}",
+    ]
+    if output:
+        commands.append(f"set output {quoted(output)}")
+    if chart.log_y:
+        commands += ["set logscale y", "set format y '%.0s%c'"]
+    if chart.key:
+        commands.append("set key outside bottom center" if dumb else "set key outside right top")
+    else:
+        commands.append("unset key")
+    if chart.log_x:
+        commands.append("set logscale x 2" if not chart.x_ticks else "set logscale x")
+    if chart.x_ticks:
+        commands.append(f"set xtics ({chart.x_ticks})")
+    for axis, last in zip("xy", chart.reach):
+        if last:
+            commands.append(f"set {axis}range [0:{last:g}]")
+    if not dumb:
+        commands.append("set grid")
+    if any(line.names for line in chart.lines):
+        commands += named_points(chart, terminal)
+    plots = []
+    for index, line in enumerate(chart.lines):
+        rows = "\n".join(f"{x:g} {y:g}" for x, y in line.points)
+        commands.append(f"$data{index} << END\n{rows}\nEND")
+        colour = quoted(line.colour)
+        dash = " dashtype 2" if line.dashed and not dumb else ""
+        width = "" if dumb else " linewidth 2"
+        style = "lines" if line.names and dumb else "linespoints"
+        if line.names and not dumb:
+            width += f" pointtype {POINT_TYPES.get(line.names[0][0], 7)}"
+        plots.append(
+            f"$data{index} using 1:2 with {style} linecolor rgb {colour}{width}{dash} title {quoted(line.label)}"
+        )
+    commands.append("plot " + ", ".join(plots))
+    return "\n".join(commands) + "\n"
+
+
+def named_points(chart: Chart, terminal: str) -> list[str]:
+    """Labels, each beside its point: where no label, point or line is, if there is such a place."""
+    columns, rows = SVG_ROOM
+    commands = []
+    if size := re.match(r"dumb size (\d+),(\d+)", terminal):
+        columns = int(size[1]) - MARGINS["l"] - MARGINS["r"] - 1
+        rows = int(size[2]) - MARGINS["t"] - MARGINS["b"] - 1
+        commands += [f"set {side}margin {width}" for side, width in MARGINS.items()]
+    taken: set[tuple[int, int]] = set()  # cells of a grid over the chart
+    places = []
+
+    def cell(x: float, y: float) -> tuple[int, int]:
+        return round(x / chart.reach[0] * columns), round(y / chart.reach[1] * rows)
+
+    for line in chart.lines:
+        for name, (x, y) in zip(line.names, line.points):
+            places.append((line, name, x, y, cell(x, y)))
+            taken |= {(cell(x, y)[0] + i, cell(x, y)[1]) for i in (-1, 0, 1)}
+        for (x, y), (to_x, to_y) in zip(line.points, line.points[1:]):
+            taken |= {cell(x + (to_x - x) * i / columns, y + (to_y - y) * i / columns) for i in range(columns)}
+    for line, name, x, y, (column, row) in places:
+        mark, text = name.split(" ", 1)
+        for down, left in PLACES:
+            start = column - 3 - len(text) if left else column + 2
+            cells = {(start + i - left, row - down) for i in range(len(text) + 1)}
+            inside = start > 0 and start + len(text) <= columns and 0 < row - down <= rows
+            if inside and not cells & taken:
+                break
+        else:
+            down, left, start = 0, False, column + 2
+            cells = {(start + i, row) for i in range(len(text))}
+        taken |= cells
+        at = f"{start / columns * chart.reach[0]:g},{y - down / rows * chart.reach[1]:g}"
+        colour = f"front textcolor rgb {quoted(line.colour)}"
+        commands.append(f"set label {quoted(text)} at {at} {colour}")
+        if size:
+            commands.append(f"set label {quoted(mark)} at {x:g},{y:g} center {colour}")
+    return commands
+
+
+def draw(chart: Chart, terminal: str, output: str = "") -> str:
+    """Draws; what a terminal should show is returned. Empty without gnuplot, or nothing to draw."""
+    chart.lines = [line for line in chart.lines if line.points]
+    if not chart.lines or not shutil.which("gnuplot"):
+        return ""
+    done = subprocess.run(
+        ["gnuplot"],
+        input=script(chart, terminal, output),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    return done.stdout
+
+
+def terminal_chart(chart: Chart, width: int, coloured: bool) -> str:
+    size = f"{min(width, WIDTH_MOST)},{ROWS}"
+    return draw(chart, f"dumb size {size} {'ansi256' if coloured else 'mono'} noenhanced")
+
+
+def svg_chart(chart: Chart, path: Path) -> Path | None:
+    """Writes the file; None without gnuplot, or nothing to draw."""
+    if not shutil.which("gnuplot"):
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw(
+        chart,
+        "svg size 900,520 dynamic noenhanced background rgb 'white' font 'sans,13'",
+        str(path),
+    )
+    return path
