@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import termios
+import tty
 from typing import IO, Any, cast
 
 from rich.console import Console
+
+from harness.panels import complain
 
 TEXT_WIDTH = 100  # columns without a terminal: a pipe, a file
 
@@ -55,3 +60,23 @@ class Output(Console):
         else:
             file = cast(IO[str], Trimmed(sys.stdout))
             super().__init__(file=file, width=columns(default), highlight=False)
+
+
+def need_terminal(verb: str) -> None:
+    """--step waits for a key. Ends the program with one line and status 2 where nobody can press one."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        complain(2, f"{verb}: --step waits for a key: it needs a terminal for input and output")
+
+
+def wait_for_key(console: Console, text: str) -> None:
+    """Waits for one key; what was typed before does not count. Ctrl-C stops the program."""
+    console.print()
+    console.print(f"-- {text} --", style="dim", end="", markup=False)
+    before = termios.tcgetattr(0)
+    try:
+        tty.setcbreak(0, termios.TCSAFLUSH)
+        with contextlib.suppress(OSError):
+            os.read(0, 64)  # an arrow key is several bytes
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+    console.file.write("\r" + " " * (len(text) + 6) + "\r")

@@ -1,7 +1,7 @@
 """./triptych lab - what differs between the panels, shown by experiment
 
 Usage:  ./triptych lab
-        ./triptych lab NAME [PANEL...] [--no-predict]
+        ./triptych lab NAME [PANEL...] [--no-predict] [--step]
         ./triptych lab all [PANEL...]
         both with [--check] [--json | --markdown]
 
@@ -16,6 +16,8 @@ outcome that was recorded earlier.
   PANEL...      these panels only; without: all that are built
 
   --no-predict  does not ask for a prediction
+  --step        waits for a key before what happens, the outcome and the
+                explanation; needs a terminal
   --check       an outcome that differs from the recorded one is a failure; an
                 experiment that depends on timing is run a second time first
   --json        prints what was observed, as one JSON object
@@ -43,7 +45,7 @@ from rich.console import Console
 
 from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain, read_panels
-from harness.terminal import Output
+from harness.terminal import Output, need_terminal, wait_for_key
 
 from lab import view
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
@@ -70,6 +72,11 @@ def run_one(
     """One experiment, told as it goes."""
     quiet = options.json or options.markdown
     prediction = 0
+
+    def key(text: str) -> None:
+        if options.step:
+            wait_for_key(console, text)
+
     names = [panel.name for panel in panels]
     if quiet:
         running = Running(experiment, names)
@@ -77,6 +84,7 @@ def run_one(
         view.show_question(console, experiment)
         if not options.no_predict and sys.stdin.isatty() and console.is_terminal:
             prediction = view.ask_prediction(console, experiment)
+        key("A key: what happens")
         view.heading(console, "What happens")
         running = Running(experiment, names, view.Live(console, panels).say)
     outcomes = running.run()
@@ -84,7 +92,10 @@ def run_one(
     if not running.outcomes:  # all skipped
         running.outcomes = outcomes
     if not quiet:
+        key("A key: what was seen")
         view.show_outcome(console, experiment, panels, running.outcomes, prediction)
+        key("A key: why")
+        view.show_explanation(console, experiment)
     return running.outcomes
 
 
@@ -165,12 +176,17 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # some libraries abort: no core files
     command = CommandLine("lab", __doc__)
     command.add_argument("--no-predict", action="store_true")
+    command.add_argument("--step", action="store_true")
     command.add_argument("--check", action="store_true")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
     form.add_argument("--markdown", action="store_true")
     command.add_argument("words", nargs="*")
     options = command.read()
+    if options.step:
+        if options.json or options.markdown or options.words[:1] in ([], ["all"]):
+            complain(2, "lab: --step goes with one experiment that is told; ./triptych lab --help")
+        need_terminal("lab")
     console = Output()
     try:
         experiments = load_all()

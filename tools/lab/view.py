@@ -147,6 +147,9 @@ def show_outcome(
         console.print(f"{said} {so}", markup=False)
     if any(outcome.status == "unrecorded" for outcome in outcomes.values()):
         console.print("No outcome was recorded for this panel, so nothing is compared.", style="dim")
+
+
+def show_explanation(console: Console, experiment: Experiment) -> None:
     heading(console, "Why")
     paragraphs(console, experiment.explanation)
     heading(console, "Where it is written")
