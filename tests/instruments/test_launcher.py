@@ -147,6 +147,9 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("test -k R4 -y", "test: no option '-y';"),
         ("test nmq", "test: no panel 'nmq'; did you mean zmq?"),
         ("lab slow-joinre", "lab: no experiment 'slow-joinre'; did you mean slow-joiner?"),
+        ("lab slow_joinre raw", "lab: no experiment 'slow-joinre'; did you mean slow-joiner?"),
+        ("lab fork rwa", "lab: no panel 'rwa'; did you mean raw?"),
+        ("lab who filters --jsn", "lab: no option '--jsn'; did you mean --json?"),
         ("lab slow-joiner slow-joiner", "lab: no panel 'slow-joiner'; there are: raw"),
         ("bench latncy", "bench: no panel 'latncy'; did you mean latency?"),
         ("size -- --json", "size: no panel '--json'"),
@@ -168,7 +171,7 @@ def test_arguments_are_checked_first(tree: Tree, line: str, says: str) -> None:
 
 def test_right_arguments_pass(tree: Tree) -> None:
     """They go on to the build, which fails here."""
-    for line in ("demo pubsub raw zmq --plain", "lab all --check", "lab slow_joiner raw", "wire raw --size 5", "bench all nng",
+    for line in ("demo pubsub raw zmq --plain", "lab all --check", "lab slow_joiner raw", "lab first messages vanish", "lab udp", "lab first", "lab fork child", "wire raw --size 5", "bench all nng",
                  "test -k demo -x raw", "size --width=80 raw"):  # fmt: skip
         assert "could not be configured" in tree.run(*line.split(), status=1, TRIPTYCH_INSTALL="no")[1]
 
