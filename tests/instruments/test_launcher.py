@@ -208,6 +208,8 @@ def test_new_from_a_step(tree: Tree) -> None:
 def test_new_from_a_step_that_says_what_it_speaks(tree: Tree) -> None:
     with (tree.folder / "panels.txt").open("a") as file:
         file.write("raw-9 raw/steps/1-lecture kind=step framing=raw speaks=udp,ipc mark=x nine\n")
+        file.write("own-9 raw/steps/1-lecture nine\n")
+    assert "'own-9' is no step" in tree.run("new", "mine", "--from", "own-9", status=2)[1]
     tree.run("new", "--from=raw-9", "mine", status=0)
     assert (tree.folder / "panels.txt").read_text().splitlines()[-1].split() == "mine mine framing=raw speaks=udp,ipc mine".split()
 
