@@ -13,6 +13,7 @@ QUESTION = (
     "lecture. A server calls listen(fd, 2) and never accepts. How many clients connect, and "
     "what does the next one see?"
 )
+FIND = "listen queue accept SYN refused waiting clients full"
 PREDICT = [
     "none connects before the server accepts",
     "2; the next is refused",

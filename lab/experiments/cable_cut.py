@@ -12,6 +12,7 @@ from harness.panels import BUILD
 THEME = "streams, signals, processes"
 ORDER = 40
 QUESTION = "The cable between publisher and subscriber is out for three seconds. Who notices?"
+FIND = "network down unplug wifi keepalive heartbeat half-open timeout partition dead"
 PREDICT = ["both, at once", "nobody; some events are lost", "nobody; all events arrive, late"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 NEEDS = ["namespaces", "program:ip"]
@@ -28,8 +29,7 @@ default (ZMQ_HEARTBEAT_IVL): it closes and dials anew. nanomsg and NNG's nn_ API
 programs send a message now and then.
 
 The difference between the two shows where the cable is whole, but what stands between has stopped
-(here the tap, stalled): kernels answer keepalives for programs that hang; a heartbeat is answered
-by the library or not at all.
+(here the tap, stalled): kernels answer keepalives for programs that hang, but no heartbeats.
 """
 SOURCES = [
     "tcp(7), tcp_retries2, TCP_KEEPIDLE, TCP_USER_TIMEOUT; RFC 1122, 4.2.3.6; RFC 6298",

@@ -5,6 +5,7 @@ from lab.workbench import Observation, Workbench
 THEME = "publish/subscribe"
 ORDER = 70
 QUESTION = "A publisher sends one event and leaves at once. Does the event arrive?"
+FIND = "linger flush last message lost exit close immediately short-lived publisher"
 PREDICT = [
     "always: the send had succeeded",
     "if it is closed before the exit",

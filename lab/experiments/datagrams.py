@@ -14,6 +14,7 @@ QUESTION = (
     "A sender sends up to 2000 datagrams of a KiB, and the reader on the same machine does not "
     "read. What does the sender see?"
 )
+FIND = "udp sendto recvfrom SOCK_DGRAM lost packet drop boundaries unreliable UNIX datagram"
 PREDICT = [
     "the same with both: all are sent, some are lost",
     "the same with both: on one machine nothing is lost, the sender must wait",

@@ -7,6 +7,7 @@ from lab.workbench import Observation, Workbench
 THEME = "request/reply"
 ORDER = 80
 QUESTION = "A server sends its reply and ends at once. Does the reply arrive?"
+FIND = "linger last message lost exit early close flush"
 PREDICT = [
     "always: send had succeeded",
     "only if the server closes its socket",

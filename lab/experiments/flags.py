@@ -15,6 +15,7 @@ QUESTION = (
     "sends abc, then XY with MSG_OOB, then def. What does the server's plain recv return, with "
     "room for all?"
 )
+FIND = "MSG_OOB urgent out of band MSG_PEEK MSG_WAITALL send recv flags"
 PREDICT = [
     "XYabcdef: the urgent bytes come first",
     "abcdef: both urgent bytes have another way",

@@ -7,6 +7,7 @@ ORDER = 60
 QUESTION = (
     "A process has connected, then forks, and the child sends on the connection. What happens?"
 )
+FIND = "child process inherit descriptor socket copy multiprocessing"
 PREDICT = ["the message arrives", "the send fails", "the child is aborted", "the child hangs"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """

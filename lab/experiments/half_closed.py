@@ -14,6 +14,7 @@ QUESTION = (
     "question and calls shutdown(fd, SHUT_WR); the server reads to the end of the file and then "
     "answers. What becomes of the answer?"
 )
+FIND = "shutdown close FIN end of file EOF one direction"
 PREDICT = [
     "the server's send fails: the client has closed",
     "send succeeds, and the client gets it",

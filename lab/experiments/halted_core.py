@@ -8,6 +8,7 @@ QUESTION = (
     "Two processes pass a byte to and fro, each waiting for the other. Is that faster with a "
     "core for each?"
 )
+FIND = "latency cpu pin core affinity idle sleep power ping-pong performance"
 PREDICT = ["yes: two cores share the work", "no difference", "no, slower"]
 PANELS = ["raw"]
 NEEDS = ["cores:2"]

@@ -12,6 +12,7 @@ QUESTION = (
     "A server listens on 127.0.0.1; localhost is ::1 and 127.0.0.1, as Debian writes it. "
     "Does a client that connects to tcp://localhost reach it?"
 )
+FIND = "localhost IPv6 IPv4 AF_INET6 AF_INET DNS resolve getaddrinfo name dual stack"
 PREDICT = ["yes", "with IPv6 turned off only", "no"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 NEEDS = ["namespaces"]

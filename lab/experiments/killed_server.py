@@ -8,6 +8,10 @@ QUESTION = (
     "The server is killed while it works on a request, and comes back. What becomes of the "
     "request?"
 )
+FIND = (
+    "crash dies death twice duplicate exactly once at least once lost request resend payment "
+    "idempotent restart server"
+)
 PREDICT = [
     "it is lost, and the client hears nothing until its time-out",
     "the client is told at once",

@@ -10,6 +10,7 @@ QUESTION = (
     "A client gives up on request one and asks two. Then one's answer comes. What does the client "
     "get for two?"
 )
+FIND = "timeout wrong answer mixed up stale old response correlate request id"
 PREDICT = ["the answer to one", "the answer to two", "an error: it may not ask two"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 SETTINGS = {"raw": ["naive", "ids"], "zmq": ["defaults", "relaxed", "correlate"]}

@@ -7,6 +7,7 @@ from lab.workbench import Observation, Workbench
 THEME = "request/reply"
 ORDER = 10
 QUESTION = "The client starts one second before the server. What becomes of its first request?"
+FIND = "client first before server starts order connection refused retry reconnect"
 PREDICT = ["it fails at once", "it is lost, the next one is answered", "it waits and is answered"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """

@@ -14,6 +14,7 @@ QUESTION = (
     "lecture. A client has connected and sent hello, poll says that the listening descriptor is "
     "readable. What does reading it say, over TCP?"
 )
+FIND = "accept listen socket returns new descriptor readable recv on the server socket ENOTCONN"
 PREDICT = [
     "hello",
     "0 bytes: the end of the file",

@@ -12,6 +12,7 @@ from lab.workbench import Observation, Workbench
 THEME = "request/reply"
 ORDER = 120
 QUESTION = "Somebody connects and says nothing. How long does the server keep the connection?"
+FIND = "silent idle connection timeout slowloris keepalive descriptor leak"
 PREDICT = ["about a second", "ten seconds or more", "for ever"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 WATCH_SECONDS = 11.0

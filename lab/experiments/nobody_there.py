@@ -10,6 +10,7 @@ QUESTION = (
     "A client connects to a port where nobody listens, and to a host that does not exist. What "
     "does connect say?"
 )
+FIND = "connection refused ECONNREFUSED unreachable connect error asynchronous blocking"
 PREDICT = ["connection refused, and unknown host", "nothing: it succeeds", "it waits"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOST = "tcp://no-such-host.invalid:5555"  # RFC 6761: .invalid never exists

@@ -9,6 +9,7 @@ ORDER = 50
 QUESTION = (
     "Ten clients ask at once, each request is 200 ms of work. How long does the last client wait?"
 )
+FIND = "slow server many clients concurrent parallel queue worker load"
 PREDICT = [
     "0.2 s: the library runs them side by side",
     "1 s: on as many cores as there are",

@@ -7,6 +7,7 @@ from lab.workbench import Observation, Workbench
 THEME = "request/reply"
 ORDER = 40
 QUESTION = "A client or a server calls send and receive in the wrong order. Who notices?"
+FIND = "state machine EFSM send twice order of calls lockstep"
 PREDICT = [
     "each wrong call fails",
     "receiving and answering out of turn fail, asking twice does not",

@@ -11,6 +11,7 @@ QUESTION = (
     '"A UNIX socket\'s address is a path, and bind creates a file there," says the lecture. The '
     "server exits. What does the next server get when it binds the same path?"
 )
+FIND = "unlink AF_UNIX stale socket file address already in use ipc UNIX domain remove"
 PREDICT = [
     "success: the file went with its process",
     "success: the file is still there, and bind replaces it",

@@ -8,6 +8,7 @@ QUESTION = (
     'A subscriber asks for "tx". Does it get "tx_trytes"? It asks twice, and unsubscribes once: '
     "does it still get anything?"
 )
+FIND = "topic match wildcard prefix subscribe twice unsubscribe exact"
 PREDICT = [
     "only tx; then nothing",
     "only tx; then still tx",

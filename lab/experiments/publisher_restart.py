@@ -10,6 +10,7 @@ QUESTION = (
     "The publisher, at work once a millisecond, is killed and started again. How long is the "
     "subscriber deaf?"
 )
+FIND = "crash publisher dies reconnect subscribe again deaf gap"
 PREDICT = [
     "it must be started again too",
     "until it reconnects: a tenth of a second",

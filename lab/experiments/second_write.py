@@ -9,6 +9,7 @@ ORDER = 20
 QUESTION = (
     "The other end is killed. The program sends once more, and again. What does each send say?"
 )
+FIND = "SIGPIPE EPIPE ECONNRESET broken pipe reset write error dead peer closed connection"
 PREDICT = [
     "both succeed",
     "the first succeeds, the second kills the program",

@@ -8,6 +8,7 @@ QUESTION = (
     "A program waits in the library's blocking receive. A signal arrives, its handler returns. "
     "And the receive?"
 )
+FIND = "EINTR interrupt ctrl-c SIGINT handler blocking call"
 PREDICT = ["it returns: EINTR", "it goes on waiting", "it depends on how the handler was installed"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """

@@ -8,6 +8,7 @@ QUESTION = (
     "A subscriber waits. The publisher starts and speaks at once, once a millisecond. "
     "Which is the first message that is heard?"
 )
+FIND = "first messages vanish missing beginning lost start subscriber late sleep before publish"
 PREDICT = ["the first one", "one of the first ten", "a later one: the beginning is lost"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True

@@ -10,6 +10,10 @@ QUESTION = (
     "5000 events, 2500 a second, of 1000 bytes each; one subscriber listens, one stops receiving. "
     "What does that one find when it comes back?"
 )
+FIND = (
+    "queue full drop oldest newest high-water mark HWM lost messages lag slow consumer "
+    "backpressure buffer"
+)
 PREDICT = [
     "all of them",
     "the oldest: newer ones were dropped",

@@ -12,6 +12,7 @@ QUESTION = (
     "A second server binds to an address that is taken: a port, a UNIX path, a path with "
     "somebody's file. What happens?"
 )
+FIND = "address already in use EADDRINUSE port taken bind two servers SO_REUSEADDR"
 PREDICT = [
     "it is refused each time",
     "it is refused, except that a file in the way is deleted",

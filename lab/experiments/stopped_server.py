@@ -10,6 +10,7 @@ QUESTION = (
     "The server is asleep (SIGSTOP). A client asks four times and gives up each time; then it "
     "stays, or leaves. The server wakes up: which of the four does it run?"
 )
+FIND = "frozen hangs asleep timeout retry resend cancel duplicate SIGSTOP"
 PREDICT = [
     "all four if the client is still there, none if it has left",
     "none: the client has given up",

@@ -10,6 +10,10 @@ QUESTION = (
     "Ten messages of 40 bytes travel through a network that delivers single bytes. "
     "How many messages does the receiver see?"
 )
+FIND = (
+    "message boundary boundaries arrives pieces joined stream framing partial short read recv "
+    "returns less two messages in one length prefix split"
+)
 PREDICT = ["ten", "one", "as many as there are bytes"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """

@@ -11,6 +11,7 @@ QUESTION = (
     "One thread waits in a receive, another closes the socket. What becomes of the one that "
     "waits?"
 )
+FIND = "thread safe multithreading close while blocked race another thread"
 PREDICT = ["its receive fails", "it waits for ever", "the process is aborted"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """

@@ -8,6 +8,7 @@ QUESTION = (
     "A client sends 1 MB to a server that takes 64 KiB at most. Who notices, and what does it cost"
     " on the wire?"
 )
+FIND = "big large huge message size limit maximum EMSGSIZE memory"
 PREDICT = [
     "the client's send fails",
     "the server hangs up, the client times out, 1 MB at most has travelled",

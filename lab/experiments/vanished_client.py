@@ -12,6 +12,7 @@ QUESTION = (
     "The client is killed while the server works on its request. What does the server hear when it"
     " answers?"
 )
+FIND = "crash client dies disconnect SIGPIPE EPIPE broken pipe reply nobody"
 PREDICT = ["an error from send", "a signal (SIGPIPE)", "nothing: send succeeds"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """

@@ -8,6 +8,7 @@ QUESTION = (
     "1000 events of 1000 bytes, and one subscriber, who wants none of them. How many bytes "
     "travel to it?"
 )
+FIND = "who filters topic filter bandwidth bytes network publisher subscriber side"
 PREDICT = ["hardly any: the publisher filters", "a megabyte: the subscriber filters"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """

@@ -24,6 +24,7 @@ pytest.importorskip("rich")
 
 from lab import experiments as lab
 from harness import panels
+from lab.search import everything, search, stems
 from lab.workbench import Failed, Skip, Workbench
 
 LAB = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "lab.lab"]
@@ -217,7 +218,7 @@ def test_what_is_missing_skips(fake: Any) -> None:
 
 def test_wrong_command_lines(fake: Any) -> None:
     fake.write("one_thing")
-    for words in (("nonsense",), ("one-thing", "nobody"), ("--json",), ("one-thing", "--what")):
+    for words in (("one-thin",), ("one-thing", "nobody"), ("--json",), ("one-thing", "--what")):
         status, out, err = fake.run(*words)
         assert status == 2 and not out and err.startswith("triptych: lab: "), words
     assert "did you mean one-thing?" in fake.run("one-thin")[2]
@@ -340,6 +341,64 @@ def test_what_an_experiment_refers_to_is_there() -> None:
         for path in re.findall(r"\b(?:raw|zmq|nng|common|wire|lab)/[\w/]+\.\w+\b", told):
             if not re.search(rf"(nanomsg|NNG|libzmq): \S*{re.escape(path)}", told):
                 assert (ROOT / path).exists(), f"{e.name}: {path}"
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("who filters", "lab where-filtered"),
+        ("first messages vanish", "lab slow-joiner"),
+        ("waiting in the backlog", "lab backlog"),
+        ("udp", "lab datagrams"),
+        ("why does recv return half a message?", "lab tcp-has-no-messages"),
+        ("server crashes", "lab killed-server"),
+        ("address already in use", "lab stolen-address"),
+        ("localhost ipv6", "lab host-names"),
+        ("many clients at once", "step raw-3"),
+        ("messages in frames", "step raw-2"),
+        ("EMSGSIZE", "lab too-long"),
+        ("kill publisher and restart", "lab publisher-restart"),
+        ("request reply bytes unchanged", "clause R1"),
+        ("echo server datagrams", "step 0, datagram server"),
+    ],
+)
+def test_what_answers_stands_first(words: str, first: str) -> None:
+    """Or second: an experiment and a step may answer the same question."""
+    found = [find.name for find in search(words.split(), everything(lab.load_all()))]
+    assert first in found[:2], found
+
+
+def test_a_search(fake: Any) -> None:
+    """Words of its own lab, and of what every lab has: clauses and steps."""
+    fake.write("one-thing", settings='FIND = "zebra crossing"')
+    found = "lab one-thing\n  What is it?\n  ./triptych lab one-thing\n"
+    assert fake.run("crossing", "zebras?") == (0, found, "")
+    said = "triptych: lab: nothing answers 'xyzzy'; try other words. ./triptych lab lists all\n"
+    assert fake.run("xyzzy") == (1, "", said)
+    assert "did you mean one-thing?" in fake.run("one-thng")[2]
+    assert fake.run("zebra", "--json")[0] == 2
+
+
+def test_clauses_and_steps_are_found_with_a_command_that_works() -> None:
+    finds = everything([])
+    names = [find.name for find in finds]
+    contract = (ROOT / "common/CONTRACT.md").read_text()
+    assert names.count("clause R1") == 1 and contract.count("\n- **") == sum("clause" in n for n in names)
+    steps = [panel for panel in panels.read_panels() if panel.kind == "step"]
+    assert all(f"step {panel.name}" in names for panel in steps)
+    for find in finds:
+        command = find.command.split()
+        assert find.says and len(find.says) < 400 and "*" not in find.says
+        if command[0] == "less":
+            assert (ROOT / command[-1]).is_file(), find.command
+        else:
+            assert command[:2] == ["./triptych", "diff"] and f"step {command[3]}" == find.name
+
+
+def test_words_without_their_endings() -> None:
+    for words in ("filter filters filtered filtering", "reply replies", "vanish vanishes vanished",
+                  "message messages", "drop dropped dropping", "address addresses", "miss missed"):  # fmt: skip
+        assert len(set(stems(words))) == 1, words
 
 
 def test_the_prediction_is_asked_on_a_terminal(fake: Any) -> None:

@@ -21,7 +21,7 @@ VERBS = {
     "demo": "demo/demo.py", "lab": "lab/lab.py", "diff": "compare/diff.py", "size": "compare/size.py",
     "wire": "wire/view/wire.py", "bench": "bench/bench.py", "test": "check/test.py",
 }  # fmt: skip
-PARTS = ("triptych", "panels.txt", "packages.txt", "tools", "template", "lab/experiments")
+PARTS = ("triptych", "panels.txt", "packages.txt", "tools", "template", "lab/experiments", "raw/steps", "nng/steps")
 NOBODY = 65534
 
 # Knows the packages of a file: "NAME STATE", the state being installed, available or unknown.
@@ -148,6 +148,9 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("test raw -k", "test: -k needs its EXPRESSION;"),
         ("test nmq", "test: no panel 'nmq'; did you mean zmq?"),
         ("lab slow-joinre", "lab: no experiment 'slow-joinre'; did you mean slow-joiner?"),
+        ("lab slow_joinre raw", "lab: no experiment 'slow-joinre'; did you mean slow-joiner?"),
+        ("lab fork rwa", "lab: no panel 'rwa'; did you mean raw?"),
+        ("lab who filters --jsn", "lab: no option '--jsn'; did you mean --json?"),
         ("lab slow-joiner slow-joiner", "lab: no panel 'slow-joiner'; there are: raw"),
         ("bench latncy", "bench: no panel 'latncy'; did you mean latency?"),
         ("size -- --json", "size: no panel '--json'"),
@@ -158,6 +161,11 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("new", "new needs a name"),
         ("new raw", "has a panel 'raw' already"),
         ("new Mine", "'Mine' is no name for a panel"),
+        ("new mine --from", "--from needs its STEP"),
+        ("new mine --from raw", "'raw' is no step to start from; there are: raw-1 raw-2"),
+        ("new mine --from raw-99", "'raw-99' is no step to start from"),
+        ("new mine --form raw-2", "no option '--form'; there is: --from STEP"),
+        ("new a-rep --from raw-2", "a meaning of its own"),
         ("new a-req", "a meaning of its own"),
         ("new tools", "tools/ is there already"),
         (f"new {33 * 'x'}", "32 characters at most"),
@@ -178,7 +186,7 @@ def test_odd_words_are_words(tree: Tree) -> None:
 
 def test_right_arguments_pass(tree: Tree) -> None:
     """They go on to the build, which fails here."""
-    for line in ("demo pubsub raw zmq --plain", "lab all --check", "lab slow_joiner raw", "wire raw --size 5", "bench all nng",
+    for line in ("demo pubsub raw zmq --plain", "lab all --check", "lab slow_joiner raw", "lab first messages vanish", "lab udp", "lab first", "lab fork child", "wire raw --size 5", "bench all nng",
                  "test -k demo -x raw", "size --width=80 raw"):  # fmt: skip
         assert "could not be configured" in tree.run(*line.split(), status=1, TRIPTYCH_INSTALL="no")[1]
 
@@ -191,6 +199,37 @@ def test_new(tree: Tree) -> None:
     lines = (tree.folder / "panels.txt").read_text().splitlines()
     assert lines[-1].split() == ["my-2", "my-2", "Mine,", "second"]
     assert "did you mean my-2?" in tree.run("demo", "my2", status=2)[1]
+
+
+def test_new_from_a_step(tree: Tree) -> None:
+    out, _ = tree.run("new", "my-2", "--from", "raw-2", "Mine,", "framed", status=0)
+    assert "./triptych diff raw-2 my-2" in out
+    step, mine = ROOT / "raw/steps/2-framed", tree.folder / "my-2"
+    assert sorted(p.name for p in mine.iterdir()) == ["meson.build", "panel.c", "pubsub.c", "reqrep.c"]
+    for name in ("reqrep.c", "pubsub.c"):
+        assert (mine / name).read_text() == (step / name).read_text()
+    assert (mine / "panel.c").read_text() == (step / "panel.c").read_text().replace('"raw-2"', '"my-2"')
+    assert "'my-2': files(" in (mine / "meson.build").read_text() and "raw-2" not in (mine / "meson.build").read_text()
+    line = (tree.folder / "panels.txt").read_text().splitlines()[-1]
+    panel = panels.read_panel(line, 1)
+    assert (panel.kind, panel.framing, panel.speaks, panel.heading) == ("own", "raw", ("tcp", "tcp6", "ipc"), "Mine, framed")
+
+
+def test_new_from_a_step_that_says_what_it_speaks(tree: Tree) -> None:
+    with (tree.folder / "panels.txt").open("a") as file:
+        file.write("raw-9 raw/steps/1-lecture kind=step framing=raw speaks=udp,ipc mark=x nine\n")
+        file.write("own-9 raw/steps/1-lecture nine\n")
+    assert "'own-9' is no step" in tree.run("new", "mine", "--from", "own-9", status=2)[1]
+    tree.run("new", "--from=raw-9", "mine", status=0)
+    assert (tree.folder / "panels.txt").read_text().splitlines()[-1].split() == "mine mine framing=raw speaks=udp,ipc mine".split()
+
+
+@pytest.mark.parametrize(("step", "other"), [("nng-1", "nanomsg"), ("nanomsg-1", "nng")])
+def test_new_from_one_of_two_panels_with_one_source(tree: Tree, step: str, other: str) -> None:
+    tree.run("new", "mine", "--from", step, status=0)
+    built = (tree.folder / "mine/meson.build").read_text()
+    assert f"panel_libraries['{step[:-2]}']" in built and f"'{other}" not in built and "-1'" not in built
+    assert '-1"' not in (tree.folder / "mine/panel.c").read_text()
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_closed_output_is_told_in_one_sentence(verb: str) -> None:
 
 
 def test_a_closed_error_output_does_not_lead_messages_elsewhere() -> None:
-    command = f"exec /usr/bin/python3 -B {ROOT}/tools lab.lab nonsense <&- 2>&-"
+    command = f"exec /usr/bin/python3 -B {ROOT}/tools lab.lab slow-joinre <&- 2>&-"
     done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == 2 and done.stdout == ""
 

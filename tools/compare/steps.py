@@ -62,7 +62,7 @@ from harness.chart import Chart, Line, svg_chart, terminal_chart
 from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.stage import Stage
-from harness.terminal import BROWN, GREEN, RED, Output, key_pressed
+from harness.terminal import BROWN, GREEN, RED, Output, need_terminal, wait_for_key
 
 MARKS = {KEPT: ("✓", GREEN), BROKEN: ("✗", RED), LUCK: ("~", BROWN), NOT_REACHABLE: ("?", "dim")}
 WIDTH_MIN = 60
@@ -81,6 +81,11 @@ class Step:
 
     def count(self, word: str) -> int:
         return sum(claim.word == word for claim in self.claims.values())
+
+    @property
+    def sibling(self) -> bool:
+        """Whether it is of another kind than the panel it stands beside: datagrams, not streams."""
+        return "tcp" not in self.panel.speaks
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -159,8 +164,14 @@ def picture(steps: list[Step]) -> Chart:
         key=False,
         reach=(most * 1.15, len(CLAUSES) + 1),
     )
-    for towards in dict.fromkeys(step.towards for step in steps):
-        way = [step for step in steps if step.towards == towards]
+    # A sibling leads nowhere: it stands for itself, beside the way.
+    ways = [
+        [step for step in steps if step.towards == towards and step.sibling == sibling]
+        for towards in dict.fromkeys(step.towards for step in steps)
+        for sibling in (False, True)
+    ]
+    for way in filter(None, ways):
+        towards = way[0].towards
         chart.lines.append(
             Line(
                 towards.heading,
@@ -363,7 +374,7 @@ def echo(console: Console, step: bool, as_json: bool) -> int:
                 console.print(Text(f"{number}. {chosen.title}", style="bold"))
                 hanging(console, chosen.before, "", "default")
                 if step:
-                    key_pressed("a key goes on")
+                    wait_for_key(console, "a key goes on")
             outcomes.append(outcome := perform(chosen, stage))
             if not as_json:
                 show_outcome(console, number, outcome)
@@ -399,6 +410,8 @@ def main() -> int:
     if arguments.check:
         return check_steps(words, arguments.json)
     if words == ["echo"]:
+        if arguments.step:
+            need_terminal("steps")
         return echo(console, arguments.step, arguments.json)
     known = {panel.name for panel in read_panels() if panel.kind in ("step", "shipped")}
     for word in words:

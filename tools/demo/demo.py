@@ -1,6 +1,7 @@
 """./triptych demo - the same conversation on every panel, side by side
 
 Usage:  ./triptych demo [reqrep|pubsub] [PANEL...] [--text FILE] [--plain]
+                        [--step]
 
 Starts the panels' own programs as processes, gives all of them the same input
 at the same moment, and shows what each program says and when. On a terminal
@@ -8,17 +9,24 @@ each panel has a column; in a pipe, or on a very narrow terminal,
 each line begins with the panel's name. At the end a table shows what was
 measured.
 
-  reqrep       requests and replies; the server is killed and comes back
+Each act ends with one line: what differed in this run, the clause of
+common/CONTRACT.md, and the experiment that explains it.
+
+  reqrep       requests and replies; the server is killed while it works; a
+               reply comes too late
   pubsub       topics and prefixes; a subscriber is stopped during a flood
                without either word: both, which takes half a minute
-  PANEL...     these panels only, in this order; without: all that are built
+  PANEL...     these panels only, in this order; without: all that are built.
+               Steps are shown when named: ./triptych demo raw-1 zmq-1
 
   --text FILE  the lines of FILE are the conversation, one message each. Lines
                on standard input are, too: echo hello | ./triptych demo
   --plain      lines instead of columns, on a terminal, too
+  --step       waits for a key between the acts; needs a terminal
 
 Ctrl-C ends the demo at any moment and leaves no process and no file behind.
-Exit status: 0 done, 1 a panel failed, 2 the command line was wrong,
+Exit status: 0 done, 1 a panel failed (a step that cannot do something does
+not count), 2 the command line was wrong,
 130 stopped by Ctrl-C, 141 the reader of the output has gone.
 """
 
@@ -28,7 +36,7 @@ import time
 
 from harness.command import CommandLine
 from harness.panels import choose_panels, complain
-from harness.terminal import Output
+from harness.terminal import Output, need_terminal
 
 from demo import acts
 from demo.own_input import Lines, own_lines
@@ -40,12 +48,15 @@ def main() -> int:
     command = CommandLine("demo", __doc__)
     command.add_argument("--text", metavar="FILE")
     command.add_argument("--plain", action="store_true")
+    command.add_argument("--step", action="store_true")
     command.add_argument("words", nargs="*")
     arguments = command.read()
     words: list[str] = arguments.words
     patterns = ["reqrep", "pubsub"]
     if words and words[0] in patterns:
         patterns = [words.pop(0)]
+    if arguments.step:
+        need_terminal("demo")
     panels, left_out = choose_panels(words, "demo")
 
     lines: Lines | None = own_lines(arguments.text)
@@ -54,16 +65,20 @@ def main() -> int:
     for panel in left_out:
         console.print(f"Panel {panel.name} is left out: it is not built. ./triptych build says why.")
     started = time.monotonic()
-    demo = acts.Demo(panels, view, lines)
+    demo = acts.Demo(panels, view, lines, arguments.step)
     try:
         if "reqrep" in patterns:
             demo.requests()
+            if not lines:
+                demo.killed()
+                demo.late()
         if "pubsub" in patterns:
             demo.topics()
             if not lines:
                 demo.flood()
         demo.measure()
+        demo.next_act()
     finally:
         view.close()
     show_results(console, panels, demo, time.monotonic() - started)
-    return 1 if demo.wrong else 0
+    return 1 if demo.failures else 0

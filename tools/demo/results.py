@@ -30,8 +30,7 @@ def show_results(console: Console, panels: list[Panel], demo: Demo, seconds: flo
         ) or [""]:
             console.print(line, markup=False, soft_wrap=True)
     for program, failure in demo.failures.items():
-        word = "failed" if program in demo.wrong else "a step ended early"
-        console.print(Text(f"{word}: {program}: {failure}", style=f"bold {RED}"), soft_wrap=True)
+        console.print(Text(f"failed: {program}: {failure}", style=f"bold {RED}"), soft_wrap=True)
 
 
 def show_table(console: Console, panels: list[Panel], table: list[tuple[str, list[str]]]) -> None:
@@ -58,12 +57,6 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
         if any(text != "-" for text in cells):
             table.append((label, cells))
 
-    def pair(values: tuple[int, int] | None) -> str:
-        return "-" if values is None else f"{values[0]} / {values[1]}"
-
-    def of(value: int | None, all_of: int | None) -> str:
-        return "-" if value is None else f"{value} of {all_of}"
-
     def decimal(value: float | None) -> str:
         return "-" if value is None else f"{value:.1f}"
 
@@ -71,17 +64,15 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
         return "-" if value is None else str(value)
 
     table: list[tuple[str, list[str]]] = []
-    row("requests answered", lambda p, f: of(f.answered, f.asked))
+    row("requests answered", lambda p, f: f.asked or "-")
+    row("its server killed: the request", lambda p, f: f.killed or "-")
+    row("after a late reply, a request gets", lambda p, f: f.late or "-")
+    row("topics: who filters", lambda p, f: f.filtered or "-")
+    row("flood: full queues keep", lambda p, f: f.kept or "-")
+    row("  missed by A, never stopped", lambda p, f: "-" if f.missed is None else str(f.missed[0]))
+    row("  missed by B, stopped", lambda p, f: "-" if f.missed is None else str(f.missed[1]))
     row("p50 us, both on one core", lambda p, f: decimal(f.p50_us))
     row("p99 us, both on one core", lambda p, f: decimal(f.p99_us))
-    row("topics: published", lambda p, f: number(f.published))
-    row(
-        "  received / lost, all",
-        lambda p, f: "-" if f.received is None else f"{f.received} / {f.lost}",
-    )
-    row("flood: published", lambda p, f: number(f.flooded))
-    row("  received / lost, A", lambda p, f: pair(f.steady))
-    row("  received / lost, B *", lambda p, f: pair(f.paused))
     row("lines of code of the panel", lambda p, f: str(panel_lines(p)))
     row("server: threads", lambda p, f: number(f.threads))
     row(
@@ -94,16 +85,20 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
 def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     """How the figures came about, and what to do now."""
     names = [panel.name for panel in panels]
-    versions = "; ".join(v for panel in panels if (v := demo.figures[panel.name].version))
+    folders = {panel.folder: panel.name for panel in reversed(panels)}  # the first of each folder
+    different = [name for name in names if name in folders.values()]
+    pair = " ".join(different[:2]) if len(different) > 1 else f"{names[0]} zmq"
+    said = (demo.versions.get(name) for name in names)
+    versions = "; ".join(dict.fromkeys(version for version in said if version))
     text = [
-        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP, client and server "
+        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP (UDP for datagrams), client and server "
         f"both pinned to core {demo.core}, one panel after the other. On two cores the figures differ.",
     ]
-    if any(demo.figures[name].flooded for name in names):
+    if any(demo.figures[name].missed for name in names):
         text.append(
-            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes, -q {FLOOD_QUEUE}, all panels at once. "
-            "A subscriber counts as lost what is missing between two numbers; it cannot see what is "
-            "missing after the last. *: B is the one that was stopped."
+            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over a UNIX socket, -q {FLOOD_QUEUE}, all "
+            "panels at once. The kernel's buffers hold messages beside the queues; what they hold is "
+            "the oldest."
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
     for folder in sorted(shared):
@@ -118,15 +113,10 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
         "",
     ]
     text += [
-        "Where to look next:",
-        "  the interface         less common/pattern.h",
-        "  what it promises      less common/CONTRACT.md",
-    ]
-    apart = list({panel.folder: panel.name for panel in reversed(panels)}.values())[::-1]
-    if len(apart) > 1:
-        text.append(f"  two panels            ./triptych diff reqrep {apart[0]} {apart[1]}")
-    text += [
-        f"  the contract, tested  ./triptych test {panels[0].name}",
-        "  a panel of your own   ./triptych new mine",
+        "Where to go next:",
+        "  from sockets to a panel  ./triptych steps",
+        "  one question at a time   ./triptych lab killed-server",
+        f"  sources side by side     ./triptych diff {pair}",
+        f"  every byte               ./triptych wire {names[0]}",
     ]
     return text

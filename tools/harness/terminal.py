@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import termios
@@ -9,6 +10,8 @@ import tty
 from typing import IO, Any, cast
 
 from rich.console import Console
+
+from harness.panels import complain
 
 TEXT_WIDTH = 100  # columns without a terminal: a pipe, a file
 
@@ -59,15 +62,21 @@ class Output(Console):
             super().__init__(file=file, width=columns(default), highlight=False)
 
 
-def key_pressed(prompt: str) -> None:
-    """Waits for a key, if somebody sits at a terminal; Ctrl-C ends the program as ever."""
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
-        return
-    print(f"({prompt})", end="", flush=True)
+def need_terminal(verb: str) -> None:
+    """--step waits for a key. Ends the program with one line and status 2 where nobody can press one."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        complain(2, f"{verb}: --step waits for a key: it needs a terminal for input and output")
+
+
+def wait_for_key(console: Console, text: str) -> None:
+    """Waits for one key; what was typed before does not count. Ctrl-C stops the program."""
+    console.print()
+    console.print(f"-- {text} --", style="dim", end="", markup=False)
     before = termios.tcgetattr(0)
     try:
-        tty.setcbreak(0)
-        os.read(0, 1)
+        tty.setcbreak(0, termios.TCSAFLUSH)
+        with contextlib.suppress(OSError):
+            os.read(0, 64)  # an arrow key is several bytes
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
-    print("\r\033[K", end="", flush=True)
+    console.file.write("\r" + " " * (len(text) + 6) + "\r")

@@ -8,7 +8,8 @@ An expectation is compared with one value of what was observed:
     {"key": expectation, ...}    each of these keys of an observed dict
 
 Keys that were observed and are not expected are for the reader alone. What a key means, an
-experiment says in WORDS: {"first_ms": "the first answer takes {} ms"}.
+experiment says in WORDS: {"first_ms": "the first answer takes {} ms"}. FIND has words that a
+beginner would look for, where question and explanation lack them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ REQUIRED = (
     "EXPECTED",
     "run",
 )
-OPTIONAL: dict[str, Any] = {"needs": [], "timing": False, "words": {}}
+OPTIONAL: dict[str, Any] = {"needs": [], "timing": False, "words": {}, "find": ""}
 RUN_SECONDS = 60.0  # no run of an experiment on one panel takes longer
 STOP_SECONDS = 5.0  # nor does it take longer to end one
 

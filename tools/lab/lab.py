@@ -1,21 +1,28 @@
 """./triptych lab - what differs between the panels, shown by experiment
 
 Usage:  ./triptych lab
-        ./triptych lab NAME [PANEL...] [--no-predict]
+        ./triptych lab NAME [PANEL...] [--no-predict] [--step]
         ./triptych lab all [PANEL...]
         both with [--check] [--json | --markdown]
+        ./triptych lab WORDS...
 
 Without a name it lists the experiments. With a name it shows the question, asks
 for your prediction (on a terminal), says what happens while it happens, then
 what was seen on each panel, why, and what to try next. Nothing is simulated:
 real processes run on this machine, and what is measured is compared with the
-outcome that was recorded earlier.
+outcome that was recorded earlier. Words that name no experiment are searched
+for.
 
   NAME          one experiment: ./triptych lab late-server
   all           every experiment, as a table: experiments down, panels across
   PANEL...      these panels only; without: all that are built
 
+  WORDS...      what you would like to know, as in ./triptych lab who filters:
+                lists the experiments, clauses and steps that answer, best first
+
   --no-predict  does not ask for a prediction
+  --step        waits for a key before what happens, the outcome and the
+                explanation; needs a terminal
   --check       an outcome that differs from the recorded one is a failure; an
                 experiment that depends on timing is run a second time first
   --json        prints what was observed, as one JSON object
@@ -24,31 +31,33 @@ outcome that was recorded earlier.
 TRIPTYCH_LAB=DIR takes the experiments from the folder DIR. lab/README.md says
 how to write one. Ctrl-C ends the lab and leaves no process and no file behind.
 Exit status: 0 done, 1 an experiment broke off (with --check: or its outcome
-differs), 2 the command line was wrong, 130 stopped by Ctrl-C, 141 the reader of
-the output has gone.
+differs) or nothing was found, 2 the command line was wrong, 130 stopped by
+Ctrl-C, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import difflib
 import json
 import resource
 import sys
 import threading
 import time
+from difflib import get_close_matches
 
 from rich.console import Console
 
 from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain, read_panels
-from harness.terminal import Output
+from harness.terminal import Output, need_terminal, wait_for_key
 
 from lab import view
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
+from lab.search import everything, search
 
 AT_ONCE = 3  # experiments of `lab all` that run together: most only wait
+ALIKE = 0.85  # from here on a word is taken for a misspelt name
 FOUR = ("raw", "zmq", "nanomsg", "nng")
 
 
@@ -70,6 +79,11 @@ def run_one(
     """One experiment, told as it goes."""
     quiet = options.json or options.markdown
     prediction = 0
+
+    def key(text: str) -> None:
+        if options.step:
+            wait_for_key(console, text)
+
     names = [panel.name for panel in panels]
     if quiet:
         running = Running(experiment, names)
@@ -77,6 +91,7 @@ def run_one(
         view.show_question(console, experiment)
         if not options.no_predict and sys.stdin.isatty() and console.is_terminal:
             prediction = view.ask_prediction(console, experiment)
+        key("A key: what happens")
         view.heading(console, "What happens")
         running = Running(experiment, names, view.Live(console, panels).say)
     outcomes = running.run()
@@ -84,7 +99,10 @@ def run_one(
     if not running.outcomes:  # all skipped
         running.outcomes = outcomes
     if not quiet:
+        key("A key: what was seen")
         view.show_outcome(console, experiment, panels, running.outcomes, prediction)
+        key("A key: why")
+        view.show_explanation(console, experiment)
     return running.outcomes
 
 
@@ -161,16 +179,38 @@ def status_of(results: dict[str, dict[str, Outcome]], check: bool) -> int:
     return 1 if found else 0
 
 
+def find(console: Console, experiments: list[Experiment], options: argparse.Namespace) -> int:
+    """Searches for words that are no experiment's name, unless they look like one."""
+    name, *others = options.words
+    near = get_close_matches(name.replace("_", "-"), [e.name for e in experiments], 1, ALIKE)
+    if near and all(word in [panel.name for panel in read_panels()] for word in others):
+        asked = f"no experiment '{name}'; did you mean {near[0]}?"
+        complain(2, f"lab: {asked} ./triptych lab lists them")
+    if options.json or options.markdown or options.check or options.step:
+        complain(2, f"lab: no experiment '{name}'; ./triptych lab lists them")
+    found = search(options.words, everything(experiments))
+    if not found:
+        words = " ".join(options.words)
+        complain(1, f"lab: nothing answers '{words}'; try other words. ./triptych lab lists all")
+    view.show_finds(console, found)
+    return 0
+
+
 def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # some libraries abort: no core files
     command = CommandLine("lab", __doc__)
     command.add_argument("--no-predict", action="store_true")
+    command.add_argument("--step", action="store_true")
     command.add_argument("--check", action="store_true")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
     form.add_argument("--markdown", action="store_true")
     command.add_argument("words", nargs="*")
     options = command.read()
+    if options.step:
+        if options.json or options.markdown or options.words[:1] in ([], ["all"]):
+            complain(2, "lab: --step goes with one experiment that is told; ./triptych lab --help")
+        need_terminal("lab")
     console = Output()
     try:
         experiments = load_all()
@@ -184,10 +224,10 @@ def main() -> int:
     name, *names = options.words
     name = name.replace("_", "-")
     chosen = [e for e in experiments if name in (e.name, "all")]
-    if not chosen:
-        near = difflib.get_close_matches(name, [e.name for e in experiments], 1, 0.5)
-        hint = f" did you mean {near[0]}?" if near else ""
-        complain(2, f"lab: no experiment '{name}';{hint} ./triptych lab lists them")
+    known = [panel.name for panel in read_panels()]
+    sought = "-" not in name and name != "all" and bool(names)
+    if not chosen or (sought and not any(get_close_matches(n, known, 1, 0.5) for n in names)):
+        return find(console, experiments, options)
     panels, left_out = choose_panels(names, "lab")
     for panel in left_out:
         print(
@@ -196,7 +236,7 @@ def main() -> int:
         )
     if not names:  # a panel of one's own takes part when it is asked for
         panels = [panel for panel in panels if panel.name in FOUR]
-    known = [panel.name for panel in read_panels() if panel.name in FOUR]
+    known = [panel for panel in known if panel in FOUR]
     panels_of = {e.name: [p for p in panels if e.runs_on(p.name, known)] for e in chosen}
     if not any(panels_of.values()):
         complain(2, f"lab: experiment {name} runs on these panels only: {' '.join(chosen[0].panels)}")

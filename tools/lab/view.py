@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.experiments import FOLDER, THEMES, Experiment, Outcome
+from lab.search import Find
 from harness.panels import ROOT, Panel
-from harness.terminal import RED
+from harness.terminal import BLUE, RED
 
 Outcomes = dict[str, Outcome]
 WIDTH_MOST = 100
@@ -52,6 +53,15 @@ def show_list(console: Console, experiments: list[Experiment]) -> None:
         console.print(table)
         console.print()
     console.print("./triptych lab NAME runs one of them, ./triptych lab all runs all.")
+    console.print("./triptych lab WORDS... searches: ./triptych lab who filters")
+
+
+def show_finds(console: Console, finds: list[Find]) -> None:
+    """What may answer, best first, each with the command that shows it."""
+    for find in finds:
+        console.print(Text(find.name, style="bold"))
+        paragraphs(console, find.says, "  ")
+        console.print(Text(f"  {find.command}", style=BLUE), soft_wrap=True)
 
 
 class Live:
@@ -147,6 +157,9 @@ def show_outcome(
         console.print(f"{said} {so}", markup=False)
     if any(outcome.status == "unrecorded" for outcome in outcomes.values()):
         console.print("No outcome was recorded for this panel, so nothing is compared.", style="dim")
+
+
+def show_explanation(console: Console, experiment: Experiment) -> None:
     heading(console, "Why")
     paragraphs(console, experiment.explanation)
     heading(console, "Where it is written")
