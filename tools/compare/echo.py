@@ -476,7 +476,7 @@ BREAKS = (
         second_client,
         "raw-3",
         "poll() waits for all clients at once",
-        "one-at-a-time",
+        "mute-client",
     ),
     Break(
         "vanishing",
@@ -485,7 +485,7 @@ BREAKS = (
         vanishing,
         "raw-2",
         "MSG_NOSIGNAL makes send() return EPIPE, and the server drops that client only",
-        "second-write",
+        "vanished-client",
     ),
     Break(
         "port",
@@ -494,7 +494,7 @@ BREAKS = (
         port_held,
         "raw-2",
         "SO_REUSEADDR lets bind() take a port whose old connections are still remembered",
-        "killed-server",
+        "stolen-address",
     ),
     Break(
         "path",
@@ -513,7 +513,7 @@ BREAKS = (
         both_send,
         "raw-4",
         "send() does not wait; what it does not take stays in a buffer while poll() looks for input",
-        "stopped-server",
+        "slow-subscriber",
     ),
     Break(
         "too-long",
