@@ -167,6 +167,18 @@ def test_a_step_is_compared_with_its_kept_txt_both_ways(monkeypatch: pytest.Monk
     assert "there is no test test_R9_nothing that applies" in nothing
 
 
+def test_what_should_be_kept_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = ["R4 fails", "R9 fails", "", "R9 fails again"]
+    tried: list[list[str]] = []
+    monkeypatch.setattr(steps, "read_kept", lambda panel: {"R4": Claim(KEPT), "R9": Claim(KEPT)})
+    monkeypatch.setattr(steps, "run", lambda panel, clauses, **more: tried.append(list(clauses)))
+    monkeypatch.setattr(steps, "compare", lambda *claim: answers.pop(0))
+    found = steps.check_step(by_name["raw-5"])
+    assert tried == [["R4", "R9"], ["R4", "R9"]]
+    assert [text.rpartition(": ")[2] for text in found.wrong] == ["R9 fails"]
+    assert found.notes == ["R4: kept at the second attempt only; the first: R4 fails"]
+
+
 @pytest.mark.skipif(not built("raw-1"), reason="raw-1 is not built")
 def test_check_ends_with_the_counts_that_ci_reads(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -66,6 +66,7 @@ from harness.terminal import BROWN, GREEN, RED, Output, key_pressed
 
 MARKS = {KEPT: ("✓", GREEN), BROKEN: ("✗", RED), LUCK: ("~", BROWN), NOT_REACHABLE: ("?", "dim")}
 WIDTH_MIN = 60
+AGAIN_MOST = 2  # clauses of a step that are tried once more
 LINES_SHOWN = 4  # that a program printed in steps echo
 
 
@@ -244,7 +245,7 @@ class Verdict:
 
     panel: Panel
     wrong: list[str]
-    luck: list[str]
+    notes: list[str]
     seconds: float
 
 
@@ -258,20 +259,24 @@ def check_step(panel: Panel) -> Verdict:
         if claim.test and not claim.test.startswith(f"test_{clause}_"):
             complain(1, f"steps: {file}: {claim.test} is no test of {clause}")
     report = run(panel, asserted, tests=named, tell=progress_of(panel))
-    wrong = []
-    for clause in asserted:
-        wrong += compare(clause, claims[clause], report)
-    luck = [f"{c}: kept in {claim.rate} trials (not asserted)" for c, claim in claims.items() if claim.word == LUCK]
+    wrong = {c: text for c in asserted if (text := compare(c, claims[c], report))}
+    notes = [f"{c}: kept in {claim.rate} trials (not asserted)" for c, claim in claims.items() if claim.word == LUCK]
+    failed = [clause for clause in wrong if claims[clause].word == KEPT]
+    if 0 < len(failed) <= AGAIN_MOST:  # a busy machine fails a test now and then
+        report = run(panel, failed, tell=progress_of(panel))
+        for clause in failed:
+            if not compare(clause, claims[clause], report):
+                notes.append(f"{clause}: kept at the second attempt only; the first: {wrong.pop(clause)}")
     progress("")
-    return Verdict(panel, [f"{file}: {text}" for text in wrong], luck, time.monotonic() - began)
+    return Verdict(panel, [f"{file}: {text}" for text in wrong.values()], notes, time.monotonic() - began)
 
 
 def progress_of(panel: Panel) -> Any:
     return lambda ended, number, clause: progress(f"{panel.name}: {ended} of {number} tests")
 
 
-def compare(clause: str, claim: Claim, report: Report) -> list[str]:
-    """What is wrong with a claim, in a sentence."""
+def compare(clause: str, claim: Claim, report: Report) -> str:
+    """What is wrong with a claim, in a sentence; nothing if nothing is."""
     if claim.word == BROKEN:
         return compare_broken(clause, claim.test, report)
     results = report.clauses[clause]
@@ -279,26 +284,26 @@ def compare(clause: str, claim: Claim, report: Report) -> list[str]:
     for transport, result in results.items():
         for failure in result.failures:
             found = f"{failure.done}. Expected: {failure.expected}. Came: {failure.came}"
-            return [f"{clause} is said to be {claim.word}; over {transport} {failure.test} fails: {found}"]
+            return f"{clause} is said to be {claim.word}; over {transport} {failure.test} fails: {found}"
     if NOT_REACHED in words:
-        return [f"{clause} is said to be {claim.word}, and not reached: the first exchange fails"]
+        return f"{clause} is said to be {claim.word}, and not reached: the first exchange fails"
     if claim.word == KEPT and PASSES not in words:
-        return [f"{clause} is said to be kept, and no test of it applies"]
+        return f"{clause} is said to be kept, and no test of it applies"
     if claim.word == NOT_REACHABLE and PASSES in words:
-        return [f"{clause} is said to be not reachable, and tests of it pass: it is kept"]
-    return []
+        return f"{clause} is said to be not reachable, and tests of it pass: it is kept"
+    return ""
 
 
-def compare_broken(clause: str, test: str, report: Report) -> list[str]:
+def compare_broken(clause: str, test: str, report: Report) -> str:
     words = {result.word for result in report.clauses[clause].values()}
     if words & {FAILS, NOT_REACHED}:
-        return []
+        return ""
     if PASSES in words:
-        return [
+        return (
             f"{clause} is said to be broken, and {test} passes: the step keeps more than it says, or "
             f"another test fails; ./triptych check {report.panel} {clause} tells"
-        ]
-    return [f"{clause} is said to be broken, and there is no test {test} that applies"]
+        )
+    return f"{clause} is said to be broken, and there is no test {test} that applies"
 
 
 def check_steps(names: list[str], as_json: bool) -> int:
@@ -317,7 +322,7 @@ def check_steps(names: list[str], as_json: bool) -> int:
         if not as_json:
             as_said = "as it says" if not verdict.wrong else "NOT as it says"
             print(f"{panel.name:<10} {as_said}; {verdict.seconds:.0f} s", flush=True)
-            for text in verdict.wrong + verdict.luck:
+            for text in verdict.wrong + verdict.notes:
                 print(f"    {text}", flush=True)
     failed = sum(bool(verdict.wrong) for verdict in verdicts)
     if as_json:
