@@ -1,4 +1,4 @@
-"""./triptych steps: the table, the picture, kept.txt against the tests, and the programs that break."""
+"""./triptych steps: the table, the picture, kept.txt against the tests, the programs that break."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_the_points_are_the_figures_of_size_and_of_kept_txt() -> None:
     steps.count_lines(found)
     assert [step.panel.name for step in found if step.panel.kind == "step"] == [p.name for p in STEPS]
     chart = steps.picture(found)
-    points = dict(zip((n for line in chart.lines for n in line.names), (p for line in chart.lines for p in line.points)))
+    points = {n: p for line in chart.lines for n, p in zip(line.names, line.points)}
     for panel in ALL:
         (point,) = [point for name, point in points.items() if name.split(" ")[1] == panel.name]
         kept = 20

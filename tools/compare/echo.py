@@ -426,7 +426,8 @@ def stranger(act: Act) -> str:
     status = client.ended(SOON_S)
     said = act.all_lines(client, 0.0)
     act.end(other)
-    check(status == 0 and said and text_of(said[0]) == "not your answer", f"the client {ending(client)}")
+    taken = said and text_of(said[0]) == "not your answer"
+    check(status == 0 and taken, f"the client {ending(client)}")
     return (
         f'There was no server, and the client took "{text_of(said[0])}" from a stranger for its '
         f"answer: it ended with status {status}."
