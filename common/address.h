@@ -13,9 +13,9 @@ enum {
 };
 
 /*
- * Checks url - tcp:// or udp://HOST:PORT with a name, an IPv4 or an IPv6 address in
- * brackets or, to bind, "*"; or ipc:///PATH - and writes its literal form, the
- * host name resolved (IPv4 first), to ret. Nothing is connected to.
+ * Checks url - tcp:// or udp://HOST:PORT with a name, an IPv4 address, an IPv6
+ * address in brackets or, to bind, "*"; or ipc:///PATH - and writes its literal
+ * form, the host name resolved (IPv4 first), to ret. Nothing is connected to.
  *
  * On failure *why is a sentence for the user, valid until the next call, and
  * errno: EINVAL, not such an address; EEXIST, to bind, something that is not a

@@ -25,7 +25,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "again": ("reqrep.c", "    errno = ETIMEDOUT;\n    return ready", "    errno = EAGAIN;\n    return ready"),
     "once": ("reqrep.c", "RETRY_MS = 50", "RETRY_MS = 9000"),
     "blocking": ("reqrep.c", "accept4(rep->listener, NULL, NULL, SOCK_NONBLOCK)", "accept4(rep->listener, NULL, NULL, 0)"),
-    "waits": ("reqrep.c", "if (!req->asked) {", "if (!req->asked && req->id > 1000) {"),
+    "waits": ("reqrep.c", "if (!req->pending) {", "if (!req->pending && req->id > 1000) {"),
     "path": ("reqrep.c", "(void)unlink(rep->address.un.sun_path);", "(void)rep;"),
     "sieve": ("pubsub.c", "memcmp(list->bytes, data, list->len) != 0", "list->len > 200"),
     "patient": ("pubsub.c", "accept4(pub->listener, NULL, NULL, SOCK_NONBLOCK)", "accept4(pub->listener, NULL, NULL, 0)"),

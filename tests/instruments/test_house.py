@@ -189,7 +189,10 @@ def test_nobody_includes_what_includes_it(what: str) -> None:
     assert circles(edges) == set()
 
 
-IMPORTS = {("demo", "compare"): "its table counts lines of code as size does"}
+IMPORTS = {
+    ("demo", "compare"): "its table counts lines of code as size does",
+    ("compare", "check"): "steps: the clauses that a step keeps, and their tests",
+}
 
 
 def imported(text: str, modules: set[str]) -> set[str]:

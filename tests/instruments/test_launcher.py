@@ -20,6 +20,7 @@ from harness.panels import COLOURS, Panel, read_panels
 VERBS = {
     "demo": "demo/demo.py", "lab": "lab/lab.py", "diff": "compare/diff.py", "size": "compare/size.py",
     "wire": "wire/view/wire.py", "bench": "bench/bench.py", "test": "check/test.py",
+    "check": "check/check.py", "steps": "compare/steps.py",
 }  # fmt: skip
 PARTS = ("triptych", "panels.txt", "packages.txt", "tools", "template", "lab/experiments", "raw/steps", "nng/steps")
 NOBODY = 65534

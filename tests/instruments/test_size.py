@@ -230,7 +230,7 @@ def test_living_panels(pytestconfig: pytest.Config) -> None:
     """Every measure is there for every panel that is built, and within what is possible at all."""
     if missing := [name for name in ("strace", "size", "ldd", "dpkg") if not shutil.which(name)]:
         pytest.skip(f"not installed: {' '.join(missing)}")
-    names = panels(pytestconfig)
+    names = [panel.name for panel in panels(pytestconfig)]
     out, said = tool("size", "--json", *names, TRIPTYCH_BUILD=str(build_folder(pytestconfig)), seconds=600)
     assert said == ""
     report = json.loads(out)

@@ -1,4 +1,4 @@
-"""./triptych steps: the table, the picture, kept.txt against the tests, and the programs that break."""
+"""./triptych steps: the table, the picture, kept.txt against the tests, the programs that break."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from compare import steps
 from compare.echo import BREAKS, FOLDER
 from compare.kept import BROKEN, KEPT, NOT_REACHABLE, Claim, kept_file
 from conftest import ROOT
+from demo.acts import Demo
 from harness.chart import script
 from harness.panels import Panel, read_panels
 from test_size import NEEDED
@@ -114,9 +115,9 @@ def test_the_points_are_the_figures_of_size_and_of_kept_txt() -> None:
     (row,) = [m for m in report["measures"] if (m["part"], m["key"]) == ("net of template", "lines")]
     found = steps.all_steps()
     steps.count_lines(found)
-    assert [step.panel.name for step in found if step.panel.kind == "step"] == [p.name for p in STEPS]
+    assert {step.panel.name for step in found if step.panel.kind == "step"} == {p.name for p in STEPS}
     chart = steps.picture(found)
-    points = dict(zip((n for line in chart.lines for n in line.names), (p for line in chart.lines for p in line.points)))
+    points = {n: p for line in chart.lines for n, p in zip(line.names, line.points)}
     for panel in ALL:
         (point,) = [point for name, point in points.items() if name.split(" ")[1] == panel.name]
         kept = 20
@@ -166,6 +167,18 @@ def test_a_step_is_compared_with_its_kept_txt_both_ways(monkeypatch: pytest.Monk
     assert "there is no test test_R9_nothing that applies" in nothing
 
 
+def test_what_should_be_kept_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = ["R4 fails", "R9 fails", "", "R9 fails again"]
+    tried: list[list[str]] = []
+    monkeypatch.setattr(steps, "read_kept", lambda panel: {"R4": Claim(KEPT), "R9": Claim(KEPT)})
+    monkeypatch.setattr(steps, "run", lambda panel, clauses, **more: tried.append(list(clauses)))
+    monkeypatch.setattr(steps, "compare", lambda *claim: answers.pop(0))
+    found = steps.check_step(by_name["raw-5"])
+    assert tried == [["R4", "R9"], ["R4", "R9"]]
+    assert [text.rpartition(": ")[2] for text in found.wrong] == ["R9 fails"]
+    assert found.notes == ["R4: kept at the second attempt only; the first: R4 fails"]
+
+
 @pytest.mark.skipif(not built("raw-1"), reason="raw-1 is not built")
 def test_check_ends_with_the_counts_that_ci_reads(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -177,6 +190,12 @@ def test_check_ends_with_the_counts_that_ci_reads(
     monkeypatch.setattr(steps, "read_kept", lambda panel: {"R4": Claim(KEPT)})
     assert steps.check_steps(["raw-1"], as_json=False) == 1
     assert capsys.readouterr().out.endswith("\n0 passed, 1 failed\n")
+
+
+def test_a_step_that_ends_early_is_no_failure_of_the_demo() -> None:
+    demo = Demo([by_name["raw-1"], by_name["raw"]], view=None, lines=None)  # type: ignore[arg-type]
+    demo.failures = {"raw-1: rep": "ended by SIGPIPE", "raw: req": "ended with status 1"}
+    assert demo.wrong == {"raw: req": "ended with status 1"}
 
 
 # echo

@@ -115,7 +115,7 @@ def test_until_eof(rig: Rig) -> None:
         (*FRONT, "-c", "tcp://127.0.0.1:65536"), (*FRONT, "-c", "tcp://127.0.0.1:-1"),
         (*FRONT, "-c", "tcp://127.0.0.1:22a"), (*FRONT, "-c", "tcp://::1:5"),
         (*FRONT, "-c", "tcp://:5"), (*FRONT, "-c", "tcp://*:5"),
-        (*FRONT, "-c", "udp://127.0.0.1:5"),
+        (*FRONT, "-c", "udp:/127.0.0.1:5"),
         (*FRONT, "-c", "ipc://relative"), ("-l", "ipc:///" + "x" * 107, *BACK),
     ],
 )  # fmt: skip

@@ -117,6 +117,14 @@ RAW = {
 }
 
 
+@pytest.mark.parametrize("sample", SAMPLES[:4], ids=lambda path: path.stem)
+def test_nothing_is_guessed_of_an_unknown_framing(decode: Path, sample: Path) -> None:
+    found = elements(decode, "--unknown", sample)
+    assert {e["part"] for e in found} == {"unknown"}
+    whole = sum(e["length"] for e in elements(decode, sample))
+    assert sum(e["length"] for e in found) == whole > 0
+
+
 @pytest.mark.parametrize("hint", [True, False], ids=["told", "deduced"])
 @pytest.mark.parametrize("pattern", RAW)
 def test_raw(decode: Path, pattern: str, hint: bool, tmp_path: Path) -> None:

@@ -105,6 +105,18 @@ def test_text(panel: str, request: pytest.FixtureRequest) -> None:
         assert words in done.stdout
 
 
+@pytest.mark.parametrize("name, known", [("raw-1", False), ("raw-2", True)])
+def test_a_step_that_waits_for_ever(name: str, known: bool, request: pytest.FixtureRequest) -> None:
+    """Neither hangs the verb; the bytes of raw-1, which declares no framing, are not guessed at."""
+    if not next(panel for panel in read_panels() if panel.name == name).built:
+        pytest.skip(f"{name} is not built")
+    done = wire(request, name, "--json")
+    assert done.returncode == 0, done.stderr
+    for report in json.loads(done.stdout):
+        parts = {element["part"] for element in report["elements"]}
+        assert "message" in parts and "unknown" not in parts if known else parts == {"unknown"}
+
+
 def test_usage(request: pytest.FixtureRequest) -> None:
     for wrong in (["nosuch"], ["--size", "x"], ["--size", "-1"], ["--what"], ["raw", "pubsub"]):
         done = wire(request, *wrong)

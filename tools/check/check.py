@@ -42,12 +42,13 @@ from check.contract import BROKEN, KEPT, NO_TEST, NOT_REACHABLE, NOT_REACHED
 from check.contract import Failed, Failure, Report, Result, run
 from harness.command import CommandLine
 from harness.panels import SPEAKS, Panel, choose_panels, complain
+from harness.terminal import BROWN, GREEN, RED
 
 WIDTH_MOST = 100
 MARKS = {
-    KEPT: ("✓", "green"),
-    BROKEN: ("✗", "bold red"),
-    NOT_REACHED: ("–", "yellow"),
+    KEPT: ("✓", GREEN),
+    BROKEN: ("✗", f"bold {RED}"),
+    NOT_REACHED: ("–", BROWN),
     NOT_REACHABLE: ("?", "dim"),
     NO_TEST: ("·", "dim"),
 }
@@ -87,7 +88,7 @@ def paragraph(console: Console, head: str, text: str, *more: str) -> None:
     for number, line in enumerate(wrap(f"{head}: {text}", console.width)):
         shown = Text(line)
         if number == 0:
-            shown.stylize("bold red", 0, len(head))
+            shown.stylize(f"bold {RED}", 0, len(head))
         console.print(shown, soft_wrap=True)
     for one in more:
         for line in wrap(one, console.width - 4):

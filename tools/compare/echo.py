@@ -426,7 +426,8 @@ def stranger(act: Act) -> str:
     status = client.ended(SOON_S)
     said = act.all_lines(client, 0.0)
     act.end(other)
-    check(status == 0 and said and text_of(said[0]) == "not your answer", f"the client {ending(client)}")
+    taken = said and text_of(said[0]) == "not your answer"
+    check(status == 0 and taken, f"the client {ending(client)}")
     return (
         f'There was no server, and the client took "{text_of(said[0])}" from a stranger for its '
         f"answer: it ended with status {status}."
@@ -476,7 +477,7 @@ BREAKS = (
         second_client,
         "raw-3",
         "poll() waits for all clients at once",
-        "one-at-a-time",
+        "mute-client",
     ),
     Break(
         "vanishing",
@@ -485,7 +486,7 @@ BREAKS = (
         vanishing,
         "raw-2",
         "MSG_NOSIGNAL makes send() return EPIPE, and the server drops that client only",
-        "second-write",
+        "vanished-client",
     ),
     Break(
         "port",
@@ -494,7 +495,7 @@ BREAKS = (
         port_held,
         "raw-2",
         "SO_REUSEADDR lets bind() take a port whose old connections are still remembered",
-        "killed-server",
+        "stolen-address",
     ),
     Break(
         "path",
@@ -513,7 +514,7 @@ BREAKS = (
         both_send,
         "raw-4",
         "send() does not wait; what it does not take stays in a buffer while poll() looks for input",
-        "stopped-server",
+        "slow-subscriber",
     ),
     Break(
         "too-long",

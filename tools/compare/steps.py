@@ -64,8 +64,14 @@ from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.stage import Stage
 from harness.terminal import BROWN, GREEN, RED, Output, need_terminal, wait_for_key
 
-MARKS = {KEPT: ("✓", GREEN), BROKEN: ("✗", RED), LUCK: ("~", BROWN), NOT_REACHABLE: ("?", "dim")}
+MARKS = {
+    KEPT: ("✓", GREEN),
+    BROKEN: ("✗", RED),
+    LUCK: ("~", BROWN),
+    NOT_REACHABLE: ("?", "dim"),
+}
 WIDTH_MIN = 60
+AGAIN_MOST = 2  # clauses of a step that are tried once more
 LINES_SHOWN = 4  # that a program printed in steps echo
 
 
@@ -105,7 +111,8 @@ def all_steps() -> list[Step]:
     known = read_panels()
     found = []
     for shipped in (panel for panel in known if panel.kind == "shipped"):
-        way = [p for p in known if p.kind == "step" and re.fullmatch(rf"{shipped.name}-\w+", p.name)]
+        steps = (panel for panel in known if panel.kind == "step")
+        way = [panel for panel in steps if re.fullmatch(rf"{shipped.name}-\w+", panel.name)]
         found += [Step(panel, shipped, read_kept(panel)) for panel in [*way, shipped]]
     return found
 
@@ -145,10 +152,14 @@ def show_table(console: Console, steps: list[Step]) -> None:
 
 def markdown(steps: list[Step]) -> str:
     names = list(CLAUSES)
-    lines = [f"| step | lines | tokens | {' | '.join(names)} | kept |", f"|---|---:|---:|{'---|' * len(names)}---:|"]
+    lines = [
+        f"| step | lines | tokens | {' | '.join(names)} | kept |",
+        f"|---|---:|---:|{'---|' * len(names)}---:|",
+    ]
     for step in steps:
         marks = " | ".join(MARKS[claim.word][0] for claim in step.claims.values())
-        lines.append(f"| `{step.panel.name}` | {step.lines:,} | {step.tokens:,} | {marks} | {step.count(KEPT)} |")
+        name = f"`{step.panel.name}`"
+        lines.append(f"| {name} | {step.lines:,} | {step.tokens:,} | {marks} | {step.count(KEPT)} |")
     return "\n".join(lines)
 
 
@@ -196,9 +207,13 @@ def show_picture(console: Console, steps: list[Step]) -> None:
 
 
 def show_step(console: Console, step: Step) -> None:
-    console.print(Text(f"{step.panel.name}  {step.panel.folder}/  {step.panel.heading}", style=f"bold {step.towards.colour}"))
-    counted = f"{step.lines:,} lines of code, net of template; {step.count(KEPT)} of {len(CLAUSES)} clauses kept"
-    console.print(f"{counted}, {step.count(NOT_REACHABLE)} not reachable")
+    panel, kept = step.panel, step.count(KEPT)
+    head = f"{panel.name}  {panel.folder}/  {panel.heading}"
+    console.print(Text(head, style=f"bold {step.towards.colour}"))
+    console.print(
+        f"{step.lines:,} lines of code, net of template; {kept} of {len(CLAUSES)} clauses kept, "
+        f"{step.count(NOT_REACHABLE)} not reachable"
+    )
     for clause, claim in step.claims.items():
         mark, style = MARKS[claim.word]
         line = Text(f"{mark} ", style=style)
@@ -207,8 +222,8 @@ def show_step(console: Console, step: Step) -> None:
         why = f"kept in {claim.rate} trials: " if claim.rate else ""
         if claim.reason:
             hanging(console, f"{why}{claim.reason}" + (f" ({claim.test})" if claim.test else ""))
-    if step.panel.kind == "step":
-        console.print(Text(f"./triptych steps --check {step.panel.name} runs the tests.", style="dim"))
+    if panel.kind == "step":
+        console.print(Text(f"./triptych steps --check {panel.name} runs the tests.", style="dim"))
 
 
 def hanging(console: Console, text: str, indent: str = "      ", style: str = "dim") -> None:
@@ -232,9 +247,9 @@ def show_between(console: Console, before: Step, after: Step) -> None:
             line = Text(f"{title} ", style=style)
             line.append(f"{clause:<4}{CLAUSES[clause].title}", style="default")
             console.print(line)
-            reason = (before if title == "gained" else after).claims[clause].reason
-            if reason:
-                hanging(console, f"{(before if title == 'gained' else after).panel.name}: {reason}", " " * 7)
+            without = before if title == "gained" else after
+            if reason := without.claims[clause].reason:
+                hanging(console, f"{without.panel.name}: {reason}", " " * 7)
             hanging(console, f"./triptych lab {CLAUSES[clause].experiment}", " " * 7)
     if not gained:
         console.print("no clause gained")
@@ -255,7 +270,7 @@ class Verdict:
 
     panel: Panel
     wrong: list[str]
-    luck: list[str]
+    notes: list[str]
     seconds: float
 
 
@@ -269,20 +284,27 @@ def check_step(panel: Panel) -> Verdict:
         if claim.test and not claim.test.startswith(f"test_{clause}_"):
             complain(1, f"steps: {file}: {claim.test} is no test of {clause}")
     report = run(panel, asserted, tests=named, tell=progress_of(panel))
-    wrong = []
-    for clause in asserted:
-        wrong += compare(clause, claims[clause], report)
-    luck = [f"{c}: kept in {claim.rate} trials (not asserted)" for c, claim in claims.items() if claim.word == LUCK]
+    wrong = {c: text for c in asserted if (text := compare(c, claims[c], report))}
+    rates = {clause: claim.rate for clause, claim in claims.items() if claim.word == LUCK}
+    notes = [f"{clause}: kept in {rate} trials (not asserted)" for clause, rate in rates.items()]
+    failed = [clause for clause in wrong if claims[clause].word == KEPT]
+    if 0 < len(failed) <= AGAIN_MOST:  # a busy machine fails a test now and then
+        report = run(panel, failed, tell=progress_of(panel))
+        for clause in failed:
+            if not compare(clause, claims[clause], report):
+                first = wrong.pop(clause)
+                notes.append(f"{clause}: kept at the second attempt only; the first: {first}")
     progress("")
-    return Verdict(panel, [f"{file}: {text}" for text in wrong], luck, time.monotonic() - began)
+    sentences = [f"{file}: {text}" for text in wrong.values()]
+    return Verdict(panel, sentences, notes, time.monotonic() - began)
 
 
 def progress_of(panel: Panel) -> Any:
     return lambda ended, number, clause: progress(f"{panel.name}: {ended} of {number} tests")
 
 
-def compare(clause: str, claim: Claim, report: Report) -> list[str]:
-    """What is wrong with a claim, in a sentence."""
+def compare(clause: str, claim: Claim, report: Report) -> str:
+    """What is wrong with a claim, in a sentence; nothing if nothing is."""
     if claim.word == BROKEN:
         return compare_broken(clause, claim.test, report)
     results = report.clauses[clause]
@@ -290,26 +312,27 @@ def compare(clause: str, claim: Claim, report: Report) -> list[str]:
     for transport, result in results.items():
         for failure in result.failures:
             found = f"{failure.done}. Expected: {failure.expected}. Came: {failure.came}"
-            return [f"{clause} is said to be {claim.word}; over {transport} {failure.test} fails: {found}"]
+            where = f"over {transport} {failure.test} fails"
+            return f"{clause} is said to be {claim.word}; {where}: {found}"
     if NOT_REACHED in words:
-        return [f"{clause} is said to be {claim.word}, and not reached: the first exchange fails"]
+        return f"{clause} is said to be {claim.word}, and not reached: the first exchange fails"
     if claim.word == KEPT and PASSES not in words:
-        return [f"{clause} is said to be kept, and no test of it applies"]
+        return f"{clause} is said to be kept, and no test of it applies"
     if claim.word == NOT_REACHABLE and PASSES in words:
-        return [f"{clause} is said to be not reachable, and tests of it pass: it is kept"]
-    return []
+        return f"{clause} is said to be not reachable, and tests of it pass: it is kept"
+    return ""
 
 
-def compare_broken(clause: str, test: str, report: Report) -> list[str]:
+def compare_broken(clause: str, test: str, report: Report) -> str:
     words = {result.word for result in report.clauses[clause].values()}
     if words & {FAILS, NOT_REACHED}:
-        return []
+        return ""
     if PASSES in words:
-        return [
-            f"{clause} is said to be broken, and {test} passes: the step keeps more than it says, or "
-            f"another test fails; ./triptych check {report.panel} {clause} tells"
-        ]
-    return [f"{clause} is said to be broken, and there is no test {test} that applies"]
+        return (
+            f"{clause} is said to be broken, and {test} passes: the step keeps more than it says, "
+            f"or another test fails; ./triptych check {report.panel} {clause} tells"
+        )
+    return f"{clause} is said to be broken, and there is no test {test} that applies"
 
 
 def check_steps(names: list[str], as_json: bool) -> int:
@@ -328,7 +351,7 @@ def check_steps(names: list[str], as_json: bool) -> int:
         if not as_json:
             as_said = "as it says" if not verdict.wrong else "NOT as it says"
             print(f"{panel.name:<10} {as_said}; {verdict.seconds:.0f} s", flush=True)
-            for text in verdict.wrong + verdict.luck:
+            for text in verdict.wrong + verdict.notes:
                 print(f"    {text}", flush=True)
     failed = sum(bool(verdict.wrong) for verdict in verdicts)
     if as_json:
@@ -353,7 +376,8 @@ def show_outcome(console: Console, number: int, outcome: Outcome) -> None:
             hanging(console, f"... {len(printed) - len(shown)} more lines")
     hanging(console, outcome.after, "", "default" if outcome.came_about else f"bold {RED}")
     repair = f"Repaired by {outcome.of.step}: {outcome.of.repair}."
-    coming = "" if any(panel.name == outcome.of.step for panel in read_panels()) else f" ({outcome.of.step} is to come.)"
+    there = any(panel.name == outcome.of.step for panel in read_panels())
+    coming = "" if there else f" ({outcome.of.step} is to come.)"
     hanging(console, f"{repair}{coming}", "")
     hanging(console, f"Explained by: ./triptych lab {outcome.of.experiment}", "")
 
@@ -365,7 +389,8 @@ def echo(console: Console, step: bool, as_json: bool) -> int:
     with Stage() as stage:
         lines = compile_programs(stage.folder)
         if not as_json:
-            console.print(f"Four programs with the lecture's calls, in {FOLDER}/; each head shows how to compile it:")
+            console.print(f"Four programs with the lecture's calls, in {FOLDER}/.")
+            console.print("Each program's head shows the line that compiles it:")
             for line in lines:
                 console.print(Text(f"  {line}", style="bold"))
         for number, chosen in enumerate(BREAKS, 1):
@@ -380,10 +405,12 @@ def echo(console: Console, step: bool, as_json: bool) -> int:
                 show_outcome(console, number, outcome)
     came = sum(outcome.came_about for outcome in outcomes)
     if as_json:
-        print(json.dumps({"compiled": lines, "breaks": [outcome.as_json() for outcome in outcomes]}, indent=2))
+        breaks = [outcome.as_json() for outcome in outcomes]
+        print(json.dumps({"compiled": lines, "breaks": breaks}, indent=2))
     else:
         console.print()
-        console.print(f"{came} of {len(outcomes)} breaks came about. Next: ./triptych steps raw-1 raw-2")
+        console.print(f"{came} of {len(outcomes)} breaks came about.")
+        console.print("Next: ./triptych steps raw-1 raw-2")
     return 0 if came == len(outcomes) else 1
 
 
@@ -396,7 +423,8 @@ def main() -> int:
     for name in ("check", "step"):
         command.add_argument(f"--{name}", action="store_true")
     command.add_argument("--width", type=int, metavar="N")
-    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
+    # For tests: another copy's sources.
+    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)
     command.add_argument("words", nargs="*")
     arguments = command.read()
     if arguments.tree:
@@ -421,7 +449,8 @@ def main() -> int:
         complain(2, "steps: one step, or two that differ: ./triptych steps raw-1 raw-2")
 
     steps = all_steps()
-    chosen = sorted((s for s in steps if s.panel.name in words), key=lambda s: words.index(s.panel.name))
+    by_name = {step.panel.name: step for step in steps}
+    chosen = [by_name[word] for word in words]
     count_lines(chosen or steps)
     if arguments.svg and not words:
         if not svg_chart(picture(steps), Path(arguments.svg)):
