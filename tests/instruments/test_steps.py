@@ -16,7 +16,6 @@ from compare import steps
 from compare.echo import BREAKS, FOLDER
 from compare.kept import BROKEN, KEPT, NOT_REACHABLE, Claim, kept_file
 from conftest import ROOT
-from demo.acts import Demo
 from harness.chart import script
 from harness.panels import Panel, read_panels
 from test_size import NEEDED
@@ -190,12 +189,6 @@ def test_check_ends_with_the_counts_that_ci_reads(
     monkeypatch.setattr(steps, "read_kept", lambda panel: {"R4": Claim(KEPT)})
     assert steps.check_steps(["raw-1"], as_json=False) == 1
     assert capsys.readouterr().out.endswith("\n0 passed, 1 failed\n")
-
-
-def test_a_step_that_ends_early_is_no_failure_of_the_demo() -> None:
-    demo = Demo([by_name["raw-1"], by_name["raw"]], view=None, lines=None)  # type: ignore[arg-type]
-    demo.failures = {"raw-1: rep": "ended by SIGPIPE", "raw: req": "ended with status 1"}
-    assert demo.wrong == {"raw: req": "ended with status 1"}
 
 
 # echo

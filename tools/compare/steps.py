@@ -376,9 +376,7 @@ def show_outcome(console: Console, number: int, outcome: Outcome) -> None:
             hanging(console, f"... {len(printed) - len(shown)} more lines")
     hanging(console, outcome.after, "", "default" if outcome.came_about else f"bold {RED}")
     repair = f"Repaired by {outcome.of.step}: {outcome.of.repair}."
-    there = any(panel.name == outcome.of.step for panel in read_panels())
-    coming = "" if there else f" ({outcome.of.step} is to come.)"
-    hanging(console, f"{repair}{coming}", "")
+    hanging(console, repair, "")
     hanging(console, f"Explained by: ./triptych lab {outcome.of.experiment}", "")
 
 
