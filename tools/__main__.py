@@ -28,6 +28,8 @@ def check_streams() -> None:
         sys.stderr = open(2, "w", closefd=False)
     if sys.stdout is None:
         complain(1, f"{verb}: standard output is closed; send it to a file or to /dev/null")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a locale may not have every character
 
 
 def run() -> int:

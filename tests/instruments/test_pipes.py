@@ -91,6 +91,14 @@ def test_a_closed_error_output_does_not_lead_messages_elsewhere() -> None:
     assert done.returncode == 2 and done.stdout == ""
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "test"])
+def test_a_locale_without_our_characters_gets_question_marks(verb: str, run: Any) -> None:
+    ascii = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    process = run(VERBS[verb], subprocess.PIPE, **ascii)
+    text, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and text.isascii(), said
+
+
 @pytest.mark.parametrize("columns", ["60", ""])
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("size", "test")])
 def test_in_a_pipe_a_verb_keeps_to_the_width(verb: str, columns: str, run: Any) -> None:
