@@ -11,7 +11,8 @@
 #include "trace.h"
 
 static const char usage[] =
-    "usage: decode [--reqrep | --pubsub | --unknown] [--show BYTES] [--segments] [--pcap FILE] RECORDING...\n"
+    "usage: decode [--reqrep | --pubsub | --unknown] [--show BYTES] [--segments] [--pcap FILE] "
+    "RECORDING...\n"
     "\n"
     "Prints what recordings of the tap hold, as JSON lines, each byte in one of them.\n"
     "  --reqrep, --pubsub  which of the two raw's frames are; else their bytes tell\n"
