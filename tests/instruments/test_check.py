@@ -15,6 +15,9 @@ from check.contract import BROKEN, KEPT, NOT_REACHABLE, NOT_REACHED
 from conftest import ROOT
 from contract.test_template import LEFT_OUT, run
 
+# One worker, so that the tree is built once; and early, because that takes a minute.
+pytestmark = [pytest.mark.xdist_group("check"), pytest.mark.first]
+
 STEP = "raw/steps/5-lasting"
 ROLES = ("req", "rep", "pub", "sub", "driver")
 
