@@ -89,7 +89,7 @@ def wrong_with(results: dict[str, Any], panels: list[Panel]) -> list[str]:
 def main() -> int:
     results = json.loads(Path(sys.argv[1]).read_text())
     jsonschema.validate(results, json.loads((ROOT / "tools" / "bench" / "results.schema.json").read_text()))
-    panels = [panel for panel in read_panels() if panel.kind == 'shipped' and panel.built]
+    panels = [panel for panel in read_panels() if panel.kind == "shipped" and panel.built]
     problems = wrong_with(results, panels)
     for problem in problems:
         print(problem)
