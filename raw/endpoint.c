@@ -6,17 +6,9 @@
 #include "endpoint.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
-
-enum {
-    LOCK_TRIES = 200, /* a millisecond each */
-};
 
 static bool
 is_ipc(const struct sockaddr_any *address)
@@ -31,11 +23,16 @@ make_socket(const struct sockaddr_any *address)
     return socket(address->any.sa_family, type, 0);
 }
 
-/* Whether a path belongs to a socket that nobody listens on any more. */
+/*
+ * Whether a path is a socket that nobody has bound any more. The question is
+ * put by a datagram socket, because a server must not notice it, and because a
+ * full backlog must not answer it: connect(2) fails with EPROTOTYPE if a stream
+ * socket is bound there, and with ECONNREFUSED if none is.
+ */
 static bool
 is_stale(const struct sockaddr_any *address)
 {
-    int fd = make_socket(address);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
     bool stale =
@@ -44,10 +41,33 @@ is_stale(const struct sockaddr_any *address)
     return stale;
 }
 
+/*
+ * Binds, if need be after removing the path that a killed server left behind.
+ * Servers that find it at the same moment do no harm: each removes only the
+ * socket that it has found stale.
+ */
 static int
-listen_there(const struct sockaddr_any *address)
+bind_there(int fd, const struct sockaddr_any *address, const char *url)
+{
+    int result = bind(fd, &address->any, address->len);
+    if (result == 0 || errno != EADDRINUSE || !is_ipc(address))
+        return result;
+    struct ipc_path old;
+    if (ipc_path_take(&old, url) == 0) {
+        if (is_stale(address))
+            ipc_path_remove(&old);
+        ipc_path_release(&old);
+    }
+    return bind(fd, &address->any, address->len);
+}
+
+int
+endpoint_listen(
+    struct sockaddr_any *address, struct ipc_path *path, const char *url)
 {
     int on = 1;
+    if (sockaddr_parse(address, url) < 0)
+        return -1;
     int fd = make_socket(address);
     if (fd < 0)
         return -1;
@@ -55,65 +75,18 @@ listen_there(const struct sockaddr_any *address)
     if (!is_ipc(address) &&
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
         goto fail;
-    int result = bind(fd, &address->any, address->len);
-    if (result < 0 && errno == EADDRINUSE && is_ipc(address)) {
-        if (!is_stale(address)) {
-            errno = EADDRINUSE;
-            goto fail;
-        }
-        endpoint_unlink(address);
-        result = bind(fd, &address->any, address->len);
-    }
-    if (result < 0)
+    if (bind_there(fd, address, url) < 0)
+        goto fail;
+    if (ipc_path_take(path, url) < 0)
         goto fail;
     if (listen(fd, SOMAXCONN) < 0) {
-        endpoint_unlink(address);
+        ipc_path_remove(path);
         goto fail;
     }
     return fd;
 fail:
     (void)close(fd); /* keeps errno: a close of ours does not fail */
     return -1;
-}
-
-/*
- * Between its bind and its listen, a server's path looks stale to the next one,
- * and to remove a stale path and bind are two calls, too. So servers that start
- * at the same moment take turns, by a lock on the directory: for a while, since
- * anybody may hold it.
- */
-static int
-lock_directory(const struct sockaddr_any *address)
-{
-    const struct timespec pause = {.tv_nsec = 1000000};
-    char path[sizeof(address->un.sun_path)];
-    memcpy(path, address->un.sun_path, sizeof(path));
-    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return fd;
-        (void)nanosleep(&pause, NULL); /* cut short, it is tried sooner */
-    }
-    return fd;
-}
-
-int
-endpoint_listen(const struct sockaddr_any *address)
-{
-    int lock = is_ipc(address) ? lock_directory(address) : -1;
-    int fd = listen_there(address);
-    int errnum = errno;
-    if (lock >= 0)
-        (void)close(lock); /* which unlocks */
-    errno = errnum;
-    return fd;
-}
-
-void
-endpoint_unlink(const struct sockaddr_any *address)
-{
-    if (is_ipc(address))
-        (void)unlink(address->un.sun_path);
 }
 
 int

@@ -2,18 +2,18 @@
 #ifndef ENDPOINT_H
 #define ENDPOINT_H
 
+#include "ipc_path.h"
 #include "sockaddr.h"
 
 #include <stdbool.h>
 
 /*
- * Makes a non-blocking socket that listens at the address. Replaces an ipc path
- * that a killed server left behind. -1 and errno as for bind(2).
+ * Makes a non-blocking socket that listens at url, and writes its address, and
+ * its ipc path, which the caller must remove. Replaces an ipc path that a
+ * killed server left behind. -1 and errno as for bind(2).
  */
-int endpoint_listen(const struct sockaddr_any *address);
-
-/* Removes the ipc path that endpoint_listen() made. For TCP, does nothing. */
-void endpoint_unlink(const struct sockaddr_any *address);
+int endpoint_listen(
+    struct sockaddr_any *address, struct ipc_path *path, const char *url);
 
 /*
  * Makes a non-blocking socket that connects to the address. *done says whether

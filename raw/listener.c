@@ -64,9 +64,7 @@ listener_open(struct listener *ret, struct loop *loop, const char *url,
         .accepted = accepted,
         .owner = owner,
     };
-    if (sockaddr_parse(&ret->address, url) < 0)
-        return -1;
-    int fd = endpoint_listen(&ret->address);
+    int fd = endpoint_listen(&ret->address, &ret->path, url);
     if (fd < 0)
         return -1;
     ret->source.fd = fd;
@@ -79,7 +77,7 @@ listener_close(struct listener *listener)
     if (listener->source.fd < 0)
         return;
     loop_timer(listener->loop, CLOCK_NEVER, NULL, NULL);
-    endpoint_unlink(&listener->address);
+    ipc_path_remove(&listener->path);
     (void)close(listener->source.fd); /* the loop stops watching it */
     listener->source.fd = -1;
 }

@@ -8,6 +8,7 @@
 struct listener {
     struct loop *loop;
     struct sockaddr_any address;
+    struct ipc_path path; /* to be removed */
     struct source source; /* fd -1: not bound */
     void (*accepted)(void *owner, int fd);
     void *owner;
