@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import Any
 
 import pytest
 
+import harness.panels
+from check.clauses import CLAUSES
+from compare.rows import pattern_rows
+from compare.serves import clauses_of, units_of
 from compare.sources import engine_lines, lines_of_code, panel_lines
 from conftest import ROOT, build_folder, panels
 from harness.panels import Panel, read_panels
@@ -202,7 +207,7 @@ def check(report: dict[str, Any], names: list[str], costs: bool) -> dict[tuple[s
     assert [panel["name"] for panel in report["panels"]] == names
     assert list(report["machine"]) == ["system", "machine", "cores", "compiler", "optimised"]
     for panel in report["panels"]:
-        assert list(panel) == ["name", "folder", "heading", "version", "libraries", "system_calls", "behind"]
+        assert list(panel) == ["name", "folder", "heading", "version", "libraries", "system_calls", "behind", "files"]
         for library in panel["libraries"]:
             assert list(library) == ["name", "path", "size", "package", "version", "licence"]
     rows = {(row["part"], row["key"]): row for row in report["measures"]}
@@ -212,6 +217,7 @@ def check(report: dict[str, Any], names: list[str], costs: bool) -> dict[tuple[s
         for value in row["values"].values():
             assert value is None or isinstance(value, str if row["key"] == "worst_name" else (int, float))
     keys = {(part, key) for part in PARTS for key in SOURCE if part != "net of template" or "worst" not in key}
+    keys |= {("by pattern", f"lines_{pattern}") for pattern in ("reqrep", "pubsub", "both")}
     if costs:
         keys |= {("program", key) for key in PROGRAM} | {("running", key) for key in RUNNING} | {("behind", "behind_lines")}
     assert keys - set(rows) <= {("pubsub.c", "worst"), ("pubsub.c", "worst_name"), ("other files", "worst"), ("other files", "worst_name")}
@@ -223,6 +229,67 @@ def check(report: dict[str, Any], names: list[str], costs: bool) -> dict[tuple[s
 
 def test_schema_of_the_sample() -> None:
     check(json.loads(sample("size", "--json")), ["raw", "zmq", "nanomsg", "nng"], costs=False)
+
+
+# By pattern.
+
+PANEL = {
+    "reqrep.c": '#include "pattern.h"\n#include "shared.h"\nint a;\n',
+    "pubsub.c": '#include "shared.h"\n#include "log.h"\nint b;\nint c;\n',
+    "log.c": '#include "log.h"\nint d;\n',
+    "log.h": "int e;\n",
+    "shared.c": '#include "deep.h"\n',
+    "shared.h": "",
+    "deep.h": "int f; /* only shared.c includes it */\n",
+    "panel.c": "int g;\n",
+    "README.md": "# One\n\n| clause | kept by |\n|---|---|\n| R1 | `deep`, and `reqrep.c`: `log_it` |\n| P2 | `log` |\n\n| R9 | `log` |\n",
+}
+
+
+@pytest.fixture
+def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Panel:
+    monkeypatch.setattr(harness.panels, "ROOT", tmp_path)
+    (tmp_path / "one").mkdir()
+    for name, text in PANEL.items():
+        (tmp_path / "one" / name).write_text(text)
+    return Panel("one", "one", "One")
+
+
+def test_a_file_serves_the_pattern_that_includes_it(one: Panel) -> None:
+    units = {unit.name: unit for unit in units_of(one)}
+    assert {name: unit.serves for name, unit in units.items()} == {
+        "reqrep.c": "request/reply", "pubsub.c": "publish/subscribe", "log": "publish/subscribe",
+        "shared": "both", "deep.h": "both", "panel.c": "both",
+    }  # fmt: skip
+    assert (units["log"].lines, units["deep.h"].lines, units["reqrep.c"].lines) == (3, 1, 3)
+    rows = {row.key: row.values["one"] for row in pattern_rows({"one": list(units.values())})}
+    assert rows == {"lines_reqrep": 3, "lines_pubsub": 7, "lines_both": 3}
+
+
+def test_a_file_buys_the_clauses_whose_row_names_it(one: Panel) -> None:
+    units = {unit.name: unit.clauses for unit in units_of(one)}
+    assert units == {"reqrep.c": ["R1"], "deep.h": ["R1"], "log": ["P2"], "pubsub.c": [], "shared": [], "panel.c": []}
+    (harness.panels.ROOT / "one/README.md").unlink()
+    assert not any(unit.clauses for unit in units_of(one))
+
+
+def test_the_table_of_raw_names_every_clause_and_file() -> None:
+    """And a file that serves one pattern buys no clause of the other."""
+    raw = read_panels()[0]
+    units = units_of(raw)
+    assert clauses_of(raw).keys() == CLAUSES.keys()
+    assert all(clauses_of(raw)[clause] & {name for unit in units for name in (unit.name, unit.name[:-2])} for clause in clauses_of(raw))
+    for unit in units:
+        assert bool(unit.clauses) != (unit.name == "panel.c"), f"raw/README.md says not which clauses {unit.name} buys"
+        wrong = {"request/reply": "P", "publish/subscribe": "R"}.get(unit.serves, "-")
+        assert not [clause for clause in unit.clauses if clause.startswith(wrong)], unit
+
+
+def test_it_shows_what_each_file_of_raw_is_for() -> None:
+    out, _ = tool("size", "--source", "raw", "zmq")
+    assert "raw: what each file serves" in out and "zmq: what each file serves" not in out
+    for unit in units_of(read_panels()[0]):
+        assert re.search(rf"^    {unit.name} +{unit.lines} +{' '.join(unit.clauses) or '-'}$", out, re.M), unit
 
 
 @pytest.mark.heavy
@@ -244,6 +311,8 @@ def test_living_panels(pytestconfig: pytest.Config) -> None:
         total = sum(panel["system_calls"].values())
         assert abs(total - rows["running", "calls_server"]["values"][name]) < 1.5
         parts = [rows[part, "lines"]["values"][name] for part in PARTS]
+        by_pattern = [rows["by pattern", f"lines_{pattern}"]["values"][name] for pattern in ("reqrep", "pubsub", "both")]
+        assert sum(by_pattern) == parts[3] == sum(unit["lines"] for unit in panel["files"])
         assert sum(parts[:3]) == parts[3] > parts[4]
         if name == "raw":
             assert rows["running", "threads"]["values"][name] == 1

@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import sys
@@ -55,7 +54,7 @@ from check.contract import NOT_REACHED
 from compare.diff import Source, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
 from compare.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, kept_file, read_kept
-from compare.size import TEMPLATE, parts_of, progress, value_of
+from compare.rows import TEMPLATE, parts_of, progress, value_of
 from compare.sources import contract_functions
 from harness import panels
 from harness.chart import Chart, Line, svg_chart, terminal_chart
