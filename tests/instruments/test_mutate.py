@@ -1,4 +1,4 @@
-"""tests/faults.py against the tree: a fault whose text or test has gone shows nothing."""
+"""tests/faults/ against the tree: a fault whose text or test has gone shows nothing."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ TESTS = [name for path in FILES for name in re.findall(r"^def (test_\w+)", path.
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_fits_the_tree(fault: Fault) -> None:
     found = (ROOT / fault.file).read_text().count(fault.old)
-    assert found == fault.times, f"{fault.old!r} stands {found} times: mend tests/faults.py"
+    assert found == fault.times, f"{fault.old!r} stands {found} times: mend tests/faults/"
     assert fault.old != fault.new
     assert fault.units or fault.tests
     assert fault.panel in ("", *(panel.name for panel in read_panels()))

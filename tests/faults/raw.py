@@ -1,24 +1,6 @@
-"""The faults that tests/mutate plants, one at a time: a short text of a file, and what replaces it.
+"""Faults in raw/."""
 
-tests/instruments/test_mutate.py checks each of them against the files as they are. A fault breaks
-when its text is changed, so the text is as short as can be: mend it, then run tests/mutate NAME.
-"""
-
-from dataclasses import dataclass
-
-
-@dataclass
-class Fault:
-    name: str
-    says: str  # what is wrong then
-    file: str
-    old: str  # stands in the file exactly once, or `times`
-    new: str
-    units: str = ""  # the units in C that should notice
-    tests: str = ""  # the tests in Python that should notice
-    times: int = 1
-    panel: str = "raw"  # whose programs are built and tested; "": the tap and the decoder
-
+from .fault import Fault
 
 CLAIM = """    if (n == 0 && len >= 4) {
         const unsigned char *p = in->data + in->start;
@@ -71,9 +53,6 @@ FAULTS = [
     Fault("all-for-ever", "who has once wanted everything gets it for ever", "raw/prefixes.c",
           "    prefixes->all = prefixes->all && len > 0;\n", "",
           "prefixes", "test_P1_unsubscribe"),
-    Fault("heads-left-in-bodies", "a made body keeps the heads that were written before others",
-          "programs/bodies.c", "if (at < bodies->at)", "if (false)",
-          "bodies", ""),
     Fault("queue-unbounded", "the log keeps all that somebody needs", "raw/log.c",
           "if (count >= log->queue)", "if (false)",
           "log log_model", ""),
@@ -127,77 +106,4 @@ FAULTS = [
     Fault("reset-at-close", "a close with bytes unread resets what is on its way", "raw/server.c",
           "conn_drain(&peer->conn);", ";",
           "", "test_raw_closes_gently_with_requests_unread"),
-    Fault("zero-unchecked", "a message whose zero field is not is accepted", "common/message.c",
-          "p[3] != 0 || p[4] != 0", "0",
-          "message", "test_malformed_request_is_answered_with_an_error"),
-    Fault("rank-one-off", "a quantile is the next larger value", "programs/latency.c",
-          "if (seen >= rank)", "if (seen > rank)",
-          "latency", ""),
-    Fault("topics-mixed", "a topic is taken for another of the same length", "programs/topics.c",
-          "topic->len == len &&", "topic->len == len ||",
-          "topics", "test_topics_are_counted_apart"),
-    Fault("recent-by-sequence", "requests of two clients with one sequence count as duplicates",
-          "programs/recent.c", "recent->entries[i - 1].sent == sent", "true",
-          "recent", ""),
-    Fault("gap-one-more", "the message that follows a gap counts as lost, too", "programs/sub.c",
-          "event->sequence - topic->sequence - 1", "event->sequence - topic->sequence",
-          "", "test_gaps_duplicates_and_restarts test_P2_gaps_show_and_are_counted"),
-    Fault("restart-unnoticed", "what a restarted publisher sends counts as duplicates",
-          "programs/sub.c", "event->sent > topic->sent", "false",
-          "", "test_gaps_duplicates_and_restarts"),
-    Fault("answer-unchecked", "an answer with another time is taken for the right one",
-          "programs/req.c", "reply.sent != request->sent", "false",
-          "", "test_wrong_answer"),
-    Fault("port-unbounded", "port 99999 is accepted", "common/address.c",
-          "port > 65535", "port > 99999",
-          "address", "test_bad_address"),
-    Fault("topic-limit", "a topic may have one byte less than it may", "common/message.c",
-          "most = MESSAGE_TOPIC_MAX", "most = MESSAGE_TOPIC_MAX - 1",
-          "message", ""),
-    Fault("zmq-uncorrelated", "a late reply is taken for the reply to the latest request",
-          "zmq/reqrep.c", "ZMQ_REQ_CORRELATE", "ZMQ_REQ_RELAXED",
-          "", "test_R2_late_reply_after_the_next_request", panel="zmq"),
-    Fault("zmq-strict", "no request may follow one without an answer", "zmq/reqrep.c",
-          "ZMQ_REQ_RELAXED", "ZMQ_REQ_CORRELATE",
-          "", "test_R3_server_is_silent_and_then_speaks", panel="zmq"),
-    Fault("zmq-path-left", "the path stays when the server ends", "zmq/reqrep.c",
-          "(void)unlink(rep->path)", ";",
-          "", "test_R10_signal", panel="zmq"),
-    Fault("zmq-no-limit", "a server takes a request of any length", "zmq/reqrep.c",
-          "(int64_t)tuning->message_max : -1", "-1 : -1",
-          "", "test_R8_request_too_long_for_the_server", panel="zmq"),
-    Fault("zmq-subscriptions-lost", "more than the high-water mark of subscriptions are lost",
-          "zmq/pubsub.c", "int none = 0", "int none = 1",
-          "", "test_P1_prefixes_are_bytes test_P1_exactly_the_matching", panel="zmq"),
-    Fault("nng-blocks", "the server waits for a client that does not read", "nng/reqrep.c",
-          "REPLY_MS = 50", "REPLY_MS = 2000",
-          "", "test_R6_rep_send_never_blocks", panel="nng"),
-    Fault("nanomsg-forgets-prefixes", "a prefix cannot be unsubscribed", "nng/pubsub.c",
-          "sub->prefixes = new", "free(new)",
-          "", "test_P1_unsubscribe", panel="nanomsg"),
-    Fault("nng-slow-reconnection", "a connection is made again after 10 s", "nng/reqrep.c",
-          "RECONNECT_MS = 100", "RECONNECT_MS = 10000",
-          "", "test_R5_server_killed_and_restarted", panel="nng"),
-    Fault("nng-too-long-taken", "a request that is too long is handed on", "nng/reqrep.c",
-          "(size_t)len > rep->message_max", "false",
-          "", "test_R8_request_too_long_for_the_server", panel="nng"),
-    Fault("sp-length", "the decoder takes SP's length for one byte less",
-          "tools/wire/decode/decode_sp.c", "left = len;", "left = len - 1;",
-          "decode", "", panel=""),
-    Fault("zmtp-long-form", "the decoder does not know ZMTP's long frames",
-          "tools/wire/decode/decode_zmtp.c", "longer = decode->zmtp.flags & FLAG_LONG",
-          "longer = false",
-          "", "test_every_byte_once_and_known", panel=""),
-    Fault("raw-id-unread", "the decoder takes raw's request id for a part of the message",
-          "tools/wire/decode/decode_raw.c", "ID = 4", "ID = 2",
-          "", "test_raw", panel=""),
-    Fault("record-without-time", "a recording does not say when a byte passed",
-          "tools/wire/record/record_writer.c", "record->time_ns", "0",
-          "record", "", panel=""),
-    Fault("tap-rate-forgotten", "a slow link is as fast as any", "tools/wire/tap/tap_fault.c",
-          "pace->paid_ns += ", "(void)",
-          "", "test_rate_is_smooth_and_exact", panel=""),
-    Fault("tap-cut-early", "a connection is cut although bytes are still to pass",
-          "tools/wire/tap/tap_fault.c", "passed + order->value", "order->value / 2",
-          "", "test_cut_after_bytes", panel=""),
 ]

@@ -1,0 +1,36 @@
+"""Faults in common/ and programs/, seen through raw's programs."""
+
+from .fault import Fault
+
+FAULTS = [
+    Fault("heads-left-in-bodies", "a made body keeps the heads that were written before others",
+          "programs/bodies.c", "if (at < bodies->at)", "if (false)",
+          "bodies", ""),
+    Fault("zero-unchecked", "a message whose zero field is not is accepted", "common/message.c",
+          "p[3] != 0 || p[4] != 0", "0",
+          "message", "test_malformed_request_is_answered_with_an_error"),
+    Fault("rank-one-off", "a quantile is the next larger value", "programs/latency.c",
+          "if (seen >= rank)", "if (seen > rank)",
+          "latency", ""),
+    Fault("topics-mixed", "a topic is taken for another of the same length", "programs/topics.c",
+          "topic->len == len &&", "topic->len == len ||",
+          "topics", "test_topics_are_counted_apart"),
+    Fault("recent-by-sequence", "requests of two clients with one sequence count as duplicates",
+          "programs/recent.c", "recent->entries[i - 1].sent == sent", "true",
+          "recent", ""),
+    Fault("gap-one-more", "the message that follows a gap counts as lost, too", "programs/sub.c",
+          "event->sequence - topic->sequence - 1", "event->sequence - topic->sequence",
+          "", "test_gaps_duplicates_and_restarts test_P2_gaps_show_and_are_counted"),
+    Fault("restart-unnoticed", "what a restarted publisher sends counts as duplicates",
+          "programs/sub.c", "event->sent > topic->sent", "false",
+          "", "test_gaps_duplicates_and_restarts"),
+    Fault("answer-unchecked", "an answer with another time is taken for the right one",
+          "programs/req.c", "reply.sent != request->sent", "false",
+          "", "test_wrong_answer"),
+    Fault("port-unbounded", "port 99999 is accepted", "common/address.c",
+          "port > 65535", "port > 99999",
+          "address", "test_bad_address"),
+    Fault("topic-limit", "a topic may have one byte less than it may", "common/message.c",
+          "most = MESSAGE_TOPIC_MAX", "most = MESSAGE_TOPIC_MAX - 1",
+          "message", ""),
+]

@@ -1,0 +1,18 @@
+"""Faults in nng/, as nanomsg or as nng."""
+
+from .fault import Fault
+
+FAULTS = [
+    Fault("nng-blocks", "the server waits for a client that does not read", "nng/reqrep.c",
+          "REPLY_MS = 50", "REPLY_MS = 2000",
+          "", "test_R6_rep_send_never_blocks", panel="nng"),
+    Fault("nanomsg-forgets-prefixes", "a prefix cannot be unsubscribed", "nng/pubsub.c",
+          "sub->prefixes = new", "free(new)",
+          "", "test_P1_unsubscribe", panel="nanomsg"),
+    Fault("nng-slow-reconnection", "a connection is made again after 10 s", "nng/reqrep.c",
+          "RECONNECT_MS = 100", "RECONNECT_MS = 10000",
+          "", "test_R5_server_killed_and_restarted", panel="nng"),
+    Fault("nng-too-long-taken", "a request that is too long is handed on", "nng/reqrep.c",
+          "(size_t)len > rep->message_max", "false",
+          "", "test_R8_request_too_long_for_the_server", panel="nng"),
+]
