@@ -15,7 +15,7 @@ QUESTION = "The cable between publisher and subscriber is out for three seconds.
 FIND = "network down unplug wifi keepalive heartbeat half-open timeout partition dead"
 PREDICT = ["both, at once", "nobody; some events are lost", "nobody; all events arrive, late"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
-NEEDS = ["namespaces", "program:ip"]
+NEEDS = ["root", "namespaces", "program:ip"]
 TIMING = True
 EXPLANATION = """
 A connection is an agreement between two kernels, not a wire. Without a cable nobody tells anybody
@@ -81,8 +81,6 @@ def connections(child: Program, port: int) -> set[str]:
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
-    if os.geteuid() != 0:
-        raise Skip("needs root, for a cable between two network namespaces")
     probe = BUILD / "lab" / "probes" / f"heartbeat-{panel}"
     if not os.access(probe, os.X_OK):
         raise Skip(f"no probe heartbeat for {panel}")

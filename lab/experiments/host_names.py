@@ -68,7 +68,7 @@ def ask(workbench: Workbench, name: str, how: str) -> tuple[bool, str]:
         client = workbench.start(*inside, probe, url, how)
         answer = client.heard()
         if answer is None:
-            raise Skip(f"needs a mount namespace: {client.stderr().strip()}")
+            raise Skip(f"needs a mount namespace: {client.stderr().strip()}", "namespaces")
         try:
             server.accept()[0].close()
         except TimeoutError:

@@ -209,11 +209,55 @@ def test_an_experiment_that_breaks_off_fails(fake: Any) -> None:
     assert status == 1 and "no luck" in err and "ZeroDivisionError" in err
 
 
-def test_what_is_missing_skips(fake: Any) -> None:
-    fake.write("one_thing", settings="NEEDS = ['package:no-such-package-at-all']")
-    fake.write("two_things", body="raise Skip('no probe')")
-    status, out, err = fake.run("all", "--check")
-    assert status == 0 and out.count("skipped") >= 2 and "no-such-package-at-all" in out
+def test_a_skip_passes_a_check_for_a_named_lack_alone(fake: Any) -> None:
+    fake.write("one_thing", settings="NEEDS = ['cores:9999']")
+    fake.write("two_things", body="raise Skip('no mounts', 'namespaces')")
+    status, out, err = fake.run("all", "--check", "--json")
+    assert status == 0, err
+    raw = [e["panels"]["raw"] for e in json.loads(out)["experiments"]]
+    assert [o["lack"] for o in raw] == ["cores", "namespaces"]
+    for settings, body, why in (
+        ("NEEDS = ['package:no-such-package-at-all']", "pass", "no-such-package-at-all"),
+        ("NEEDS = ['program:no-such-program']", "pass", "no-such-program"),
+        ("", "workbench.probe('no-such-probe')", "no probe no-such-probe"),
+        ("", "raise Skip('I do not want to')", "I do not want to"),
+    ):
+        fake.write("two_things", settings=settings, body=body)
+        assert fake.run("all")[0] == 0
+        for which in ("all", "two-things"):
+            status, _, err = fake.run(which, "--check")
+            assert status == 1 and why in err, which
+
+
+def test_what_is_left_out_in_part_is_said(fake: Any) -> None:
+    """A key that was not tried for a named lack deviates nowhere; without that it would."""
+    left_out = "return Observation({}, 'tried nothing', 0, {'n': 'namespaces'})"
+    fake.write("one_thing", body=left_out)
+    status, out, _ = fake.run("one-thing", "--check", "--json")
+    assert status == 0 and json.loads(out)["experiments"][0]["panels"]["raw"]["lack"] == "namespaces"
+    fake.write("one_thing", body="return Observation({}, 'tried nothing', 0)")
+    assert fake.run("one-thing", "--check")[0] == 1
+
+
+def test_a_panel_that_is_not_built_fails_a_check(fake: Any, tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    build.mkdir()
+    for program in panels.BUILD.glob("raw-*"):
+        (build / program.name).symlink_to(program)
+    fake.write("one_thing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIPTYCH_BUILD", str(build))
+        assert fake.run("all")[0] == 0 and fake.run("all", "raw", "--check")[0] == 0
+        status, _, err = fake.run("all", "--check")
+    assert status == 1 and "panel zmq is left out" in err
+
+
+def test_what_is_luck_is_marked_and_not_compared(fake: Any) -> None:
+    fake.write("one_thing", "{'luck': 'a coin'}")
+    for form in ((), ("--markdown",)):
+        status, out, _ = fake.run("all", "--check", *form)
+        assert status == 0 and "~ luck: n: 2 (a coin)" in out, form
+    assert "~ luck: n: 2 (a coin)" in fake.run("one-thing")[1]
 
 
 def test_wrong_command_lines(fake: Any) -> None:
@@ -326,7 +370,7 @@ def test_every_experiment_is_whole() -> None:
         assert len(experiment.predict) >= 2 and experiment.sources and experiment.try_next, path
         assert experiment.question.endswith(("?", ".")) and len(experiment.explanation) > 200, path
         lines = path.read_text().splitlines()
-        assert len(lines) <= 150 and max(map(len, lines)) <= 100, path
+        assert len(lines) <= 170 and max(map(len, lines)) <= 100, path
     names = [e.name for e in experiments]
     assert len(set(names)) == len(names)
     orders = [(e.theme, e.order) for e in experiments]

@@ -5,6 +5,7 @@ An expectation is compared with one value of what was observed:
     True, 3, "text", None        exactly this
     [low, high]                  a number in this range
     {"one_of": [...]}            one of these expectations
+    {"luck": "why"}              anything: nothing is asserted, and every table says so
     {"key": expectation, ...}    each of these keys of an observed dict
 
 Keys that were observed and are not expected are for the reader alone. What a key means, an
@@ -16,8 +17,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
-import subprocess
 import threading
 import time
 import traceback
@@ -29,7 +28,7 @@ from typing import Any
 
 from lab.words import sentence, words
 from harness.panels import ROOT
-from lab.workbench import Failed, Observation, Skip, Workbench
+from lab.workbench import Failed, Observation, Skip, Workbench, lack
 
 FOLDER = Path(os.environ.get("TRIPTYCH_LAB") or ROOT / "lab" / "experiments")
 THEMES = (
@@ -74,9 +73,9 @@ class Experiment:
             return self.module.run
         return getattr(self.module, name.upper(), OPTIONAL.get(name))
 
-    def lacks(self) -> str:
-        """What the machine lacks of its NEEDS; empty: nothing."""
-        return next((missing for need in self.needs if (missing := lack(need))), "")
+    def lacks(self) -> Skip | None:
+        """What the machine lacks of its NEEDS."""
+        return next((skip for need in self.needs if (skip := lack(need))), None)
 
     def runs_on(self, panel: str, known: list[str]) -> bool:
         """A panel of one's own takes part where all four do."""
@@ -91,6 +90,8 @@ class Outcome:
     phrase: str
     data: dict[str, Any] = field(default_factory=dict)
     deviations: list[str] = field(default_factory=list)
+    lack: str = ""  # skipped, in whole or in part, for this one of LACKS
+    luck: list[str] = field(default_factory=list)  # what was seen and not compared
     answer: int = 0
     seconds: float = 0.0
     reruns: int = 0
@@ -123,35 +124,12 @@ def load_all(folder: Path = FOLDER) -> list[Experiment]:
     return experiments
 
 
-def lack(need: str) -> str:
-    """What is missing of namespaces, package:NAME, program:NAME or cores:N; empty: nothing."""
-    kind, _, name = need.partition(":")
-    if kind == "namespaces":
-        trial = ["unshare", "-n", "true"] if os.geteuid() == 0 else ["unshare", "-rn", "true"]
-        try:
-            allowed = subprocess.run(trial, capture_output=True, timeout=10).returncode == 0
-        except (OSError, subprocess.TimeoutExpired):
-            allowed = False
-        return "" if allowed else "needs network namespaces, which are not allowed here"
-    if kind == "program":
-        return "" if shutil.which(name) else f"needs the program {name}"
-    if kind == "package":
-        show = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
-        try:
-            done = subprocess.run(show, capture_output=True, text=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            return ""  # no Debian: it may be there all the same
-        return "" if done.stdout == "installed" else f"needs Debian's package {name}"
-    if kind == "cores":
-        cores = len(os.sched_getaffinity(0))
-        return "" if cores >= int(name) else f"needs {name} cores; there are {cores}"
-    return f"needs {need}, of which the lab knows nothing"
-
-
 def fits(expected: Any, observed: Any) -> bool:
     if isinstance(expected, dict):
         if set(expected) == {"one_of"}:
             return any(fits(choice, observed) for choice in expected["one_of"])
+        if set(expected) == {"luck"}:
+            return True
         return isinstance(observed, dict) and all(
             key in observed and fits(value, observed[key]) for key, value in expected.items()
         )
@@ -172,7 +150,7 @@ def deviations(
     lines = []
     for key, value in expected.items():
         seen = data.get(key)
-        if isinstance(value, dict) and set(value) != {"one_of"} and isinstance(seen, dict):
+        if isinstance(value, dict) and isinstance(seen, dict) and is_nested(value):
             title = sentence(templates, key, "").rstrip(": ")
             lines += deviations(value, seen, templates, f"{place}{title}: ")
         elif key not in data:
@@ -182,13 +160,34 @@ def deviations(
     return lines
 
 
+def is_nested(expected: dict[str, Any]) -> bool:
+    return set(expected) not in ({"one_of"}, {"luck"})
+
+
+def luck(
+    expected: dict[str, Any], data: dict[str, Any], templates: dict[str, str] | None = None
+) -> list[str]:
+    """A sentence for each key of which nothing is asserted, and why."""
+    lines = []
+    for key, value in expected.items():
+        if isinstance(value, dict) and set(value) == {"luck"}:
+            lines.append(f"{sentence(templates, key, data.get(key))} ({value['luck']})")
+        elif isinstance(value, dict) and isinstance(data.get(key), dict) and is_nested(value):
+            lines += luck(value, data[key], templates)
+    return lines
+
+
 def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
     """Observed against recorded."""
     outcome = Outcome("matches", seen.phrase, seen.data, answer=seen.answer)
+    outcome.lack = next(iter(seen.left_out.values()), "")
     if panel not in experiment.expected:
         outcome.status = "unrecorded"
     else:
-        outcome.deviations = deviations(experiment.expected[panel], seen.data, experiment.words)
+        expected = experiment.expected[panel]
+        asked = {key: value for key, value in expected.items() if key not in seen.left_out}
+        outcome.deviations = deviations(asked, seen.data, experiment.words)
+        outcome.luck = luck(asked, seen.data, experiment.words)
         outcome.status = "deviates" if outcome.deviations else "matches"
     return outcome
 
@@ -210,9 +209,11 @@ class Running:
 
     def run(self) -> dict[str, Outcome]:
         """To its end; an exception (Ctrl-C) leaves nothing running."""
-        reason = self.experiment.lacks()
-        if reason:
-            return {panel: Outcome("skipped", reason) for panel in self.panels}
+        skip = self.experiment.lacks()
+        if skip:
+            skipped = Outcome("skipped", str(skip), lack=skip.lack)
+            self.outcomes = {panel: skipped for panel in self.panels}
+            return self.outcomes
         groups = [[p] for p in self.panels] if self.experiment.timing else [self.panels]
         for group in groups:
             try:
@@ -268,7 +269,7 @@ class Running:
             with workbench:
                 outcome = judge(self.experiment, panel, self.experiment.run(workbench, panel))
         except Skip as reason:
-            outcome = Outcome("skipped", str(reason))
+            outcome = Outcome("skipped", str(reason), lack=reason.lack)
         except Failed as problem:
             outcome = Outcome("broken", str(problem))
         except Exception as error:

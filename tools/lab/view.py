@@ -21,6 +21,7 @@ from harness.terminal import BLUE, RED
 
 Outcomes = dict[str, Outcome]
 WIDTH_MOST = 100
+UNCHECKED = "~ luck:"  # stands before what was seen and not compared
 CELL_MIN = 22  # columns of an outcome that stands beside others
 
 
@@ -114,6 +115,8 @@ def cell(outcome: Outcome) -> Text:
     text = Text(outcome.phrase)
     for deviation in outcome.deviations:
         text.append("\n" + deviation, style=f"bold {RED}")
+    for seen in outcome.luck:
+        text.append(f"\n{UNCHECKED} {seen}", style="dim")
     return text
 
 
@@ -277,6 +280,7 @@ def as_markdown(
         if outcome.status in ("skipped", "broken"):
             return escape(f"*{outcome.status}: {outcome.phrase}*")
         parts = [outcome.phrase, *(f"**{deviation}**" for deviation in outcome.deviations)]
+        parts += [f"*{UNCHECKED} {seen}*" for seen in outcome.luck]
         return escape("\n".join(parts))
 
     said = "; ".join(f"`{name}`: {version}" for name, version in versions(panels).items())

@@ -12,6 +12,8 @@ def words(value: Any) -> str:
     """A value, or what was expected of one."""
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, dict) and set(value) == {"luck"}:
+        return "anything"
     if isinstance(value, dict) and set(value) == {"one_of"}:
         return " or ".join(words(choice) for choice in value["one_of"])
     if isinstance(value, dict):

@@ -11,6 +11,8 @@ observes returns None or what is false: heard(), ended(), wait_for().
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,11 +22,69 @@ from harness import panels
 from harness.program import STEP_SECONDS, Driver, Event, Failed, Program, Tap
 from harness.stage import PanelStage
 
-__all__ = ["Driver", "Event", "Failed", "Observation", "Program", "Skip", "Tap", "Workbench"]
+__all__ = [
+    "Driver",
+    "Event",
+    "Failed",
+    "Observation",
+    "Program",
+    "Skip",
+    "Tap",
+    "Workbench",
+    "lack",
+]
+
+
+# What a machine may lack, and why it then cannot have it. For these an experiment may be skipped;
+# skipped for any other reason (a probe that is not built, a program that can be installed) it has
+# not been made, and --check counts that as a failure.
+LACKS = {
+    "namespaces": "a container mostly may not make any",
+    "root": "a user without it cannot pull a cable or mount a file",
+    "cores": "a small virtual machine has one",
+}
 
 
 class Skip(Exception):
-    """The experiment cannot be made here; the text says why."""
+    """The experiment cannot be made here; the text says why, `lack` is one of LACKS or empty."""
+
+    def __init__(self, text: str, lack: str = ""):
+        super().__init__(text)
+        assert not lack or lack in LACKS, lack
+        self.lack = lack
+
+
+def lack(need: str) -> Skip | None:
+    """What is missing of namespaces, root, cores:N, package:NAME or program:NAME."""
+    missing = missing_of(need)
+    kind = need.partition(":")[0]
+    return Skip(missing, kind if kind in LACKS else "") if missing else None
+
+
+def missing_of(need: str) -> str:
+    kind, _, name = need.partition(":")
+    if kind == "namespaces":
+        trial = ["unshare", "-n", "true"] if os.geteuid() == 0 else ["unshare", "-rn", "true"]
+        try:
+            allowed = subprocess.run(trial, capture_output=True, timeout=10).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            allowed = False
+        return "" if allowed else "needs network namespaces, which are not allowed here"
+    if kind == "root":
+        return "" if os.geteuid() == 0 else "needs root"
+    if kind == "program":
+        return "" if shutil.which(name) else f"needs the program {name}"
+    if kind == "package":
+        show = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
+        try:
+            done = subprocess.run(show, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""  # no Debian: it may be there all the same
+        return "" if done.stdout == "installed" else f"needs Debian's package {name}"
+    if kind == "cores":
+        cores = len(os.sched_getaffinity(0))
+        return "" if cores >= int(name) else f"needs {name} cores; there are {cores}"
+    return f"needs {need}, of which the lab knows nothing"
 
 
 @dataclass
@@ -32,11 +92,13 @@ class Observation:
     """What was seen: as data, and as one short phrase built from the data.
 
     answer: which of the experiment's PREDICT it was, from 1; 0 if none of them.
+    left_out: what was not tried, by its key, and which of LACKS is the reason.
     """
 
     data: dict[str, Any]
     phrase: str
     answer: int = field(default=0)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 class Workbench(PanelStage):
