@@ -123,7 +123,7 @@ def test_the_points_are_the_figures_of_size_and_of_kept_txt() -> None:
         if panel.kind == "step":
             kept = len(re.findall(r"^[RP]\d+ kept$", kept_file(panel).read_text(), re.M))
         assert point == (row["values"][panel.name], kept), panel.name
-        assert f"\n{point[0]} {point[1]}\n" in script(chart, "svg", "x.svg")
+        assert f"\n{point[0]} {point[1]}\n" in script(chart, "svg")
 
 
 def test_the_page_shows_the_table_of_today() -> None:

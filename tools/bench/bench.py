@@ -32,13 +32,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from bench import costs as bench_costs
 from bench import results as bench_results
@@ -54,7 +54,8 @@ from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Cell, Session, baselines_
 from bench.stats import interval
 from harness.chart import svg_chart, terminal_chart
 from harness.command import CommandLine
-from harness.panels import BUILD, Panel, choose_panels, complain, read_panels
+from harness.files import OutputFile, make_folder
+from harness.panels import BUILD, Panel, choose_panels, complain, printable, read_panels, warn
 from harness.terminal import TEXT_WIDTH, Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
@@ -225,10 +226,10 @@ class Recorder:
     """The results so far, and the file that they are kept in."""
 
     def __init__(
-        self, session: Session, panels: list[Panel], depth: Depth, path: Path | None
+        self, session: Session, panels: list[Panel], depth: Depth, output: OutputFile | None
     ) -> None:
         self.session = session
-        self.path = path
+        self.output = output
         self.began = time.monotonic()
         self.results: dict[str, Any] = {
             "format": bench_results.FORMAT,
@@ -248,13 +249,14 @@ class Recorder:
             },
         }
 
-    def write(self) -> None:
+    def write(self, last: bool = False) -> None:
         """All that was measured by now, so that nothing is lost if there is no more."""
         cells = self.session.cells
         self.results["cells"] = [bench_results.cell_dict(cell, cells) for cell in cells]
         self.results["seconds"] = round(time.monotonic() - self.began, 1)
-        if self.path:
-            bench_results.write(self.results, self.path)
+        if self.output:
+            text = bench_results.text_of(self.results)
+            (self.output.write if last else self.output.keep)(text)
 
 
 def run_benches(
@@ -297,7 +299,9 @@ def draw_charts(console: Console, session: Session, folder: Path) -> None:
         text = terminal_chart(chart, console.width, console.is_terminal)
         if text:
             console.file.write(text.strip("\f\n") + "\n")
-            console.print(f"[dim]{svg_chart(chart, folder / f'{chart.name}.svg')}[/]\n", soft_wrap=True)
+            path = folder / f"{chart.name}.svg"
+            OutputFile("bench: --svg", path).write(svg_chart(chart))
+            console.print(f"[dim]{escape(printable(str(path)))}[/]\n", soft_wrap=True)
 
 
 def goal_dict(goal: Goal) -> dict[str, Any]:
@@ -331,14 +335,6 @@ def read_command_line() -> argparse.Namespace:
     return arguments
 
 
-def try_writing(what: str, attempt: Callable[[], object]) -> None:
-    """Better now than after forty minutes."""
-    try:
-        attempt()
-    except OSError as error:
-        complain(2, f"bench: {what}: {error.strerror}")
-
-
 def main() -> int:
     arguments = read_command_line()
     earlier = None
@@ -355,19 +351,17 @@ def main() -> int:
             f"{', '.join(BUILDS)}, without sanitizers: set another build folder with TRIPTYCH_BUILD",
         )
     for panel in left_out:
-        print(f"triptych: panel {panel.name} is left out: it is not built; ./triptych build says why", file=sys.stderr)
-    if arguments.json:
-        try_writing(f"--json {arguments.json}", lambda: arguments.json.open("a").close())
+        warn(f"panel {panel.name} is left out: it is not built; ./triptych build says why")
+    # Better now than after forty minutes.
+    output = OutputFile("bench: --json", arguments.json) if arguments.json else None
     if not arguments.goals:
-        try_writing(
-            f"--svg {arguments.svg}", lambda: arguments.svg.mkdir(parents=True, exist_ok=True)
-        )
+        make_folder("bench: --svg", arguments.svg)
 
     console = Output(bench_show.WIDE)
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
     bar = Bar()
     session = Session(depth.run, time.monotonic() + depth.total, bar, patience=depth.patience)
-    recorder = Recorder(session, panels, depth, arguments.json)
+    recorder = Recorder(session, panels, depth, output)
     head(console, recorder.results)
     goals: list[Goal] = []
     groups: list[list[Cell]] = []
@@ -380,7 +374,7 @@ def main() -> int:
         recorder.results["interrupted"] = False
     finally:
         bar.clear()
-        recorder.write()
+        recorder.write(last=True)
     if goals:
         bench_show.show_goals(console, goals)
     else:
@@ -388,7 +382,7 @@ def main() -> int:
         bench_show.show_options(console, recorder.results["options"])
         bench_show.show_findings(console, groups)
     if arguments.json:
-        console.print(f"written: {arguments.json}")
+        console.print(f"written: {escape(printable(str(arguments.json)))}", soft_wrap=True)
     if earlier:
         changes = bench_results.compare(earlier, recorder.results)
         bench_show.show_changes(
@@ -396,5 +390,5 @@ def main() -> int:
         )
     failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.counting]
     for cell in failed:
-        print(f"triptych: {cell}: {cell.failed}", file=sys.stderr)
+        warn(f"{cell}: {cell.failed}")
     return 1 if failed or any(goal.met is not True for goal in goals) else 0

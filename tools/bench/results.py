@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,21 @@ from typing import Any
 from bench.kinds import Outcome
 from bench.session import Cell, baselines_of, ratio_of
 from bench.stats import Interval
+from harness.panels import printable
 
 FORMAT = "triptych-bench"
 VERSION = 3
+SIZE_MOST = 64 << 20  # bytes of a file that is read; a run of forty minutes writes two million
+KEYS = {
+    "bench": str,
+    "transport": str,
+    "placement": str,
+    "size": int,
+    "queue": int,
+    "rate": int,
+    "peers": int,
+    "competitor": str,
+}
 RATIO_METRICS = {"latency": "p50", "connections": "p50", "throughput": "rate", "fanout": "rate"}
 LOWER_IS_BETTER = {"latency", "connections"}
 
@@ -63,20 +76,21 @@ def ratio_targets(cell: Cell) -> list[str]:
     return own + (["raw"] if cell.competitor.name != "raw" else [])
 
 
-def write(results: Results, path: Path) -> None:
-    """All at once: whoever is interrupted here keeps the file as it was."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    beside.replace(path)
+def text_of(results: Results) -> str:
+    return json.dumps(results, indent=1, sort_keys=True) + "\n"
 
 
 def read(path: Path) -> Results:
-    """An earlier run. ValueError with one sentence if it is none."""
+    """An earlier run, with all that is read of it later. ValueError with one sentence if it is none."""
     try:
-        results = json.loads(path.read_text())
+        with path.open("rb") as file:
+            text = file.read(SIZE_MOST + 1)
+        if len(text) > SIZE_MOST:
+            raise ValueError(f"{path}: longer than any run's results")
+        results = harmless(json.loads(text.decode("utf-8")))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except (UnicodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON") from error
     if not isinstance(results, dict) or results.get("format") != FORMAT:
         raise ValueError(f"{path}: not written by bench --json")
@@ -84,23 +98,49 @@ def read(path: Path) -> Results:
         raise ValueError(f"{path}: of version {results.get('version')}, not {VERSION}")
     if not isinstance(results.get("cells"), list):
         raise ValueError(f"{path}: has no cells")
+    for name in ("machine", "versions"):
+        if not isinstance(results.get(name, {}), dict):
+            raise ValueError(f"{path}: damaged: {name} is no object")
+    for number, cell in enumerate(results["cells"], 1):
+        if wrong := wrong_in(cell):
+            raise ValueError(f"{path}: damaged: cell {number}: {wrong}")
     return results
 
 
+def harmless(value: Any) -> Any:
+    """The same with nothing in its texts that a terminal would obey."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [harmless(one) for one in value]
+    if isinstance(value, dict):
+        return {printable(name): harmless(one) for name, one in value.items()}
+    return value
+
+
+def wrong_in(cell: Any) -> str:
+    """What compare() could not read; empty: nothing."""
+    if not isinstance(cell, dict):
+        return "no object"
+    for name, kind in KEYS.items():
+        if type(cell.get(name)) is not kind:
+            return f"{name} is missing or no {'number' if kind is int else 'text'}"
+    figures = cell.get("metrics")
+    if not isinstance(figures, dict):
+        return "metrics is no object"
+    for name, figure in figures.items():
+        if figure is None:
+            continue
+        values = [figure.get(part) for part in ("low", "median", "high")] if isinstance(figure, dict) else [None]
+        if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+            return f"{name} is no interval"
+        if values != sorted(values):
+            return f"the interval of {name} does not hold its median"
+    return ""
+
+
 def key_of(cell: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(
-        cell[name]
-        for name in (
-            "bench",
-            "transport",
-            "placement",
-            "size",
-            "queue",
-            "rate",
-            "peers",
-            "competitor",
-        )
-    )
+    return tuple(cell[name] for name in KEYS)
 
 
 def differences(before: Results, after: Results) -> list[str]:

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from check.clauses import CLAUSES, PATTERNS, pattern_of
+from harness.folders import temporary_folder
 from harness.panels import BUILD, ROOT, Panel
 from harness.program import dying
 
@@ -152,14 +152,14 @@ def run(
         {pattern: {t: Result() for t in spoken} for pattern in patterns},
     )
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="t3-check-") as folder:
+    with temporary_folder() as folder:
         settings = {
             "clauses": clauses,
             "transports": spoken,
             "tests": list(tests),
             "every": every,
             "limit": LIMIT_S,
-            "folder": folder,
+            "folder": str(folder),
             "processes": PROCESSES,
         }
         number, ended = 0, 0

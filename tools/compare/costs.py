@@ -11,13 +11,13 @@ import platform
 import re
 import shlex
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from harness import panels
 from compare.measures import compile_commands
+from harness.folders import temporary_folder
 from harness.panels import BUILD, Panel
 from harness.program import Failed
 from harness.stage import Stage
@@ -123,10 +123,10 @@ def template_sizes_with(command: str, directory: str, source: str) -> tuple[int,
             skip = 1
         elif word not in ("-c", "-MD", source):
             kept.append(word)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         objects = []
         for path in sorted((panels.ROOT / "template").glob("*.c")):
-            objects.append(Path(folder) / f"{path.stem}.o")
+            objects.append(folder / f"{path.stem}.o")
             try:
                 done = subprocess.run(
                     [*kept, "-c", str(path), "-o", str(objects[-1])], cwd=directory, capture_output=True

@@ -52,7 +52,11 @@ def read_kept(panel: Panel) -> dict[str, Claim]:
         complain(1, f"steps: {panel.folder}/kept.txt is missing: it says what {panel.name} keeps")
     name = path.relative_to(panels.ROOT)
     claims: dict[str, Claim] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeError:
+        complain(1, f"steps: {name}: not text in UTF-8")
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         found = LINE.fullmatch(line.strip())

@@ -31,7 +31,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ from rich.console import Console
 
 from harness import panels
 from harness.command import CommandLine
-from harness.panels import complain, read_panels
+from harness.panels import complain, read_panels, warn
 
 from compare.costs import Costs, costs_of
 from compare.display import show
@@ -133,5 +132,5 @@ def main() -> int:
             print(line.rstrip(" "))
     if arguments.json or arguments.csv or arguments.markdown:
         for text in report.troubles():
-            print(f"triptych: size: {text}", file=sys.stderr)
+            warn(f"size: {text}")
     return 1 if report.troubles() else 0

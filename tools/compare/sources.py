@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import panels
-from harness.panels import Panel, complain
+from harness.panels import Panel, complain, printable
 
 # By panel: the macro that its library's headers define, and that its source may ask for.
 ENGINE_MACROS = {"nng": "NNG_COMPAT_NN_H"}
@@ -54,7 +54,8 @@ def engine_lines(path: Path, panel: Panel) -> list[Line]:
     defined = ENGINE_MACROS.get(panel.name.partition("-")[0])  # nng-1 has NNG's headers, too
     lines: list[Line] = []
     asked: list[bool | None] = []  # a conditional each: an engine's, and compiled now or not; None: another
-    for number, text in enumerate(path.read_text().splitlines(), 1):
+    for number, text in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+        text = "\t".join(map(printable, text.split("\t")))
         directive = re.match(r"\s*#\s*(ifdef|ifndef|if|else|elif|endif)\b\s*(.*)", text)
         word, rest = directive.groups() if directive else ("", "")
         if word.startswith("if"):

@@ -59,6 +59,7 @@ from compare.sources import contract_functions
 from harness import panels
 from harness.chart import Chart, Line, svg_chart, terminal_chart
 from harness.command import CommandLine
+from harness.files import OutputFile
 from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.stage import Stage
 from harness.terminal import BROWN, GREEN, RED, Output, need_terminal, wait_for_key
@@ -450,8 +451,10 @@ def main() -> int:
     chosen = [by_name[word] for word in words]
     count_lines(chosen or steps)
     if arguments.svg and not words:
-        if not svg_chart(picture(steps), Path(arguments.svg)):
+        drawn = svg_chart(picture(steps))
+        if not drawn:
             complain(1, "steps: --svg needs gnuplot: ./triptych install steps")
+        OutputFile("steps: --svg", arguments.svg).write(drawn)
     if arguments.json:
         print(json.dumps([step.as_json() for step in chosen or steps], indent=2))
     elif arguments.markdown:

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.panels import Panel
+from harness.panels import Panel, printable
 
 HOLD_SECONDS = 0.1  # longer than a line takes from a program's clock to here
 FRAME_SECONDS = 0.08
@@ -40,11 +40,6 @@ class Line:
     what: str = field(compare=False)
     note: str = field(compare=False)
     strong: bool = field(compare=False)
-
-
-def printable(text: str) -> str:
-    """The text on one line, with nothing in it that a terminal would obey."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 class View:

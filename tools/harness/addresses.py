@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import random
-import shutil
 import socket
-import tempfile
 from functools import cached_property
 from pathlib import Path
+
+from harness.folders import Folder
 
 LOWEST_PORT = 10000
 ENOUGH_PORTS = 1000
@@ -25,8 +25,12 @@ class Addresses:
         self.paths = 0
 
     @cached_property
+    def kept_folder(self) -> Folder:
+        return Folder()
+
+    @property
     def folder(self) -> Path:
-        return Path(tempfile.mkdtemp(prefix="triptych-"))
+        return self.kept_folder.path
 
     def port(self) -> int:
         """A TCP port that is free on IPv4 and IPv6.
@@ -62,8 +66,9 @@ class Addresses:
         for holder in self.held:
             holder.close()
         self.held.clear()
-        if "folder" in vars(self):
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if "kept_folder" in vars(self):
+            self.kept_folder.close()
+            del self.kept_folder
 
 
 def ports() -> range:

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 
 POINT_TYPES = {"●": 7, "▲": 9, "■": 5, "◆": 13, "○": 6, "△": 8, "□": 4, "◇": 12, "★": 3}
 WIDTH_MOST = 100
@@ -49,7 +48,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def script(chart: Chart, terminal: str, output: str) -> str:
+def script(chart: Chart, terminal: str) -> str:
     """What gnuplot is told. Data stands in the script itself."""
     dumb = terminal.startswith("dumb")
     commands = [
@@ -59,8 +58,6 @@ def script(chart: Chart, terminal: str, output: str) -> str:
         f"set xlabel {quoted(chart.x)}",
         f"set ylabel {quoted(chart.y)}",
     ]
-    if output:
-        commands.append(f"set output {quoted(output)}")
     if chart.log_y:
         commands += ["set logscale y", "set format y '%.0s%c'"]
     if chart.key:
@@ -135,14 +132,14 @@ def named_points(chart: Chart, terminal: str) -> list[str]:
     return commands
 
 
-def draw(chart: Chart, terminal: str, output: str = "") -> str:
-    """Draws; what a terminal should show is returned. Empty without gnuplot, or nothing to draw."""
+def draw(chart: Chart, terminal: str) -> str:
+    """What gnuplot draws. Empty without gnuplot, or nothing to draw."""
     chart.lines = [line for line in chart.lines if line.points]
     if not chart.lines or not shutil.which("gnuplot"):
         return ""
     done = subprocess.run(
         ["gnuplot"],
-        input=script(chart, terminal, output),
+        input=script(chart, terminal),
         capture_output=True,
         text=True,
         check=False,
@@ -156,14 +153,6 @@ def terminal_chart(chart: Chart, width: int, coloured: bool) -> str:
     return draw(chart, f"dumb size {size} {'ansi256' if coloured else 'mono'} noenhanced")
 
 
-def svg_chart(chart: Chart, path: Path) -> Path | None:
-    """Writes the file; None without gnuplot, or nothing to draw."""
-    if not shutil.which("gnuplot"):
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw(
-        chart,
-        "svg size 900,520 dynamic noenhanced background rgb 'white' font 'sans,13'",
-        str(path),
-    )
-    return path
+def svg_chart(chart: Chart) -> str:
+    """The text of an SVG file. Empty without gnuplot, or nothing to draw."""
+    return draw(chart, "svg size 900,520 dynamic noenhanced background rgb 'white' font 'sans,13'")

@@ -76,7 +76,10 @@ def read_panels() -> list[Panel]:
 
     Ends the program with one line and status 1 if a line is wrong.
     """
-    lines = (ROOT / "panels.txt").read_text("utf-8").splitlines()
+    try:
+        lines = (ROOT / "panels.txt").read_text("utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        complain(1, f"panels.txt: {getattr(error, 'strerror', None) or 'not text in UTF-8'}")
     return [
         read_panel(line, number)
         for number, line in enumerate(lines, 1)
@@ -130,7 +133,17 @@ def choose_panels(names: list[str], verb: str) -> tuple[list[Panel], list[Panel]
     return built, left_out
 
 
+def printable(text: str) -> str:
+    """The text on one line, with nothing in it that a terminal would obey: "\\x1b" for an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def warn(text: str) -> None:
+    """One line on standard error."""
+    print(f"triptych: {printable(text)}", file=sys.stderr)
+
+
 def complain(status: int, text: str) -> NoReturn:
     """One line on standard error, and the end of the program."""
-    print(f"triptych: {text}", file=sys.stderr)
+    warn(text)
     sys.exit(status)

@@ -32,13 +32,14 @@ Exit status: 0 done, 1 an exchange failed, 2 the command line was wrong,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import sys
-import tempfile
 from pathlib import Path
 
 from harness.command import CommandLine
-from harness.panels import Panel, choose_panels
+from harness.files import OutputFile
+from harness.folders import temporary_folder
+from harness.panels import Panel, choose_panels, warn
 from harness.terminal import Output
 
 from wire.view.exchange import SHOW_MOST, Exchange, Failed, decode
@@ -113,41 +114,46 @@ def main() -> int:
         patterns = [words.pop(0)]
     panels, left_out = choose_panels(words, "wire")
     for panel in left_out:
-        print(f"triptych: panel {panel.name} is left out: it is not built; ./triptych build says why", file=sys.stderr)
+        warn(f"panel {panel.name} is left out: it is not built; ./triptych build says why")
 
     failed = False
     reports = []
     console = Output()
-    with tempfile.TemporaryDirectory(prefix="triptych-") as temporary:
-        recordings: dict[str, list[Path]] = {}
-        for pattern in patterns:
-            observed = []
-            for panel in panels:
-                folder = Path(temporary, pattern)
-                folder.mkdir(exist_ok=True)
-                try:
-                    observed.append(observe(panel, pattern, arguments, folder))
-                except Failed as problem:
-                    failed = True
-                    print(f"triptych: wire: {pattern}, {panel.name}: {problem}", file=sys.stderr)
-            recordings[pattern] = [o.recording for o in observed]
-            reports += [o.as_json(arguments.ipc) for o in observed]
-            if observed and not arguments.json:
-                show(console, pattern, observed, "UNIX sockets" if arguments.ipc else "TCP")
-        if arguments.pcap:
-            failed |= not write_capture(arguments.pcap, recordings)
+    capture = OutputFile("wire: --pcap", arguments.pcap) if arguments.pcap else None
+    with temporary_folder() as folder:
+        try:
+            for pattern in patterns:
+                observed = []
+                (folder / pattern).mkdir()
+                for panel in panels:
+                    try:
+                        observed.append(observe(panel, pattern, arguments, folder / pattern))
+                    except Failed as problem:
+                        failed = True
+                        warn(f"wire: {pattern}, {panel.name}: {problem}")
+                    if capture:  # for whoever kills this program
+                        capture.keep(packets(folder, patterns, panels))
+                reports += [o.as_json(arguments.ipc) for o in observed]
+                if observed and not arguments.json:
+                    show(console, pattern, observed, "UNIX sockets" if arguments.ipc else "TCP")
+        finally:
+            if capture:  # what was recorded, however the run has ended
+                capture.write(packets(folder, patterns, panels))
     if arguments.json:
         print(json.dumps(reports, indent=1))
     return 1 if failed else 0
 
 
-def write_capture(path: str, recordings: dict[str, list[Path]]) -> bool:
-    files = [file for of_pattern in recordings.values() for file in of_pattern]
-    if not files:
-        return False
-    try:
-        decode(next(iter(recordings)), "--show", 1, "--pcap", path, *files)
-    except Failed as problem:
-        print(f"triptych: wire: {problem}", file=sys.stderr)
-        return False
-    return True
+def packets(folder: Path, patterns: list[str], panels: list[Panel]) -> bytes:
+    """A capture of what was recorded by now; what is damaged is left out."""
+    found = []
+    for path in (folder / pattern / f"{panel.name}.tap" for pattern in patterns for panel in panels):
+        if path.exists():
+            with contextlib.suppress(Failed):
+                decode("unknown", "--show", 1, path)
+                found.append(path)
+    if not found:
+        return b""
+    written = folder / "capture.pcap"
+    decode("unknown", "--show", 1, "--pcap", written, *found)
+    return written.read_bytes()
