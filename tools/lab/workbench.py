@@ -108,14 +108,20 @@ class Workbench(PanelStage):
         super().__init__(panel)
         self.say = say  # tells the audience what happens now
 
-    def probe(self, name: str, *arguments: object) -> Program:
+    def probe(self, name: str, *arguments: object, **options: Any) -> Any:
         """A program of lab/probes/: NAME-PANEL if there is one for this panel, else NAME."""
         folder = panels.BUILD / "lab" / "probes"
         for path in (folder / f"{name}-{self.panel}", folder / name):
             if os.access(path, os.X_OK):
-                program: Program = self.start(path, *arguments)
-                return program
+                return self.start(path, *arguments, **options)
         raise Skip(f"no probe {name} for {self.panel}: its library is missing, or it is not built")
+
+    def calls(self, *lines: str) -> Driver:
+        """The library's own calls, one a line, with its own defaults; these lines at once."""
+        calls: Driver = self.probe("calls", kind=Driver)
+        for line in lines:
+            calls.must(line)
+        return calls
 
     def wait_for(self, condition: Callable[[], Any], seconds: float = STEP_SECONDS) -> Any:
         """Asks again and again; what the condition returned, at the end something false."""

@@ -1,0 +1,86 @@
+"""A request that is sent again before it can be answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.workbench import Driver, Observation, Workbench
+
+THEME = "request/reply"
+ORDER = 35
+QUESTION = (
+    "A server needs 60 ms for a request. The client's library sends a request again every 20 ms "
+    "while it is unanswered. The client asks three times, one after the other. How often does the "
+    "server work?"
+)
+FIND = "NN_REQ_RESEND_IVL resend retry interval livelock never answered slow server storm duplicate"
+PREDICT = ["three times", "up to four times for each: twelve", "more often each time, without end"]
+PANELS = ["nanomsg", "nng"]
+WORK_S, GIVE_UP_MS = 0.06, 4000
+EXPLANATION = """
+NN_REQ_RESEND_IVL is meant for requests that are lost, but the client cannot tell a lost request
+from one that is being worked on. Each copy is a request like any other for the server. The first is
+answered after 100 ms, when three copies of it wait at the server. So the second request waits for
+those three, 300 ms, is copied all that time, and leaves a dozen copies for the third. Each answer
+takes several times as long as the one before, and the server does nothing but answer copies whose
+answers nobody takes any more. From outside it looks like a server that is too slow.
+
+The interval must be longer than the longest time that an answer can take, waiting included. The
+default is 60 s for that reason, and the panels leave it there: with it the server works three
+times. An interval is no protection against a dead server either: nanomsg and NNG send a pending
+request again by themselves when a connection breaks (lab killed-server).
+"""
+SOURCES = [
+    "nn_reqrep(7), NN_REQ_RESEND_IVL: default 60000 ms: https://nanomsg.org/v1.1.5/nn_reqrep.html",
+    "nanomsg: src/protocols/reqrep/req.c; NNG: src/sp/protocol/reqrep0/req.c",
+    "lab/probes/calls_nn.c",
+]
+TRY_NEXT = "Set the interval to 70 ms (SHORT_MS in this file). Is a margin of 10 ms enough?"
+SHORT_MS, ASKS = 20, 3
+WORDS = {
+    "short": "sent again every 20 ms, the server worked {} times for three answers",
+    "defaults": "with the default interval the server worked {} times",
+    "panel": "the panel's server worked {} times",
+    "slower": "each answer took longer than the one before: {}",
+}
+EXPECTED: dict[str, Any] = {
+    panel: {"short": [9, 200], "slower": True, "defaults": ASKS, "panel": ASKS} for panel in PANELS
+}
+
+
+def ask(workbench: Workbench, client: Driver, url: str) -> tuple[int, list[int]]:
+    """How often the server works for three answers, and how long each takes in ms."""
+    server = workbench.driver("rep", url, timeout=5000)
+    runs, took = 0, []
+    server.begin("recv")
+    for number in range(ASKS):
+        client.begin(f"send question {number}")
+        client.begin("recv")
+        client.result()
+        answer = None
+        while not answer:
+            if server.heard("", 0.02):
+                runs += 1
+                workbench.pause(WORK_S)
+                server.must("send the answer")
+                server.begin("recv")
+            answer = client.heard("", 0.0)
+        took.append(answer["us"] // 1000)
+    return runs, took
+
+
+def run(workbench: Workbench, panel: str) -> Observation:
+    data: dict[str, Any] = {}
+    for way, option in (("short", [f"set REQ_RESEND_IVL {SHORT_MS}"]), ("defaults", [])):
+        url = workbench.url()
+        lines = ["socket REQ", *option, f"set RCVTIMEO {GIVE_UP_MS}", f"connect {url}"]
+        data[way], took = ask(workbench, workbench.calls(*lines), url)
+        told = ", ".join(map(str, took))
+        workbench.say(f"{way}: the server works {data[way]} times; the answers take {told} ms")
+        if way == "short":
+            data["slower"] = took == sorted(took)
+            phrase = f"the server works {data[way]} times for {ASKS} answers, after {told} ms"
+    url = workbench.url()
+    data["panel"], _ = ask(workbench, workbench.driver("req", url, timeout=GIVE_UP_MS), url)
+    phrase += f"; with the default interval {data['defaults']} times"
+    return Observation(data, phrase, {ASKS: 1}.get(data["short"], 3))
