@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass
+from typing import Optional
 
 import pytest
 
@@ -69,10 +70,18 @@ def read(s: socket.socket, n: int) -> bytes:
 
 
 class Protocol:
-    """What a connecting req or sub says and hears. `ipc` only matters to SP."""
+    """What one side says and hears: req, rep, pub or sub. `ipc` only matters to SP.
+
+    A frame has parts: its message is the last one, and what the protocol puts before it is its
+    envelope. Raw and SP write the parts of a frame one after the other, ZMTP keeps them apart.
+    """
+
+    own_envelope: list[bytes] = []  # of the requests of a req
 
     def __init__(self, role: str, ipc: bool = False) -> None:
         self.role, self.ipc = role, ipc
+        # Of the next frame; a rep takes that of the request which it read last.
+        self.envelope = self.own_envelope if role == "req" else []
 
     def greeting(self) -> bytes:
         return b""
@@ -80,11 +89,23 @@ class Protocol:
     def read_greeting(self, s: socket.socket) -> None:
         pass
 
-    def frame(self, message: bytes) -> bytes:
+    def pack(self, *parts: bytes) -> bytes:
+        """A frame of these parts."""
         raise NotImplementedError
 
-    def read_frame(self, s: socket.socket) -> bytes:
+    def unpack(self, s: socket.socket) -> list[bytes]:
+        """The parts of the next frame."""
         raise NotImplementedError
+
+    def frame(self, message: bytes) -> bytes:
+        return self.pack(*self.envelope, message)
+
+    def read_frame(self, s: socket.socket) -> bytes:
+        *envelope, message = self.unpack(s)
+        if self.role == "req":
+            assert envelope == self.envelope
+        self.envelope = envelope
+        return message
 
     def subscription(self, prefix: bytes) -> bytes:
         return b""
@@ -99,46 +120,47 @@ class Protocol:
 
 
 class Raw(Protocol):
-    ID = 0x01020304
+    own_envelope = [b"\1\2\3\4"]
 
-    def frame(self, message: bytes) -> bytes:
-        if self.role == "req":
-            message = struct.pack(">I", self.ID) + message
-        return struct.pack(">I", len(message)) + message
+    def pack(self, *parts: bytes) -> bytes:
+        data = b"".join(parts)
+        return struct.pack(">I", len(data)) + data
 
-    def read_frame(self, s: socket.socket) -> bytes:
+    def unpack(self, s: socket.socket) -> list[bytes]:
         data = read(s, struct.unpack(">I", read(s, 4))[0])
-        if self.role == "req":
-            assert data[:4] == struct.pack(">I", self.ID)
-            return data[4:]
-        return data
+        return [data[:4], data[4:]] if self.role in ("req", "rep") else [data]
 
     def subscription(self, prefix: bytes) -> bytes:
-        return self.frame(b"\1" + prefix)
+        return self.pack(b"\1" + prefix)
 
     def claims(self) -> list[bytes]:
         return [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff"]
 
     def claim(self, length: int) -> bytes:
-        return struct.pack(">I", length)
+        return struct.pack(">I", min(length, 0xFFFFFFFF))
 
 
 class Zmtp(Protocol):
+    own_envelope = [b""]
+
     def greeting(self) -> bytes:
         kind = self.role.upper().encode()
         start = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-        ready = b"\5READY\x0bSocket-Type" + struct.pack(">I", 3) + kind
-        return start + b"\4" + bytes([len(ready)]) + ready
+        return start + self.command(b"READY", b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind)
 
     def read_greeting(self, s: socket.socket) -> None:
         assert read(s, 64)[:1] == b"\xff"
         self._read_part(s)
 
     @staticmethod
-    def _part(flags: int, data: bytes) -> bytes:
+    def part(flags: int, data: bytes) -> bytes:
         if len(data) > 255:
             return struct.pack(">BQ", flags | 2, len(data)) + data
         return bytes([flags, len(data)]) + data
+
+    @staticmethod
+    def command(name: bytes, data: bytes) -> bytes:
+        return Zmtp.part(4, bytes([len(name)]) + name + data)
 
     @staticmethod
     def _read_part(s: socket.socket) -> tuple[int, bytes]:
@@ -146,46 +168,51 @@ class Zmtp(Protocol):
         length = struct.unpack(">Q", read(s, 8))[0] if flags & 2 else read(s, 1)[0]
         return flags, read(s, length)
 
-    def frame(self, message: bytes) -> bytes:
-        return (b"\1\0" if self.role == "req" else b"") + self._part(0, message)
+    def pack(self, *parts: bytes) -> bytes:
+        *first, last = parts
+        return b"".join(self.part(1, part) for part in first) + self.part(0, last)
 
-    def read_frame(self, s: socket.socket) -> bytes:
-        flags, data = self._read_part(s)
-        while flags & 5:  # a command, or more to come: the empty part before a reply
+    def unpack(self, s: socket.socket) -> list[bytes]:
+        parts = []
+        flags = 1
+        while flags & 1:  # more to come
             flags, data = self._read_part(s)
-        return data
+            if flags & 4:  # a command
+                flags = 1
+            else:
+                parts.append(data)
+        return parts
 
     def subscription(self, prefix: bytes) -> bytes:
-        return self._part(0, b"\1" + prefix)
+        return self.part(0, b"\1" + prefix)
+
+    def _start(self) -> bytes:
+        return b"".join(self.part(1, part) for part in self.envelope)
 
     def claims(self) -> list[bytes]:
-        start = b"\1\0" if self.role == "req" else b""
-        return [start + b"\2" + b"\xff" * 8, start + b"\2\x7f" + b"\xff" * 7]
+        return [self._start() + b"\2" + b"\xff" * 8, self._start() + b"\2\x7f" + b"\xff" * 7]
 
     def claim(self, length: int) -> bytes:
-        return (b"\1\0" if self.role == "req" else b"") + struct.pack(">BQ", 2, length)
+        return self._start() + struct.pack(">BQ", 2, length)
 
 
 class Sp(Protocol):
-    ID = 0x80000001
+    own_envelope = [b"\x80\0\0\1"]
+    KINDS = {"req": 0x30, "rep": 0x31, "pub": 0x20, "sub": 0x21}
 
     def greeting(self) -> bytes:
-        return bytes([0, 0x53, 0x50, 0, 0, {"req": 0x30, "sub": 0x21}[self.role], 0, 0])
+        return bytes([0, 0x53, 0x50, 0, 0, self.KINDS[self.role], 0, 0])
 
     def read_greeting(self, s: socket.socket) -> None:
         assert read(s, 8)[:4] == b"\0SP\0"
 
-    def frame(self, message: bytes) -> bytes:
-        if self.role == "req":
-            message = struct.pack(">I", self.ID) + message
-        return b"\1" * self.ipc + struct.pack(">Q", len(message)) + message
+    def pack(self, *parts: bytes) -> bytes:
+        data = b"".join(parts)
+        return self.claim(len(data)) + data
 
-    def read_frame(self, s: socket.socket) -> bytes:
+    def unpack(self, s: socket.socket) -> list[bytes]:
         data = read(s, struct.unpack(">Q", read(s, 8 + self.ipc)[-8:])[0])
-        if self.role == "req":
-            assert data[:4] == struct.pack(">I", self.ID)
-            return data[4:]
-        return data
+        return [data[:4], data[4:]] if self.role in ("req", "rep") else [data]
 
     def claims(self) -> list[bytes]:
         return [b"\1" * self.ipc + b"\xff" * 8, b"\1" * self.ipc + b"\x7f" + b"\xff" * 7]
@@ -198,15 +225,21 @@ PROTOCOLS = {"raw": Raw, "zmtp": Zmtp, "sp": Sp}  # by framing, as panels.txt de
 FRAMING = {panel.name: panel.framing for panel in read_panels()}
 
 
-class Peer:
-    """A hand-made client of a panel: says what it is told to, well or ill."""
+def protocol_of(panel: str, role: str, url: str) -> Protocol:
+    framing = FRAMING[panel]
+    if framing not in PROTOCOLS:
+        pytest.skip(f"panels.txt declares no framing= of {panel} that the tests speak by hand")
+    return PROTOCOLS[framing](role, url.startswith("ipc"))
 
-    def __init__(self, panel: str, role: str, url: str) -> None:
-        framing = FRAMING[panel]
-        if framing not in PROTOCOLS:
-            pytest.skip(f"panels.txt declares no framing= of {panel} that the tests speak by hand")
-        self.protocol: Protocol = PROTOCOLS[framing](role, url.startswith("ipc"))
-        self.socket = connect(url)
+
+class Peer:
+    """A hand-made side of a conversation with a panel: says what it is told to, well or ill."""
+
+    def __init__(
+        self, panel: str, role: str, url: str, connection: Optional[socket.socket] = None
+    ) -> None:
+        self.protocol = protocol_of(panel, role, url)
+        self.socket = connection or connect(url)
 
     def greet(self) -> "Peer":
         self.socket.sendall(self.protocol.greeting())
@@ -225,13 +258,14 @@ class Peer:
     def push(self, data: bytes, within: float) -> int:
         """Sends as much as is taken within so many seconds."""
         deadline, n = time.monotonic() + within, 0
+        before = self.socket.gettimeout()
         self.socket.settimeout(0.05)
         while n < len(data) and time.monotonic() < deadline:
             try:
                 n += self.socket.send(data[n : n + (1 << 18)])
             except TimeoutError:
                 pass
-        self.socket.settimeout(5)
+        self.socket.settimeout(before)
         return n
 
     def close(self, reset: bool = False) -> None:
@@ -240,6 +274,46 @@ class Peer:
         self.socket.close()
 
     def __enter__(self) -> "Peer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+class Server:
+    """A hand-made server or publisher: each client that it accepts becomes a Peer."""
+
+    def __init__(self, panel: str, role: str, url: str) -> None:
+        self.panel, self.role, self.url = panel, role, url
+        protocol_of(panel, role, url)  # skips a panel whose protocol is not known
+        if url.startswith("ipc://"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(url[len("ipc://") :])
+        else:
+            host, _, port = url[len("tcp://") :].rpartition(":")
+            self.socket = socket.socket(socket.AF_INET6 if "[" in host else socket.AF_INET)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.bind((host.strip("[]"), int(port)))
+        self.socket.listen(100)
+
+    def accept(self, within: float = 5.0) -> Peer:
+        """The next client; TimeoutError: none came in that time."""
+        self.socket.settimeout(max(0.001, within))
+        connection, _ = self.socket.accept()
+        connection.settimeout(5)
+        return Peer(self.panel, self.role, self.url, connection)
+
+    def greeted(self, within: float = 5.0) -> Peer:
+        """The next client that completes its greeting; some give up a connection in the middle."""
+        deadline = time.monotonic() + within
+        while True:
+            peer = self.accept(deadline - time.monotonic())
+            try:
+                return peer.greet()
+            except OSError:
+                peer.close()
+
+    def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,55 +10,14 @@ from typing import Callable
 
 import pytest
 
-from programs import Driver, Program, Stage, forget_peak, memory, peak, sync, until
+from programs import Stage, forget_peak, memory, peak, sync, until
 from peers import EVENT, REPLY, REQUEST, Message, Peer
+from victims import Binder
 
 pytestmark = pytest.mark.transports("tcp")
 
 HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"
 BIG = 32 << 20  # the programs' own message_max
-
-
-class Binder:
-    """A program that binds, and a healthy peer of it."""
-
-    def __init__(self, stage: Stage, role: str, *args: object) -> None:
-        self.stage, self.role, self.url = stage, role, stage.url()
-        self.peer_role = {"rep": "req", "pub": "sub"}[role]
-        pace = ("-n", 0, "-r", 100, "-s", 64) if role == "pub" else ()
-        self.program: Program = stage.ready(role, self.url, "--quiet", *pace, *args)
-        self.healthy = self.connect()
-
-    def connect(self) -> Driver:
-        """One more healthy peer, served."""
-        peer = self.stage.driver(self.peer_role, self.url, timeout=1000)
-        if self.role == "pub":
-            peer.must("subscribe")
-        until(lambda: self.served(peer), 10, "a new peer is served")
-        return peer
-
-    def served(self, peer: Driver) -> bool:
-        """Whether a request is answered, or the next event comes, within a second."""
-        if self.role == "pub":
-            return bool(peer.call("recv")["result"] > 0)
-        line = peer.ask("no message: the server's answer is kind 4")
-        assert line["result"] < 0 or line["text"].startswith("\0\1\4"), line
-        return bool(line["result"] >= 0)
-
-    def still_serves(self) -> None:
-        """Of the healthy peer's requests at most the next one is lost."""
-        assert self.program.running, self.program.fail("ended")
-        served = [self.served(self.healthy) for _ in range(5)]
-        assert served.count(False) <= 1, served
-
-    def stranger(self) -> Peer:
-        return Peer(self.stage.panel, self.peer_role, self.url)
-
-    def first_words(self, peer: Peer) -> bytes:
-        """What a well-behaved peer says after its greeting; SP's subscribers say nothing."""
-        if self.role == "pub":
-            return peer.protocol.subscription(b"weather")
-        return peer.protocol.frame(Message(REQUEST, b"hello").encode())
 
 
 def noise(seed: int) -> bytes:

@@ -1,0 +1,164 @@
+"""What tests/fuzz/frames sends: legal frames of each protocol with anything inside.
+
+A case is what a few peers do, one script for each; a script is a list of steps, in JSON:
+
+    ["greet"]             the greeting of both sides
+    ["read"]              reads one frame; a request's envelope is kept
+    ["frame", PART...]    a legal frame of these parts, in hexadecimal; "@" is the envelope kept
+    ["flood", N, PART...] that frame N times
+    ["hose", PART...]     that frame without end, until the case or the program ends
+    ["slow", PART...]     that frame, one byte at a time
+    ["cut", N, PART...]   the first N bytes of that frame
+    ["claim", N, SENT]    the beginning of a frame of N bytes, and SENT of them; -1: without end
+    ["bytes", HEX]        these bytes
+    ["half"]              the end of what this side sends (shutdown)
+    ["pause", MS], ["close"], ["reset"]
+
+A peer that neither closes nor resets stays until the case ends.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import Any
+
+from peers import ERROR, EVENT, HEADER, REPLY, REQUEST, Message, Zmtp
+
+Step = list[Any]
+Script = list[Step]
+Case = list[Script]
+
+MAX = 1 << 20  # the program's -m
+WORK = 4 << 20  # bytes that one case sends in whole messages, about
+LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 9, 24, 25, 26, 127, 245, 246, 254, 255, 256, 257, 4095, 4096, 65536]
+NEAR_MAX = [MAX - 26, MAX - 4, MAX - 1, MAX, MAX + 1, MAX + 4, MAX + 9]
+CLAIMS = [MAX + 1, 64 << 20, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 40, (1 << 63) - 1, (1 << 64) - 1]
+NUMBERS = [0, 1, 2, 255, (1 << 32) - 1, 1 << 63, (1 << 64) - 1]
+KIND = {"req": REQUEST, "rep": REPLY, "pub": EVENT}  # what a peer of this role should send
+
+
+class Grammar:
+    """Cases for a program, whose peer has the role `role` and speaks `framing`."""
+
+    def __init__(self, chance: random.Random, framing: str, role: str) -> None:
+        self.chance, self.framing, self.role = chance, framing, role
+
+    def likely(self, part: float) -> bool:
+        return self.chance.random() < part
+
+    # What is in a frame.
+
+    def noise(self) -> bytes:
+        length = self.chance.choice(LENGTHS)
+        if self.likely(0.3):
+            return self.chance.choice([b"\0", b"\1", b"\x80", b"\xff", b"a"]) * length
+        return self.chance.randbytes(length)
+
+    def message(self) -> bytes:
+        """A message of message.h's format, mostly with something wrong."""
+        kind = self.chance.choice([KIND.get(self.role, EVENT)] * 5 + [REQUEST, REPLY, EVENT, ERROR, 0, 5, 255])
+        topic = self.chance.choice([b""] * 4 + [b"weather", b"\x1b[31m", bytes(range(1, 256)), b"t" * 256])
+        numbers = [self.chance.choice([*NUMBERS, self.chance.randrange(1000)]) for _ in range(2)]
+        body = b"hello" if self.likely(0.5) else self.noise()
+        data = Message(kind, body, topic, *numbers).encode()
+        how = self.chance.randrange(10)
+        if how == 0:
+            data = data[: self.chance.randrange(len(data) + 1)]
+        elif how == 1:
+            data += self.noise()
+        elif how == 2:  # another version, something in the zero, another length
+            wrong = HEADER.pack(*self.chance.choice([(2, 1, 0, 0, 1, 1), (1, 1, 7, 0, 1, 1), (1, 1, 0, 1 << 31, 1, 1)]))
+            data = wrong + body
+        elif how == 3:
+            data = self.noise()
+        elif how == 4 and self.likely(0.2):
+            data += bytes(self.chance.choice(NEAR_MAX) - min(len(data), MAX // 2))
+        return data
+
+    def prefix(self) -> bytes:
+        """What a subscriber says."""
+        word = self.chance.choice([b"", b"weather", bytes(self.chance.choice(LENGTHS)), self.noise()])
+        first = self.chance.choice([b"\1", b"\1", b"\1", b"\0", b"\0", b"\2", b"\xff", b""])
+        return first + word
+
+    def envelope(self) -> list[bytes]:
+        """Ids, hops and empty parts, right and wrong."""
+        if self.framing == "zmtp":
+            ids = [self.chance.randbytes(self.chance.choice([0, 1, 4, 5, 255])) for _ in range(self.chance.choice([0, 1, 2, 9]))]
+            return [*ids, b""] if self.likely(0.7) else ids
+        end = [struct.pack(">I", self.chance.choice([1, 1 << 31, (1 << 31) + 1, (1 << 32) - 1]))] if self.likely(0.7) else []
+        hops = [struct.pack(">I", self.chance.randrange(1 << 31)) for _ in range(self.chance.choice([0, 0, 1, 2, 4, 7, 8, 9, 100]))]
+        return [*hops, *end] if self.framing == "sp" else end
+
+    def parts(self) -> list[str]:
+        """A frame's parts."""
+        if self.role == "sub":
+            parts = [self.prefix() if self.framing != "sp" else self.noise()]
+        elif self.role == "pub":
+            parts = [self.message()]
+        elif self.likely(0.5):
+            return ["@", self.message().hex()]
+        else:
+            parts = [*self.envelope(), *([self.message()] if self.likely(0.6) else [])] or [b""]
+        if self.framing == "zmtp" and self.likely(0.1):
+            parts += [self.noise() for _ in range(self.chance.choice([1, 2, 50]))]
+        return [part.hex() for part in parts]
+
+    def command(self) -> bytes:
+        """A command of ZMTP 3.1, or one that nobody knows."""
+        name, data = self.chance.choice(
+            [(b"PING", b"\0\1hello"), (b"PING", b""), (b"PONG", b""), (b"SUBSCRIBE", self.noise()), (b"CANCEL", self.noise()),
+             (b"READY", b""), (b"ERROR", b"\3no!"), (b"NOBODY", self.noise()), (b"", b"")]
+        )  # fmt: skip
+        return Zmtp.command(name, data)
+
+    # What a peer does.
+
+    def speech(self) -> Step:
+        """One step that sends."""
+        parts = self.parts()
+        size = 16 + sum(len(part) // 2 for part in parts)
+        how = self.chance.randrange(20)
+        if how < 3:
+            return ["flood", max(1, min(self.chance.choice([2, 3, 10, 300, 1500]), WORK // size)), *parts]
+        if how == 3 and size < 300:
+            return ["slow", *parts]
+        if how == 4:
+            return ["cut", self.chance.randrange(size), *parts]
+        if how == 5:
+            return ["claim", self.chance.choice(CLAIMS), self.chance.choice([0, 1, 100, 70000, 2 * MAX])]
+        if how == 6 and self.framing == "zmtp":
+            return ["bytes", self.command().hex()]
+        if how == 7 and size < 5000:
+            return ["hose", *parts]
+        return ["frame", *parts]
+
+    def script(self) -> Script:
+        steps: Script = [["greet"]]
+        for _ in range(self.chance.choice([0, 1, 1, 1, 2, 2, 3, 8])):
+            if self.role == "rep" and self.likely(0.8):
+                steps.append(["read"])
+            steps.append(self.speech())
+            if steps[-1][0] in ("hose", "cut", "claim"):
+                break  # what follows would be a part of it
+            if self.likely(0.1):
+                steps.append(["read"] if self.role == "req" else ["pause", 20])
+        if self.likely(0.1):
+            steps.append(["half"])
+        return steps + self.chance.choice([[], [["close"]], [["close"]], [["reset"]]])
+
+    def case(self) -> Case:
+        script = self.script()
+        copies = self.chance.choice([1] * 6 + [10, 100 if self.role in ("req", "sub") else 3])
+        if any(step[0] in ("hose", "flood", "claim", "slow") for step in script):
+            copies = min(copies, 10)
+        return [script] * copies if self.likely(0.8) else [self.script() for _ in range(min(copies, 3))]
+
+    def last_words(self) -> Case:
+        """A case that still goes on when the program is told to end."""
+        steps: Script = [["greet"]]
+        if self.role == "rep":
+            steps.append(["read"])
+        steps.append(["claim", self.chance.choice(CLAIMS), -1] if self.likely(0.3) else ["hose", *self.parts()])
+        return [steps] * self.chance.choice([1, 1, 3])

@@ -1,0 +1,302 @@
+"""One program, and the cases that tests/fuzz/frames plays to it: what was found, in a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Union
+
+from fuzz.cases import MAX, Case, Script
+from harness.program import Failed, Program
+from peers import Peer
+from programs import Stage, forget_peak, memory, peak
+from victims import Binder, Connector
+
+SERVED_S = 1.0  # R7, P7: a request after the first is answered within it; R5, P4: after a restart
+ENDED_S = 1.0  # R10, P8
+FREED_S = 1.0  # R7, P7
+IDLE_S = 0.25  # while nobody asks anything
+IDLE_CPU = 0.25  # of a processor; the busiest of them needs 0.03 then
+GROWTH_KIB = 64 << 10  # programs run with -m 1 MiB, and no case sends more than 40 MiB
+STEP_S = 0.3  # of each step that a peer does not take
+ZEROS = bytes(1 << 16)
+
+Side = Union[Binder, Connector]
+
+
+@dataclass
+class Session:
+    """All that is needed to do it once more."""
+
+    panel: str
+    role: str
+    transport: str = "tcp"
+    arguments: list[str] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    busy: bool = False  # the last case goes on while the program is told to end
+    served: bool = True  # a healthy peer asks after each case, the last one too
+
+
+class Found(Exception):
+    """A fault of the program; the text says which."""
+
+    def __init__(self, text: str, kind: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def cpu_seconds(program: Program) -> float:
+    """What all its threads have used."""
+    words = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Play:
+    """The peers of one case; at its end all are gone."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.peers: list[Peer] = []
+        self.ended = threading.Event()
+        self.hoses: list[threading.Thread] = []
+
+    def run(self, case: Case) -> None:
+        for script in case:
+            if not self.side.program.running:
+                return
+            with contextlib.suppress(OSError, ValueError, AssertionError):
+                self.play(script)
+        if self.hoses:
+            drain(self.side.program, STEP_S)
+
+    def play(self, script: Script) -> None:
+        if isinstance(self.side, Binder):
+            peer = self.side.stranger()
+        else:
+            peer = self.side.server.accept(SERVED_S)
+        self.peers.append(peer)
+        peer.socket.settimeout(STEP_S)
+        for name, *words in script:
+            if name == "greet":
+                peer.greet()
+            elif name == "read":
+                peer.protocol.read_frame(peer.socket)
+            elif name == "half":
+                peer.socket.shutdown(socket.SHUT_WR)
+            elif name == "pause":
+                time.sleep(words[0] / 1000)
+            elif name in ("close", "reset"):
+                peer.close(reset=name == "reset")
+            else:
+                self.send(peer, name, words)
+            drain(self.side.program)
+
+    def send(self, peer: Peer, name: str, words: list[Any]) -> None:
+        if name == "bytes":
+            peer.push(bytes.fromhex(words[0]), STEP_S)
+        elif name == "claim" and words[1] < 0:
+            self.hose(peer, peer.protocol.claim(words[0]), ZEROS)
+        elif name == "claim":
+            peer.push(peer.protocol.claim(words[0]) + bytes(words[1]), STEP_S)
+        elif name == "frame":
+            peer.push(packed(peer, words), STEP_S)
+        elif name == "flood":
+            peer.push(packed(peer, words[1:]) * words[0], STEP_S)
+        elif name == "cut":
+            peer.push(packed(peer, words[1:])[: words[0]], STEP_S)
+        elif name == "hose":
+            data = packed(peer, words)
+            self.hose(peer, b"", data * (1 + len(ZEROS) // len(data)))
+        elif name == "slow":
+            for byte in packed(peer, words):
+                peer.socket.send(bytes([byte]))
+                time.sleep(0.0005)
+        else:
+            raise SystemExit(f"fuzz: there is no step {name!r}")
+
+    def hose(self, peer: Peer, first: bytes, again: bytes) -> None:
+        """Sends without end, in a thread of its own."""
+
+        def flow() -> None:
+            data = first + again
+            with contextlib.suppress(OSError):
+                while not self.ended.is_set():
+                    sent = peer.push(data, 0.1)
+                    data = data[sent:] or again
+
+        thread = threading.Thread(target=flow, daemon=True)
+        self.hoses.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        self.ended.set()
+        for thread in self.hoses:
+            thread.join()
+        for peer in self.peers:
+            peer.close()
+
+
+def packed(peer: Peer, parts: list[str]) -> bytes:
+    kept = peer.protocol.envelope
+    given = [p for part in parts for p in (kept if part == "@" else [bytes.fromhex(part)])]
+    return peer.protocol.pack(*(given or [b""]))
+
+
+def drain(program: Program, seconds: float = 0.0) -> None:
+    """Reads and forgets what the program prints, so that it never waits for us."""
+    deadline = time.monotonic() + seconds
+    while program.read(max(0.0, deadline - time.monotonic())):
+        program.pending.clear()
+
+
+class Trial:
+    """A session as it is played."""
+
+    def __init__(self, session: Session, stage: Stage) -> None:
+        self.session = session
+        binds = session.role in ("rep", "pub")
+        arguments = ["-m", MAX, *session.arguments]
+        kind = Binder if binds else Connector
+        self.side: Side = kind(stage, session.role, *arguments)
+        self.program = self.side.program
+        self.slack = 0 if binds else 2  # a client may be about to connect
+        if isinstance(self.side, Connector) and session.served and not self.side.served(10):
+            raise Failed(f"{self.program.name} is not served before any case")
+        self.descriptors = self.program.descriptors()
+        self.before = memory(self.program)
+        forget_peak(self.program)
+
+    def alive(self) -> None:
+        if self.program.running:
+            return
+        raise Found(self.program.end() + self.complaint(), "ended")
+
+    def complaint(self) -> str:
+        return f": {self.program.complaint}" if self.program.complaint else ""
+
+    def serves(self) -> None:
+        """A healthy peer's next request may be lost, the one after it not."""
+        if isinstance(self.side, Binder):
+            healthy = self.side.healthy
+            served = any(self.side.served(healthy) for _ in range(2))
+        else:  # a client's next request, made 1 s after its server came back
+            served = self.side.served(2 * SERVED_S)
+        self.alive()
+        if not served:
+            raise Found("does not serve a healthy peer any more", "hung")
+
+    def grown(self) -> None:
+        growth = peak(self.program) - self.before
+        if growth > GROWTH_KIB:
+            raise Found(f"grew by {growth >> 10} MiB; {GROWTH_KIB >> 10} are allowed", "memory")
+
+    def tidy(self) -> None:
+        """Nobody is connected but the healthy peer: nothing is held, and nothing is done."""
+        deadline = time.monotonic() + FREED_S
+        while (n := self.program.descriptors() - self.descriptors - self.slack) > 0:
+            if time.monotonic() > deadline:
+                raise Found(f"holds {n} descriptors 1 s after the connections closed", "descriptors")
+            drain(self.program, 0.01)
+        for seconds in (IDLE_S, 2 * IDLE_S):  # the first may see the end of some work
+            used, since = cpu_seconds(self.program), time.monotonic()
+            drain(self.program, seconds)
+            while time.monotonic() - since < seconds:
+                time.sleep(0.01)
+            part = (cpu_seconds(self.program) - used) / (time.monotonic() - since)
+            if part < IDLE_CPU:
+                return
+        raise Found(f"uses {part:.0%} of a processor while nobody asks anything", "spins")
+
+    def ends(self) -> None:
+        drain(self.program)
+        self.program.signal(signal.SIGTERM)
+        if self.program.ended(ENDED_S) is None:
+            raise Found("does not end within 1 s after SIGTERM", "stays")
+        if self.program.wait() != 0:
+            raise Found(f"{self.program.end()} on SIGTERM{self.complaint()}", "ended")
+        if b'"summary"' not in bytes(self.program.pending).strip().rpartition(b"\n")[2]:
+            raise Found("ended without its summary on SIGTERM", "ended")
+
+    def run(self, until: float) -> None:
+        """Plays the cases; raises Found. After that time it plays no more of them."""
+        last = len(self.session.cases) - 1
+        for i, case in enumerate(self.session.cases):
+            if time.monotonic() > until:
+                del self.session.cases[i:]
+                break
+            play = Play(self.side)
+            try:
+                play.run(case)
+                self.alive()
+                self.grown()
+                if i == last and self.session.busy:
+                    self.ends()
+                    return
+            finally:
+                play.close()
+            if self.session.served:
+                self.serves()
+        self.alive()
+        self.tidy()
+        self.grown()
+        self.ends()
+
+
+def try_session(session: Session, until: float = float("inf")) -> Found | None:
+    """Plays it; returns what was found. A case that was played last is the last in the session."""
+    stage = Stage(session.panel, session.transport)
+    trial = None
+    try:
+        trial = Trial(session, stage)
+        trial.run(until)
+    except Found as found:
+        return found
+    except (Failed, AssertionError, OSError) as problem:
+        if trial and not trial.program.running:  # it died under our hands
+            return Found(trial.program.end() + trial.complaint(), "ended")
+        return Found(f"cannot be tested: {problem}", "hung")
+    finally:
+        if trial and isinstance(trial.side, Connector):
+            trial.side.close()
+        stage.close()
+    return None
+
+
+def shorter(session: Session) -> Iterator[Session]:
+    """Sessions with less in them, the shortest first."""
+    cases = session.cases
+    for case in reversed(cases):
+        if len(cases) > 1:
+            yield replace(session, cases=[case])
+    for i in range(len(cases)):
+        if len(cases) > 2:
+            yield replace(session, cases=cases[:i] + cases[i + 1 :])
+    for i, case in enumerate(cases):
+        halves = [case[:1], case[: len(case) // 2]] if len(case) > 1 else []
+        scripts = [case[:j] + [s[:k] + s[k + 1 :]] + case[j + 1 :] for j, s in enumerate(case[:1]) for k in range(1, len(s))]
+        same = [[s[:k] + s[k + 1 :]] * len(case) for s in case[:1] if case == case[:1] * len(case) for k in range(1, len(s))]
+        for smaller in [*halves, *(same if len(case) > 1 else scripts)]:
+            yield replace(session, cases=[*cases[:i], smaller, *cases[i + 1 :]])
+
+
+def shrink(session: Session, kind: str, seconds: float) -> Session:
+    """The same fault with less, as far as that is found in this time."""
+    until = time.monotonic() + seconds
+    again = True
+    while again and time.monotonic() < until:
+        again = False
+        for smaller in shorter(session):
+            if time.monotonic() > until:
+                break
+            found = try_session(replace(smaller, cases=list(smaller.cases)))
+            if found and found.kind == kind:
+                session, again = smaller, True
+                break
+    return session
