@@ -38,6 +38,23 @@ NUMBERS = [0, 1, 2, 255, (1 << 32) - 1, 1 << 63, (1 << 64) - 1]
 KIND = {"req": REQUEST, "rep": REPLY, "pub": EVENT}  # what a peer of this role should send
 
 
+def violates(framing: str, role: str, script: Script) -> bool:
+    """Whether a script of a server is more than libzmq's client forgives.
+
+    After a violation of the protocol, libzmq's client does not connect again (session_base.cpp,
+    engine_error(): protocol_error ends the session). The contract does not promise that it does.
+    """
+    if framing != "zmtp":
+        return False
+    names = [step[0] for step in script]
+    read = names.index("read") if "read" in names else len(names)
+    return "bytes" in names or any(
+        name not in ("greet", "read", "pause", "half", "close", "reset")
+        and (role == "rep" and (i < read or "@" not in step or len(step) > 4))
+        for i, (name, step) in enumerate(zip(names, script))
+    )
+
+
 class Grammar:
     """Cases for a program, whose peer has the role `role` and speaks `framing`."""
 

@@ -25,7 +25,9 @@ FREED_S = 1.0  # R7, P7
 IDLE_S = 0.25  # while nobody asks anything
 IDLE_CPU = 0.25  # of a processor; the busiest of them needs 0.03 then
 GROWTH_KIB = 64 << 10  # programs run with -m 1 MiB, and no case sends more than 40 MiB
-STEP_S = 0.3  # of each step that a peer does not take
+ACCEPT_S = 0.5  # until a client comes
+STEP_S = 0.3  # for what a peer does not take, or does not say
+CASE_S = 1.0  # then a case has no further steps
 ZEROS = bytes(1 << 16)
 
 Side = Union[Binder, Connector]
@@ -66,11 +68,14 @@ class Play:
         self.peers: list[Peer] = []
         self.ended = threading.Event()
         self.hoses: list[threading.Thread] = []
+        self.until = time.monotonic() + CASE_S
 
     def run(self, case: Case) -> None:
         for script in case:
-            if not self.side.program.running:
-                return
+            if not self.side.program.running or time.monotonic() > self.until:
+                break
+            if isinstance(self.side, Connector) and self.peers:
+                self.peers[-1].close()  # a client has one connection at a time
             with contextlib.suppress(OSError, ValueError, AssertionError):
                 self.play(script)
         if self.hoses:
@@ -80,10 +85,12 @@ class Play:
         if isinstance(self.side, Binder):
             peer = self.side.stranger()
         else:
-            peer = self.side.server.accept(SERVED_S)
+            peer = self.side.server.accept(ACCEPT_S)
         self.peers.append(peer)
         peer.socket.settimeout(STEP_S)
         for name, *words in script:
+            if time.monotonic() > self.until:
+                break
             if name == "greet":
                 peer.greet()
             elif name == "read":
@@ -166,8 +173,8 @@ class Trial:
         kind = Binder if binds else Connector
         self.side: Side = kind(stage, session.role, *arguments)
         self.program = self.side.program
-        self.slack = 0 if binds else 2  # a client may be about to connect
-        if isinstance(self.side, Connector) and session.served and not self.side.served(10):
+        self.slack = 0 if binds else 4  # a client may be about to connect
+        if isinstance(self.side, Connector) and not self.side.served(10):
             raise Failed(f"{self.program.name} is not served before any case")
         self.descriptors = self.program.descriptors()
         self.before = memory(self.program)
