@@ -146,7 +146,8 @@ class Zmtp(Protocol):
     def greeting(self) -> bytes:
         kind = self.role.upper().encode()
         start = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-        return start + self.command(b"READY", b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind)
+        socket_type = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+        return start + self.command(b"READY", socket_type)
 
     def read_greeting(self, s: socket.socket) -> None:
         assert read(s, 64)[:1] == b"\xff"
@@ -257,12 +258,12 @@ class Peer:
 
     def push(self, data: bytes, within: float) -> int:
         """Sends as much as is taken within so many seconds."""
-        deadline, n = time.monotonic() + within, 0
+        deadline, n, view = time.monotonic() + within, 0, memoryview(data)
         before = self.socket.gettimeout()
         self.socket.settimeout(0.05)
         while n < len(data) and time.monotonic() < deadline:
             try:
-                n += self.socket.send(data[n : n + (1 << 18)])
+                n += self.socket.send(view[n : n + (1 << 18)])
             except TimeoutError:
                 pass
         self.socket.settimeout(before)

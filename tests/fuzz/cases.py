@@ -31,9 +31,9 @@ Case = list[Script]
 
 MAX = 1 << 20  # the program's -m
 WORK = 4 << 20  # bytes that one case sends in whole messages, about
-LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 9, 24, 25, 26, 127, 245, 246, 254, 255, 256, 257, 4095, 4096, 65536]
+LENGTHS = [*range(10), 24, 25, 26, 127, 245, 246, 254, 255, 256, 257, 4095, 4096, 65536]
 NEAR_MAX = [MAX - 26, MAX - 4, MAX - 1, MAX, MAX + 1, MAX + 4, MAX + 9]
-CLAIMS = [MAX + 1, 64 << 20, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 40, (1 << 63) - 1, (1 << 64) - 1]
+CLAIMS = [MAX + 1, 64 << 20, *((1 << bits) - 1 for bits in (31, 32, 63, 64)), 1 << 32, 1 << 40]
 NUMBERS = [0, 1, 2, 255, (1 << 32) - 1, 1 << 63, (1 << 64) - 1]
 KIND = {"req": REQUEST, "rep": REPLY, "pub": EVENT}  # what a peer of this role should send
 
@@ -74,19 +74,21 @@ class Grammar:
 
     def message(self) -> bytes:
         """A message of message.h's format, mostly with something wrong."""
-        kind = self.chance.choice([KIND.get(self.role, EVENT)] * 5 + [REQUEST, REPLY, EVENT, ERROR, 0, 5, 255])
-        topic = self.chance.choice([b""] * 4 + [b"weather", b"\x1b[31m", bytes(range(1, 256)), b"t" * 256])
+        kinds = [KIND.get(self.role, EVENT)] * 5 + [REQUEST, REPLY, EVENT, ERROR, 0, 5, 255]
+        topics = [b""] * 4 + [b"weather", b"\x1b[31m", bytes(range(1, 256)), b"t" * 256]
         numbers = [self.chance.choice([*NUMBERS, self.chance.randrange(1000)]) for _ in range(2)]
         body = b"hello" if self.likely(0.5) else self.noise()
-        data = Message(kind, body, topic, *numbers).encode()
+        data = Message(
+            self.chance.choice(kinds), body, self.chance.choice(topics), *numbers
+        ).encode()
         how = self.chance.randrange(10)
         if how == 0:
             data = data[: self.chance.randrange(len(data) + 1)]
         elif how == 1:
             data += self.noise()
         elif how == 2:  # another version, something in the zero, another length
-            wrong = HEADER.pack(*self.chance.choice([(2, 1, 0, 0, 1, 1), (1, 1, 7, 0, 1, 1), (1, 1, 0, 1 << 31, 1, 1)]))
-            data = wrong + body
+            wrong = [(2, 1, 0, 0, 1, 1), (1, 1, 7, 0, 1, 1), (1, 1, 0, 1 << 31, 1, 1)]
+            data = HEADER.pack(*self.chance.choice(wrong)) + body
         elif how == 3:
             data = self.noise()
         elif how == 4 and self.likely(0.2):
@@ -95,18 +97,23 @@ class Grammar:
 
     def prefix(self) -> bytes:
         """What a subscriber says."""
-        word = self.chance.choice([b"", b"weather", bytes(self.chance.choice(LENGTHS)), self.noise()])
+        zeros = bytes(self.chance.choice(LENGTHS))
         first = self.chance.choice([b"\1", b"\1", b"\1", b"\0", b"\0", b"\2", b"\xff", b""])
-        return first + word
+        return first + self.chance.choice([b"", b"weather", zeros, self.noise()])
 
     def envelope(self) -> list[bytes]:
         """Ids, hops and empty parts, right and wrong."""
         if self.framing == "zmtp":
-            ids = [self.chance.randbytes(self.chance.choice([0, 1, 4, 5, 255])) for _ in range(self.chance.choice([0, 1, 2, 9]))]
+            lengths = [self.chance.choice([0, 1, 4, 5, 255])] * self.chance.choice([0, 1, 2, 9])
+            ids = [self.chance.randbytes(length) for length in lengths]
             return [*ids, b""] if self.likely(0.7) else ids
-        end = [struct.pack(">I", self.chance.choice([1, 1 << 31, (1 << 31) + 1, (1 << 32) - 1]))] if self.likely(0.7) else []
-        hops = [struct.pack(">I", self.chance.randrange(1 << 31)) for _ in range(self.chance.choice([0, 0, 1, 2, 4, 7, 8, 9, 100]))]
-        return [*hops, *end] if self.framing == "sp" else end
+        words = []
+        if self.framing == "sp":
+            hops = self.chance.choice([0, 0, 1, 2, 4, 7, 8, 9, 100])
+            words = [self.chance.randrange(1 << 31) for _ in range(hops)]
+        if self.likely(0.7):
+            words.append(self.chance.choice([1, 1 << 31, (1 << 31) + 1, (1 << 32) - 1]))
+        return [struct.pack(">I", word) for word in words]
 
     def parts(self) -> list[str]:
         """A frame's parts."""
@@ -117,18 +124,18 @@ class Grammar:
         elif self.likely(0.5):
             return ["@", self.message().hex()]
         else:
-            parts = [*self.envelope(), *([self.message()] if self.likely(0.6) else [])] or [b""]
+            parts = [*self.envelope(), self.message()] if self.likely(0.6) else self.envelope()
         if self.framing == "zmtp" and self.likely(0.1):
             parts += [self.noise() for _ in range(self.chance.choice([1, 2, 50]))]
         return [part.hex() for part in parts]
 
     def command(self) -> bytes:
         """A command of ZMTP 3.1, or one that nobody knows."""
-        name, data = self.chance.choice(
-            [(b"PING", b"\0\1hello"), (b"PING", b""), (b"PONG", b""), (b"SUBSCRIBE", self.noise()), (b"CANCEL", self.noise()),
-             (b"READY", b""), (b"ERROR", b"\3no!"), (b"NOBODY", self.noise()), (b"", b"")]
-        )  # fmt: skip
-        return Zmtp.command(name, data)
+        names = [b"PING", b"PONG", b"SUBSCRIBE", b"CANCEL", b"READY", b"ERROR", b"NOBODY", b""]
+        return Zmtp.command(
+            self.chance.choice(names),
+            self.chance.choice([b"", b"\0\1hello", b"\3no!", self.noise()]),
+        )
 
     # What a peer does.
 
@@ -138,13 +145,15 @@ class Grammar:
         size = 16 + sum(len(part) // 2 for part in parts)
         how = self.chance.randrange(20)
         if how < 3:
-            return ["flood", max(1, min(self.chance.choice([2, 3, 10, 300, 1500]), WORK // size)), *parts]
+            number = min(self.chance.choice([2, 3, 10, 300, 1500]), WORK // size)
+            return ["flood", max(1, number), *parts]
         if how == 3 and size < 300:
             return ["slow", *parts]
         if how == 4:
             return ["cut", self.chance.randrange(size), *parts]
         if how == 5:
-            return ["claim", self.chance.choice(CLAIMS), self.chance.choice([0, 1, 100, 70000, 2 * MAX])]
+            sent = self.chance.choice([0, 1, 100, 70000, 2 * MAX])
+            return ["claim", self.chance.choice(CLAIMS), sent]
         if how == 6 and self.framing == "zmtp":
             return ["bytes", self.command().hex()]
         if how == 7 and size < 5000:
@@ -170,12 +179,15 @@ class Grammar:
         copies = self.chance.choice([1] * 6 + [10, 100 if self.role in ("req", "sub") else 3])
         if any(step[0] in ("hose", "flood", "claim", "slow") for step in script):
             copies = min(copies, 10)
-        return [script] * copies if self.likely(0.8) else [self.script() for _ in range(min(copies, 3))]
+        if self.likely(0.8):
+            return [script] * copies
+        return [self.script() for _ in range(min(copies, 3))]
 
     def last_words(self) -> Case:
         """A case that still goes on when the program is told to end."""
         steps: Script = [["greet"]]
         if self.role == "rep":
             steps.append(["read"])
-        steps.append(["claim", self.chance.choice(CLAIMS), -1] if self.likely(0.3) else ["hose", *self.parts()])
+        claim: Step = ["claim", self.chance.choice(CLAIMS), -1]
+        steps.append(claim if self.likely(0.3) else ["hose", *self.parts()])
         return [steps] * self.chance.choice([1, 1, 3])

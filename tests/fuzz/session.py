@@ -28,7 +28,7 @@ GROWTH_KIB = 64 << 10  # programs run with -m 1 MiB, and no case sends more than
 ACCEPT_S = 0.5  # until a client comes
 STEP_S = 0.3  # for what a peer does not take, or does not say
 CASE_S = 1.0  # then a case has no further steps
-ZEROS = bytes(1 << 16)
+ZEROS = bytes(1 << 20)
 
 Side = Union[Binder, Connector]
 
@@ -120,7 +120,7 @@ class Play:
             peer.push(packed(peer, words[1:])[: words[0]], STEP_S)
         elif name == "hose":
             data = packed(peer, words)
-            self.hose(peer, b"", data * (1 + len(ZEROS) // len(data)))
+            self.hose(peer, b"", data * (1 + len(ZEROS) // 4 // len(data)))
         elif name == "slow":
             for byte in packed(peer, words):
                 peer.socket.send(bytes([byte]))
@@ -209,7 +209,8 @@ class Trial:
         deadline = time.monotonic() + FREED_S
         while (n := self.program.descriptors() - self.descriptors - self.slack) > 0:
             if time.monotonic() > deadline:
-                raise Found(f"holds {n} descriptors 1 s after the connections closed", "descriptors")
+                what = f"holds {n} descriptors 1 s after the connections closed"
+                raise Found(what, "descriptors")
             drain(self.program, 0.01)
         for seconds in (IDLE_S, 2 * IDLE_S):  # the first may see the end of some work
             used, since = cpu_seconds(self.program), time.monotonic()
@@ -279,18 +280,25 @@ def try_session(session: Session, until: float = float("inf")) -> Found | None:
 def shorter(session: Session) -> Iterator[Session]:
     """Sessions with less in them, the shortest first."""
     cases = session.cases
-    for case in reversed(cases):
-        if len(cases) > 1:
+    if len(cases) > 1:
+        for case in reversed(cases):
             yield replace(session, cases=[case])
-    for i in range(len(cases)):
-        if len(cases) > 2:
+        for i in range(len(cases)):
             yield replace(session, cases=cases[:i] + cases[i + 1 :])
     for i, case in enumerate(cases):
-        halves = [case[:1], case[: len(case) // 2]] if len(case) > 1 else []
-        scripts = [case[:j] + [s[:k] + s[k + 1 :]] + case[j + 1 :] for j, s in enumerate(case[:1]) for k in range(1, len(s))]
-        same = [[s[:k] + s[k + 1 :]] * len(case) for s in case[:1] if case == case[:1] * len(case) for k in range(1, len(s))]
-        for smaller in [*halves, *(same if len(case) > 1 else scripts)]:
+        for smaller in smaller_cases(case):
             yield replace(session, cases=[*cases[:i], smaller, *cases[i + 1 :]])
+
+
+def smaller_cases(case: Case) -> Iterator[Case]:
+    """With fewer peers, or with a step less in what all of them do."""
+    if len(case) > 1:
+        yield case[:1]
+        yield case[: len(case) // 2]
+    if case and case == case[:1] * len(case):
+        script = case[0]
+        for i in range(1, len(script)):
+            yield [script[:i] + script[i + 1 :]] * len(case)
 
 
 def shrink(session: Session, kind: str, seconds: float) -> Session:

@@ -1,0 +1,69 @@
+"""tests/fuzz/frames: it finds what it says that it finds, repeats it, and chooses by the seed."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from harness import panels
+
+
+RECORDED = sorted((ROOT / "tests" / "data" / "frames").glob("*.json"))
+
+
+def frames(*words: object, status: int, fault: str = "") -> str:
+    command = ["/usr/bin/python3", "-B", ROOT / "tests" / "fuzz" / "frames", *map(str, words)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+        env={**os.environ, "FAULT": fault},
+    )  # fmt: skip
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A build folder whose raw-rep is bad_rep.py; what is found is written there."""
+    for role in ("req", "pub", "sub", "driver"):
+        (tmp_path / f"raw-{role}").symlink_to(panels.BUILD / f"raw-{role}")
+    (tmp_path / "raw-rep").symlink_to(ROOT / "tests" / "instruments" / "bad_rep.py")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("dies", "it ended by SIGABRT"),
+        ("hangs", "does not serve a healthy peer any more"),
+        ("stays", "does not end within 1 s after SIGTERM"),
+        ("spins", "% of a processor while nobody asks anything"),
+        ("leaks", "1 s after the connections closed"),
+        ("grows", "64 are allowed"),
+    ],
+)
+def test_a_fault_is_found_and_repeats(build: Path, fault: str, says: str) -> None:
+    said = frames(10, "raw-rep", "--build", build, "--seed", "2", status=1, fault=fault)
+    assert says in said and said.endswith("0 passed, 1 failed\n"), said
+    found = build / "frames-raw-rep.json"
+    assert len(json.loads(found.read_text())["cases"]) <= 2
+    again = frames("--replay", found, "--build", build, status=1, fault=fault)
+    assert says.removeprefix("it ") in again
+    assert "holds" in frames("--replay", found, status=0)  # our own raw-rep
+
+
+def test_nothing_is_found_in_a_good_program(build: Path) -> None:
+    said = frames(3, "raw-rep", "--build", build, "--seed", "2", status=0)
+    assert said.endswith("1 passed, 0 failed\n")
+
+
+def test_wrong_command_lines() -> None:
+    assert "no program 'raw-dealer'" in frames(1, "raw-dealer", status=2)
+    assert "no such file or directory" in frames("--replay", "nowhere.json", status=2).lower()
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_what_was_found_once_holds_now(path: Path) -> None:
+    assert "holds" in frames("--replay", path, status=0)
