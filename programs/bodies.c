@@ -98,6 +98,10 @@ next_byte(struct bodies *bodies, unsigned char *ret)
         } while (n < 0 && errno == EINTR && !stop_requested());
         if (n <= 0)
             return (int)n;
+        if (stop_requested()) { /* input without end never blocks */
+            errno = EINTR;
+            return -1;
+        }
         bodies->in_at = 0;
         bodies->in_end = (size_t)n;
     }

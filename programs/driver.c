@@ -22,6 +22,7 @@
  * handles.
  */
 #include "address.h"
+#include "interrupt.h"
 #include "json.h"
 #include "pattern.h"
 
@@ -433,6 +434,7 @@ static void
 on_signal(int number)
 {
     (void)number;
+    interrupt();
 }
 
 static void

@@ -21,7 +21,7 @@ enum {
     CLOCK_EVERY = 64, /* events between two readings of the clock at full
                          speed: one costs as much as the rest of the loop */
     IDLE_EVERY = 64, /* events between two turns of the panel, when late */
-    IDLE_MAX_MS = 200, /* after that, looks whether a signal has come */
+    IDLE_MAX_MS = 50, /* after that, looks whether a signal has come */
     INPUT_MS = 10, /* after that, looks at standard input */
 };
 

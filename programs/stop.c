@@ -3,9 +3,12 @@
  * the call could then wait for ever; this happened with all three libraries. So
  * the handler sets a flag and starts a timer, whose signal interrupts every 50
  * ms from then on (timer_settime is async-signal-safe: signal-safety(7)).
- * Without SA_RESTART, blocking calls return EINTR. The panels need not know.
+ * Without SA_RESTART, blocking calls return EINTR. Loops that never sleep look
+ * at the count of interrupt.h.
  */
 #include "stop.h"
+
+#include "interrupt.h"
 
 #include <signal.h>
 #include <string.h>
@@ -23,6 +26,7 @@ on_stop(int signum)
 {
     (void)signum;
     requested = 1;
+    interrupt();
     struct timespec repeat = {.tv_nsec = REPEAT_MS * 1000000L};
     struct itimerspec when = {.it_interval = repeat, .it_value = repeat};
     (void)timer_settime(
@@ -32,7 +36,8 @@ on_stop(int signum)
 static void
 on_timer(int signum)
 {
-    (void)signum; /* nothing to do: the signal itself interrupts the call */
+    (void)signum; /* the signal itself interrupts a call that sleeps */
+    interrupt();
 }
 
 int

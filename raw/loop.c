@@ -7,6 +7,7 @@
 #include "loop.h"
 
 #include "clock.h"
+#include "interrupt.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +20,7 @@ loop_open(struct loop *ret)
 {
     *ret = (struct loop){
         .timer_at = CLOCK_NEVER,
+        .seen = interrupts,
     };
     ret->epoll = epoll_create1(EPOLL_CLOEXEC);
     return ret->epoll < 0 ? -1 : 0;
@@ -100,9 +102,16 @@ loop_turn(struct loop *loop, int64_t deadline)
         }
         left = until > now ? until - now : 0;
     }
-    int n = wait_events(loop, left);
-    if (n < 0)
+    if (deadline != LOOP_NOW && loop->seen != interrupts) {
+        loop->seen = interrupts;
+        errno = EINTR;
         return -1;
+    }
+    int n = wait_events(loop, left);
+    if (n < 0) {
+        loop->seen = interrupts;
+        return -1;
+    }
     loop->count = n;
     for (loop->next = 0; loop->next < loop->count;) {
         struct epoll_event *event = &loop->events[loop->next++];

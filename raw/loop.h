@@ -2,6 +2,7 @@
 #ifndef LOOP_H
 #define LOOP_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -30,6 +31,7 @@ struct loop {
     int64_t timer_at; /* CLOCK_NEVER: off */
     void (*timer_due)(void *owner);
     void *timer_owner;
+    sig_atomic_t seen; /* of the interrupts that the program has counted */
 };
 
 int loop_open(struct loop *ret);
@@ -53,7 +55,8 @@ void loop_timer(
 /*
  * Waits until a source is ready or the timer is due, and calls their functions.
  * Returns 0, at times without having called any. -1 and ETIMEDOUT: the deadline
- * has passed (LOOP_NOW: nothing was ready); EINTR: a signal.
+ * has passed (LOOP_NOW: nothing was ready); EINTR: a signal, which is noticed
+ * even if something is ready at every turn (but for LOOP_NOW).
  */
 int loop_turn(struct loop *loop, int64_t deadline);
 

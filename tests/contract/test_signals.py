@@ -159,6 +159,19 @@ def test_P8_signal(stage: Stage, situation: Situation, number: int) -> None:
     ends(stage, situation, number)
 
 
+@pytest.mark.transports("tcp")
+@pytest.mark.parametrize("role", ["req", "pub"])
+def test_a_signal_while_a_line_of_input_never_ends(stage: Stage, role: str) -> None:
+    """read() always has more, so it never blocks."""
+    with open("/dev/zero", "rb") as zeros:
+        program = stage.start(stage.path_of(role), "--json", "-u", stage.url(), "-", stdin=zeros)
+        program.hear("ready")
+        time.sleep(0.1)
+        since = time.monotonic()
+        assert program.stop()["role"] == role
+        assert time.monotonic() - since < 1.0
+
+
 @pytest.mark.says(
     "{number} reaches a program that waits for its server to start",
     "a summary and exit status 0 within 1 s",

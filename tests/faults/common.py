@@ -3,6 +3,15 @@
 from .fault import Fault
 
 FAULTS = [
+    Fault("another-path-removed", "what has replaced a server's path is removed",
+          "common/ipc_path.c", "here.st_dev == there.st_dev && here.st_ino == there.st_ino", "true",
+          "ipc_path", "test_a_file_that_replaced_the_path_stays"),
+    Fault("path-not-put-back", "what replaced the path at the last moment stays aside",
+          "common/ipc_path.c", "if (stands_at(path, aside))", "if (true)",
+          "ipc_path", ""),
+    Fault("input-without-end", "a line that never ends hides a signal", "programs/bodies.c",
+          "if (stop_requested()) { /* input", "if (false) { /* input",
+          "", "test_a_signal_while_a_line_of_input_never_ends"),
     Fault("heads-left-in-bodies", "a made body keeps the heads that were written before others",
           "programs/bodies.c", "if (at < bodies->at)", "if (false)",
           "bodies", ""),

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "clock.h"
+#include "interrupt.h"
 #include "loop.h"
 
 #include <signal.h>
@@ -106,6 +107,39 @@ test_nothing_ready(void **state)
     assert_true(clock_now() >= deadline);
     assert_fails(loop_turn(&loop, deadline), ETIMEDOUT); /* it has passed */
     assert_int_equal(ends[0].calls + ends[1].calls + ends[2].calls, 0);
+}
+
+/* Though something is ready at every turn, so that no turn waits. */
+static void
+test_an_interrupt_ends_work_without_end(void **state)
+{
+    (void)state;
+    poke(0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(loop_turn(&loop, CLOCK_NEVER), 0);
+    interrupt();
+    assert_int_equal(loop_turn(&loop, LOOP_NOW), 0); /* a turn that never waits */
+    assert_fails(loop_turn(&loop, CLOCK_NEVER), EINTR);
+    assert_int_equal(loop_turn(&loop, CLOCK_NEVER), 0); /* once each */
+    interrupt();
+    assert_fails(loop_turn(&loop, clock_deadline(LONG_MS)), EINTR);
+    interrupt();
+    assert_fails(loop_turn(&loop, clock_now()), ETIMEDOUT);
+    assert_fails(loop_turn(&loop, CLOCK_NEVER), EINTR);
+    assert_int_equal(ends[0].calls, 5);
+}
+
+/* A deadline does not wait until nothing is ready. */
+static void
+test_a_deadline_ends_work_without_end(void **state)
+{
+    (void)state;
+    poke(0);
+    int64_t deadline = clock_deadline(20);
+    while (loop_turn(&loop, deadline) == 0)
+        assert_true(clock_now() < deadline + CLOCK_S);
+    assert_int_equal(errno, ETIMEDOUT);
+    assert_true(clock_now() >= deadline);
 }
 
 static void
@@ -288,6 +322,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_nothing_ready),
+        LOOP_TEST(test_an_interrupt_ends_work_without_end),
+        LOOP_TEST(test_a_deadline_ends_work_without_end),
         LOOP_TEST(test_those_ready_are_called),
         LOOP_TEST(test_what_is_waited_for_changes),
         LOOP_TEST(test_removed_by_another),
