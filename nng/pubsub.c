@@ -23,6 +23,7 @@
 #include "close.h"
 
 enum {
+    EXCESS = 64 << 20, /* bytes over message_max that a subscriber receives */
     RECONNECT_MS = 100, /* NNG's default is a random time up to 1 s */
     LINGER_MS = 100, /* nn_close() loses what is still in the library, and
                         NN_LINGER does nothing; a pause of 20 ms is enough
@@ -30,8 +31,10 @@ enum {
     QUEUE_UNIT = 1024, /* bytes: nanomsg takes them as a kernel buffer's size,
                           NNG as one message of its queue */
 #ifdef NNG_COMPAT_NN_H
+    RECEIVE_MAX = 1,
     QUEUE_MAX = 8192,
 #else
+    RECEIVE_MAX = 0,
     QUEUE_MAX = INT_MAX / QUEUE_UNIT,
 #endif
 };
@@ -60,25 +63,19 @@ struct sub {
 
 /* Sets the options of both roles, before they bind or connect. */
 static int
-tune(int socket, const char *url, int queue_option, int queue)
+tune(int socket, const char *url, int queue_option, int queue, int receive_max)
 {
     int on = 1;
-    int any = -1;
     int reconnect = RECONNECT_MS;
     int bytes = (queue < QUEUE_MAX ? queue : QUEUE_MAX) * QUEUE_UNIT;
     if (nn_setsockopt(socket, NN_TCP, NN_TCP_NODELAY, &on, sizeof(on)) < 0 ||
         nn_setsockopt(socket, NN_SOL_SOCKET, NN_RECONNECT_IVL, &reconnect,
             sizeof(reconnect)) < 0 ||
+        nn_setsockopt(socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &receive_max,
+            sizeof(receive_max)) < 0 ||
         (queue > 0 &&
             nn_setsockopt(socket, NN_SOL_SOCKET, queue_option, &bytes,
                 sizeof(bytes)) < 0))
-        return -1;
-    /* -1: the engine receives any length, and sub_recv() checks it. A limit
-     * would close the connection (P7). */
-    bool receives = queue_option == NN_RCVBUF;
-    if (receives &&
-        nn_setsockopt(socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &any, sizeof(any)) <
-            0)
         return -1;
 #ifndef NNG_COMPAT_NN_H
     /* In nanomsg IPv6 is off by default; turning it on for an IPv4 address
@@ -103,7 +100,11 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     pub->socket = nn_socket(AF_SP, NN_PUB);
     if (pub->socket < 0)
         goto fail;
-    if (tune(pub->socket, url, NN_SNDBUF, tuning->queue) < 0)
+    /* A message from a subscriber makes nanomsg abort (nn_xpub_in() in xpub.c).
+     * With a limit of 0, it closes the connection instead; only an empty one is
+     * within every limit (P7). NNG closes it in any case, and to it 0 means no
+     * limit, so it gets 1. */
+    if (tune(pub->socket, url, NN_SNDBUF, tuning->queue, RECEIVE_MAX) < 0)
         goto fail;
     if (nn_bind(pub->socket, url) < 0)
         goto fail;
@@ -160,15 +161,23 @@ pub_close(struct pub *pub)
 int
 sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
 {
+    int max = -1;
     struct sub *sub = calloc(1, sizeof(*sub));
     if (!sub)
         return -1;
+#ifdef NNG_COMPAT_NN_H
+    /* An event over this limit costs the connection, a shorter one is left to
+     * sub_recv() (P7). nanomsg gets no limit: a subscriber whose connection one
+     * has closed may stay deaf (measured). */
+    if (tuning->message_max > 0 && tuning->message_max < INT_MAX - EXCESS)
+        max = (int)tuning->message_max + EXCESS;
+#endif
     sub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     sub->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     sub->socket = nn_socket(AF_SP, NN_SUB);
     if (sub->socket < 0)
         goto fail;
-    if (tune(sub->socket, url, NN_RCVBUF, tuning->queue) < 0 ||
+    if (tune(sub->socket, url, NN_RCVBUF, tuning->queue, max) < 0 ||
         nn_connect(sub->socket, url) < 0)
         goto fail;
     *ret = sub;
@@ -219,6 +228,26 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
     return 0;
 }
 
+/*
+ * Receives what is ready. An empty message is freed at once: NNG's address of
+ * it is too low (nni_chunk_trim() in its message.c does not advance to the
+ * end), so nn_freemsg() would take other bytes for the message's own.
+ */
+static int
+receive(int socket, void **message)
+{
+    int len = nn_recv(socket, message, NN_MSG, NN_DONTWAIT);
+    if (len != 0)
+        return len;
+#ifdef NNG_COMPAT_NN_H
+    (void)nn_freemsg((char *)*message + sizeof(void *));
+#else
+    (void)nn_freemsg(*message);
+#endif
+    *message = NULL;
+    return 0;
+}
+
 ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
@@ -235,7 +264,7 @@ sub_recv(struct sub *sub, const void **data)
             errno = ETIMEDOUT;
         if (ready <= 0)
             return -1;
-        len = nn_recv(sub->socket, &sub->event, NN_MSG, NN_DONTWAIT);
+        len = receive(sub->socket, &sub->event);
     } while (len < 0 && errno == EAGAIN);
     if (len < 0)
         return -1;
@@ -243,7 +272,7 @@ sub_recv(struct sub *sub, const void **data)
         errno = EMSGSIZE;
         return -1;
     }
-    *data = sub->event;
+    *data = len > 0 ? sub->event : "";
     return len;
 }
 

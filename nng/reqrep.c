@@ -22,6 +22,7 @@
 #include "close.h"
 
 enum {
+    EXCESS = 64 << 20, /* bytes over message_max that a client receives */
     RECONNECT_MS = 100, /* NNG's default is a random time up to 1 s */
     REPLY_MS = 50, /* a reply that its client does not take in this time is
                       dropped; with less, a busy machine drops replies that
@@ -76,18 +77,23 @@ tune(int socket, const char *url, int receive_max)
 int
 req_open(struct req **ret, const char *url, const struct tuning *tuning)
 {
+    int max = -1;
     struct req *req = calloc(1, sizeof(*req));
     if (!req)
         return -1;
+#ifdef NNG_COMPAT_NN_H
+    /* A reply over this limit costs the connection, a shorter one is left to
+     * req_recv() (R8). nanomsg gets no limit: its REQ aborts when one closes a
+     * connection on which it sends (stcp.c, in the state DONE). */
+    if (tuning->message_max > 0 && tuning->message_max < INT_MAX - EXCESS)
+        max = (int)tuning->message_max + EXCESS;
+#endif
     req->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     req->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     req->socket = nn_socket(AF_SP, NN_REQ);
     if (req->socket < 0)
         goto fail;
-    /* -1: the engine receives any length, and req_recv() checks it. A limit
-     * would close the connection; on the next one, the same would be sent again
-     * (R8). */
-    if (tune(req->socket, url, -1) < 0 || nn_connect(req->socket, url) < 0)
+    if (tune(req->socket, url, max) < 0 || nn_connect(req->socket, url) < 0)
         goto fail;
     *ret = req;
     return 0;
@@ -135,6 +141,26 @@ req_send(struct req *req, const void *data, size_t len)
     return -1;
 }
 
+/*
+ * Receives what is ready. An empty message is freed at once: NNG's address of
+ * it is too low (nni_chunk_trim() in its message.c does not advance to the
+ * end), so nn_freemsg() would take other bytes for the message's own.
+ */
+static int
+receive(int socket, void **message)
+{
+    int len = nn_recv(socket, message, NN_MSG, NN_DONTWAIT);
+    if (len != 0)
+        return len;
+#ifdef NNG_COMPAT_NN_H
+    (void)nn_freemsg((char *)*message + sizeof(void *));
+#else
+    (void)nn_freemsg(*message);
+#endif
+    *message = NULL;
+    return 0;
+}
+
 ssize_t
 req_recv(struct req *req, const void **data)
 {
@@ -153,7 +179,7 @@ req_recv(struct req *req, const void **data)
             req->pending = errno == EINTR;
             return -1;
         }
-        len = nn_recv(req->socket, &req->reply, NN_MSG, NN_DONTWAIT);
+        len = receive(req->socket, &req->reply);
     } while (len < 0 && errno == EAGAIN);
     req->pending = false;
     if (len < 0)
@@ -162,7 +188,7 @@ req_recv(struct req *req, const void **data)
         errno = EMSGSIZE;
         return -1;
     }
-    *data = req->reply;
+    *data = len > 0 ? req->reply : "";
     return len;
 }
 
@@ -229,12 +255,12 @@ rep_recv(struct rep *rep, const void **data)
         rep->request = NULL;
         if (wait_ready(rep->socket, false, deadline) < 0)
             return -1;
-        len = nn_recv(rep->socket, &rep->request, NN_MSG, NN_DONTWAIT);
+        len = receive(rep->socket, &rep->request);
         /* A request that is too long is skipped (R8). */
     } while (len < 0 ? errno == EAGAIN : (size_t)len > rep->message_max);
     if (len < 0)
         return -1;
-    *data = rep->request;
+    *data = len > 0 ? rep->request : "";
     return len;
 }
 

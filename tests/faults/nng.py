@@ -3,6 +3,18 @@
 from .fault import Fault
 
 FAULTS = [
+    Fault("nng-empty-freed-early", "an empty request's header is taken for an address",
+          "nng/reqrep.c", "(char *)*message + sizeof(void *)", "*message",
+          "", "test_R7_request_without_a_body", panel="nng"),
+    Fault("nanomsg-pub-receives", "a subscriber's message gets to the assertion of nanomsg",
+          "nng/pubsub.c", "RECEIVE_MAX = 0", "RECEIVE_MAX = 1000000",
+          "", "test_P7_message_from_a_subscriber", panel="nanomsg"),
+    Fault("nng-req-unlimited", "a client receives whatever its server claims", "nng/reqrep.c",
+          "max = (int)tuning->message_max + EXCESS", "max = -1",
+          "", "test_R8_P7_claim_of_a_server", panel="nng"),
+    Fault("nng-sub-unlimited", "a subscriber receives whatever is claimed", "nng/pubsub.c",
+          "max = (int)tuning->message_max + EXCESS", "max = -1",
+          "", "test_R8_P7_claim_of_a_server", panel="nng"),
     Fault("nng-blocks", "the server waits for a client that does not read", "nng/reqrep.c",
           "REPLY_MS = 50", "REPLY_MS = 2000",
           "", "test_R6_rep_send_never_blocks", panel="nng"),

@@ -1,0 +1,164 @@
+"""R7 and P7 where no byte is garbage: whole, well-framed messages that nobody should send."""
+
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from peers import Peer, read
+from programs import Program, Stage, until
+
+END = 0x80000000  # the last word of SP's header: the request's id
+REP, PUB = 0x31, 0x20  # SP's numbers of a server's protocols
+ID = struct.pack(">I", END | 1)
+
+
+def frame(data: bytes, ipc: bool) -> bytes:
+    return b"\1" * ipc + struct.pack(">Q", len(data)) + data
+
+
+def answered(stage: Stage, url: str) -> None:
+    code, lines, complaint = stage.run("req", "-u", url, "-n", 3, "--quiet", "hello")
+    assert code == 0 and lines[-1]["received"] == 3, complaint
+
+
+@pytest.mark.panels("nanomsg", "nng")
+@pytest.mark.transports("tcp", "ipc")
+@pytest.mark.parametrize("hops", [0, 3, 4, 7, 9])
+def test_R7_request_without_a_body(stage: Stage, hops: int) -> None:
+    """Header words and nothing else: nn_freemsg() of NNG's empty message read one as an address."""
+    url = stage.url()
+    server = stage.ready("rep", url, "--quiet")
+    header = b"".join(struct.pack(">I", 0x01020304 + i) for i in range(hops))
+    with Peer(stage.panel, "req", url) as peer:
+        peer.greet()
+        for _ in range(3):  # the message is freed when the next one is received
+            peer.socket.sendall(frame(header + ID, peer.protocol.ipc))
+        answered(stage, url)
+    assert server.running, server.fail("ended")
+
+
+@pytest.mark.panels("nanomsg", "nng")
+@pytest.mark.transports("tcp", "ipc")
+@pytest.mark.parametrize("length", [1, 8, 1000, 1_000_000])
+def test_P7_message_from_a_subscriber(stage: Stage, length: int) -> None:
+    """It costs its connection. nanomsg's assertion in xpub.c cost the publisher."""
+    url = stage.url()
+    server = stage.ready("pub", url, "--quiet", "-n", 0, "-r", 200, "event")
+    for _ in range(5):
+        with Peer(stage.panel, "sub", url) as peer:
+            peer.greet()
+            with pytest.raises(OSError):
+                peer.socket.sendall(frame(bytes(length), peer.protocol.ipc))
+                while True:
+                    read(peer.socket, 1)
+    sub = stage.driver("sub", url, timeout=2000)
+    sub.must("subscribe")
+    assert sub.must("recv")["result"] > 0
+    assert server.running, server.fail("ended")
+
+
+class Liar:
+    """A server of SP that greets, hears a request if it is a REP, and says what it likes."""
+
+    def __init__(self, url: str, kind: int, lie: Callable[[bytes], bytes]) -> None:
+        self.kind, self.lie, self.connections = kind, lie, 0
+        self.path = Path(url[len("ipc://") :]) if url.startswith("ipc://") else None
+        if self.path:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(self.path))
+            self.listener.listen()
+        else:
+            self.listener = socket.create_server(("127.0.0.1", int(url.rpartition(":")[2])))
+        self.listener.settimeout(0.05)
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                s, _ = self.listener.accept()
+            except TimeoutError:
+                continue
+            with s:
+                self.connections += 1
+                s.settimeout(0.5)
+                try:
+                    self.talk(s)
+                except OSError:
+                    pass  # the client has hung up, or falls silent
+
+    def talk(self, s: socket.socket) -> None:
+        s.sendall(bytes([0, 0x53, 0x50, 0, 0, self.kind, 0, 0]))
+        read(s, 8)
+        number = b""
+        if self.kind == REP:
+            size = read(s, 9 if self.path else 8)[-8:]
+            number = read(s, struct.unpack(">Q", size)[0])[:4]
+        s.sendall(self.lie(number))
+        while not self.stopping.is_set() and s.recv(1 << 16):
+            pass
+
+    def __enter__(self) -> "Liar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self.thread.join()
+        self.listener.close()
+        if self.path:
+            self.path.unlink()
+
+
+@pytest.fixture(params=["req", "sub"])
+def client(stage: Stage, request: pytest.FixtureRequest) -> Iterator[tuple[Program, str, int]]:
+    """A client with a limit of 1000 bytes, its address, and the protocol of the server it wants."""
+    url = stage.url()
+    role, kind = {"req": ("req", REP), "sub": ("sub", PUB)}[request.param]
+    asks = ("-n", 0, "-r", 20, "-t", 300, "hello") if role == "req" else ()
+    yield stage.program(role, "-u", url, "-m", 1000, *asks), url, kind
+
+
+def still_works(stage: Stage, client: Program, url: str, kind: int) -> None:
+    """The right server comes, and the client hears it."""
+    server = "rep" if kind == REP else "pub"
+    stage.ready(server, url, "--quiet", *(("-n", 0, "-r", 50, "x") if server == "pub" else ()))
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if client.hear("message")["direction"] == "received":
+            return
+    raise client.fail("does not hear its server")
+
+
+@pytest.mark.panels("nng")
+@pytest.mark.transports("tcp", "ipc")
+@pytest.mark.parametrize("claimed", [(65 << 20), 1 << 32, 1 << 40])
+def test_R8_P7_claim_of_a_server(
+    stage: Stage, client: tuple[Program, str, int], claimed: int
+) -> None:
+    """nanomsg aborts on what it cannot allocate (chunkref.c:55): CONTRACT.md says so."""
+    program, url, kind = client
+    ipc = url.startswith("ipc")
+    claim = b"\1" * ipc + struct.pack(">Q", claimed) + bytes(3 << 20)
+    with Liar(url, kind, lambda number: claim) as liar:
+        until(lambda: liar.connections > 3, 10, "the client connects again")
+    assert program.running, program.fail("ended")
+    assert program.figure("VmHWM") < 64 << 10
+    still_works(stage, program, url, kind)
+
+
+@pytest.mark.panels("nanomsg", "nng")
+@pytest.mark.transports("tcp", "ipc")
+def test_R8_P7_empty_message_of_a_server(stage: Stage, client: tuple[Program, str, int]) -> None:
+    """NNG 1.10 writes and reads before the message; 1.5 does not free it."""
+    program, url, kind = client
+    ipc = url.startswith("ipc")
+    with Liar(url, kind, lambda number: frame(number, ipc) * 100):
+        assert "(0 bytes)" in program.hear("malformed")["text"]
+    assert program.running, program.fail("ended")
+    still_works(stage, program, url, kind)
