@@ -40,6 +40,39 @@ json_character(const void *text, size_t len)
     return 0;
 }
 
+/* The code point of a character of UTF-8; only those up to U+FFFF are told
+ * apart. */
+static unsigned
+code_point(const unsigned char *p, size_t len)
+{
+    if (len == 2)
+        return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+    if (len == 3)
+        return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+    return len == 1 ? p[0] : 0x10000;
+}
+
+bool
+json_is_control(const void *text, size_t len)
+{
+    static const struct {
+        unsigned first, last;
+    } table[] = {
+        {0x0000, 0x001f}, /* C0 */
+        {0x007f, 0x009f}, /* DEL, C1 */
+        {0x061c, 0x061c}, /* Arabic letter mark */
+        {0x200e, 0x200f}, /* left-to-right mark and its opposite */
+        {0x2028, 0x202e}, /* ends of line and paragraph; embeddings */
+        {0x2066, 0x2069}, /* isolates */
+    };
+    unsigned code = code_point(text, len);
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        if (code >= table[i].first && code <= table[i].last)
+            return true;
+    }
+    return false;
+}
+
 void
 json_string(FILE *file, const void *text, size_t len)
 {
@@ -51,10 +84,8 @@ json_string(FILE *file, const void *text, size_t len)
             (void)fputs("\\ufffd", file);
         else if (p[0] == '"' || p[0] == '\\')
             (void)fprintf(file, "\\%c", p[0]);
-        else if (p[0] < 0x20 || p[0] == 0x7f)
-            (void)fprintf(file, "\\u%04x", p[0]);
-        else if (p[0] == 0xc2 && p[1] < 0xa0) /* U+0080 is c2 80, and so on */
-            (void)fprintf(file, "\\u%04x", p[1]);
+        else if (json_is_control(p, n))
+            (void)fprintf(file, "\\u%04x", code_point(p, n));
         else
             (void)fwrite(p, 1, n, file);
         n += n == 0;

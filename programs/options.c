@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include "json.h"
 #include "message.h"
 #include "stop.h"
 #include "topics.h"
@@ -98,11 +99,25 @@ print_failure(enum role role, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?'; /* keeps it one line, and harmless to a terminal */
+    char *end = text + strlen(text);
+    for (char *p = text; p < end;) {
+        size_t n = json_character(p, (size_t)(end - p));
+        if (n == 0 || json_is_control(p, n)) {
+            n += n == 0;
+            memset(p, '?', n); /* one line, and harmless to a terminal */
+        }
+        p += n;
     }
     (void)fprintf(stderr, "%s-%s: %s\n", panel_name(), role_name(role), text);
+}
+
+int
+output_ended(enum role role)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_DONE;
+    print_failure(role, "standard output: %s", strerror(errno));
+    return EXIT_FAILED;
 }
 
 static void
@@ -327,10 +342,10 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
             break;
         case 'h':
             print_help(role);
-            exit(EXIT_DONE);
+            exit(output_ended(role));
         case 'V':
             (void)printf("%s (%s)\n", panel_name(), panel_version());
-            exit(EXIT_DONE);
+            exit(output_ended(role));
         default:
             refuse(role, "%s: unknown option, or its value is missing",
                 argv[optind - 1]);

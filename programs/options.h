@@ -51,6 +51,12 @@ void print_failure(enum role role, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
+ * Writes out what is left of standard output; returns the exit status. If that
+ * fails, it prints why.
+ */
+int output_ended(enum role role);
+
+/*
  * Reads the command line and prepares the process: signals, the limit of
  * descriptors, the processor if --cpu names one. For -h, -V and wrong usage it
  * prints and exits. If the system refuses the URL, ret->refused says why.

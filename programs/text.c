@@ -1,5 +1,4 @@
-/* Printing for people: see text.h. The control characters of C1 count as such.
- */
+/* Printing for people: see text.h. */
 #include "text.h"
 
 #include "json.h"
@@ -12,8 +11,7 @@ text_show(FILE *file, const char *text, size_t len, size_t max)
         len = max;
     while (len > 0) {
         size_t n = json_character(p, len);
-        if (n == 0 || p[0] < 0x20 || p[0] == 0x7f ||
-            (p[0] == 0xc2 && p[1] < 0xa0))
+        if (n == 0 || json_is_control(p, n))
             (void)fputc('.', file);
         else
             (void)fwrite(p, 1, n, file);

@@ -1,6 +1,8 @@
 """The programs' command line and their lines: options, exit codes, JSON, standard input."""
 
+import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.addresses import port_is_free
 from programs import Program, Stage, sync, until
 
 pytestmark = pytest.mark.transports("tcp")
@@ -305,6 +308,37 @@ def test_ends_when_nobody_can_hear_it(stage: Stage, role: str) -> None:
             command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=10
         )
     assert done.returncode == 1 and one_line(done.stderr) and "standard output" in done.stderr
+
+
+def test_a_full_pipe_does_not_hold_up_the_end(stage: Stage) -> None:
+    """Clause R10 holds whatever a program is blocked in."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    port = stage.port()
+    command = [stage.path_of("pub"), "-u", f"tcp://127.0.0.1:{port}", "-n", "0", "-r", "1000", "x"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: not port_is_free(port))
+        time.sleep(0.1)  # it is bound, and says so
+        process.terminate()
+        said = process.communicate(timeout=5)[1]
+        assert process.returncode == 0 and one_line(said) and "is lost" in said
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+        os.close(writer)
+
+
+def test_help_that_cannot_be_written_fails(stage: Stage) -> None:
+    for option in ("-h", "-V"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([stage.path_of("rep"), option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=10)
+        assert done.returncode == 1 and one_line(done.stderr) and "No space left" in done.stderr
 
 
 def test_own_descriptors_are_closed(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -118,6 +119,24 @@ def test_help_needs_nothing(tree: Tree, verb: str) -> None:
     assert out.startswith("NAME\n" if verb == "help" else f"./triptych {verb} - ")
     assert verb == "help" or f"Usage:  ./triptych {verb}" in out
     assert tree.run(verb, "-h", status=0)[0] == out
+
+
+def test_output_that_cannot_be_written_is_said(tree: Tree) -> None:
+    for words in (["help"], ["demo", "-h"], ["build", "--help"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([str(tree.folder / "triptych"), *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (1, "triptych: standard output cannot be written\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([str(tree.folder / "triptych"), "help"], stdout=writer, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL))  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_no_word_is_obeyed_by_a_terminal(tree: Tree) -> None:
+    said = refused(tree, "demo", "\x1b[31mraw\x07")
+    assert "'?[31mraw?'" in said and "\x1b" not in said
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -57,6 +57,9 @@ test_show(void **state)
          "31m",
             ".31m"}, /* C1: a terminal obeys it, too */
         {"\xc2\xa0", "\xc2\xa0"},
+        {"a\xe2\x80\xae"
+         "b\xe2\x81\xa6",
+            "a.b."}, /* to the left from here on */
         {"\xe2\x82\xac", "\xe2\x82\xac"},
     };
     for (size_t i = 0; i < LENGTH(examples); i++) {
