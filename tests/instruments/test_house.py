@@ -191,6 +191,8 @@ def test_nobody_includes_what_includes_it(what: str) -> None:
 
 IMPORTS = {
     ("demo", "compare"): "its table counts lines of code as size does",
+    ("grade", "check"): "marks what check finds",
+    ("grade", "compare"): "a rubric may bound the lines of code, counted as size does",
     ("compare", "check"): "steps: the clauses that a step keeps, and their tests",
 }
 

@@ -34,6 +34,11 @@ from check.words import NotDone, Witness, came, says
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("TRIPTYCH_CHECK", "{}"))
 FIRST = {"test_first_request": "reqrep", "test_first_event": "pubsub"}
 
+if os.environ.get("TRIPTYCH_GUARD"):
+    # A submission's programs run as this user: they must not trace this process or open what it
+    # has open (ptrace(2), PR_SET_DUMPABLE).
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+
 pytest.register_assert_rewrite("programs", "peers")
 compared: tuple[str, Any, Any] | None = None  # what the failed assertion compared
 phases: list[pytest.TestReport] = []  # of the test that is under way

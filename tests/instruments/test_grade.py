@@ -1,0 +1,259 @@
+"""./triptych grade: submissions of every kind, and what a hostile one can do to the others."""
+
+import csv
+import io
+import json
+import os
+import stat
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from grade import results, sandbox, submissions
+from grade.results import Student, as_csv, cell, merged, slug
+from grade.rubric import BadRubric, Item, mark, understood
+from grade.submissions import Submission, Unfit, unpack
+
+STEP = ROOT / "raw" / "steps" / "2-framed"
+FILES = ("reqrep.c", "pubsub.c", "panel.c", "meson.build")
+
+
+def verb(*words: str, seconds: int, scratch: Path) -> subprocess.CompletedProcess[str]:
+    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "grade.grade", *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=seconds,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )  # fmt: skip
+
+
+def texts(name: str = "mine") -> dict[str, str]:
+    """A submission's files: the step raw-2 under another name."""
+    return {file: (STEP / file).read_text().replace("raw-2", name) for file in FILES}
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def packed(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def opened(path: Path, tmp_path: Path) -> submissions.Work:
+    scratch = tmp_path / f"scratch-{path.name}"
+    scratch.mkdir()
+    return unpack(Submission(path.name, path), scratch)
+
+
+def test_a_panel_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    deep = {f"a/b c/{name}": text for name, text in texts().items()}
+    inner = packed(tmp_path / "inner.zip", {**deep, "__MACOSX/a/._reqrep.c": "x"})
+    nested = write(tmp_path / "Nested é", {"read.me": "hello"})
+    (nested / "work.zip").write_bytes(inner.read_bytes())
+    with tarfile.open(tmp_path / "t.tar.xz", "w:xz") as archive:
+        archive.add(write(tmp_path / "folder", texts()), "mine")
+    windows = packed(tmp_path / "w.zip", {f"mine\\{name}": text for name, text in texts().items()})
+    for path in (inner, nested, tmp_path / "t.tar.xz", windows, tmp_path / "folder"):
+        work = opened(path, tmp_path)
+        assert work.panel == "mine" and not work.programs
+        assert {file.name for file in work.folder.iterdir()} == set(FILES)
+
+
+def test_of_a_whole_checkout_the_students_panel_is_taken(tmp_path: Path) -> None:
+    files = {f"mine/{name}": text for name, text in texts().items()}
+    files |= {f"raw/{name}": text for name, text in texts("raw").items()}
+    files["panels.txt"] = "raw raw kind=shipped raw sockets\nmine mine my panel\n"
+    assert opened(packed(tmp_path / "all.zip", files), tmp_path).panel == "mine"
+    del files["panels.txt"]
+    with pytest.raises(Unfit, match="several folders"):
+        opened(packed(tmp_path / "two.zip", files), tmp_path)
+
+
+def test_programs_are_found_and_may_be_run(tmp_path: Path) -> None:
+    files = {f"mine-{role}": "#!/bin/sh\n" for role in ("req", "rep", "pub", "sub")}
+    work = opened(packed(tmp_path / "p.zip", files), tmp_path)
+    assert work.programs and work.panel == "mine"
+    assert os.access(work.folder / "mine-req", os.X_OK)
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/../../evil", "/tmp/evil", "C:\\evil", "a/../../../evil/reqrep.c"]
+)
+def test_no_path_leaves_its_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Unfit, match="leaves|not relative"):
+        opened(packed(tmp_path / "x.zip", {**texts(), name: "evil"}), tmp_path)
+    assert not (tmp_path / "evil").exists() and not Path("/tmp/evil").exists()
+
+
+def test_links_and_devices_are_not_taken(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for name, kind in (("reqrep.c", tarfile.SYMTYPE), ("pubsub.c", tarfile.LNKTYPE),
+                           ("panel.c", tarfile.FIFOTYPE), ("x.c", tarfile.CHRTYPE)):  # fmt: skip
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    link = zipfile.ZipInfo("reqrep.c")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as zipped:
+        zipped.writestr(link, "/etc/passwd")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "reqrep.c").symlink_to("/etc/passwd")
+    for path in (tmp_path / "x.tar", tmp_path / "x.zip", folder):
+        with pytest.raises(Unfit, match="no reqrep.c"):
+            opened(path, tmp_path)
+
+
+def test_sizes_and_numbers_are_bounded(tmp_path: Path) -> None:
+    large = "0" * (submissions.MOST_BYTES + 1)
+    with pytest.raises(Unfit, match="larger than"):
+        opened(packed(tmp_path / "bomb.zip", {"reqrep.c": large}), tmp_path)
+    many = {f"{n}.c": "" for n in range(submissions.MOST_FILES + 1)}
+    with pytest.raises(Unfit, match="more than"):
+        opened(packed(tmp_path / "many.zip", many), tmp_path)
+
+
+def test_what_is_no_archive_says_so(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"PK\3\4 garbage")
+    whole = packed(tmp_path / "whole.zip", texts()).read_bytes()
+    (tmp_path / "half.zip").write_bytes(whole[:200] + bytes(50) + whole[250:])
+    for name in ("x.zip", "half.zip"):
+        with pytest.raises(Unfit, match="archive"):
+            opened(tmp_path / name, tmp_path)
+
+
+def test_a_rubric_says_what_is_wrong_with_it() -> None:
+    for given, words in (
+        ({}, "no clause gives points"),
+        ({"clauses": {"R12": 1}}, "no clause 'R12'"),
+        ({"clauses": {"R1": -1}}, "R1: -1"),
+        ({"clauses": {"R1": {"udp": 1}}}, "R1: udp"),
+        ({"clauses": {"R1": 1}, "transport": ["tcp"]}, "no key 'transport'"),
+        ({"clauses": {"R1": 1}, "transports": ["tpc"]}, "transports"),
+        ({"clauses": {"R1": 1}, "limits": {"time": 1}}, "no 'time'"),
+        ({"clauses": {"R1": 1}, "extra": {"lines": 4}}, "lines ="),
+        ({"clauses": {"R1": True}}, "R1: True"),
+    ):
+        with pytest.raises(BadRubric, match=words):
+            understood(given, "x")
+
+
+def report(**words: str) -> dict:
+    """check's JSON of one clause: R1 over these transports."""
+    failure = {"done": "Asked", "expected": "an answer", "came": "nothing"}
+    row = {
+        transport: {"result": word, "reasons": [], "failures": [failure] * (word == "broken")}
+        for transport, word in words.items()
+    }
+    return {"clauses": {"R1": {"results": row}}, "kept": False}
+
+
+def test_points_follow_the_transports() -> None:
+    half = understood({"clauses": {"R1": 6}, "transports": ["tcp", "ipc"]}, "x")
+    assert [i.points for i in mark(half, report(tcp="kept", ipc="broken"), 1, 0)] == [3]
+    assert [i.points for i in mark(half, report(tcp="kept"), 1, 0)] == [3]
+    assert [i.points for i in mark(half, report(tcp="kept", ipc="no test"), 1, 0)] == [6]
+    said = understood({"clauses": {"R1": {"tcp": 5, "ipc": 1}}, "transports": ["tcp", "ipc"]}, "x")
+    item = mark(said, report(tcp="broken", ipc="kept"), 1, 0)[0]
+    assert item.points == 1 and item.most == 6 and "Came: nothing" in item.why
+    assert [i.points for i in mark(said, None, 1, 0)] == [0]
+
+
+def test_style_alone_is_worth_nothing() -> None:
+    given = {"clauses": {"R1": 6}, "transports": ["tcp"],
+             "extra": {"lines": {"most": 10, "points": 2}, "warnings": 1}}  # fmt: skip
+    asked = understood(given, "x")
+    assert asked.most == 9
+    assert sum(i.points for i in mark(asked, report(tcp="broken"), 5, 0)) == 0
+    assert sum(i.points for i in mark(asked, report(tcp="kept"), 5, 0)) == 9
+    assert sum(i.points for i in mark(asked, report(tcp="kept"), 11, 2)) == 6
+
+
+def test_what_passes_at_the_second_try_counts_and_is_named() -> None:
+    first, changed = merged(report(tcp="broken", ipc="broken"), report(tcp="kept", ipc="broken"))
+    row = first["clauses"]["R1"]["results"]
+    assert (row["tcp"]["result"], row["ipc"]["result"]) == ("kept", "broken")
+    assert changed == ["R1 over tcp"]
+    first, changed = merged(report(tcp="kept"), report(tcp="broken"))  # it had passed: it counts
+    assert first["clauses"]["R1"]["results"]["tcp"]["result"] == "kept" and not changed
+
+
+def test_names_are_data() -> None:
+    assert cell("=cmd|' /C calc'!A0").startswith("'=")
+    assert "\x1b" not in results.clean("a\x1b[31mb") and "\u202e" not in results.clean("\u202e")
+    assert slug("../../etc") == "etc" and slug("é") == "e" and slug("日本") == "student"
+    assert slug("A", ["a"]) == "A-2"
+    student = Student('<script>"=1', "d", items=[Item("R1", "t", 1, 2, {})])
+    row = list(csv.reader(io.StringIO(as_csv(understood({"clauses": {"R1": 2}}, "x"), [student]))))
+    assert row[1][:3] == ['<script>"=1', "1", "2"]
+
+
+AT_OPEN = {
+    "Forks": "for (;;) (void)!fork();",
+    "Kills": "(void)kill(getppid(), SIGKILL); (void)kill(-1, SIGKILL);",
+    "Elsewhere": 'for (int n = 0; n < 2; n++) { FILE *f = fopen(n ? "EVIL" : '
+    '"/triptych/tests/conftest.py", "w"); if (f) { fputs("evil", f); fclose(f); } }',
+}
+RUBRIC = """title = "Framing & <more>"
+framing = "raw"
+transports = ["ipc"]
+[clauses]
+R11 = 4
+[limits]
+seconds = 90
+"""
+
+
+@pytest.mark.heavy
+def test_a_class_with_hostile_submissions(tmp_path: Path) -> None:
+    """A hostile submission costs its own marks; good ones get theirs; nothing is left behind."""
+    if why := sandbox.missing():
+        pytest.skip(why)
+    evil = tmp_path / "evil"
+    folder = tmp_path / "class"
+    write(folder / "Ada <b>", texts())
+    packed(folder / "Bob.zip", {f"deep/{name}": text for name, text in texts("bobs").items()})
+    broken = texts()
+    broken["reqrep.c"] = broken["reqrep.c"].replace("int\nreq_send(", "int int\nreq_send(")
+    write(folder / "Wrong", broken)
+    for name, code in AT_OPEN.items():
+        files = texts()
+        head, found, rest = files["reqrep.c"].partition("\nrep_open(")
+        before, brace, body = rest.partition("{\n")
+        headers = "#include <signal.h>\n#include <stdio.h>\n#include <sys/types.h>\n"
+        files["reqrep.c"] = headers + head + found + before + brace + code.replace(
+            "EVIL", str(evil)) + body  # fmt: skip
+        write(folder / name, files)
+    write(folder / "Empty", {})
+    (tmp_path / "rubric.toml").write_text(RUBRIC)
+    line = [str(folder), "--rubric", str(tmp_path / "rubric.toml"), "--json"]
+    (tmp_path / "scratch").mkdir()
+    done = verb(*line, seconds=300, scratch=tmp_path / "scratch")
+    assert done.returncode == 0, done.stderr
+    students = {one["name"]: one for one in json.loads(done.stdout)["students"]}
+    points = {name: one["points"] for name, one in students.items()}
+    good = {"Ada <b>": 4, "Bob": 4, "Elsewhere": 4}
+    assert points == {**{name: 0 for name in students}, **good}
+    assert "error:" in " ".join(students["Wrong"]["words"])
+    assert "no file at all" in students["Empty"]["problem"]
+    assert not evil.exists() and "evil" not in (ROOT / "tests" / "conftest.py").read_text()
+    assert list((tmp_path / "scratch").iterdir()) == []
+    out = tmp_path / "class-marks"
+    page = (out / "sheets" / "Ada-b.html").read_text()
+    assert "Ada &lt;b&gt;" in page and "4 of 4 points" in page and "<b>" not in page
+    assert "Framing &amp; &lt;more&gt;" in (out / "index.html").read_text()
+    rows = {row[0]: row[1] for row in csv.reader((out / "marks.csv").open())}
+    assert rows["Bob"] == "4" and rows["Forks"] == "0"
+    again = verb(*line, seconds=60, scratch=tmp_path / "scratch")  # nothing is marked twice
+    assert again.stderr.count("marked before") == len(students)
+    assert json.loads(again.stdout) == json.loads(done.stdout)
