@@ -116,7 +116,7 @@ def test_the_dissector_agrees_with_the_decoder(decode: Path, name: str, tmp_path
     compare(decode, tmp_path, CASES[name])
 
 
-def test_cases(decode: Path, tmp_path: Path) -> None:
+def test_the_dissector_agrees_with_the_table(decode: Path, tmp_path: Path) -> None:
     """The dissector says of each case what the table says, which the decoder says as well."""
     table = expected()
     _, pcap = capture(decode, tmp_path, *(recording.exchange(*parts) for parts in FIELD.values()))
@@ -233,6 +233,61 @@ def test_totals(decode: Path, tmp_path: Path) -> None:
     kinds = tshark("-r", pcap, "-T", "fields", "-e", "message.kind").replace(",", " ").split()
     ours = [e for tap in taps for e in elements(decode, tap) if e["field"] == "message.kind"]
     assert list(map(int, kinds)) == [e["value"] for e in ours]
+
+
+ADDRESSES = {
+    "IPv6": (("tcp://[2001:db8::1]:41000", "tcp://[::1]:5555"), ("2001:db8::1", "::1")),
+    "a scope by number": (("tcp://[fe80::1%2]:41000", "tcp://[fe80::2%2]:5555"), ("fe80::1", "fe80::2")),
+    "a scope by name": (("tcp://[fe80::1%eth0]:41000", "tcp://[fe80::2%no-such]:5555"), ("fe80::1", "fe80::2")),
+    "one of each": (("tcp://[::1]:41000", "tcp://10.1.2.3:5555"), ("::1", "::ffff:10.1.2.3")),
+    "UNIX": (("ipc://", "ipc:///tmp/a%b]"), ("127.1.0.1", "127.0.0.1")),
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_addresses(decode: Path, name: str, tmp_path: Path) -> None:
+    """No other address is made up in silence: the capture has those that were recorded, or says which."""
+    (client, server), wanted = ADDRESSES[name]
+    records = recording.exchange(*RAW["reqrep"])
+    names = b"".join(text.encode() + b"\0" for text in (client, server, client, server))
+    records[0] = Record(recording.OPEN, names)
+    tap = recording.write(tmp_path / "a.tap", records)
+    [opened] = [e for e in events(decode, "--pcap", tmp_path / "a.pcap", tap) if e["event"] == "open"]
+    assert (opened["client"], opened["server"]) == (client, server)
+    fields = [word for f in ("ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport")
+              for word in ("-e", f)]  # fmt: skip
+    first = tshark("-r", tmp_path / "a.pcap", "-T", "fields", "-E", "separator= ", *fields).splitlines()[0]
+    made_up = name == "UNIX"
+    assert first.split() == [*wanted, *(["50001", "50000"] if made_up else ["41000", "5555"])]
+    assert opened.get("capture_client") == ("tcp://127.1.0.1:50001" if made_up else None)
+    assert opened.get("capture_server") == ("tcp://127.0.0.1:50000" if made_up else None)
+
+
+def test_captures_keep_nanoseconds(decode: Path, tmp_path: Path) -> None:
+    records = recording.exchange(*RAW["reqrep"])
+    records[1] = Record(recording.DATA, records[1].data, UP, time=123_456_789)
+    records[2:] = [Record(r.kind, r.data, r.direction, r.connection, 1_000_000_001) for r in records[2:]]
+    _, pcap = capture(decode, tmp_path, records)
+    times = tshark("-r", pcap, "-Y", "tcp.len > 0", "-T", "fields", "-e", "frame.time_epoch").split()
+    assert times == ["1700000000.123456789", "1700000001.000000001"]
+
+
+def test_what_comes_after_the_end(decode: Path, tmp_path: Path) -> None:
+    """Damaged recordings: a reset after both ends, bytes after a side's end, and after a reset."""
+    records = recording.exchange(*RAW["reqrep"])
+    at = next(i for i, r in enumerate(records) if r.kind == recording.SHUT)
+    last = records[-1].time
+    reset = Record(recording.RESET, b"", DOWN, time=last)
+    late = Record(recording.DATA, b"late", UP, time=last)
+    for tail in ([reset], [late], [reset, late, reset]):
+        damaged = [*records[: at + 2], *tail, *records[at + 2 :]]
+        taps, pcap = capture(decode, tmp_path, damaged)
+        assert tshark("-r", pcap, "-Y", "tcp.analysis.flags") == ""
+        kinds = tshark("-r", pcap, "-T", "fields", "-e", "tcp.flags.reset", "-e", "tcp.len").splitlines()
+        ends = [i for i, line in enumerate(kinds) if line.startswith(("1", "True"))]
+        assert len(ends) == (reset in tail) and (not ends or ends[0] == len(kinds) - 1)
+        [up] = [e for e in events(decode, taps[0]) if e["event"] == "totals" and e["direction"] == "up"]
+        assert up["bytes"] == len(records[1].data) + 4 * (late in tail)
 
 
 def test_resets_and_ends(decode: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 import recording
 from conftest import ROOT, build_folder
-from recording import DOWN, UP
+from recording import DOWN, UP, Record
 from wire_cases import CASES, EXPECTED, RAW, SHORT, expected, frame, line, message
 
 SAMPLES = sorted((ROOT / "tests/data/wire").glob("*.tap"))
@@ -208,6 +208,70 @@ def test_a_huge_body_is_counted_and_not_kept(decode: Path, tmp_path: Path) -> No
     path = recording.write(tmp_path / "a.tap", recording.exchange(*pieces))
     last = elements(decode, "--pubsub", "--show", 5, path)[-1]
     assert (last["field"], last["length"], last["hex"]) == ("message.body", 4_000_000, "00" * 5)
+
+
+def together(*recordings: list[Record]) -> list[Record]:
+    """Connections 1, 2, ... at the same time, record by record; none of them closes."""
+    numbered = [[Record(r.kind, r.data, r.direction, n, r.time) for r in records if r.kind in
+                 (recording.OPEN, recording.DATA)] for n, records in enumerate(recordings, 1)]  # fmt: skip
+    return sorted((r for records in numbered for r in records), key=lambda r: (r.time, r.connection))
+
+
+def test_connections_are_told_apart(decode: Path, tmp_path: Path) -> None:
+    """Several at once, of several protocols, all still open where the recording ends."""
+    names = ["raw: reqrep", "ZMTP: REQ to REP, correlated", "raw: pubsub", "SP: REQ and REP", "foreign: a login"]
+    records = together(*(recording.exchange(*CASES[name]) for name in names))
+    path = recording.write(tmp_path / "a.tap", [*records, Record(recording.END, time=records[-1].time)])
+    found = events(decode, path)
+    for number, name in enumerate(names, 1):
+        assert said_of([e for e in found if e.get("connection") == number]) == expected()[name]
+    assert found[-1] == {"event": "end", "complete": True, "connections": len(names)}
+    ends = [e["time"] for e in found if e["event"] == "totals"]
+    assert len(ends) == 2 * len(names) and set(ends) == {records[-1].time / 1e9}
+
+
+def test_a_number_that_comes_again_is_another_connection(decode: Path, tmp_path: Path) -> None:
+    first, second = (recording.exchange(*CASES[f"raw: {name}"])[:-1] for name in ("reqrep", "pubsub"))
+    later = [Record(r.kind, r.data, r.direction, 1, r.time + 10**9) for r in second]
+    found = events(decode, recording.write(tmp_path / "a.tap", [*first, *later]))
+    at = [i for i, e in enumerate(found) if e["event"] == "open"][1]
+    assert said_of(found[:at]) == expected()["raw: reqrep"]
+    assert said_of(found[at:]) == expected()["raw: pubsub"]
+
+
+@pytest.mark.parametrize("name", ["ZMTP: PAIR to PAIR", "raw: reqrep", "foreign: a login"])
+def test_a_recording_that_begins_in_the_middle(decode: Path, name: str, tmp_path: Path) -> None:
+    """No byte is left out because the record of the connection's beginning is missing, nor any made up."""
+    records = [r for r in recording.exchange(*CASES[name]) if r.kind != recording.OPEN]
+    found = events(decode, "--pcap", tmp_path / "a.pcap", recording.write(tmp_path / "a.tap", records))
+    assert said_of(found) == expected()[name]
+    cut = [Record(records[0].kind, records[0].data[3:], records[0].direction), *records[1:]]
+    found = events(decode, recording.write(tmp_path / "b.tap", cut))
+    fields = {e["field"] for e in found if e["event"] == "element" and e["direction"] == "up"}
+    assert fields == {"unknown.bytes"}
+
+
+def test_a_damaged_recording_is_decoded_so_far(decode: Path, tmp_path: Path) -> None:
+    """What stands before the damage is shown, with its totals; the end says that it is not complete."""
+    records = recording.exchange(*RAW["reqrep"])
+    good = recording.write(tmp_path / "good.tap", records[:2]).stat().st_size
+    whole = recording.write(tmp_path / "a.tap", records).read_bytes()
+    (tmp_path / "broken.tap").write_bytes(whole[: good + 4] + b"\xff" + whole[good + 5 :])
+    done = subprocess.run([decode, "--pcap", tmp_path / "a.pcap", tmp_path / "broken.tap"], text=True,
+                          capture_output=True)  # fmt: skip
+    found = [json.loads(text) for text in done.stdout.splitlines()]
+    assert done.returncode == 1 and "damaged" in done.stderr
+    assert said_of(found)[0] == expected()["raw: reqrep"][0] and said_of(found)[1] == "down:"
+    assert found[-1] == {"event": "end", "complete": False, "connections": 1}
+
+
+def test_a_pipe_is_read_once(decode: Path, tmp_path: Path) -> None:
+    """There raw cannot be deduced: it is declared, or unknown. The rest is as in a file."""
+    for name, hint in (("raw: reqrep", "--reqrep"), ("ZMTP: PLAIN", "")):
+        path = recording.write(tmp_path / "a.tap", recording.exchange(*CASES[name]))
+        done = subprocess.run([decode, *hint.split(), "/dev/stdin"], input=path.read_bytes(),
+                              capture_output=True)  # fmt: skip
+        assert said_of([json.loads(text) for text in done.stdout.splitlines()]) == expected()[name]
 
 
 def test_a_recording_cut_short_is_decoded_so_far(decode: Path, tmp_path: Path) -> None:

@@ -111,12 +111,17 @@ decode_recording(const char *path, struct pcap *pcap, const struct arguments *ar
         got = -1;
     }
     bool cut = got < 0 && errno == ENODATA;
-    if (got < 0 && !cut)
+    bool damaged = got < 0 && errno == EBADMSG;
+    if (got < 0 && !cut && !damaged)
         goto fail;
     if (cut)
         fprintf(stderr, "decode: %s: the recording is cut short, or still being written\n", path);
-    if (trace_end(trace, !cut) < 0)
+    if (trace_end(trace, !cut && !damaged) < 0)
         goto fail;
+    if (damaged) { /* what stands before the damage has been shown */
+        errno = EBADMSG;
+        goto fail;
+    }
     trace_close(trace);
     record_close(reader);
     survey_free(&found);
