@@ -26,7 +26,7 @@ process.
 """
 SOURCES = [
     "fork(2); pthread_atfork(3)",
-    'libzmq: src/signaler.cpp: "we have forked ... emulate an interrupt response"',
+    'libzmq: src/signaler.cpp: "we have forked ... Emulate an interrupt response"',
     'NNG: src/platform/posix/posix_thread.c: "nng is not fork-reentrant safe"',
     "lab/probes/fork.c",
 ]

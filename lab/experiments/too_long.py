@@ -25,8 +25,9 @@ again.
 ZeroMQ closes the connection, forgets the request, and the client times out; raw does the same.
 nanomsg's REQ cures a lost connection by sending the pending request again, to be refused again,
 every reconnect interval, until the client gives up: a request that can never succeed, at full
-bandwidth. In NNG a client whose connection is closed in the midst of a long send may stay dead, so
-the panel sets no limit there: it reads the whole message, drops it, and keeps the connection.
+bandwidth. NNG with a limit of its own (NN_RCVMAXSIZE) hangs up and is sent it again, too. Worse,
+in 1.5.2 a client whose connection is closed in the midst of a long send may stay dead. So the panel
+sets no limit there: it reads the whole message, drops it, and keeps the connection.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_MAXMSGSIZE",
@@ -39,6 +40,7 @@ WORDS = {
     "errno": "the client's error was {}",
     "connections": "there were {} connections",
     "sent_times": "the request crossed the wire {} times",
+    "limit_connections": "with the library's own limit there were {} connections",
 }
 EXPECTED = {
     "raw": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
