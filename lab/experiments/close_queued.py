@@ -82,7 +82,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
         sub.freeze()
         if way.startswith("panel"):
             publisher.say(f"send -s {size}")
-            publisher.say("close")
+            publisher.hang_up()  # it closes its socket, and ends
         else:
             publisher.say("go")
     workbench.pause(0.3)
