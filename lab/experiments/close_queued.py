@@ -1,5 +1,7 @@
 """A publisher that leaves with a message still on its way."""
 
+from typing import Any
+
 from lab.workbench import Observation, Workbench
 
 THEME = "publish/subscribe"
@@ -12,6 +14,7 @@ PREDICT = [
     "only with something that waits",
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+TIMING = True
 EXPLANATION = """
 A send that succeeded has handed the message over: to the kernel, or to a thread of this process.
 The kernel goes on delivering when the process has ended; a thread does not.
@@ -47,44 +50,56 @@ WORDS = {
     "exit_large": "after exit {} large events arrived",
     "close_large": "after closing {} large events arrived",
     "wait_large": "after waiting {} large events arrived",
-    "panel_small": "the panel was closed after it had sent: {} small events arrived",
+    "panel": "the panel's publisher ended after it had sent: {} events of 1 MiB arrived",
 }
 TRIALS = {"small": 6, "large": 1}  # a small one is a matter of luck in ZeroMQ
 ALL, SOME = TRIALS["small"], [0, TRIALS["small"] - 1]
-WAITED = {"wait_small": ALL, "wait_large": 1, "panel_small": ALL, "exit_large": 0, "close_large": 0}
-EXPECTED = {
+WAITED = {"wait_small": ALL, "wait_large": 1, "panel": ALL, "exit_large": 0, "close_large": 0}
+MOST = [ALL - 2, ALL]  # they can only pause, 100 ms here: a busy machine may need longer
+EXPECTED: dict[str, dict[str, Any]] = {
     "raw": {**WAITED, "exit_small": ALL, "close_small": ALL},
     "zmq": {**WAITED, "exit_small": SOME, "close_small": SOME},
-    "nanomsg": {**WAITED, "exit_small": ALL, "close_small": ALL},
-    "nng": {**WAITED, "exit_small": ALL, "close_small": ALL},
+    "nanomsg": {**WAITED, "panel": MOST, "exit_small": ALL, "close_small": ALL},
+    "nng": {**WAITED, "panel": MOST, "exit_small": ALL, "close_small": ALL},
 }
 WAYS = ("exit", "close", "wait")
+
+
+def the_panel(workbench: Workbench) -> int:
+    """How many of its events arrive if the publisher ends at once, as the panel ships."""
+    pairs = []
+    for _ in range(ALL):
+        url = workbench.url()
+        publisher = workbench.driver("pub", url)
+        sub = workbench.driver("sub", url, timeout=2000)
+        sub.must("subscribe")
+        sub.begin("recv")
+        pairs.append((publisher, sub))
+    for publisher, _ in pairs:
+        publisher.must("idle 100")  # they meet
+    for publisher, _ in pairs:
+        publisher.say(f"send -s {1 << 20}")
+        publisher.hang_up()  # it closes its socket, and ends
+    return sum(sub.result()["result"] == 1 << 20 for _, sub in pairs)
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
     meetings = []
     sizes = {"small": 100, "large": 1 << 20 if panel == "raw" else 16 << 20}
-    for way, name in [(w, n) for w in WAYS for n in sizes] + [("panel", "small")]:
+    for way, name in [(w, n) for w in WAYS for n in sizes]:
         for _ in range(TRIALS[name]):
             url = workbench.url()
-            if way == "panel":
-                publisher = workbench.driver("pub", url)
-            else:
-                publisher = workbench.probe("leaving", url, sizes[name], way)
-                publisher.hear("ready")
+            publisher = workbench.probe("leaving", url, sizes[name], way)
+            publisher.hear("ready")
             sub = workbench.driver("sub", url, timeout=2000, max=32 << 20)
             sub.must("subscribe")
             sub.begin("recv")
             meetings.append((f"{way}_{name}", publisher, sub, sizes[name]))
     workbench.pause(0.4)
     workbench.say("publishers send, and leave in three ways; their subscribers are asleep")
-    for way, publisher, sub, size in meetings:
+    for _, publisher, sub, _ in meetings:
         sub.freeze()
-        if way.startswith("panel"):
-            publisher.say(f"send -s {size}")
-            publisher.hang_up()  # it closes its socket, and ends
-        else:
-            publisher.say("go")
+        publisher.say("go")
     workbench.pause(0.3)
     for _, _, sub, _ in meetings:
         sub.thaw()
@@ -95,10 +110,13 @@ def run(workbench: Workbench, panel: str) -> Observation:
             said = sub.call("recv")
         data[name] += said["result"] == size
 
+    data["panel"] = the_panel(workbench)
+
     def fate(size: str) -> str:
         return ", ".join(f"{way} {data[f'{way}_{size}']}/{TRIALS[size]}" for way in WAYS)
 
     all_small = all(data[f"{way}_small"] == ALL for way in WAYS)
     answer = 1 if all_small and data["exit_large"] else 2 if data["close_large"] else 3
-    phrase = f"small ones arrive: {fate('small')}, the panel's close {data['panel_small']}/{ALL}"
-    return Observation(data, f"{phrase}; large ones: {fate('large')}", answer)
+    phrase = f"small ones arrive: {fate('small')}"
+    phrase += f"; large ones: {fate('large')}; after the panel's close: {data['panel']}/{ALL}"
+    return Observation(data, phrase, answer)
