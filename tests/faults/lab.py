@@ -6,7 +6,7 @@ or the system: an option less, another default, a call less.
 
 from .fault import Fault
 
-PROBES = "lab/probes/"
+PROBES, CODE = "lab/probes/", "lab/experiments/"
 
 
 def moves(lab: str, says: str, file: str, old: str, new: str, panel: str, times: int = 1) -> Fault:
@@ -76,6 +76,34 @@ FAULTS = [
           "SPIN_NS = 50 * 1000", "SPIN_NS = 0", "raw"),
     moves("poll-or-epoll", "epoll is handed the whole list as well", PROBES + "idle_connections.c",
           "measure(list, count, fds[1], epoll_fd)", "measure(list, count, fds[1], -1)", "raw"),
+    moves("address-in-use", "a server does not ask for SO_REUSEADDR", "raw/endpoint.c",
+          "SOL_SOCKET, SO_REUSEADDR", "SOL_SOCKET, SO_KEEPALIVE", "raw"),
+    moves("busy-worker", "queues hold one task", CODE + "busy_worker.py",
+          '"set SNDTIMEO 5000", f"bind {url}"', '"set SNDTIMEO 5000", "set SNDHWM 1", f"bind {url}"', "zmq"),
+    moves("dealer-router", "a message to nobody is dropped", CODE + "dealer_router.py",
+          "set ROUTER_MANDATORY 1", "set ROUTER_MANDATORY 0", "zmq"),
+    moves("edge-or-level", "the library's own poll is asked", PROBES + "calls_zmq.c",
+          "poll(&pollfd, 1, atoi(rest))",
+          "zmq_poll(&(zmq_pollitem_t){.socket = socket, .events = ZMQ_POLLIN}, 1, atoi(rest))", "zmq"),
+    moves("nodrop-conflate", "the option that keeps the last is not set", PROBES + "calls_zmq.c",
+          '{"CONFLATE", ZMQ_CONFLATE}', '{"CONFLATE", ZMQ_IMMEDIATE}', "zmq"),
+    moves("port-zero", "the panel takes port 0", "common/address.c", "port < 1 ||", "", "zmq"),
+    moves("resend-livelock", "the panel's client asks again too soon", "nng/reqrep.c",
+          "nn_connect(req->socket, url) < 0",
+          "nn_setsockopt(req->socket, NN_REQ, NN_REQ_RESEND_IVL, &(int){40}, sizeof(int)) < 0 ||\n"
+          "        nn_connect(req->socket, url) < 0", "nanomsg"),
+    moves("send-and-leave", "a client's close waits for its server", "zmq/reqrep.c",
+          "ZMQ_LINGER, &none", "ZMQ_SNDHWM, &none", "zmq"),
+    moves("survey", "the deadline is the library's", PROBES + "calls_nn.c",
+          "NN_SURVEYOR, NN_SURVEYOR_DEADLINE, &integer", "NN_SOL_SOCKET, NN_LINGER, &integer", "nanomsg"),
+    moves("too-long-back", "a reply of any length is taken", "zmq/reqrep.c",
+          "zmq_msg_size(&req->reply) > req->message_max", "false", "zmq"),
+    moves("two-publishers", "the subscriber's queue keeps the last event", CODE + "two_publishers.py",
+          '"set RCVTIMEO 20", ', '"set RCVTIMEO 20", "set CONFLATE 1", ', "zmq"),
+    moves("two-servers", "requests are queued for absent servers", PROBES + "calls_zmq.c",
+          '{"IMMEDIATE", ZMQ_IMMEDIATE}', '{"IMMEDIATE", ZMQ_LINGER}', "zmq"),
+    moves("who-tells-me", "the end of a connection is not told", PROBES + "calls_zmq.c",
+          "{\"disconnected\", ZMQ_EVENT_DISCONNECTED}", "{\"disconnected\", ZMQ_EVENT_CLOSE_FAILED}", "zmq"),
     moves("backlog", "one more may wait", PROBES + "lecture.h",
           "listen(fd, backlog)", "listen(fd, backlog + 1)", "raw"),
     moves("path-that-stays", "the path goes with its server", PROBES + "path_stays.c",

@@ -58,7 +58,7 @@ def test_a_seed_always_chooses_the_same() -> None:
     assert len(first.splitlines()) == 5
     seen = set()
     for seed in range(12):
-        seen |= set(mutate("--list", "--sample", "12", "--seed", str(seed)).stdout.splitlines())
+        seen |= set(mutate("--list", "--sample", "24", "--seed", str(seed)).stdout.splitlines())
     assert len(seen) > len(FAULTS) * 3 // 4
 
 
