@@ -37,7 +37,12 @@ TRIALS = 6
 APART_SECONDS = 0.13  # so that the servers start at different moments of a reconnect interval
 # The interval ends at most this late; one of a second would leave somebody waiting for longer.
 QUEUED = {"answered": TRIALS, "send_waits": 0, "longest_ms": [30, 400]}
-EXPECTED = {"raw": QUEUED, "zmq": QUEUED, "nanomsg": QUEUED, "nng": {**QUEUED, "send_waits": TRIALS}}
+EXPECTED = {
+    "raw": QUEUED,
+    "zmq": QUEUED,
+    "nanomsg": QUEUED,
+    "nng": {**QUEUED, "send_waits": TRIALS},
+}
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
