@@ -33,7 +33,11 @@ WORDS = {
     "epoll_grows": "epoll with 5000 took {} times as long as with 10",
 }
 EXPECTED = {
-    "raw": {"poll_by_epoll": [500, 100_000], "few_poll_by_epoll": [0.5, 20], "epoll_grows": [0.1, 8]},
+    "raw": {
+        "poll_by_epoll": [500, 100_000],
+        "few_poll_by_epoll": [0.5, 20],
+        "epoll_grows": [0.1, 8],
+    },
 }
 
 

@@ -19,9 +19,9 @@ TIMING = True
 EXPLANATION = """
 None of them tells the subscriber's program that its publisher has gone: receiving just waits. All
 reconnect by themselves, and subscribe again by themselves, ZeroMQ and raw by saying their prefixes
-once more; so the gap is the new publisher's start and the rest of a reconnect interval: 100 ms as the panels
-set it, to which ZeroMQ adds a random part of as much again; raw's doubles up to 200 ms. (NNG's
-default is a random time up to a second, which would be most of the gap.)
+once more; so the gap is the new publisher's start and the rest of a reconnect interval: 100 ms as
+the panels set it, to which ZeroMQ adds a random part of as much again; raw's doubles up to 200 ms.
+(NNG's default is a random time up to a second, which would be most of the gap.)
 
 What was published in the gap is lost without a trace: no library numbers messages. The programs
 number theirs, from 1 at each start, so the first number heard says how many were missed. That it

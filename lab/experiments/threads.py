@@ -19,9 +19,9 @@ close(2) frees a number; a receive that is under way holds the socket itself, an
 the number may be given to another file meanwhile. shutdown(2) is what ends the conversation and
 wakes the receiver. ZeroMQ's sockets belong to one thread, except by handing them over with care:
 zmq_close in another one breaks the library's own bookkeeping: about half of the time an assertion
-ends the process, else the receive waits on. zmq_ctx_shutdown may be called from anywhere, and ends each blocking call with ETERM.
-nanomsg's and NNG's sockets may be used from several threads, and nn_close is how one wakes them:
-EBADF.
+ends the process, else the receive waits on. zmq_ctx_shutdown may be called from anywhere, and ends
+each blocking call with ETERM. nanomsg's and NNG's sockets may be used from several threads, and
+nn_close is how one wakes them: EBADF.
 
 The threads: one request socket's. ZeroMQ starts one for the network and one that buries sockets.
 nanomsg starts one worker; NNG several for each of its tasks, by the number of cores. raw starts
