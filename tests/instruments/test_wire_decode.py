@@ -105,6 +105,12 @@ def test_nothing_is_guessed_of_an_unknown_framing(decode: Path, sample: Path) ->
     assert sum(e["length"] for e in found) == whole > 0
 
 
+def test_tables_are_current() -> None:
+    """The decoder's tables and the dissector's are made of one description."""
+    tables = [ROOT / "tools/wire/tables.py", "--check"]
+    assert subprocess.run(tables, capture_output=True, text=True).stderr == ""
+
+
 def said_of(found: list[Element]) -> list[str]:
     lines = []
     for way in ("up", "down"):

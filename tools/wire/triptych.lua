@@ -26,33 +26,37 @@ local HEX, DEC = base.HEX, base.DEC
 
 -- The tables that the decoder has as well.
 
+-- tables.py writes from here
 local kinds = { "request", "reply", "event", "error" }
-
-local protocols = {
-    [0x10] = "PAIR", [0x11] = "PAIR version 1", [0x20] = "PUB", [0x21] = "SUB", [0x30] = "REQ", [0x31] = "REP",
-    [0x50] = "PUSH", [0x51] = "PULL", [0x62] = "SURVEYOR", [0x63] = "RESPONDENT", [0x70] = "BUS",
+local protocols = { -- of SP
+    [0x10] = "PAIR", [0x11] = "PAIR version 1", [0x20] = "PUB", [0x21] = "SUB", [0x30] = "REQ",
+    [0x31] = "REP", [0x50] = "PUSH", [0x51] = "PULL", [0x62] = "SURVEYOR", [0x63] = "RESPONDENT",
+    [0x70] = "BUS",
 }
 local headers = { -- what a protocol puts before the payload
     [0x11] = "hops", [0x30] = "ids", [0x31] = "ids", [0x62] = "ids", [0x63] = "ids",
 }
-
 local sockets = { -- as ZMTP 2.0 numbers them
-    [0] = "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB",
-    "CLIENT", "SERVER", "RADIO", "DISH", "SCATTER", "GATHER", "PEER", "CHANNEL",
+    [0] = "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB", "CLIENT",
+    "SERVER", "RADIO", "DISH", "SCATTER", "GATHER", "PEER", "CHANNEL",
 }
+local commands = { -- the form of their data
+    READY = "properties", ERROR = "reason", HELLO = "login", WELCOME = "none", INITIATE = "properties",
+    SUBSCRIBE = "prefix", CANCEL = "prefix", JOIN = "group", LEAVE = "group", PING = "time", PONG = "context",
+}
+local curve = { -- CURVE's: the fewest and the most bytes after the name; the fields, the last without a length
+    HELLO = { 194, 194, { "version", 2 }, { "padding", 72 }, { "key", 32 }, { "nonce", 8 }, { "box", 80 } },
+    WELCOME = { 160, 160, { "nonce", 16 }, { "box", 144 } },
+    INITIATE = { 248, math.huge, { "cookie", 96 }, { "nonce", 8 }, { "box" } },
+    READY = { 24, math.huge, { "nonce", 8 }, { "box" } },
+    MESSAGE = { 25, math.huge, { "nonce", 8 }, { "mac", 16 }, { "flags", 1 }, { "data" } },
+}
+-- to here
 
 local sockets_by_name = {}
 for _, name in pairs(sockets) do
     sockets_by_name[name] = name
 end
-
-local curve = { -- CURVE's commands: the fewest and the most bytes after the name; fields, the last without a length
-    HELLO = { 194, 194, { "version", 2 }, { "padding", 72 }, { "key", 32 }, { "nonce", 8 }, { "box" } },
-    WELCOME = { 160, 160, { "nonce", 16 }, { "box" } },
-    INITIATE = { 248, math.huge, { "cookie", 96 }, { "nonce", 8 }, { "box" } },
-    READY = { 24, math.huge, { "nonce", 8 }, { "box" } },
-    MESSAGE = { 25, math.huge, { "nonce", 8 }, { "mac", 16 }, { "flags", 1 }, { "data" } },
-}
 
 local F = {} -- the fields, by their full name
 
@@ -452,32 +456,32 @@ local function zmtp_command(c, last)
         return
     end
     local name = text(c, c.at + 1, len)
-    local plain = c.side.mechanism == "PLAIN"
+    local data = commands[name]
+    if c.side.mechanism ~= "PLAIN" and (name == "HELLO" or name == "INITIATE") then
+        data = nil -- of NULL they are nothing
+    end
     put(c, "zmtp.command", 1 + len, name)
     say(c, name)
     if c.at == last then
         return
-    elseif name == "ERROR" then
+    elseif data == "reason" then
         zmtp_strings(c, last, { "zmtp.error.reason" })
     elseif c.side.sealed then
         zmtp_rest(c, last)
-    elseif name == "READY" or (name == "INITIATE" and plain) then
+    elseif data == "properties" then
         zmtp_properties(c, last)
-    elseif name == "HELLO" and plain then
+    elseif data == "login" then
         zmtp_strings(c, last, { "zmtp.hello.username", "zmtp.hello.password" })
-    elseif name == "SUBSCRIBE" or name == "CANCEL" then
+    elseif data == "prefix" or data == "group" then
         say(c, text(c, c.at, last - c.at))
-        put(c, "zmtp.prefix", last - c.at)
-    elseif name == "JOIN" or name == "LEAVE" then
-        say(c, text(c, c.at, last - c.at))
-        put(c, "zmtp.group", last - c.at)
-    elseif name == "PING" and last - c.at >= 2 then
-        put(c, "zmtp.ttl", 2)
+        put(c, "zmtp." .. data, last - c.at)
+    elseif data == "context" or (data == "time" and last - c.at >= 2) then
+        if data == "time" then
+            put(c, "zmtp.ttl", 2)
+        end
         if c.at < last then
             put(c, "zmtp.context", last - c.at)
         end
-    elseif name == "PONG" then
-        put(c, "zmtp.context", last - c.at)
     else
         zmtp_rest(c, last)
     end

@@ -9,31 +9,14 @@
 #define DECODE_MACHINE_H
 
 #include "decode.h"
+#include "decode_tables.inc"
 
 typedef void decode_step(struct decode *decode);
 
 /* ZeroMQ's socket types. PAIR to XSUB: as ZMTP 2.0 numbers them, plus one. */
 enum decode_socket {
     SOCKET_UNKNOWN,
-    SOCKET_PAIR,
-    SOCKET_PUB,
-    SOCKET_SUB,
-    SOCKET_REQ,
-    SOCKET_REP,
-    SOCKET_DEALER,
-    SOCKET_ROUTER,
-    SOCKET_PULL,
-    SOCKET_PUSH,
-    SOCKET_XPUB,
-    SOCKET_XSUB,
-    SOCKET_CLIENT,
-    SOCKET_SERVER,
-    SOCKET_RADIO,
-    SOCKET_DISH,
-    SOCKET_SCATTER,
-    SOCKET_GATHER,
-    SOCKET_PEER,
-    SOCKET_CHANNEL,
+    TABLE_SOCKETS,
     SOCKETS
 };
 

@@ -38,7 +38,7 @@ foreign(struct decode *decode)
 static void
 head_elements(struct decode *decode, size_t topic_len)
 {
-    static const char *const kinds[] = {"", "request", "reply", "event", "error"};
+    static const char *const kinds[] = {"", TABLE_KINDS};
     if (topic_len > 0) {
         decode_text(decode, 0, topic_len);
         decode_element(

@@ -32,19 +32,7 @@ static const struct protocol {
     unsigned number;
     const char *name;
     enum header header;
-} protocols[] = {
-    {0x10, "PAIR", HEADER_NONE},
-    {0x11, "PAIR version 1", HEADER_HOPS},
-    {0x20, "PUB", HEADER_NONE},
-    {0x21, "SUB", HEADER_NONE},
-    {0x30, "REQ", HEADER_REQUEST},
-    {0x31, "REP", HEADER_REQUEST},
-    {0x50, "PUSH", HEADER_NONE},
-    {0x51, "PULL", HEADER_NONE},
-    {0x62, "SURVEYOR", HEADER_SURVEY},
-    {0x63, "RESPONDENT", HEADER_SURVEY},
-    {0x70, "BUS", HEADER_NONE},
-};
+} protocols[] = {TABLE_PROTOCOLS};
 
 static const struct protocol *
 find(unsigned number)

@@ -198,59 +198,61 @@ is(const struct decode *decode, const char *name)
 }
 
 enum command {
-    READY,
-    ERROR,
-    HELLO,
-    WELCOME,
-    INITIATE,
-    SUBSCRIBE,
-    CANCEL,
-    JOIN,
-    LEAVE,
-    PING,
-    PONG,
-    OTHER
+    TABLE_COMMANDS,
+    COMMAND_OTHER
+};
+
+enum data {
+    DATA_NONE,
+    DATA_PROPERTIES,
+    DATA_REASON,
+    DATA_LOGIN,
+    DATA_PREFIX,
+    DATA_GROUP,
+    DATA_TIME,
+    DATA_CONTEXT
 };
 
 static const struct {
     const char *name;
     const char *meaning;
-} commands[] = {
-    [READY] = {"READY", ": these are my properties"},
-    [ERROR] = {"ERROR", ": handshake refused"},
-    [HELLO] = {"HELLO", ""},
-    [WELCOME] = {"WELCOME", ""},
-    [INITIATE] = {"INITIATE", ""},
-    [SUBSCRIBE] = {"SUBSCRIBE", ""},
-    [CANCEL] = {"CANCEL", ": unsubscribe"},
-    [JOIN] = {"JOIN", ": this group's messages are wanted"},
-    [LEAVE] = {"LEAVE", ": this group's messages are wanted no more"},
-    [PING] = {"PING", ": are you there?"},
-    [PONG] = {"PONG", ": yes"},
-};
+    enum data data;
+} commands[] = {TABLE_COMMAND_DATA};
 
-/* The name has been handed out: its data, in clear. */
-static void
-command_data(struct decode *decode, enum command command)
+/* The form of the data, as far as they are in clear. */
+static enum data
+form(const struct decode *decode, enum command command)
 {
     bool plain = decode->zmtp.mechanism == MECHANISM_PLAIN;
-    if (decode->left == 0)
+    if (command == COMMAND_OTHER)
+        return DATA_NONE;
+    if (decode_sealed(decode) && command != COMMAND_ERROR)
+        return DATA_NONE;
+    if (!plain && (command == COMMAND_HELLO || command == COMMAND_INITIATE))
+        return DATA_NONE; /* of NULL they are nothing */
+    return commands[command].data;
+}
+
+/* The name has been handed out. */
+static void
+command_data(struct decode *decode, enum data data)
+{
+    uint64_t left = decode->left;
+    if (left == 0)
         decode_zmtp_next(decode);
-    else if (command == ERROR)
+    else if (data == DATA_REASON)
         decode_expect(decode, 1, reason, "zmtp.error.reason");
-    else if (decode_sealed(decode))
-        odd(decode);
-    else if (command == READY || (command == INITIATE && plain))
+    else if (data == DATA_PROPERTIES)
         expect_property(decode);
-    else if (command == HELLO && plain)
+    else if (data == DATA_LOGIN)
         decode_expect(decode, 1, username, "zmtp.hello.username");
-    else if (command == SUBSCRIBE || command == CANCEL)
-        decode_expect(decode, decode->left, decode_zmtp_prefix, "zmtp.prefix");
-    else if (command == JOIN || command == LEAVE)
-        decode_expect(decode, decode->left, group, "zmtp.group");
-    else if (command == PING && decode->left >= 2)
+    else if (data == DATA_PREFIX)
+        decode_expect(decode, left, decode_zmtp_prefix, "zmtp.prefix");
+    else if (data == DATA_GROUP)
+        decode_expect(decode, left, group, "zmtp.group");
+    else if (data == DATA_TIME && left >= 2)
         decode_expect(decode, 2, ttl, "zmtp.ttl");
-    else if (command == PONG)
+    else if (data == DATA_CONTEXT)
         expect_context(decode);
     else
         odd(decode);
@@ -297,19 +299,19 @@ decode_zmtp_command(struct decode *decode)
     }
     if (decode->zmtp.mechanism == MECHANISM_CURVE && decode_zmtp_curve(decode, (size_t)len))
         return;
-    enum command command = READY;
-    while (command < OTHER && !is(decode, commands[command].name))
+    int command = 0;
+    while (command < COMMAND_OTHER && !is(decode, commands[command].name))
         command++;
-    bool subscribe = command == SUBSCRIBE || command == CANCEL;
-    bool all = subscribe && decode->left == 1 + len && !decode_sealed(decode);
-    if (command == READY || command == INITIATE)
+    enum data data = form(decode, (enum command)command);
+    bool all = data == DATA_PREFIX && decode->left == 1 + len;
+    if (command == COMMAND_READY || command == COMMAND_INITIATE)
         decode->zmtp.ready = true;
     decode_text(decode, 1, len);
-    if (command == OTHER)
+    if (command == COMMAND_OTHER)
         decode_element(decode, 1 + len, "zmtp.command", "command %s", decode_quote(decode, 1, len));
     else
         decode_element(decode, 1 + len, "zmtp.command", "command %s%s%s", commands[command].name,
-            decode_sealed(decode) && command != ERROR ? "" : commands[command].meaning,
+            data == DATA_NONE ? "" : commands[command].meaning,
             all ? ": the empty prefix, all messages" : "");
-    command_data(decode, command);
+    command_data(decode, data);
 }

@@ -24,25 +24,7 @@ static const struct layout {
     unsigned least; /* bytes after the name */
     unsigned most; /* 0: no limit */
     struct item items[ITEMS];
-} layouts[] = {
-    {"HELLO", 194, 194,
-        {{"zmtp.curve.version", 2, "CURVE's version"},
-            {"zmtp.curve.padding", 72, "padding against amplification"},
-            {"zmtp.curve.key", 32, "the client's public key for this connection"},
-            {"zmtp.curve.nonce", 8, "nonce"}, {"zmtp.curve.box", 80, "signature, boxed"}}},
-    {"WELCOME", 160, 160,
-        {{"zmtp.curve.nonce", 16, "nonce"},
-            {"zmtp.curve.box", 144, "the server's key and a cookie, boxed"}}},
-    {"INITIATE", 248, 0,
-        {{"zmtp.curve.cookie", 96, "the server's cookie"}, {"zmtp.curve.nonce", 8, "nonce"},
-            {"zmtp.curve.box", REST, "the client's key and properties, boxed"}}},
-    {"READY", 24, 0,
-        {{"zmtp.curve.nonce", 8, "nonce"}, {"zmtp.curve.box", REST, "the properties, boxed"}}},
-    {"MESSAGE", 25, 0,
-        {{"zmtp.curve.nonce", 8, "nonce"}, {"zmtp.curve.mac", 16, "the box's authenticator"},
-            {"zmtp.curve.flags", 1, "flags, boxed: MORE is in here"},
-            {"zmtp.curve.data", REST, "a frame's body or a command, boxed"}}},
-};
+} layouts[] = {TABLE_CURVE};
 
 static void item(struct decode *decode);
 

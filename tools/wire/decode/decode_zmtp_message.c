@@ -19,9 +19,7 @@ enum {
 const char *
 decode_zmtp_socket_name(enum decode_socket socket)
 {
-    static const char *const names[SOCKETS] = {"?", "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER",
-        "ROUTER", "PULL", "PUSH", "XPUB", "XSUB", "CLIENT", "SERVER", "RADIO", "DISH", "SCATTER",
-        "GATHER", "PEER", "CHANNEL"};
+    static const char *const names[SOCKETS] = {"?", TABLE_SOCKET_NAMES};
     return names[socket];
 }
 
