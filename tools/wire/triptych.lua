@@ -290,8 +290,7 @@ local function zmtp_version(tvb, at)
     if left < 32 then
         return nil
     end
-    local name, padding = tvb(at + 12, 20):raw():match("^([A-Z0-9_.+-]+)(%z*)$")
-    if not name or #name + #padding ~= 20 then
+    if not tvb(at + 12, 20):raw():match("^[A-Z0-9_.+-]+\0*$") then
         return false
     end
     return major == 3 and 3 or 4

@@ -93,7 +93,7 @@ envelope(struct decode *decode)
         decode_value(decode, decode_number(decode, 0, REQUEST_ID));
     decode_text(decode, 0, len);
     decode_element(decode, len, id ? "zmtp.request_id" : "zmtp.envelope", "%s",
-        id ? "request id (REQ_CORRELATE)" : "envelope: an address");
+        id ? "request id (REQ_CORRELATE)" : "a frame of the envelope");
     decode_zmtp_next(decode);
 }
 
