@@ -16,7 +16,8 @@ FAULTS = [
           "conn_write", "test_R1_body_of_16_MiB"),
     Fault("stale-reply", "a late reply is taken for the reply to the latest request",
           "raw/reqrep.c", "if (frame.id != req->id)", "if (false)",
-          "", "test_R2_late_reply_after_the_next_request test_R2_late_reply_before_the_next_request"),
+          "", "test_R2_late_reply_after_the_next_request test_R2_late_reply_before_the_next_request "
+          "test_R2_lies_before_the_reply test_R2_nothing_but_lies"),
     Fault("wrong-client", "a reply goes to the client that came last", "raw/reqrep.c",
           "struct conn *conn = &rep->current->conn;",
           "struct conn *conn = &LIST_FIRST(&rep->server.peers)->conn;",
@@ -45,7 +46,8 @@ FAULTS = [
           "", "test_R5_server_killed_and_restarted"),
     Fault("slow-reconnection", "the first attempt comes 3 s after a connection breaks",
           "raw/dialer.c", "_MIN_MS = 10,", "_MIN_MS = 3000,",
-          "", "test_P4_publisher_killed_and_restarted test_P4_subscriber_first test_R5_server_killed_and_restarted"),
+          "", "test_P4_publisher_killed_and_restarted test_P4_subscriber_first test_R5_server_killed_and_restarted "
+          "test_R5_server_closes_in_the_middle_of_a_reply"),
     Fault("no-resubscription", "a new connection is not told the prefixes", "raw/pubsub.c",
           "!p->fork && send_subscription", "p->fork && send_subscription",
           "", "test_P4_publisher_killed_and_restarted test_P4_subscriber_first"),
