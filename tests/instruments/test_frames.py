@@ -41,7 +41,7 @@ def build(tmp_path: Path) -> Path:
         ("stays", "does not end within 1 s after SIGTERM"),
         ("spins", "% of a processor while nobody asks anything"),
         ("leaks", "1 s after the connections closed"),
-        ("grows", "64 are allowed"),
+        ("grows", "192 are allowed"),
     ],
 )
 def test_a_fault_is_found_and_repeats(build: Path, fault: str, says: str) -> None:
