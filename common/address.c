@@ -70,7 +70,7 @@ resolve(char *ret, size_t size, const char *host, const char **why)
             continue;
         }
         char name[INET6_ADDRSTRLEN];
-        result = getnameinfo(found->ai_addr, found->ai_addrlen, name,
+        result = getnameinfo(found->ai_addr, (socklen_t)found->ai_addrlen, name,
             sizeof(name), NULL, 0, NI_NUMERICHOST);
         freeaddrinfo(found);
         if (result != 0) {

@@ -16,8 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "process.h"
 #include "stop.h"
 
 /* Allocates memory for a body of that size and the head in front of it. */
@@ -94,7 +94,7 @@ next_byte(struct bodies *bodies, unsigned char *ret)
             return -1;
         ssize_t n;
         do {
-            n = read(STDIN_FILENO, bodies->in, sizeof(bodies->in));
+            n = process_read(bodies->in, sizeof(bodies->in));
         } while (n < 0 && errno == EINTR && !stop_requested());
         if (n <= 0)
             return (int)n;

@@ -7,20 +7,16 @@
 
 #include "json.h"
 #include "message.h"
+#include "process.h"
 #include "stop.h"
 #include "topics.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 enum {
     DEFAULT_TIMEOUT_MS = 2000, /* req; the others wait for ever */
@@ -169,43 +165,14 @@ number(enum role role, const char *option, const char *text, int64_t min,
     return value;
 }
 
-/* The library's threads inherit it, since none runs yet. */
 static void
 pin_to_cpu(enum role role, unsigned cpu)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) < 0) {
+    if (process_pin(cpu) < 0) {
         print_failure(role, "--cpu %u: %s; `nproc` prints how many there are",
             cpu, strerror(errno));
         exit(EXIT_FAILED);
     }
-}
-
-/*
- * If a standard stream is closed, a connection would get its descriptor, and
- * what we print would be sent to a peer.
- */
-static void
-fill_standard_streams(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
-            (void)open(
-                "/dev/null", O_RDWR); /* open() takes the lowest free number */
-    }
-}
-
-/* Hundreds of peers need more than the usual 1024 descriptors. */
-static void
-raise_descriptors(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* works with fewer */
 }
 
 /* Checks what needs the whole command line. */
@@ -265,6 +232,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {0},
     };
+    process_open(&argc, &argv);
     *ret = (struct options){
         .role = role,
         .tuning =
@@ -280,7 +248,6 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
         print_failure(role, "%s", strerror(errno));
         exit(EXIT_FAILED);
     }
-    fill_standard_streams();
     const char *url = NULL;
     int cpu = -1;
     int letter;
@@ -326,7 +293,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
                 (size_t)number(role, "-m", optarg, MESSAGE_HEADER, LIMIT_MAX);
             break;
         case OPTION_CPU:
-            cpu = (int)number(role, "--cpu", optarg, 0, CPU_SETSIZE - 1);
+            cpu = (int)number(role, "--cpu", optarg, 0, PROCESS_CPU_MAX);
             break;
         case OPTION_JSON:
             ret->json = true;
@@ -358,9 +325,7 @@ options_read(struct options *ret, enum role role, int argc, char **argv)
         ret->count = ret->texts_len > 0 ? ret->texts_len : 1;
     if (cpu >= 0)
         pin_to_cpu(role, (unsigned)cpu);
-    raise_descriptors();
-    /* By default the kernel ends a sleep up to 50 us late, to save wakeups. */
-    (void)prctl(PR_SET_TIMERSLACK, 1UL);
+    process_raise_limits();
     if (stop_install() < 0) {
         print_failure(role, "cannot catch signals: %s", strerror(errno));
         exit(EXIT_FAILED);

@@ -7,6 +7,7 @@
 #include "message.h"
 #include "options.h"
 #include "pattern.h"
+#include "process.h"
 #include "report.h"
 #include "stop.h"
 #include "topics.h"
@@ -14,8 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
-#include <unistd.h>
 
 enum {
     CLOCK_EVERY = 64, /* events between two readings of the clock at full
@@ -55,11 +54,7 @@ static int
 await_input(void *owner)
 {
     for (;;) {
-        fd_set input;
-        struct timeval now = {0};
-        FD_ZERO(&input);
-        FD_SET(STDIN_FILENO, &input);
-        int ready = select(STDIN_FILENO + 1, &input, NULL, NULL, &now);
+        int ready = process_input();
         if (ready > 0 || (ready < 0 && errno != EINTR))
             return ready > 0 ? 0 : -1;
         if (idle(owner, clock_now() + INPUT_MS * (int64_t)CLOCK_MS) < 0) {

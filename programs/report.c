@@ -58,7 +58,6 @@ int
 report_open(struct report *ret, const struct options *options)
 {
     *ret = (struct report){.options = options};
-    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* if it fails, lines come late */
     if (options->refused[0] == '\0')
         return 0;
     report_error(ret, options->refused, 0);
@@ -81,11 +80,15 @@ print_time(const struct report *report, int64_t now, const char *mark)
         (long long)(us % 1000000), mark);
 }
 
-/* If nobody reads our output any more, the program ends. */
+/*
+ * Whoever reads our output sees each line at once. (The C library could do so
+ * by itself, _IOLBF, but that of Windows takes it for _IOFBF.) If nobody reads
+ * any more, the program ends.
+ */
 static void
-check_output(void)
+end_line(void)
 {
-    if (ferror(stdout))
+    if (fflush(stdout) != 0 || ferror(stdout))
         stop_request();
 }
 
@@ -107,8 +110,7 @@ report_ready(struct report *report)
             role_name(options->role), panel_version(),
             binds ? "is bound to" : "connects to", options->url);
     }
-    (void)fflush(stdout);
-    check_output();
+    end_line();
 }
 
 void
@@ -120,6 +122,7 @@ report_first(struct report *report, const struct message *message)
     else if (message->sequence > 1)
         (void)printf("the first event received is number %llu of its topic\n",
             (unsigned long long)message->sequence);
+    end_line();
 }
 
 static void
@@ -164,7 +167,7 @@ report_sent(struct report *report, const struct message *message, int64_t now)
     if (report->options->quiet)
         return;
     print_message(report, message, "sent", now);
-    check_output();
+    end_line();
 }
 
 void
@@ -174,7 +177,7 @@ report_received(
     if (report->options->quiet)
         return;
     print_message(report, message, "received", now);
-    check_output();
+    end_line();
 }
 
 static void
@@ -184,6 +187,7 @@ print_event(const struct report *report, const char *event, const char *text)
         (void)printf("{\"event\":\"%s\"", event);
         print_string("text", text, strlen(text));
         (void)printf(",\"us\":%lld}\n", (long long)(clock_now() / CLOCK_US));
+        end_line();
     }
 }
 
@@ -198,6 +202,7 @@ report_timeout(struct report *report, const char *what)
     if (!report->options->json) {
         print_time(report, clock_now(), "-- ");
         (void)printf("%s\n", text);
+        end_line();
     }
 }
 

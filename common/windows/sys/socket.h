@@ -1,0 +1,3 @@
+/* Where Windows declares what this header does elsewhere. */
+#include <winsock2.h>
+#include <ws2tcpip.h>
