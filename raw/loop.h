@@ -3,7 +3,6 @@
 #define LOOP_H
 
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -32,7 +31,6 @@ struct loop {
     int64_t timer_at; /* CLOCK_NEVER: off */
     void (*timer_due)(void *owner);
     void *timer_owner;
-    bool unfinished; /* the owner has more to do: turns do not wait */
     sig_atomic_t seen; /* of the interrupts that the program has counted */
 };
 

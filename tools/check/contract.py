@@ -23,6 +23,7 @@ from harness.program import dying
 
 LIMIT_S = 20.0  # of one test; on a busy machine the longest takes 8 s
 PROCESSES = 16  # at once: most tests wait
+PROCESSES_SLOW = 4  # of ready programs: an interpreter, or Wine, takes long to start
 
 KEPT = "kept"  # every test that applies passed
 BROKEN = "broken"  # a test failed
@@ -160,7 +161,7 @@ def run(
             "every": every,
             "limit": LIMIT_S,
             "folder": str(folder),
-            "processes": PROCESSES,
+            "processes": PROCESSES_SLOW if panel.kind == "programs" else PROCESSES,
         }
         number, ended = 0, 0
         for line in pytest_lines(panel.name, settings):

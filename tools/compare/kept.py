@@ -43,9 +43,14 @@ def kept_file(panel: Panel) -> Path:
     return own if own.exists() else folder / "kept.txt"
 
 
+def keeps_a_part(panel: Panel) -> bool:
+    """Whether it says in a kept.txt what it keeps: a step, or ready programs that have one."""
+    return panel.kind == "step" or (panel.kind == "programs" and kept_file(panel).is_file())
+
+
 def read_kept(panel: Panel) -> dict[str, Claim]:
     """What a panel says that it keeps; one that ships keeps all. One line and status 1 if wrong."""
-    if panel.kind != "step":
+    if not keeps_a_part(panel):
         return {clause: Claim(KEPT) for clause in CLAUSES}
     path = kept_file(panel)
     if not path.is_file():

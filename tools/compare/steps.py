@@ -53,7 +53,7 @@ from check.contract import KEPT as PASSES
 from check.contract import NOT_REACHED
 from compare.diff import Source, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
-from compare.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, kept_file, read_kept
+from compare.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, kept_file, read_kept
 from compare.rows import TEMPLATE, parts_of, progress, value_of
 from compare.sources import contract_functions
 from harness import panels
@@ -90,8 +90,8 @@ class Step:
 
     @property
     def sibling(self) -> bool:
-        """Whether it is of another kind than the panel it stands beside: datagrams, not streams."""
-        return "tcp" not in self.panel.speaks
+        """Whether it stands beside the way: datagrams, not streams; another system's sockets."""
+        return "tcp" not in self.panel.speaks or self.panel.kind == "programs"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -113,6 +113,9 @@ def all_steps() -> list[Step]:
     for shipped in (panel for panel in known if panel.kind == "shipped"):
         steps = (panel for panel in known if panel.kind == "step")
         way = [panel for panel in steps if re.fullmatch(rf"{shipped.name}-\w+", panel.name)]
+        # winsock: step 5 on other sockets, in the same frames
+        ready = (panel for panel in known if panel.kind == "programs" and keeps_a_part(panel))
+        way += [panel for panel in ready if panel.framing == shipped.name]
         found += [Step(panel, shipped, read_kept(panel)) for panel in [*way, shipped]]
     return found
 
@@ -177,10 +180,10 @@ def picture(steps: list[Step]) -> Chart:
     )
     # A sibling leads nowhere: it stands for itself, beside the way.
     ways = [
-        [step for step in steps if step.towards == towards and step.sibling == sibling]
+        [step for step in steps if step.towards == towards and not step.sibling]
         for towards in dict.fromkeys(step.towards for step in steps)
-        for sibling in (False, True)
     ]
+    ways += [[step] for step in steps if step.sibling]
     for way in filter(None, ways):
         towards = way[0].towards
         chart.lines.append(
@@ -222,7 +225,7 @@ def show_step(console: Console, step: Step) -> None:
         why = f"kept in {claim.rate} trials: " if claim.rate else ""
         if claim.reason:
             hanging(console, f"{why}{claim.reason}" + (f" ({claim.test})" if claim.test else ""))
-    if panel.kind == "step":
+    if keeps_a_part(panel):
         console.print(Text(f"./triptych steps --check {panel.name} runs the tests.", style="dim"))
 
 
@@ -336,11 +339,12 @@ def compare_broken(clause: str, test: str, report: Report) -> str:
 
 
 def check_steps(names: list[str], as_json: bool) -> int:
-    steps = [panel.name for panel in read_panels() if panel.kind == "step"]
+    known = [panel for panel in read_panels() if keeps_a_part(panel)]
+    steps = [panel.name for panel in known]
     for name in names:
         if name not in steps:
             complain(2, f"steps: --check takes steps: {' '.join(steps)}")
-    built, left_out = choose_panels(names or steps, "steps")
+    built, left_out = choose_panels(names or [p.name for p in known if p.kind == "step"], "steps")
     verdicts = []
     for panel in built:
         try:
@@ -439,7 +443,7 @@ def main() -> int:
         if arguments.step:
             need_terminal("steps")
         return echo(console, arguments.step, arguments.json)
-    known = {panel.name for panel in read_panels() if panel.kind in ("step", "shipped")}
+    known = {p.name for p in read_panels() if p.kind == "shipped" or keeps_a_part(p)}
     for word in words:
         if word not in known:
             complain(2, f"steps: no step '{word}'; there are: echo {' '.join(sorted(known))}")
