@@ -2,7 +2,7 @@
 
 Usage:  ./triptych lab
         ./triptych lab NAME [PANEL...] [--no-predict] [--step]
-        ./triptych lab all [PANEL...]
+        ./triptych lab all [PANEL...] [--beside FILE]
         both with [--check] [--json | --markdown]
         ./triptych lab WORDS...
 
@@ -30,6 +30,8 @@ for.
                 namespaces, root or cores
   --json        prints what was observed, as one JSON object
   --markdown    prints the table for a document; lab/RESULTS.md is one
+  --beside FILE the same, with another run's --json output: where the two differ
+                in more than numbers, both are told
 
 TRIPTYCH_LAB=DIR takes the experiments from the folder DIR. lab/README.md says
 how to write one. Ctrl-C ends the lab and leaves no process and no file behind.
@@ -48,6 +50,7 @@ import sys
 import threading
 import time
 from difflib import get_close_matches
+from typing import Any
 
 from rich.console import Console
 
@@ -56,6 +59,7 @@ from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.terminal import Output, need_terminal, wait_for_key
 
 from lab import view
+from lab.document import as_markdown
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
 from lab.search import everything, search
 
@@ -201,6 +205,19 @@ def find(console: Console, experiments: list[Experiment], options: argparse.Name
     return 0
 
 
+def read_run(path: str) -> dict[str, Any]:
+    """What --json printed on another machine, read before anything is run."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            run: dict[str, Any] = json.load(file)
+        as_markdown([run])
+        return run
+    except OSError as problem:
+        complain(2, f"lab: {path}: {problem.strerror}; --beside takes the output of --json")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        complain(2, f"lab: {path} is not the output of ./triptych lab all --json")
+
+
 def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # some libraries abort: no core files
     command = CommandLine("lab", __doc__)
@@ -210,12 +227,15 @@ def main() -> int:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
     form.add_argument("--markdown", action="store_true")
+    command.add_argument("--beside")
     command.add_argument("words", nargs="*")
     options = command.read()
     if options.step:
         if options.json or options.markdown or options.words[:1] in ([], ["all"]):
             complain(2, "lab: --step goes with one experiment that is told; ./triptych lab --help")
         need_terminal("lab")
+    beside = [read_run(options.beside)] if options.beside else []
+    options.markdown = options.markdown or bool(beside)
     console = Output()
     try:
         experiments = load_all()
@@ -256,7 +276,8 @@ def main() -> int:
     if options.json:
         print(json.dumps(view.as_json(chosen, panels, results, seconds), indent=1))
     elif options.markdown:
-        print(view.as_markdown(chosen, panels, results, seconds), end="")
+        run = view.as_json(chosen, panels, results, seconds)
+        print(as_markdown([run, *beside]), end="")
     elif name == "all":
         view.show_matrix(console, chosen, panels, results, seconds)
     unbuilt = [panel for panel in left_out if panel.name in FOUR and options.check]

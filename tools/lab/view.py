@@ -1,4 +1,4 @@
-"""How the lab looks: the list, one experiment, the matrix; on a terminal, as JSON, as Markdown."""
+"""How the lab looks: the list, one experiment, the matrix; on a terminal, and as JSON."""
 
 from __future__ import annotations
 
@@ -233,6 +233,15 @@ def versions(panels: list[Panel]) -> dict[str, str]:
     return said
 
 
+def system() -> str:
+    """Debian 12."""
+    try:
+        said = platform.freedesktop_os_release()
+    except OSError:
+        return platform.system()
+    return f"{said['NAME'].split()[0]} {said.get('VERSION_ID', '')}".strip()
+
+
 def machine() -> str:
     cores = len(os.sched_getaffinity(0))
     return f"{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores"
@@ -246,6 +255,7 @@ def as_json(
 ) -> dict[str, Any]:
     return {
         "date": time.strftime("%Y-%m-%d"),
+        "system": system(),
         "machine": machine(),
         "versions": versions(panels),
         "seconds": round(seconds, 1),
@@ -263,46 +273,3 @@ def as_json(
             if e.name in results
         ],
     }
-
-
-def as_markdown(
-    experiments: list[Experiment],
-    panels: list[Panel],
-    results: dict[str, Outcomes],
-    seconds: float,
-) -> str:
-    def escape(text: str) -> str:
-        return text.replace("|", "\\|").replace("\n", "<br>")
-
-    def entry(outcome: Outcome | None) -> str:
-        if outcome is None:
-            return "-"
-        if outcome.status in ("skipped", "broken"):
-            return escape(f"*{outcome.status}: {outcome.phrase}*")
-        parts = [outcome.phrase, *(f"**{deviation}**" for deviation in outcome.deviations)]
-        parts += [f"*{UNCHECKED} {seen}*" for seen in outcome.luck]
-        return escape("\n".join(parts))
-
-    said = "; ".join(f"`{name}`: {version}" for name, version in versions(panels).items())
-    lines = [
-        "# The lab's results",
-        "",
-        "Written by `./triptych lab all --markdown`, "
-        f"{time.strftime('%Y-%m-%d')}, on {machine()}.",
-        f"{said}.",
-        f"{tally(results)}, in {seconds:.0f} s.",
-        "",
-        "Each cell is what a run observed; `./triptych lab NAME` repeats it and explains it.",
-    ]
-    for theme in THEMES:
-        of_theme = [e for e in experiments if e.theme == theme and e.name in results]
-        columns = [p for p in panels if any(p.name in results[e.name] for e in of_theme)]
-        if not of_theme:
-            continue
-        lines += ["", f"## {theme[0].upper()}{theme[1:]}", ""]
-        lines.append("| experiment | " + " | ".join(panel.name for panel in columns) + " |")
-        lines.append("|---" * (len(columns) + 1) + "|")
-        for e in of_theme:
-            cells = [entry(results[e.name].get(panel.name)) for panel in columns]
-            lines.append(f"| **{e.name}**: {escape(e.question)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
