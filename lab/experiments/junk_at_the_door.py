@@ -95,8 +95,8 @@ def throw(url: str, junk: bytes) -> bool:
     )
     until = time.monotonic() + 0.3
     with socket.socket(family) as sock, contextlib.suppress(ConnectionError):
+        sock.connect(where)  # it blocks: a UNIX socket with a time-out would say EAGAIN
         sock.settimeout(2.0)
-        sock.connect(where)
         sock.sendall(junk)
         sock.settimeout(0.05)
         while time.monotonic() < until:

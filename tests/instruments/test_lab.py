@@ -179,6 +179,24 @@ def test_markdown_is_a_table_with_the_question(fake: Any) -> None:
     assert "## Publish/subscribe" in out and err.count("lab: ") == 2
 
 
+def test_two_runs_stand_side_by_side_where_more_than_numbers_differ(fake: Any, tmp_path: Path) -> None:
+    fake.write("one_thing")
+    fake.write("two_things")
+    run = json.loads(fake.run("all", "--json")[1])
+    run["system"] = "Plan 9"
+    one, two = (e["panels"]["raw"] for e in run["experiments"])
+    one["phrase"], two["phrase"] = "it is 1 to 3", "it is gone"
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(run))
+    out = fake.run("all", "--beside", str(other))[1]
+    assert "What is it? | it is 2 |" in out, "numbers alone differ"
+    assert f"| {run['system']}" not in out and "it is 2<br>Plan 9: it is gone |" in out
+    for text in ("no json", "{}", "[]"):
+        other.write_text(text)
+        status, _, err = fake.run("all", "--beside", str(other))
+        assert status == 2 and "is not the output of" in err and "lab: 1 of" not in err
+
+
 def test_a_deviation_fails_a_check_alone(fake: Any) -> None:
     fake.write("one_thing", "3")
     assert fake.run("one-thing")[0] == 0
