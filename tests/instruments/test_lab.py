@@ -155,6 +155,15 @@ def test_one_experiment_from_question_to_try_next(fake: Any) -> None:
     assert "What do you expect?" not in out, "asked without a terminal"
 
 
+def test_manual_pages_that_debian_does_not_ship_are_linked(fake: Any) -> None:
+    fake.write("one_thing", settings='SOURCES = ["nn_recv(3), nng_ctx(5)", "poll(2), zmq_recv(3)"]')
+    out = fake.run("one-thing")[1]
+    assert re.findall(r"https://\S+", out) == [
+        "https://nanomsg.org/v1.1.5/nn_recv.html",
+        "https://nng.nanomsg.org/man/v1.10.0/nng_ctx.5.html",
+    ]
+
+
 def test_json(fake: Any) -> None:
     fake.write("one_thing", "[5, 6]")
     status, out, err = fake.run("one-thing", "--json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import textwrap
 import threading
@@ -162,12 +163,27 @@ def show_outcome(
         console.print("No outcome was recorded for this panel, so nothing is compared.", style="dim")
 
 
+def upstream(source: str) -> list[str]:
+    """Links to the manual pages that a source names and Debian does not ship: nanomsg's and NNG's."""
+    if "https://" in source:
+        return []
+    pages = re.findall(r"\b(nng?_\w+)\((\d)\)", source)
+    return [
+        f"https://nng.nanomsg.org/man/v1.10.0/{name}.{section}.html"
+        if name.startswith("nng_")
+        else f"https://nanomsg.org/v1.1.5/{name}.html"
+        for name, section in dict.fromkeys(pages)
+    ]
+
+
 def show_explanation(console: Console, experiment: Experiment) -> None:
     heading(console, "Why")
     paragraphs(console, experiment.explanation)
     heading(console, "Where it is written")
     for source in experiment.sources:
         paragraphs(console, source, "  ")
+        for link in upstream(source):
+            console.print(f"    {link}", style=BLUE, soft_wrap=True)
     path = FOLDER / (experiment.name.replace("-", "_") + ".py")
     where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     paragraphs(console, f"the experiment itself: {where}", "  ")
