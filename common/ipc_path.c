@@ -52,23 +52,53 @@ stands_at(const struct ipc_path *path, const char *name)
         here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
+enum {
+    ASIDE_MAX = ADDRESS_PATH_MAX + 24, /* with a dot and a process's number */
+};
+
+static void
+name_aside(const struct ipc_path *path, char name[ASIDE_MAX])
+{
+    (void)snprintf(name, ASIDE_MAX, "%s.%ld", path->path, (long)getpid());
+}
+
+static int
+move(const char *from, const char *to)
+{
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
 void
 ipc_path_remove(struct ipc_path *path)
 {
-    char aside[sizeof(path->path) + 16];
+    char aside[ASIDE_MAX];
     int errnum = errno;
-    (void)snprintf(aside, sizeof(aside), "%s.%ld", path->path, (long)getpid());
-    if (stands_at(path, path->path) &&
-        renameat2(AT_FDCWD, path->path, AT_FDCWD, aside, RENAME_NOREPLACE) ==
-            0) {
+    name_aside(path, aside);
+    if (stands_at(path, path->path) && move(path->path, aside) == 0) {
         if (stands_at(path, aside))
             (void)unlink(aside);
         else
-            (void)renameat2(
-                AT_FDCWD, aside, AT_FDCWD, path->path, RENAME_NOREPLACE);
+            (void)move(aside, path->path);
     }
     ipc_path_release(path);
     errno = errnum;
+}
+
+bool
+ipc_path_set_aside(const struct ipc_path *path)
+{
+    char aside[ASIDE_MAX];
+    name_aside(path, aside);
+    return path->path[0] != '\0' && !stands_at(path, path->path) &&
+        move(path->path, aside) == 0;
+}
+
+void
+ipc_path_put_back(const struct ipc_path *path)
+{
+    char aside[ASIDE_MAX];
+    name_aside(path, aside);
+    (void)move(aside, path->path); /* fails if somebody has bound it since */
 }
 
 void

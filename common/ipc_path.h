@@ -8,6 +8,8 @@
 
 #include "address.h"
 
+#include <stdbool.h>
+
 /* All zero: no path. */
 struct ipc_path {
     char path[ADDRESS_PATH_MAX + 1];
@@ -26,6 +28,14 @@ int ipc_path_take(struct ipc_path *ret, const char *url);
  * Keeps errno.
  */
 void ipc_path_remove(struct ipc_path *path);
+
+/*
+ * For a library that removes whatever is at its path when it closes: moves
+ * aside what is not that socket, and returns whether there was such a thing. It
+ * has no path until ipc_path_put_back(), which the caller must call then.
+ */
+bool ipc_path_set_aside(const struct ipc_path *path);
+void ipc_path_put_back(const struct ipc_path *path);
 
 /* Lets go of the socket. The path stays. Keeps errno. */
 void ipc_path_release(struct ipc_path *path);

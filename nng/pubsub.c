@@ -10,10 +10,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <nanomsg/nn.h>
 #include <nanomsg/pubsub.h>
@@ -21,6 +21,8 @@
 
 #include "clock.h"
 #include "close.h"
+#include "interrupt.h"
+#include "ipc_path.h"
 
 enum {
     EXCESS = 64 << 20, /* bytes over message_max that a subscriber receives */
@@ -43,7 +45,7 @@ struct pub {
     int socket;
     size_t message_max;
     bool sent; /* some event, since pub_open() */
-    char *path; /* the ipc path to remove; NULL for TCP */
+    struct ipc_path path; /* to remove; none for TCP */
 };
 
 /* A subscription; one made twice is in the list twice. */
@@ -108,11 +110,8 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         goto fail;
     if (nn_bind(pub->socket, url) < 0)
         goto fail;
-    if (strncmp(url, "ipc://", 6) == 0) {
-        pub->path = strdup(url + 6);
-        if (!pub->path)
-            goto fail;
-    }
+    if (ipc_path_take(&pub->path, url) < 0)
+        goto fail;
     *ret = pub;
     return 0;
 fail:;
@@ -150,11 +149,13 @@ pub_close(struct pub *pub)
     int64_t until = clock_deadline(LINGER_MS);
     while (pub->sent && clock_sleep(until) < 0 && errno == EINTR)
         ; /* P6 */
+    /* The library removes whatever is at the path. */
+    bool others = ipc_path_set_aside(&pub->path);
     if (pub->socket >= 0)
         close_socket(pub->socket);
-    if (pub->path)
-        (void)unlink(pub->path);
-    free(pub->path);
+    if (others)
+        ipc_path_put_back(&pub->path);
+    ipc_path_remove(&pub->path);
     free(pub);
 }
 
@@ -255,8 +256,13 @@ sub_recv(struct sub *sub, const void **data)
         (void)nn_freemsg(sub->event); /* fails only for an invalid one */
     sub->event = NULL;
     int64_t deadline = clock_deadline(sub->timeout_ms);
+    sig_atomic_t seen = interrupts;
     int len;
     do {
+        if (interrupts != seen) {
+            errno = EINTR;
+            return -1;
+        }
         /* nn_recv() could wait itself, but in NNG no signal ends it. */
         struct nn_pollfd pollfd = {.fd = sub->socket, .events = NN_POLLIN};
         int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));

@@ -9,10 +9,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <nanomsg/nn.h>
 #include <nanomsg/reqrep.h>
@@ -20,13 +20,28 @@
 
 #include "clock.h"
 #include "close.h"
+#include "interrupt.h"
+#include "ipc_path.h"
 
 enum {
     EXCESS = 64 << 20, /* bytes over message_max that a client receives */
     RECONNECT_MS = 100, /* NNG's default is a random time up to 1 s */
-    REPLY_MS = 50, /* a reply that its client does not take in this time is
-                      dropped; with less, a busy machine drops replies that
-                      would have been taken (measured) */
+    /* NNG: a reply that its client does not take in this time is dropped. With
+     * less, a busy machine drops replies that would have been taken. After a
+     * drop, the limit is the minimum, and grows by a tenth of the time that
+     * passes: clients that never read must not take all of it (measured). */
+    REPLY_MS = 200,
+    REPLY_MIN_MS = 10,
+    REPLY_SHARE = 10,
+    /* NNG's REP is ready for ever after a client has sent two requests and gone
+     * (rep0_pipe_close() in rep.c). Then nn_recv() waits instead of nn_poll().
+     */
+    RECEIVE_MS = 20, /* no signal ends it */
+#ifdef NNG_COMPAT_NN_H
+    RECEIVE_FLAGS = 0,
+#else
+    RECEIVE_FLAGS = NN_DONTWAIT,
+#endif
     LINGER_MS = 100, /* nn_close() loses what is still in the library, and
                         NN_LINGER does nothing; a pause of 20 to 50 ms is enough
                         (measured) */
@@ -45,8 +60,10 @@ struct rep {
     void *request; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
+    int64_t dropped_at; /* when a reply was dropped last; 0: never */
+    int patience_ms; /* as NN_SNDTIMEO is set */
     bool sent; /* some reply, since rep_open() */
-    char *path; /* the ipc path to remove; NULL for TCP */
+    struct ipc_path path; /* to remove; none for TCP */
 };
 
 /* Sets the options of both roles, before they bind or connect. */
@@ -107,13 +124,18 @@ fail:;
 /*
  * Waits until the socket can receive or send. nn_recv() and nn_send() could
  * wait themselves, but in NNG no signal ends them, and in nanomsg a time-out of
- * nn_recv() drops a request that has not been answered.
+ * nn_recv() drops a request that has not been answered. A signal does not end
+ * nn_poll() if the socket is ready, so its number since `seen` counts, too.
  */
 static int
-wait_ready(int socket, bool out, int64_t deadline)
+wait_ready(int socket, bool out, int64_t deadline, sig_atomic_t seen)
 {
     struct nn_pollfd pollfd = {.fd = socket};
     pollfd.events = out ? NN_POLLOUT : NN_POLLIN;
+    if (interrupts != seen) {
+        errno = EINTR;
+        return -1;
+    }
     int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));
     if (ready == 0)
         errno = ETIMEDOUT;
@@ -130,8 +152,9 @@ req_send(struct req *req, const void *data, size_t len)
     /* nanomsg keeps a request until it is connected; NNG is not ready before.
      * NNG may also report that it is ready and still refuse to send. */
     int64_t deadline = clock_deadline(req->timeout_ms);
+    sig_atomic_t seen = interrupts;
     do {
-        if (wait_ready(req->socket, true, deadline) < 0)
+        if (wait_ready(req->socket, true, deadline, seen) < 0)
             return -1;
         if (nn_send(req->socket, data, len, NN_DONTWAIT) >= 0) {
             req->pending = true;
@@ -142,14 +165,14 @@ req_send(struct req *req, const void *data, size_t len)
 }
 
 /*
- * Receives what is ready. An empty message is freed at once: NNG's address of
- * it is too low (nni_chunk_trim() in its message.c does not advance to the
- * end), so nn_freemsg() would take other bytes for the message's own.
+ * Receives a message. An empty one is freed at once: NNG's address of it is too
+ * low (nni_chunk_trim() in its message.c does not advance to the end), so
+ * nn_freemsg() would take other bytes for the message's own.
  */
 static int
-receive(int socket, void **message)
+receive(int socket, void **message, int flags)
 {
-    int len = nn_recv(socket, message, NN_MSG, NN_DONTWAIT);
+    int len = nn_recv(socket, message, NN_MSG, flags);
     if (len != 0)
         return len;
 #ifdef NNG_COMPAT_NN_H
@@ -173,13 +196,14 @@ req_recv(struct req *req, const void **data)
         (void)nn_freemsg(req->reply); /* fails only for an invalid one */
     req->reply = NULL;
     int64_t deadline = clock_deadline(req->timeout_ms);
+    sig_atomic_t seen = interrupts;
     int len;
     do {
-        if (wait_ready(req->socket, false, deadline) < 0) {
+        if (wait_ready(req->socket, false, deadline, seen) < 0) {
             req->pending = errno == EINTR;
             return -1;
         }
-        len = receive(req->socket, &req->reply);
+        len = receive(req->socket, &req->reply, NN_DONTWAIT);
     } while (len < 0 && errno == EAGAIN);
     req->pending = false;
     if (len < 0)
@@ -207,8 +231,8 @@ req_close(struct req *req)
 int
 rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
 {
-    int reply = REPLY_MS;
     int max = -1;
+    int receive = RECEIVE_MS;
     struct rep *rep = calloc(1, sizeof(*rep));
     if (!rep)
         return -1;
@@ -225,16 +249,13 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     if (rep->socket < 0)
         goto fail;
     if (tune(rep->socket, url, max) < 0 ||
-        nn_setsockopt(
-            rep->socket, NN_SOL_SOCKET, NN_SNDTIMEO, &reply, sizeof(reply)) < 0)
+        nn_setsockopt(rep->socket, NN_SOL_SOCKET, NN_RCVTIMEO, &receive,
+            sizeof(receive)) < 0)
         goto fail;
     if (nn_bind(rep->socket, url) < 0)
         goto fail;
-    if (strncmp(url, "ipc://", 6) == 0) {
-        rep->path = strdup(url + 6);
-        if (!rep->path)
-            goto fail;
-    }
+    if (ipc_path_take(&rep->path, url) < 0)
+        goto fail;
     *ret = rep;
     return 0;
 fail:;
@@ -248,20 +269,38 @@ ssize_t
 rep_recv(struct rep *rep, const void **data)
 {
     int64_t deadline = clock_deadline(rep->timeout_ms);
+    sig_atomic_t seen = interrupts;
     int len;
     do {
         if (rep->request)
             (void)nn_freemsg(rep->request);
         rep->request = NULL;
-        if (wait_ready(rep->socket, false, deadline) < 0)
+        if (wait_ready(rep->socket, false, deadline, seen) < 0)
             return -1;
-        len = receive(rep->socket, &rep->request);
+        len = receive(rep->socket, &rep->request, RECEIVE_FLAGS);
+        if (len < 0 && errno == ETIMEDOUT)
+            errno = EAGAIN; /* there was none, in spite of nn_poll() */
         /* A request that is too long is skipped (R8). */
     } while (len < 0 ? errno == EAGAIN : (size_t)len > rep->message_max);
     if (len < 0)
         return -1;
     *data = len > 0 ? rep->request : "";
     return len;
+}
+
+/* Sets the time that a client has to take its reply. */
+static int
+set_patience(struct rep *rep)
+{
+    int64_t ms = (clock_now() - rep->dropped_at) / REPLY_SHARE / CLOCK_MS;
+    int limit = ms > REPLY_MS ? REPLY_MS : (int)ms;
+    if (limit < REPLY_MIN_MS)
+        limit = REPLY_MIN_MS;
+    if (limit == rep->patience_ms)
+        return 0;
+    rep->patience_ms = limit;
+    return nn_setsockopt(
+        rep->socket, NN_SOL_SOCKET, NN_SNDTIMEO, &limit, sizeof(limit));
 }
 
 int
@@ -271,9 +310,14 @@ rep_send(struct rep *rep, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    if (nn_send(rep->socket, data, len, 0) < 0 && errno != ETIMEDOUT)
+    if (set_patience(rep) < 0)
         return -1;
-    rep->sent = true; /* on ETIMEDOUT, the reply was dropped: R6 */
+    if (nn_send(rep->socket, data, len, 0) < 0) {
+        if (errno != ETIMEDOUT)
+            return -1;
+        rep->dropped_at = clock_now(); /* the reply was dropped: R6 */
+    }
+    rep->sent = true;
     return 0;
 }
 
@@ -287,10 +331,12 @@ rep_close(struct rep *rep)
         ; /* R11 */
     if (rep->request)
         (void)nn_freemsg(rep->request);
+    /* The library removes whatever is at the path. */
+    bool others = ipc_path_set_aside(&rep->path);
     if (rep->socket >= 0)
         close_socket(rep->socket);
-    if (rep->path)
-        (void)unlink(rep->path);
-    free(rep->path);
+    if (others)
+        ipc_path_put_back(&rep->path);
+    ipc_path_remove(&rep->path);
     free(rep);
 }

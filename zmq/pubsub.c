@@ -8,13 +8,15 @@
 #include "pattern.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #include "clock.h"
+#include "interrupt.h"
+#include "ipc_path.h"
 
 enum {
     RECONNECT_MS = 100,
@@ -30,7 +32,7 @@ struct pub {
     void *ctx;
     void *socket;
     size_t message_max;
-    char *path; /* the ipc path to remove; NULL for TCP */
+    struct ipc_path path; /* to remove; none for TCP */
 };
 
 /* A subscription; one made twice is in the list twice. */
@@ -83,11 +85,8 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         goto fail;
     if (zmq_bind(pub->socket, url) < 0)
         goto fail;
-    if (strncmp(url, "ipc://", 6) == 0) {
-        pub->path = strdup(url + 6);
-        if (!pub->path)
-            goto fail;
-    }
+    if (ipc_path_take(&pub->path, url) < 0)
+        goto fail;
     *ret = pub;
     return 0;
 fail:;
@@ -124,9 +123,7 @@ pub_close(struct pub *pub)
     /* This waits until the last message is sent (P6), at most LINGER_MS. */
     while (pub->ctx && zmq_ctx_term(pub->ctx) < 0 && errno == EINTR)
         ;
-    if (pub->path)
-        (void)unlink(pub->path); /* the library never removes it */
-    free(pub->path);
+    ipc_path_remove(&pub->path); /* the library never does */
     free(pub);
 }
 
@@ -248,7 +245,12 @@ discard_parts(void *socket, zmq_msg_t *message)
 ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
+    sig_atomic_t seen = interrupts;
     do {
+        if (interrupts != seen) {
+            errno = EINTR;
+            return -1;
+        }
         if (zmq_msg_recv(&sub->event, sub->socket, 0) < 0 ||
             discard_parts(sub->socket, &sub->event) < 0) {
             if (errno == EAGAIN)

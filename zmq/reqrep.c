@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zmq.h>
+
+#include "ipc_path.h"
 
 enum {
     RECONNECT_MS = 100,
@@ -32,7 +33,7 @@ struct rep {
     void *socket;
     zmq_msg_t request; /* lent to the caller */
     size_t message_max;
-    char *path; /* the ipc path to remove; NULL for TCP */
+    struct ipc_path path; /* to remove; none for TCP */
 };
 
 int
@@ -176,11 +177,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         goto fail;
     if (zmq_bind(rep->socket, url) < 0)
         goto fail;
-    if (strncmp(url, "ipc://", 6) == 0) {
-        rep->path = strdup(url + 6);
-        if (!rep->path)
-            goto fail;
-    }
+    if (ipc_path_take(&rep->path, url) < 0)
+        goto fail;
     *ret = rep;
     return 0;
 fail:;
@@ -225,8 +223,6 @@ rep_close(struct rep *rep)
     /* This waits until the last reply is sent (R11), at most LINGER_MS. */
     while (rep->ctx && zmq_ctx_term(rep->ctx) < 0 && errno == EINTR)
         ;
-    if (rep->path)
-        (void)unlink(rep->path); /* the library never removes it */
-    free(rep->path);
+    ipc_path_remove(&rep->path); /* the library never does */
     free(rep);
 }

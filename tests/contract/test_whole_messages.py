@@ -1,5 +1,7 @@
 """R7 and P7 where no byte is garbage: whole, well-framed messages that nobody should send."""
 
+import os
+import signal
 import socket
 import struct
 import threading
@@ -9,8 +11,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from peers import Peer, read
-from programs import Program, Stage, until
+from peers import REQUEST, Message, Peer, read
+from programs import Program, Stage, others_are_answered, until
 
 END = 0x80000000  # the last word of SP's header: the request's id
 REP, PUB = 0x31, 0x20  # SP's numbers of a server's protocols
@@ -162,3 +164,65 @@ def test_R8_P7_empty_message_of_a_server(stage: Stage, client: tuple[Program, st
         assert "(0 bytes)" in program.hear("malformed")["text"]
     assert program.running, program.fail("ended")
     still_works(stage, program, url, kind)
+
+
+def cpu_seconds(program: Program) -> float:
+    fields = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def request(length: int = 10) -> bytes:
+    return frame(ID + Message(REQUEST, bytes(length)).encode(), False)
+
+
+@pytest.mark.panels("nanomsg", "nng")
+@pytest.mark.transports("tcp")
+def test_R10_after_clients_that_asked_twice_and_left(stage: Stage) -> None:
+    """nn_poll() of NNG says for ever that there is a request: no spin, and a signal ends it."""
+    url = stage.url()
+    server = stage.ready("rep", url, "--quiet", "-w", 50)
+    for _ in range(3):
+        with Peer(stage.panel, "req", url) as peer:
+            peer.greet().socket.sendall(request() * 2)
+            peer.close(reset=True)
+    time.sleep(0.5)
+    before = cpu_seconds(server)
+    time.sleep(1)
+    assert cpu_seconds(server) - before < 0.4
+    answered(stage, url)
+    server.signal(signal.SIGTERM)
+    assert server.wait(1) == 0
+
+
+@pytest.mark.panels("nanomsg", "nng")
+@pytest.mark.transports("tcp")
+def test_R6_ten_clients_that_never_read(stage: Stage) -> None:
+    """Each asks on; a healthy client is answered within 500 ms."""
+    url = stage.url()
+    stage.driver("rep", url, timeout=20000).begin("echo 1000000000")
+    done = threading.Event()
+    stalled = set()  # the server takes no more of them; nanomsg's takes all and drops the replies
+
+    def ask(peer: Peer) -> None:
+        data, at = request(100_000), 0
+        while not done.is_set():
+            taken = peer.push(data[at:], 0.1)
+            at = (at + taken) % len(data)
+            if taken == 0:
+                stalled.add(peer)
+
+    peers = [Peer(stage.panel, "req", url).greet() for _ in range(10)]
+    threads = [threading.Thread(target=ask, args=(peer,)) for peer in peers]
+    for thread in threads:
+        thread.start()
+    try:
+        deadline = time.monotonic() + (10 if stage.panel == "nng" else 1)
+        while len(stalled) < len(peers) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        others_are_answered(stage, url, asks=10)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        for peer in peers:
+            peer.close()

@@ -3,6 +3,18 @@
 from .fault import Fault
 
 FAULTS = [
+    Fault("nng-patient-with-each", "each client that never reads takes its time for itself",
+          "nng/reqrep.c", "rep->dropped_at = clock_now();", ";",
+          "", "test_R6_ten_clients_that_never_read", panel="nng"),
+    Fault("nng-spins", "a wrong nn_poll() is asked again at once", "nng/reqrep.c",
+          "RECEIVE_FLAGS = 0", "RECEIVE_FLAGS = NN_DONTWAIT",
+          "", "test_R10_after_clients_that_asked_twice_and_left", panel="nng"),
+    Fault("nng-signal-unseen", "a wrong nn_poll() hides a signal", "nng/reqrep.c",
+          "if (interrupts != seen)", "if (false)",
+          "", "test_R10_after_clients_that_asked_twice_and_left", panel="nng"),
+    Fault("nng-path-of-another", "what is at the path when a server closes is removed",
+          "nng/reqrep.c", "ipc_path_set_aside(&rep->path)", "false",
+          "", "test_a_file_that_replaced_the_path_stays", panel="nng"),
     Fault("nng-empty-freed-early", "an empty request's header is taken for an address",
           "nng/reqrep.c", "(char *)*message + sizeof(void *)", "*message",
           "", "test_R7_request_without_a_body", panel="nng"),
@@ -16,7 +28,7 @@ FAULTS = [
           "max = (int)tuning->message_max + EXCESS", "max = -1",
           "", "test_R8_P7_claim_of_a_server", panel="nng"),
     Fault("nng-blocks", "the server waits for a client that does not read", "nng/reqrep.c",
-          "REPLY_MS = 50", "REPLY_MS = 2000",
+          "REPLY_MS = 200", "REPLY_MS = 2000",
           "", "test_R6_rep_send_never_blocks test_R6_while_ten_clients_never_read", panel="nng"),
     Fault("nanomsg-forgets-prefixes", "a prefix cannot be unsubscribed", "nng/pubsub.c",
           "sub->prefixes = new", "free(new)",

@@ -10,7 +10,7 @@ FAULTS = [
           "ZMQ_REQ_RELAXED", "ZMQ_REQ_CORRELATE",
           "", "test_R3_server_is_silent_and_then_speaks", panel="zmq"),
     Fault("zmq-path-left", "the path stays when the server ends", "zmq/reqrep.c",
-          "(void)unlink(rep->path)", ";",
+          "ipc_path_remove(&rep->path);", ";",
           "", "test_R10_signal", panel="zmq"),
     Fault("zmq-no-limit", "a server takes a request of any length", "zmq/reqrep.c",
           "(int64_t)tuning->message_max : -1", "-1 : -1",
