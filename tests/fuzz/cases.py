@@ -14,11 +14,13 @@ A case is what a few peers do, one script for each; a script is a list of steps,
     ["half"]              the end of what this side sends (shutdown)
     ["pause", MS], ["close"], ["reset"]
 
-A peer that neither closes nor resets stays until the case ends.
+A peer that neither closes nor resets stays until the case ends. In a file, ["times", N] before the
+steps of a script stands for N such scripts.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 import struct
 from typing import Any
@@ -37,6 +39,17 @@ CLAIMS = [MAX + 1, 64 << 20, *((1 << bits) - 1 for bits in (31, 32, 63, 64)), 1 
 MODEST = [MAX + 1, 64 << 20]  # claims that a program may have to keep
 NUMBERS = [0, 1, 2, 255, (1 << 32) - 1, 1 << 63, (1 << 64) - 1]
 KIND = {"req": REQUEST, "rep": REPLY, "pub": EVENT}  # what a peer of this role should send
+
+
+def folded(case: Case) -> Case:
+    """Equal scripts in a row as one, for a file."""
+    groups = [(script, len(list(equal))) for script, equal in itertools.groupby(case)]
+    return [[["times", n], *script] if n > 1 else script for script, n in groups]
+
+
+def unfolded(case: Case) -> Case:
+    counted = [(s[0][1], s[1:]) if s and s[0][0] == "times" else (1, s) for s in case]
+    return [script for n, script in counted for _ in range(n)]
 
 
 # What the contract does not promise of a library ("These clauses have been narrowed"), and what is

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from fuzz.cases import folded, unfolded
 from harness import panels
 
 
@@ -67,3 +68,10 @@ def test_wrong_command_lines() -> None:
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_what_was_found_once_holds_now(path: Path) -> None:
     assert "holds" in frames("--replay", path, status=0)
+
+
+def test_equal_scripts_stand_once_in_a_file() -> None:
+    one, other = [["greet"], ["close"]], [["greet"]]
+    case = [one, one, one, other, one]
+    assert folded(case) == [[["times", 3], *one], other, one]
+    assert unfolded(folded(case)) == case
