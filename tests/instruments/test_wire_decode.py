@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ import pytest
 
 import recording
 from conftest import ROOT, build_folder
-from recording import DOWN, UP
+from recording import DOWN, UP, Record
+from wire_cases import CASES, EXPECTED, RAW, SHORT, expected, frame, line, message
 
 SAMPLES = sorted((ROOT / "tests/data/wire").glob("*.tap"))
-OUR_HEAD = struct.Struct(">xBBHIQQ")
 Element = dict[str, Any]
 
 
@@ -42,14 +41,6 @@ def events(decode: Path, *arguments: object) -> list[Element]:
 
 def elements(decode: Path, *arguments: object) -> list[Element]:
     return [e for e in events(decode, *arguments) if e["event"] == "element"]
-
-
-def message(kind: int, body: bytes, topic: bytes = b"", sequence: int = 1) -> bytes:
-    return topic + OUR_HEAD.pack(1, kind, 0, len(body), sequence, 7) + body
-
-
-def frame(data: bytes) -> bytes:
-    return len(data).to_bytes(4, "big") + data
 
 
 def order(found: list[Element]) -> list[str]:
@@ -92,29 +83,18 @@ def test_any_split_gives_the_same(decode: Path, sample: Path, tmp_path: Path) ->
 
 
 def test_fields_are_all_there(decode: Path) -> None:
-    """The samples between them take every path: each field the decoder knows appears."""
+    """Samples and cases between them take every path: each field the decoder knows appears."""
     source = "".join(path.read_text() for path in (ROOT / "tools/wire/decode").glob("decode_*.c"))
     known = {word for word in source.split('"') if word.count(".") and word.split(".")[0] in
              ("zmtp", "sp", "raw", "message")}
     known -= {"message.head", "unknown.start"}  # names of what is expected, never of an element
     known -= {"message.h"}  # an include
-    # A hop's id needs a device between client and server; a context no library sends.
-    known -= {"sp.channel_id", "zmtp.context"}
     seen = {e["field"] for sample in SAMPLES for e in elements(decode, sample)}
+    text = EXPECTED.read_text()
+    for name, parts in SHORT.items():
+        text = text.replace(name, parts)
+    seen |= {word for word in text.split() if "." in word}
     assert known - seen == set()
-
-
-RAW = {
-    "reqrep": [
-        (UP, frame(b"\0\0\0\x09" + message(1, b"hello"))),
-        (DOWN, frame(b"\0\0\0\x09" + message(2, b"hello"))),
-    ],
-    "pubsub": [
-        (UP, frame(b"\x01news.") + frame(b"\x01")),
-        (DOWN, frame(message(3, b"hello", b"news.a"))),
-        (UP, frame(b"\x00news.")),
-    ],
-}
 
 
 @pytest.mark.parametrize("sample", SAMPLES[:4], ids=lambda path: path.stem)
@@ -125,8 +105,38 @@ def test_nothing_is_guessed_of_an_unknown_framing(decode: Path, sample: Path) ->
     assert sum(e["length"] for e in found) == whole > 0
 
 
+def test_tables_are_current() -> None:
+    """The decoder's tables and the dissector's are made of one description."""
+    tables = [ROOT / "tools/wire/tables.py", "--check"]
+    assert subprocess.run(tables, capture_output=True, text=True).stderr == ""
+
+
+def said_of(found: list[Element]) -> list[str]:
+    lines = []
+    for way in ("up", "down"):
+        mine = [e for e in found if e.get("direction") == way]
+        lines.append(f"{way}: {line([(e['field'], e['length']) for e in mine if e['event'] == 'element'])}".strip())
+    for totals in (e for e in found if e["event"] == "totals"):
+        names = ("frames", "messages", "handshake", "control", "framing", "message", "unknown")
+        lines.append(f"total {totals['direction']}: " + " ".join(f"{name}={totals[name]}" for name in names))
+    return lines
+
+
+def test_cases(decode: Path, tmp_path: Path) -> None:
+    """Each of other people's conversations: fields, lengths, totals."""
+    found = {}
+    for name, parts in CASES.items():
+        path = recording.write(tmp_path / "case.tap", recording.exchange(*parts))
+        found[name] = said_of(events(decode, path))
+        split = recording.write(tmp_path / "split.tap", recording.resplit(recording.read(path), 1))
+        assert order(elements(decode, split)) == order(elements(decode, path)), name
+    if os.environ.get("TRIPTYCH_GOLDEN") == "write":
+        EXPECTED.write_text("".join(f"{name}\n" + "".join(f"    {text}\n" for text in found[name]) for name in found))
+    assert found == expected()
+
+
 @pytest.mark.parametrize("hint", [True, False], ids=["told", "deduced"])
-@pytest.mark.parametrize("pattern", RAW)
+@pytest.mark.parametrize("pattern", ["reqrep", "pubsub"])
 def test_raw(decode: Path, pattern: str, hint: bool, tmp_path: Path) -> None:
     path = recording.write(tmp_path / "raw.tap", recording.exchange(*RAW[pattern]))
     found = elements(decode, *(["--" + pattern] if hint else []), path)
@@ -138,7 +148,7 @@ def test_raw(decode: Path, pattern: str, hint: bool, tmp_path: Path) -> None:
     else:
         assert [e["value"] for e in found if e["field"] == "raw.subscribe"] == [1, 1, 0]
         assert [e.get("text") for e in found if e["field"] == "raw.prefix"] == ["news.", "news."]
-        assert [e["text"] for e in found if e["field"] == "message.topic"] == ["news.a"]
+        assert [e["text"] for e in found if e["field"] == "message.topic"] == ["news." + 250 * "a"]
 
 
 def zmtp(*frames: bytes, socket: bytes = b"REQ") -> bytes:
@@ -151,7 +161,7 @@ SP = b"\0SP\0\0\x30\0\0"
 WRONG = {
     "nothing that is known": (b"GET / HTTP/1.1\r\n\r\n", "unknown.bytes"),
     "ff without 7f": (b"\xff" * 20, "unknown.bytes"),
-    "ZMTP 2.0": (b"\xff" + bytes(8) + b"\x7f\x01\x03\0", "unknown.bytes"),
+    "ZMTP 2.0, cut off": (b"\xff" + bytes(8) + b"\x7f\x01\x03\0", "unknown.incomplete"),
     "reserved flags": (zmtp(b"\x48abc"), "unknown.bytes"),
     "command with more": (zmtp(b"\x05\x01a"), "unknown.bytes"),
     "2^63 bytes": (zmtp(b"\x02" + b"\x80" + bytes(7) + b"abc"), "unknown.bytes"),
@@ -204,6 +214,70 @@ def test_a_huge_body_is_counted_and_not_kept(decode: Path, tmp_path: Path) -> No
     path = recording.write(tmp_path / "a.tap", recording.exchange(*pieces))
     last = elements(decode, "--pubsub", "--show", 5, path)[-1]
     assert (last["field"], last["length"], last["hex"]) == ("message.body", 4_000_000, "00" * 5)
+
+
+def together(*recordings: list[Record]) -> list[Record]:
+    """Connections 1, 2, ... at the same time, record by record; none of them closes."""
+    numbered = [[Record(r.kind, r.data, r.direction, n, r.time) for r in records if r.kind in
+                 (recording.OPEN, recording.DATA)] for n, records in enumerate(recordings, 1)]  # fmt: skip
+    return sorted((r for records in numbered for r in records), key=lambda r: (r.time, r.connection))
+
+
+def test_connections_are_told_apart(decode: Path, tmp_path: Path) -> None:
+    """Several at once, of several protocols, all still open where the recording ends."""
+    names = ["raw: reqrep", "ZMTP: REQ to REP, correlated", "raw: pubsub", "SP: REQ and REP", "foreign: a login"]
+    records = together(*(recording.exchange(*CASES[name]) for name in names))
+    path = recording.write(tmp_path / "a.tap", [*records, Record(recording.END, time=records[-1].time)])
+    found = events(decode, path)
+    for number, name in enumerate(names, 1):
+        assert said_of([e for e in found if e.get("connection") == number]) == expected()[name]
+    assert found[-1] == {"event": "end", "complete": True, "connections": len(names)}
+    ends = [e["time"] for e in found if e["event"] == "totals"]
+    assert len(ends) == 2 * len(names) and set(ends) == {records[-1].time / 1e9}
+
+
+def test_a_number_that_comes_again_is_another_connection(decode: Path, tmp_path: Path) -> None:
+    first, second = (recording.exchange(*CASES[f"raw: {name}"])[:-1] for name in ("reqrep", "pubsub"))
+    later = [Record(r.kind, r.data, r.direction, 1, r.time + 10**9) for r in second]
+    found = events(decode, recording.write(tmp_path / "a.tap", [*first, *later]))
+    at = [i for i, e in enumerate(found) if e["event"] == "open"][1]
+    assert said_of(found[:at]) == expected()["raw: reqrep"]
+    assert said_of(found[at:]) == expected()["raw: pubsub"]
+
+
+@pytest.mark.parametrize("name", ["ZMTP: PAIR to PAIR", "raw: reqrep", "foreign: a login"])
+def test_a_recording_that_begins_in_the_middle(decode: Path, name: str, tmp_path: Path) -> None:
+    """No byte is left out because the record of the connection's beginning is missing, nor any made up."""
+    records = [r for r in recording.exchange(*CASES[name]) if r.kind != recording.OPEN]
+    found = events(decode, "--pcap", tmp_path / "a.pcap", recording.write(tmp_path / "a.tap", records))
+    assert said_of(found) == expected()[name]
+    cut = [Record(records[0].kind, records[0].data[3:], records[0].direction), *records[1:]]
+    found = events(decode, recording.write(tmp_path / "b.tap", cut))
+    fields = {e["field"] for e in found if e["event"] == "element" and e["direction"] == "up"}
+    assert fields == {"unknown.bytes"}
+
+
+def test_a_damaged_recording_is_decoded_so_far(decode: Path, tmp_path: Path) -> None:
+    """What stands before the damage is shown, with its totals; the end says that it is not complete."""
+    records = recording.exchange(*RAW["reqrep"])
+    good = recording.write(tmp_path / "good.tap", records[:2]).stat().st_size
+    whole = recording.write(tmp_path / "a.tap", records).read_bytes()
+    (tmp_path / "broken.tap").write_bytes(whole[: good + 4] + b"\xff" + whole[good + 5 :])
+    done = subprocess.run([decode, "--pcap", tmp_path / "a.pcap", tmp_path / "broken.tap"], text=True,
+                          capture_output=True)  # fmt: skip
+    found = [json.loads(text) for text in done.stdout.splitlines()]
+    assert done.returncode == 1 and "damaged" in done.stderr
+    assert said_of(found)[0] == expected()["raw: reqrep"][0] and said_of(found)[1] == "down:"
+    assert found[-1] == {"event": "end", "complete": False, "connections": 1}
+
+
+def test_a_pipe_is_read_once(decode: Path, tmp_path: Path) -> None:
+    """There raw cannot be deduced: it is declared, or unknown. The rest is as in a file."""
+    for name, hint in (("raw: reqrep", "--reqrep"), ("ZMTP: PLAIN", "")):
+        path = recording.write(tmp_path / "a.tap", recording.exchange(*CASES[name]))
+        done = subprocess.run([decode, *hint.split(), "/dev/stdin"], input=path.read_bytes(),
+                              capture_output=True)  # fmt: skip
+        assert said_of([json.loads(text) for text in done.stdout.splitlines()]) == expected()[name]
 
 
 def test_a_recording_cut_short_is_decoded_so_far(decode: Path, tmp_path: Path) -> None:

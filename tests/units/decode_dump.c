@@ -34,7 +34,7 @@ element(void *arg, const struct decode_element *element)
         dump->wrong = "more text than bytes";
     dump->bytes += element->len;
     dump->elements++;
-    if (element->part == DECODE_UNKNOWN)
+    if (strncmp(element->field, "unknown.", 8) == 0)
         dump->unknown += element->len;
     mix(dump, &element->offset, sizeof(element->offset));
     mix(dump, &element->len, sizeof(element->len));

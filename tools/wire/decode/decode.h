@@ -2,7 +2,7 @@
  * Reads one direction of one connection and says what every byte is: ZMTP, SP,
  * raw's framing, and inside them our message. Fed in pieces of any size, with
  * the same result; trusts no length; keeps no more of an element than `show`
- * bytes (and what it must look ahead, under 600), however long it claims to be.
+ * bytes (and what it must look ahead, under 1200), however long it claims to be.
  *
  * The elements cover the stream: each begins where the one before ended, and
  * after decode_end() no byte is left out. What is not understood is an element
@@ -24,12 +24,15 @@ enum decode_part {
     DECODE_UNKNOWN, /* not understood, or cut off by the end */
 };
 
-/* A hint. raw has no greeting that tells; without a hint its first frame does. */
+/*
+ * A hint. raw has no greeting. Its framing is read only where it is declared: by the user, or
+ * by decode_probe.h, which has seen all of the conversation.
+ */
 enum decode_pattern {
-    DECODE_ANY,
-    DECODE_REQREP,
+    DECODE_ANY, /* what has a greeting; no raw */
+    DECODE_REQREP, /* or raw's request/reply, where there is no greeting */
     DECODE_PUBSUB,
-    DECODE_OTHER /* no framing that we know: nothing is guessed */
+    DECODE_OTHER /* no framing that we know: each byte is unknown */
 };
 
 struct decode_options {
@@ -62,11 +65,23 @@ typedef void decode_emit_fn(void *arg, const struct decode_element *element);
 int decode_open(
     struct decode **ret, const struct decode_options *options, decode_emit_fn *emit, void *arg);
 
+/*
+ * These two are the directions of one connection: what one side has said of itself may decide
+ * what the other one's frames mean. Feed them in the order in which the bytes arrived.
+ */
+void decode_pair(struct decode *a, struct decode *b);
+
 /* The next bytes of the stream. 0, or -1 and ENOMEM: then it is only to be closed. */
 int decode_feed(struct decode *decode, const void *data, size_t len);
 
 /* The stream has ended: hands out what is still held. Nothing may follow but the close. */
 void decode_end(struct decode *decode);
+
+/* Frames that carry messages, so far. Where they are encrypted, nobody else can count messages. */
+uint64_t decode_frames(const struct decode *decode);
+
+/* Can nobody tell how many messages they make? They are encrypted, or the socket's type unknown. */
+bool decode_uncounted(const struct decode *decode);
 
 /* Accepts NULL. */
 void decode_close(struct decode *decode);

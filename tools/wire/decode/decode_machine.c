@@ -14,9 +14,8 @@
 
 enum {
     SHOW_DEFAULT = 64,
-    /* Held at least: the longest look ahead, raw's length, id and a message's head; a
-       command name or property name with its length. */
-    HELD_MIN = 600,
+    /* Held at least: the longest look ahead, a request's envelope (ENVELOPE_MAX). */
+    HELD_MIN = 1200,
     MEANING_MAX = 320,
     QUOTE_MAX = 40, /* bytes of a string that a meaning repeats */
 };
@@ -39,6 +38,31 @@ decode_open(
     decode_expect(decode, 1, guess, "unknown.start");
     *ret = decode;
     return 0;
+}
+
+void
+decode_pair(struct decode *a, struct decode *b)
+{
+    a->peer = b;
+    b->peer = a;
+}
+
+uint64_t
+decode_frames(const struct decode *decode)
+{
+    return decode->frames;
+}
+
+bool
+decode_uncounted(const struct decode *decode)
+{
+    return decode_sealed(decode) || decode->zmtp.typeless;
+}
+
+bool
+decode_sealed(const struct decode *decode)
+{
+    return decode->zmtp.mechanism == MECHANISM_CURVE || decode->zmtp.mechanism == MECHANISM_OTHER;
 }
 
 /* Keeps what may be shown or looked at again; memory grows with bytes received only. */
@@ -227,30 +251,30 @@ guess(struct decode *decode)
 {
     const unsigned char *p = decode->held;
     size_t got = decode->held_len;
-    if (decode->options.pattern == DECODE_OTHER) {
-        decode_unknown(decode, "of a framing that is not known");
-        return;
-    }
-    if (p[0] == 0xff && got < 10) {
-        decode_expect(decode, got + 1, guess, "unknown.start");
-        return;
-    }
-    if (p[0] == 0xff && p[9] == 0x7f) {
-        decode_expect(decode, 10, decode_zmtp, "zmtp.signature");
-        return;
-    }
+    enum decode_pattern pattern = decode->options.pattern;
     static const unsigned char sp[4] = {0x00, 'S', 'P', 0x00};
-    bool more = memcmp(p, sp, got < 4 ? got : 4) == 0 && got < 8;
-    if (got == 8 && memcmp(p, sp, 4) == 0 && p[6] == 0 && p[7] == 0) {
-        decode_expect(decode, 8, decode_sp, "sp.signature");
-        return;
-    }
-    if (!more)
-        decode->raw.role = decode_raw_guess(decode, &more);
-    if (more)
-        decode_expect(decode, got + 1, guess, "unknown.start");
-    else if (decode->raw.role != RAW_NONE)
+    bool zmtp = p[0] == 0xff && (got < 10 || p[9] == 0x7f);
+    bool like_sp = memcmp(p, sp, got < 4 ? got : 4) == 0 && (got < 8 || (p[6] == 0 && p[7] == 0));
+    bool raw = pattern == DECODE_REQREP || pattern == DECODE_PUBSUB;
+    if (pattern == DECODE_OTHER) {
+        decode_unknown(decode, "of a framing that is not known");
+    } else if (zmtp) {
+        if (got < 10)
+            decode_expect(decode, got + 1, guess, "unknown.start");
+        else
+            decode_zmtp(decode);
+    } else if (like_sp) {
+        if (got < 8)
+            decode_expect(decode, got + 1, guess, "unknown.start");
+        else
+            decode_sp(decode);
+    } else if (raw) {
+        bool client = decode->options.from_client;
+        decode->raw.role = pattern == DECODE_REQREP ? RAW_REQREP
+            : client                                ? RAW_SUBSCRIBER
+                                                    : RAW_PUBLISHER;
         decode_expect(decode, 4, decode_raw, "raw.length");
-    else
-        decode_unknown(decode, "begins like none of ZMTP, SP and raw's framing");
+    } else {
+        decode_unknown(decode, "begins with no greeting of ZMTP or SP");
+    }
 }

@@ -9,17 +9,25 @@
 #define DECODE_MACHINE_H
 
 #include "decode.h"
+#include "decode_tables.inc"
 
 typedef void decode_step(struct decode *decode);
 
+/* ZeroMQ's socket types. PAIR to XSUB: as ZMTP 2.0 numbers them, plus one. */
 enum decode_socket {
-    SOCKET_OTHER,
-    SOCKET_REQREP,
-    SOCKET_SUB
+    SOCKET_UNKNOWN,
+    TABLE_SOCKETS,
+    SOCKETS
+};
+
+enum decode_mechanism {
+    MECHANISM_NULL, /* ZMTP 2.0 has no other */
+    MECHANISM_PLAIN,
+    MECHANISM_CURVE,
+    MECHANISM_OTHER, /* GSSAPI, or one that we do not know: its frames are opaque */
 };
 
 enum decode_raw_role {
-    RAW_NONE,
     RAW_REQREP,
     RAW_PUBLISHER,
     RAW_SUBSCRIBER
@@ -52,20 +60,28 @@ struct decode {
     size_t text_at; /* where in it a string begins, and its length */
     uint64_t text_len;
 
+    const struct decode *peer; /* the other direction; NULL: not known */
+    uint64_t frames; /* that carry messages */
+    bool foreign_unknown; /* a payload that is not ours may as well be something else */
+
     struct {
-        enum decode_socket socket; /* what this side's READY said */
+        enum decode_socket socket; /* this side's, once it has said so */
+        enum decode_mechanism mechanism;
+        bool v2; /* ZMTP 2.0: no commands */
         unsigned char flags; /* of the current frame */
+        bool typeless; /* there were message frames of a socket whose type is not known */
         bool ready; /* this side's READY, or its like, is complete */
         bool more; /* the current frame continues a message */
         bool envelope; /* before the empty delimiter */
+        bool group; /* the current frame is a RADIO's group */
         bool is_socket_type; /* of the property being read */
-        bool curve;
-        bool plain;
+        int layout; /* place in CURVE's layouts */
     } zmtp;
     struct {
         unsigned protocol;
         bool begun; /* the first frame told whether frames carry a type */
         bool typed; /* they do: the IPC mapping */
+        size_t header; /* bytes of ids before the payload */
     } sp;
     struct {
         enum decode_raw_role role;
@@ -97,18 +113,26 @@ const char *decode_quote(const struct decode *decode, size_t at, uint64_t len);
 
 /* The others: the first step of each. The bytes that made it the choice are held. */
 
-void decode_zmtp(struct decode *decode); /* expects the signature's 10 bytes */
-void decode_sp(struct decode *decode); /* expects the header's 8 bytes */
+void decode_zmtp(struct decode *decode); /* the signature's 10 bytes are there */
+void decode_sp(struct decode *decode); /* the header's 8 bytes are there */
 void decode_raw(struct decode *decode); /* expects a length's 4 bytes */
 
-/* Within ZMTP: after a frame's body; a command's body; a subscription as a message's body. */
+/* Are ZMTP's messages encrypted, or may they be? */
+bool decode_sealed(const struct decode *decode);
+
+/* Within ZMTP: a message frame, at its flags; after a frame's body; a command's body. */
+void decode_zmtp_message(struct decode *decode);
 void decode_zmtp_next(struct decode *decode);
 void decode_zmtp_rest(struct decode *decode); /* what is left of it, as bytes */
+void decode_zmtp_head(struct decode *decode, const char *what); /* hands out flags and length */
 void decode_zmtp_command(struct decode *decode); /* expects 1 byte */
-void decode_zmtp_subscription(struct decode *decode); /* expects 1 byte */
+void decode_zmtp_prefix(struct decode *decode); /* expects all that is left: a prefix */
+bool decode_zmtp_curve(struct decode *decode, size_t name_len); /* is it one of CURVE's layouts? */
+const char *decode_zmtp_socket_name(enum decode_socket socket);
 
-/* Looks at the first bytes alone: is it raw's framing? RAW_NONE and *more: too early to say. */
-enum decode_raw_role decode_raw_guess(const struct decode *decode, bool *more);
+/* The bytes of a ZMTP frame's flags and length; its body's length, all of them held at `at`. */
+size_t decode_zmtp_head_len(unsigned char flags);
+uint64_t decode_zmtp_body_len(const struct decode *decode, size_t at);
 
 /* Reads `left` bytes as our message, or as bytes of someone else; then calls after. */
 void decode_payload(struct decode *decode, decode_step *after);

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "survey.h"
 #include "trace.h"
 
 static const char usage[] =
@@ -15,7 +17,7 @@ static const char usage[] =
     "RECORDING...\n"
     "\n"
     "Prints what recordings of the tap hold, as JSON lines, each byte in one of them.\n"
-    "  --reqrep, --pubsub  which of the two raw's frames are; else their bytes tell\n"
+    "  --reqrep, --pubsub  what has no greeting is raw's; without: if all of it fits\n"
     "  --unknown           another framing: guesses nothing, so that each byte is unknown\n"
     "  --show BYTES        bytes of an element to give in hex (64; 1 to 16777216)\n"
     "  --segments          also each arrival at the tap, and each passing on\n"
@@ -77,28 +79,52 @@ parse(struct arguments *ret, int argc, char **argv)
     return optind < argc ? 0 : -1;
 }
 
+/* A pipe cannot be read twice: there raw's framing has to be declared. */
+static int
+survey(struct survey *ret, const char *path, const struct arguments *arguments)
+{
+    struct stat stat_of;
+    *ret = (struct survey){.records = UINT64_MAX};
+    if (arguments->options.pattern != DECODE_ANY || stat(path, &stat_of) < 0 ||
+        !S_ISREG(stat_of.st_mode))
+        return 0;
+    return survey_read(ret, path);
+}
+
 static int
 decode_recording(const char *path, struct pcap *pcap, const struct arguments *arguments)
 {
     struct record_reader *reader = NULL;
     struct trace *trace = NULL;
     struct record record;
-    int got;
-    if (record_open(&reader, path) < 0 ||
-        trace_open(&trace, stdout, pcap, &arguments->options, arguments->segments) < 0)
+    struct survey found = {0};
+    int got = 0;
+    if (record_open(&reader, path) < 0 || survey(&found, path, arguments) < 0 ||
+        trace_open(&trace, stdout, pcap, &arguments->options, found.patterns, arguments->segments) <
+            0)
         goto fail;
-    while ((got = record_read(reader, &record)) > 0)
+    while (found.records-- > 0 && (got = record_read(reader, &record)) > 0)
         if (trace_record(trace, &record, record_wall(reader, record.time_ns)) < 0)
             goto fail;
+    if (got > 0 && found.cut) { /* since the survey the file has grown */
+        errno = ENODATA;
+        got = -1;
+    }
     bool cut = got < 0 && errno == ENODATA;
-    if (got < 0 && !cut)
+    bool damaged = got < 0 && errno == EBADMSG;
+    if (got < 0 && !cut && !damaged)
         goto fail;
     if (cut)
         fprintf(stderr, "decode: %s: the recording is cut short, or still being written\n", path);
-    if (trace_end(trace, !cut) < 0)
+    if (trace_end(trace, !cut && !damaged) < 0)
         goto fail;
+    if (damaged) { /* what stands before the damage has been shown */
+        errno = EBADMSG;
+        goto fail;
+    }
     trace_close(trace);
     record_close(reader);
+    survey_free(&found);
     return 0;
 fail:
     if (errno != EBADMSG && errno != ENODATA)
@@ -110,6 +136,7 @@ fail:
             (unsigned long long)record_offset(reader));
     trace_close(trace);
     record_close(reader);
+    survey_free(&found);
     return -1;
 }
 

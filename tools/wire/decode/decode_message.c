@@ -24,15 +24,21 @@ foreign(struct decode *decode)
 {
     uint64_t len = decode->left;
     decode_text(decode, 0, len);
-    decode_element(decode, len, "message.foreign", "%llu bytes, not Triptych's message: %s",
-        (unsigned long long)len, decode_quote(decode, 0, len));
+    if (decode->foreign_unknown) {
+        decode->part = DECODE_UNKNOWN;
+        decode_element(decode, len, "zmtp.data", "%llu bytes that may mean anything here: %s",
+            (unsigned long long)len, decode_quote(decode, 0, len));
+    } else {
+        decode_element(decode, len, "message.foreign", "%llu bytes, not Triptych's message: %s",
+            (unsigned long long)len, decode_quote(decode, 0, len));
+    }
     decode->after(decode);
 }
 
 static void
 head_elements(struct decode *decode, size_t topic_len)
 {
-    static const char *const kinds[] = {"", "request", "reply", "event", "error"};
+    static const char *const kinds[] = {"", TABLE_KINDS};
     if (topic_len > 0) {
         decode_text(decode, 0, topic_len);
         decode_element(
@@ -68,7 +74,7 @@ head(struct decode *decode)
     size_t got = decode->held_len;
     size_t seen = got < MESSAGE_TOPIC_MAX + 1 ? got : MESSAGE_TOPIC_MAX + 1;
     const unsigned char *end = memchr(p, 0, seen);
-    if (!end && got <= MESSAGE_TOPIC_MAX && got + MESSAGE_HEADER < decode->left) {
+    if (!end && got <= MESSAGE_TOPIC_MAX && got + MESSAGE_HEADER <= decode->left) {
         decode_expect(decode, got + 1, head, "message.topic");
         return;
     }

@@ -14,6 +14,7 @@
 
 #include "bytes.h"
 #include "clock.h"
+#include "record.h"
 #include "sockaddr.h"
 
 enum {
@@ -52,6 +53,10 @@ struct pcap_conn {
     struct pcap *pcap;
     size_t address_len; /* 4 or 16 */
     struct pcap_side side[2]; /* the client's, the server's */
+    bool reset; /* nothing follows */
+    bool invented; /* the addresses; as text: */
+    char client[sizeof("tcp://127.255.255.255:65535")];
+    char server[sizeof("tcp://127.255.255.255:65535")];
 };
 
 /* The Internet checksum, RFC 1071; bytes are summed in pairs, so only the last len may be odd. */
@@ -167,6 +172,14 @@ pcap_create(struct pcap **ret, const char *path)
 static size_t
 parse(struct pcap_side *side, const char *url)
 {
+    char plain[RECORD_NAME_MAX];
+    const char *scope = strchr(url, '%');
+    const char *after = scope ? strchr(scope, ']') : NULL;
+    if (after && strlen(url) < sizeof(plain)) { /* fe80::1%eth0: a packet has no place for it */
+        int before = (int)(scope - url);
+        (void)snprintf(plain, sizeof(plain), "%.*s%s", before, url, after);
+        url = plain;
+    }
     struct sockaddr_any address;
     if (sockaddr_parse(&address, url) < 0 || address.any.sa_family == AF_UNIX)
         return 0;
@@ -178,6 +191,30 @@ parse(struct pcap_side *side, const char *url)
     return len;
 }
 
+/* ::ffff:1.2.3.4; RFC 4291, section 2.5.5.2 */
+static void
+map_to_ipv6(struct pcap_side *side)
+{
+    memmove(side->address + 12, side->address, 4);
+    memset(side->address, 0, 10);
+    memset(side->address + 10, 0xff, 2);
+}
+
+static void
+invent(struct pcap_conn *conn, uint32_t number)
+{
+    uint32_t client = 0x7f010000 + (number & 0x7fffff); /* 127.1.0.1 and up */
+    conn->address_len = 4;
+    conn->invented = true;
+    put_u32(conn->side[0].address, client);
+    put_u32(conn->side[1].address, 0x7f000001);
+    conn->side[0].port = SYNTHETIC_PORT + 1;
+    conn->side[1].port = SYNTHETIC_PORT;
+    (void)snprintf(conn->client, sizeof(conn->client), "tcp://127.%u.%u.%u:%d", client >> 16 & 255,
+        client >> 8 & 255, client & 255, SYNTHETIC_PORT + 1);
+    (void)snprintf(conn->server, sizeof(conn->server), "tcp://127.0.0.1:%d", SYNTHETIC_PORT);
+}
+
 int
 pcap_open(struct pcap *pcap, struct pcap_conn **ret, const char *client, const char *server,
     uint64_t time_ns)
@@ -187,14 +224,13 @@ pcap_open(struct pcap *pcap, struct pcap_conn **ret, const char *client, const c
         return -1;
     uint32_t number = ++pcap->conns;
     conn->pcap = pcap;
-    conn->address_len = parse(&conn->side[0], client);
-    if (conn->address_len == 0 || parse(&conn->side[1], server) != conn->address_len) {
-        conn->address_len = 4;
-        put_u32(conn->side[0].address, 0x7f010000 + (number & 0x7fffff)); /* 127.1.0.1 and up */
-        put_u32(conn->side[1].address, 0x7f000001);
-        conn->side[0].port = SYNTHETIC_PORT + 1;
-        conn->side[1].port = SYNTHETIC_PORT;
-    }
+    size_t client_len = parse(&conn->side[0], client);
+    size_t server_len = parse(&conn->side[1], server);
+    conn->address_len = client_len > server_len ? client_len : server_len;
+    if (client_len == 0 || server_len == 0)
+        invent(conn, number);
+    else if (client_len != server_len)
+        map_to_ipv6(&conn->side[client_len < server_len ? 0 : 1]);
     conn->side[0].next = number * 1000;
     conn->side[1].next = number * 1000 + 500;
     if (packet(conn, true, time_ns, SYN, NULL, 0) < 0 ||
@@ -207,11 +243,21 @@ pcap_open(struct pcap *pcap, struct pcap_conn **ret, const char *client, const c
     return 0;
 }
 
+bool
+pcap_invented(struct pcap_conn *conn, const char **client, const char **server)
+{
+    *client = conn->client;
+    *server = conn->server;
+    return conn->invented;
+}
+
 int
 pcap_data(struct pcap_conn *conn, bool up, uint64_t time_ns, const void *data, size_t len)
 {
     const unsigned char *p = data;
     struct pcap_side *from = &conn->side[up ? 0 : 1];
+    if (from->fin || conn->reset)
+        return 0;
     while (len > 0) {
         size_t part = len < MSS ? len : MSS;
         if (packet(conn, up, time_ns, ACK | (part == len ? PSH : 0), p, part) < 0)
@@ -228,7 +274,7 @@ int
 pcap_fin(struct pcap_conn *conn, bool up, uint64_t time_ns)
 {
     struct pcap_side *from = &conn->side[up ? 0 : 1];
-    if (from->fin)
+    if (from->fin || conn->reset)
         return 0;
     from->fin = true;
     if (packet(conn, up, time_ns, FIN | ACK, NULL, 0) < 0)
@@ -240,8 +286,9 @@ pcap_fin(struct pcap_conn *conn, bool up, uint64_t time_ns)
 int
 pcap_reset(struct pcap_conn *conn, bool up, uint64_t time_ns)
 {
-    conn->side[0].fin = true;
-    conn->side[1].fin = true;
+    if (conn->reset)
+        return 0;
+    conn->reset = true;
     return packet(conn, up, time_ns, RST | ACK, NULL, 0);
 }
 

@@ -26,9 +26,16 @@ int pcap_create(struct pcap **ret, const char *path);
 int pcap_open(struct pcap *pcap, struct pcap_conn **ret, const char *client, const char *server,
     uint64_t time_ns);
 
+/*
+ * Had it to make up addresses? Then these are they, as tcp://1.2.3.4:5, valid until pcap_drop. A
+ * scope ("%1", "%eth0") has no place in a packet and is left out: that makes up nothing.
+ */
+bool pcap_invented(struct pcap_conn *conn, const char **client, const char **server);
+
 /* up: from the client. Times are CLOCK_REALTIME nanoseconds. */
 int pcap_data(struct pcap_conn *conn, bool up, uint64_t time_ns, const void *data, size_t len);
-int pcap_fin(struct pcap_conn *conn, bool up, uint64_t time_ns); /* once a side; more are ignored */
+/* Once a side; more are ignored, and so is what damaged recordings have after an end or a reset. */
+int pcap_fin(struct pcap_conn *conn, bool up, uint64_t time_ns);
 int pcap_reset(struct pcap_conn *conn, bool up, uint64_t time_ns);
 
 /* Frees it; writes nothing. Accepts NULL. */

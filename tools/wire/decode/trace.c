@@ -54,7 +54,9 @@ struct trace {
     struct decode_options options;
     bool segments;
     struct conn *conns;
+    const enum decode_pattern *patterns; /* of each connection; NULL: options' */
     uint64_t start_ns; /* of the first record; times count from it */
+    uint64_t last_ns; /* of the last */
     uint64_t records;
     uint64_t conns_seen;
 };
@@ -124,6 +126,8 @@ direction_init(struct direction *dir, struct trace *trace, uint32_t conn, bool u
 {
     struct decode_options options = trace->options;
     options.from_client = up;
+    if (trace->patterns)
+        options.pattern = trace->patterns[trace->conns_seen];
     dir->trace = trace;
     dir->conn = conn;
     dir->up = up;
@@ -165,7 +169,11 @@ direction_end(struct direction *dir, uint64_t time_ns)
     put_direction(out, dir->up);
     put_number(out, "bytes", dir->bytes);
     put_number(out, "segments", dir->segments_seen);
-    put_number(out, "messages", dir->messages);
+    put_number(out, "frames", decode_frames(dir->decode));
+    if (decode_uncounted(dir->decode))
+        fputs(",\"messages\":null", out);
+    else
+        put_number(out, "messages", dir->messages);
     for (int part = 0; part < PARTS; part++)
         put_number(out, decode_part_name((enum decode_part)part), dir->parts[part]);
     fputs("}\n", out);
@@ -184,7 +192,7 @@ conn_free(struct conn *conn)
 
 int
 trace_open(struct trace **ret, FILE *out, struct pcap *pcap, const struct decode_options *options,
-    bool segments)
+    const enum decode_pattern *patterns, bool segments)
 {
     struct trace *trace = calloc(1, sizeof(*trace));
     if (!trace)
@@ -192,17 +200,17 @@ trace_open(struct trace **ret, FILE *out, struct pcap *pcap, const struct decode
     trace->out = out;
     trace->pcap = pcap;
     trace->options = *options;
+    trace->patterns = patterns;
     trace->segments = segments;
     *ret = trace;
     return 0;
 }
 
+/* names NULL: the recording begins after the connection did, or its record is lost. */
 static int
-opened(struct trace *trace, const struct record *record, uint64_t wall_ns)
+begin(struct trace *trace, const struct record *record, const struct record_names *names,
+    uint64_t wall_ns)
 {
-    struct record_names names;
-    if (record_names(&names, record) < 0)
-        return -1;
     struct conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
         return -1;
@@ -210,19 +218,36 @@ opened(struct trace *trace, const struct record *record, uint64_t wall_ns)
     if (direction_init(&conn->up, trace, record->conn, true) < 0 ||
         direction_init(&conn->down, trace, record->conn, false) < 0)
         goto fail;
-    if (trace->pcap && pcap_open(trace->pcap, &conn->pcap, names.client, names.server, wall_ns) < 0)
+    decode_pair(conn->up.decode, conn->down.decode);
+    if (trace->pcap &&
+        pcap_open(trace->pcap, &conn->pcap, names ? names->client : "", names ? names->server : "",
+            wall_ns) < 0)
         goto fail;
     conn->next = trace->conns;
     trace->conns = conn;
     trace->conns_seen++;
-    put_head(trace, "open", record->conn, record->time_ns);
-    put_string(trace->out, "client", names.client, strlen(names.client));
-    put_string(trace->out, "server", names.server, strlen(names.server));
-    fputs("}\n", trace->out);
     return 0;
 fail:
     conn_free(conn);
     return -1;
+}
+
+static int
+opened(struct trace *trace, const struct record *record, uint64_t wall_ns)
+{
+    struct record_names names;
+    if (record_names(&names, record) < 0 || begin(trace, record, &names, wall_ns) < 0)
+        return -1;
+    put_head(trace, "open", record->conn, record->time_ns);
+    put_string(trace->out, "client", names.client, strlen(names.client));
+    put_string(trace->out, "server", names.server, strlen(names.server));
+    const char *client, *server;
+    if (trace->pcap && pcap_invented(trace->conns->pcap, &client, &server)) {
+        put_string(trace->out, "capture_client", client, strlen(client));
+        put_string(trace->out, "capture_server", server, strlen(server));
+    }
+    fputs("}\n", trace->out);
+    return 0;
 }
 
 static int
@@ -293,6 +318,7 @@ trace_record(struct trace *trace, const struct record *record, uint64_t wall_ns)
 {
     if (trace->records++ == 0)
         trace->start_ns = record->time_ns;
+    trace->last_ns = record->time_ns;
     if (record->type == RECORD_OPEN)
         return opened(trace, record, wall_ns);
     if (record->type == RECORD_NOTE) {
@@ -301,11 +327,18 @@ trace_record(struct trace *trace, const struct record *record, uint64_t wall_ns)
         fputs("}\n", trace->out);
         return 0;
     }
+    if (record->type == RECORD_END)
+        return 0;
     struct conn **at = &trace->conns;
     while (*at && (*at)->number != record->conn)
         at = &(*at)->next;
-    if (!*at || record->type == RECORD_END)
-        return 0;
+    if (!*at) {
+        if (record->type != RECORD_DATA)
+            return 0;
+        if (begin(trace, record, NULL, wall_ns) < 0)
+            return -1;
+        at = &trace->conns;
+    }
     if (record->type == RECORD_CLOSE)
         return closed(trace, at, record, wall_ns);
     return directed(trace, *at, record, wall_ns);
@@ -316,8 +349,8 @@ trace_end(struct trace *trace, bool complete)
 {
     while (trace->conns) {
         struct conn *conn = trace->conns;
-        direction_end(&conn->up, trace->start_ns);
-        direction_end(&conn->down, trace->start_ns);
+        direction_end(&conn->up, trace->last_ns);
+        direction_end(&conn->down, trace->last_ns);
         trace->conns = conn->next;
         conn_free(conn);
     }

@@ -18,11 +18,13 @@
 struct trace;
 
 /*
- * out is borrowed; pcap too, and may be NULL; options' from_client is set here. segments: also
- * an object for each arrival at the tap, and for each passing on.
+ * out is borrowed; pcap too, and may be NULL; options' from_client is set here. patterns: of each
+ * connection, in the order of their first records; they take the place of options' pattern, and
+ * are borrowed. NULL: options' is meant. segments: also an object for each arrival at the tap, and
+ * for each passing on.
  */
 int trace_open(struct trace **ret, FILE *out, struct pcap *pcap,
-    const struct decode_options *options, bool segments);
+    const struct decode_options *options, const enum decode_pattern *patterns, bool segments);
 
 /* The next record; wall_ns: its time by the wall clock. */
 int trace_record(struct trace *trace, const struct record *record, uint64_t wall_ns);

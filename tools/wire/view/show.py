@@ -63,12 +63,12 @@ def bytes_table(observed: Observed, width: int) -> Table:
     last = -1
     for event in timeline(observed):
         if event["event"] != "element":
-            when, what = f"{(event['time'] - observed.opened) * 1000:.2f}", happening(event)
+            when, what = f"{(event['time'] - observed.opened) * 1000:.2f} ms", happening(event)
             table.add_row(when, "", "", Text(what, style="dim"))
             continue
         new = event["record"] != last
         last = event["record"]
-        when = f"{(event['time'] - observed.opened) * 1000:.2f}" if new else ""
+        when = f"{(event['time'] - observed.opened) * 1000:.2f} ms" if new else ""
         way = f"{'>' if event['direction'] == 'up' else '<'}{event['offset']:5}"
         style = STYLES[event["part"]]
         table.add_row(when, way, Text("\n".join(hex_lines(event, a_line)), style=style), event["meaning"])
