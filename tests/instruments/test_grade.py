@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from check.rubric import BadRubric, Item, mark, understood
 from conftest import ROOT
 from grade import results, sandbox, submissions
 from grade.results import Student, as_csv, cell, merged, slug
-from grade.rubric import BadRubric, Item, mark, understood
 from grade.submissions import Submission, Unfit, unpack
 
 STEP = ROOT / "raw" / "steps" / "2-framed"
@@ -143,6 +143,8 @@ def test_a_rubric_says_what_is_wrong_with_it() -> None:
         ({"clauses": {"R1": 1}, "limits": {"time": 1}}, "no 'time'"),
         ({"clauses": {"R1": 1}, "extra": {"lines": 4}}, "lines ="),
         ({"clauses": {"R1": True}}, "R1: True"),
+        ({"clauses": {"R1": 1}, "tests": {"R1": ["test_R6_x"]}}, "tests of a clause"),
+        ({"clauses": {"R1": 1}, "tests": {"R6": ["test_R6_x"]}}, "tests of a clause"),
     ):
         with pytest.raises(BadRubric, match=words):
             understood(given, "x")

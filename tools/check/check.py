@@ -17,6 +17,9 @@ show it. A clause's first failure ends the clause.
   --udp       only UDP over IPv4    --udp6     only UDP over IPv6
   --json      the result as JSON: tools/check/check.schema.json
 
+A panel whose folder has a rubric.toml is checked by it, unless clauses are
+named: only its clauses, with the marks so far.
+
 Marks:  ✓ kept     every test of the clause passed
         ✗ broken   a test failed
         – not reached     not tried: the pattern's first exchange failed
@@ -40,8 +43,9 @@ from rich.text import Text
 from check.clauses import CLAUSES, PATTERNS, pattern_of
 from check.contract import BROKEN, KEPT, NO_TEST, NOT_REACHABLE, NOT_REACHED
 from check.contract import Failed, Failure, Report, Result, run
+from check.rubric import BadRubric, Rubric, mark, read
 from harness.command import CommandLine
-from harness.panels import SPEAKS, Panel, choose_panels, complain
+from harness.panels import ROOT, SPEAKS, Panel, choose_panels, complain
 from harness.terminal import BROWN, GREEN, RED
 
 WIDTH_MOST = 100
@@ -153,6 +157,27 @@ def summary(panel: Panel, report: Report) -> str:
     return f"{panel.name}: {of_all}; {report.seconds:.0f} s"
 
 
+def rubric_of(panel: Panel) -> Rubric | None:
+    """What an assignment has put beside the panel's sources."""
+    path = ROOT / panel.folder / "rubric.toml"
+    if not path.exists():
+        return None
+    try:
+        return read(path)
+    except BadRubric as wrong:
+        complain(2, f"check: {wrong}")
+
+
+def marks(console: Console, rubric: Rubric, report: Report) -> None:
+    """What the rubric gives for it. Points for style are not counted here."""
+    items = [i for i in mark(rubric, report.as_json(), 0, 0) if i.name in rubric.clauses]
+    console.print(Text("marks so far:", style="bold"))
+    for item in items:
+        console.print(f" {item.name:<4} {item.points:5g} of {item.most:g}", markup=False)
+    got, most = (sum(getattr(item, what) for item in items) for what in ("points", "most"))
+    console.print(Text(f" in all {got:3g} of {most:g}", style="bold"))
+
+
 def progress(console: Console) -> Callable[[int, int, str], None] | None:
     """One line on a terminal, redrawn as each test ends."""
     if not console.is_terminal or console.is_dumb_terminal:
@@ -190,12 +215,19 @@ def main() -> int:
     clauses = choose_clauses(arguments.clauses, arguments.reqrep, arguments.pubsub)
     panel = choose_panels([arguments.panel], "check")[0][0]
     named = [transport for transport in SPEAKS if getattr(arguments, transport)]
+    rubric = None
+    if not (arguments.clauses or arguments.reqrep or arguments.pubsub or named):
+        rubric = rubric_of(panel)
+    if rubric:
+        clauses, named = list(rubric.clauses), list(rubric.transports)
     if named and not set(named) & set(panel.speaks):
         speaks = " ".join(panel.speaks)
         complain(2, f"check: {panel.name} does not speak {named[0]}; it speaks: {speaks}")
     errors = Console(stderr=True)
     try:
-        report = run(panel, clauses, named, tell=progress(errors))
+        report = run(
+            panel, clauses, named, tests=rubric.tests if rubric else (), tell=progress(errors)
+        )
     except Failed as failed:
         print(failed, file=sys.stderr)
         complain(1, "check: the tests themselves could not be run (output above)")
@@ -205,4 +237,6 @@ def main() -> int:
         console = Console(highlight=False)
         console.width = min(console.width, WIDTH_MOST)
         show(console, panel, report)
+        if rubric:
+            marks(console, rubric, report)
     return 0 if report.kept else 1

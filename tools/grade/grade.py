@@ -32,10 +32,10 @@ from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 
+from check.rubric import BadRubric, Rubric, mark, read
 from compare.sources import lines_of_code
 from grade import results, sandbox
 from grade.results import Student, clean, figure, merged, put, slug
-from grade.rubric import BadRubric, Rubric, mark, read
 from grade.submissions import Submission, Unfit, Work, digest, find, strange, unpack
 from harness.command import CommandLine
 from harness.files import make_folder
@@ -90,7 +90,8 @@ class Marking:
 
     def check(self, student: Student, work: Work, slot: int, scratch: Path) -> None:
         rubric = self.rubric
-        order = {"clauses": list(rubric.clauses), "transports": list(rubric.transports)}
+        order = {"clauses": list(rubric.clauses), "transports": list(rubric.transports),
+                 "tests": list(rubric.tests)}  # fmt: skip
         keys = f"framing={rubric.framing} " if rubric.framing else ""
         if set(rubric.transports) - {"tcp", "tcp6", "ipc"}:
             keys += f"speaks={','.join(rubric.transports)} "

@@ -111,15 +111,16 @@ def main() -> int:
         from harness.panels import read_panels
 
         panel = next(one for one in read_panels() if one.name == order["panel"])
-        clauses, transports = order["clauses"], order["transports"]
+        clauses, transports, tests = order["clauses"], order["transports"], order["tests"]
         try:
-            report = run(panel, clauses, transports).as_json()
+            report = run(panel, clauses, transports, tests=tests).as_json()
             write({"stage": "check", "report": report})
             broken = [c for c, about in report["clauses"].items()
                       if any(r["result"] in ("broken", "not reached")
                              for r in about["results"].values())]  # fmt: skip
             if broken:
-                write({"stage": "again", "report": run(panel, broken, transports).as_json()})
+                again = run(panel, broken, transports, tests=tests)
+                write({"stage": "again", "report": again.as_json()})
         except Failed as failed:
             write({"stage": "failed", "words": str(failed).splitlines()[-10:]})
     write({"stage": "done"})

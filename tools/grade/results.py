@@ -14,7 +14,7 @@ from typing import Any
 
 from check.clauses import CLAUSES
 from check.contract import BROKEN, KEPT, NOT_REACHED
-from grade.rubric import Item, Rubric
+from check.rubric import Item, Rubric
 from harness.files import replace
 
 PAGES = Path(__file__).resolve().parent / "pages"

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from check.rubric import Limits
 from grade.submissions import Work
 from harness.panels import ROOT
 
@@ -41,16 +42,6 @@ LOOK_S = 0.25  # between two looks of the watcher
 
 class Failed(Exception):
     """The sandbox itself did not work; the text is what it said."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of one submission in its sandbox."""
-
-    seconds: int = 240  # wall time, the second try included
-    memory: int = 2048  # MiB
-    disk: int = 512  # MiB of files, which count as memory too
-    processes: int = 300  # at a time; a clean check has about 80
 
 
 @dataclass

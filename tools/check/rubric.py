@@ -1,17 +1,23 @@
 """The rubric: which clauses give how many points, and what a panel's results are worth by it.
 
     title = "Framing"
+    start = "raw-1"                     # the panel that ./triptych new --assignment copies
+    solution = "raw-2"                  # a panel that gets all points; .ci/run teach tries it
     framing = "raw"                     # as in panels.txt; default: none, then garbage is not tried
     transports = ["tcp", "ipc"]         # default: tcp tcp6 ipc; the points of a clause are shared
                                         # among those over which the contract has tests of it
     [clauses]
     R1 = 6                              # shared evenly
     P1 = { tcp = 3, ipc = 1 }           # or as said
+    [tests]                             # of these clauses only these tests count
+    P1 = ["test_P1_unsubscribe"]
     [extra]                             # off unless named
     lines = { most = 400, points = 1 }  # lines of code of the panel, without comments and blanks
     warnings = 1                        # points if the compiler has none
-    [limits]                            # of the sandbox: see sandbox.Limits
+    [limits]                            # of the sandbox
     seconds = 240
+
+A panel's folder may have a rubric, rubric.toml: check follows it. grade takes it from whoever marks.
 """
 
 from __future__ import annotations
@@ -23,10 +29,9 @@ from typing import Any
 
 from check.clauses import CLAUSES
 from check.contract import BROKEN, KEPT, NO_TEST, NOT_REACHABLE, NOT_REACHED
-from grade.sandbox import Limits
 from harness.panels import SPEAKS
 
-KEYS = ("title", "framing", "transports", "clauses", "extra", "limits")
+KEYS = ("title", "start", "solution", "framing", "transports", "clauses", "tests", "extra", "limits")
 
 
 NOTHING = "No clause is kept."
@@ -37,11 +42,24 @@ class BadRubric(Exception):
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Of one submission in its sandbox."""
+
+    seconds: int = 240  # wall time, the second try included
+    memory: int = 2048  # MiB
+    disk: int = 512  # MiB of files, which count as memory too
+    processes: int = 300  # at a time; a clean check has about 80
+
+
+@dataclass(frozen=True)
 class Rubric:
     title: str
+    start: str
+    solution: str
     framing: str
     transports: tuple[str, ...]
     clauses: dict[str, float | dict[str, float]]
+    tests: tuple[str, ...] = ()  # of the clauses that they belong to, only they
     lines: tuple[int, float] | None = None  # the most, and the points
     warnings: float = 0.0
     limits: Limits = field(default_factory=Limits)
@@ -104,6 +122,12 @@ def understood(given: dict[str, Any], name: str) -> Rubric:
             clauses[clause] = number(clause, points)
     if not clauses:
         raise BadRubric("no clause gives points: it needs a table [clauses]")
+    tests: list[str] = []
+    for clause, names in table(given, "tests").items():
+        good = isinstance(names, list) and all(str(n).startswith(f"test_{clause}_") for n in names)
+        if clause not in clauses or not good or not names:
+            raise BadRubric(f"[tests]: {clause} = {names!r}; tests of a clause that gives points")
+        tests += names
     extra = table(given, "extra")
     for key in extra:
         if key not in ("lines", "warnings"):
@@ -120,9 +144,12 @@ def understood(given: dict[str, Any], name: str) -> Rubric:
                             f"{' '.join(one.name for one in fields(Limits))}")  # fmt: skip
     return Rubric(
         str(given.get("title", name)),
+        word(given, "start"),
+        word(given, "solution"),
         word(given, "framing"),
         tuple(transports),
         {clause: clauses[clause] for clause in CLAUSES if clause in clauses},
+        tuple(tests),
         lines,
         number("warnings", extra.get("warnings", 0.0)),
         Limits(**{key: int(number(key, value, 1)) for key, value in limits.items()}),
@@ -131,7 +158,7 @@ def understood(given: dict[str, Any], name: str) -> Rubric:
 
 def word(given: dict[str, Any], name: str) -> str:
     found = given.get(name, "")
-    if not isinstance(found, str) or (found and not found.isalnum()):
+    if not isinstance(found, str) or (found and not found.replace("-", "").isalnum()):
         raise BadRubric(f"{name}: {found!r} is no word")
     return found
 
