@@ -231,7 +231,8 @@ def wrong_command(command: str, folder: str, build: Path) -> list[str]:
     if program == "./triptych":
         return wrong_verb(words)
     if program.startswith("build/") and build.exists():
-        files = list(build.glob(PLACEHOLDER.sub("*", program.removeprefix("build/"))))
+        name = re.sub(rf"^{MINE}-", "raw-", program.removeprefix("build/"))  # has the same roles
+        files = list(build.glob(PLACEHOLDER.sub("*", name)))
         if not files:
             return [f"no program {program}"]
         text = help_of((str(files[0]), "-h"))
@@ -295,6 +296,8 @@ def test_wrong_commands_are_found(pytestconfig: pytest.Config) -> None:
         assert wrong("build/raw-rep -u tcp://127.0.0.1:5555") == []
         assert wrong("build/raw-rep --loud") == ["no option --loud"]
         assert wrong("build/raw-dance") == ["no program build/raw-dance"]
+        assert wrong(f"build/{MINE}-req -n 1 hello") == []
+        assert wrong(f"build/{MINE}-dance") == [f"no program build/{MINE}-dance"]
 
 
 # Counts

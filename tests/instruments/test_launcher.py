@@ -184,7 +184,7 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("new mine --from", "--from needs its STEP"),
         ("new mine --from raw", "'raw' is no step to start from; there are: raw-1 raw-2"),
         ("new mine --from raw-99", "'raw-99' is no step to start from"),
-        ("new mine --form raw-2", "no option '--form'; there is: --from STEP"),
+        ("new mine --form raw-2", "no option '--form'; there are: --from STEP, --assignment N"),
         ("new a-rep --from raw-2", "a meaning of its own"),
         ("new a-req", "a meaning of its own"),
         ("new tools", "tools/ is there already"),
