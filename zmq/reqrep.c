@@ -17,6 +17,11 @@
 enum {
     RECONNECT_MS = 100,
     HANDSHAKE_MS = 1000, /* the default keeps a silent connection for 30 s */
+    /* Replies that a client has not taken; the library drops what is over. The
+     * default of 1000 would keep 4 GB of replies of 4 MB for a client that
+     * never reads (R6). A client that reads has few under way: the library
+     * learns at least every ms what has been taken (max_command_delay). */
+    REPLIES_MAX = 32,
     LINGER_MS = 500, /* rep_close() waits at most so long for unsent replies */
 };
 
@@ -152,6 +157,7 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
     int linger = LINGER_MS;
+    int replies = REPLIES_MAX;
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
     int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     struct rep *rep = calloc(1, sizeof(*rep));
@@ -172,6 +178,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
             rep->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) < 0 ||
         zmq_setsockopt(rep->socket, ZMQ_ZAP_DOMAIN, "triptych", 8) < 0 ||
         zmq_setsockopt(rep->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
+        zmq_setsockopt(rep->socket, ZMQ_SNDHWM, &replies, sizeof(replies)) <
+            0 ||
         zmq_setsockopt(rep->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
         zmq_setsockopt(rep->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0)
         goto fail;

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from programs import Stage, others_are_answered
+from programs import Stage, others_are_answered, peak
 from peers import REQUEST, Message, Peer
 
 
@@ -96,6 +96,21 @@ def test_R6_while_a_client_never_reads_its_replies(stage: Stage) -> None:
         others_are_answered(stage, url, asks=30)
         pushing.join()
         others_are_answered(stage, url)
+
+
+@pytest.mark.says(
+    "A client asks for 200 replies of 1 MiB and reads none",
+    "the server keeps at most 80 MiB",
+)
+@pytest.mark.transports("tcp")
+def test_R6_memory_for_a_client_that_never_reads(stage: Stage) -> None:
+    url = stage.url()
+    server = stage.ready("rep", url, "--quiet")
+    body = Message(REQUEST, bytes(1 << 20)).encode()
+    with Peer(stage.panel, "req", url) as peer:
+        peer.greet().push(peer.protocol.frame(body) * 200, 2)
+        others_are_answered_by_program(stage, url)
+    assert peak(server) < 80 << 10
 
 
 @pytest.mark.says(

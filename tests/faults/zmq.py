@@ -3,6 +3,9 @@
 from .fault import Fault
 
 FAULTS = [
+    Fault("zmq-replies-kept", "a thousand replies are kept for a client that never reads",
+          "zmq/reqrep.c", "REPLIES_MAX = 32", "REPLIES_MAX = 1000",
+          "", "test_R6_memory_for_a_client_that_never_reads", panel="zmq"),
     Fault("zmq-uncorrelated", "a late reply is taken for the reply to the latest request",
           "zmq/reqrep.c", "ZMQ_REQ_CORRELATE", "ZMQ_REQ_RELAXED",
           "", "test_R2_late_reply_after_the_next_request", panel="zmq"),
