@@ -161,6 +161,8 @@ def show_notes(report: Report, console: Console) -> None:
         versions = "; ".join(f"{name}: {costs.version or 'not run'}" for name, costs in report.costs.items())
         notes(console, f"measured: {versions}. Built by {here['compiler']}, {here['optimised']}. {here['system']}, "
               f"{here['machine']}, {here['cores']} cores.")  # fmt: skip
+        for panel in (panel for panel in report.panels if panel.kind == "programs"):
+            notes(console, f"{panel.name}: of ready programs (kind=programs) the source is counted, and nothing is run.")
     for text in report.troubles():
         console.print(Text(f"! {text}", style=f"bold {RED}"), soft_wrap=True)
 

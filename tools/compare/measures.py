@@ -27,7 +27,12 @@ except ImportError:
     complain(1, "size: needs Debian's python3-clang: ./triptych install size")
 
 # Of the C library, what a program talks to its peers with: these headers, and from unistd.h these calls.
-SOCKET_HEADER = re.compile(r"/(sys/(socket|un|uio|epoll|poll|select|eventfd)|poll|netdb|arpa/inet|netinet/\w+)\.h$")
+SOCKET_HEADER = re.compile(
+    r"/(sys/(socket|un|uio|epoll|poll|select|eventfd)|poll|netdb|arpa/inet|netinet/\w+|winsock2|ws2tcpip)\.h$"
+)
+# A build for Windows. The processor's own instructions, which windows.h includes, are gcc's: libclang
+# cannot read them, and no panel uses one.
+WINDOWS = ["--target=x86_64-w64-mingw32", "-D__INTRIN_H_", "-D_X86INTRIN_H_INCLUDED", "-D_EMMINTRIN_H_INCLUDED"]
 SOCKET_CALLS = {"close", "read", "write", "unlink"}
 SETTER = re.compile(r"(^|_)setsockopt$|_ctx_set$|_setopt\w*$|_set_(bool|int|ms|size|string|ptr)$")
 SIGNED = {TypeKind.INT, TypeKind.LONG, TypeKind.LONGLONG, TypeKind.SHORT}
@@ -81,9 +86,9 @@ def measure(path: Path, panel: Panel) -> Counts:
 
 @cache
 def compile_commands() -> list[dict[str, str]]:
-    path = BUILD / "compile_commands.json"
-    found: list[dict[str, str]] = json.loads(path.read_text()) if path.exists() else []
-    return found
+    """What the build runs, and the one for Windows inside it."""
+    paths = [BUILD / "compile_commands.json", BUILD / "windows" / "compile_commands.json"]
+    return [command for path in paths if path.exists() for command in json.loads(path.read_text())]
 
 
 @cache
@@ -95,7 +100,9 @@ def flags(panel: Panel) -> list[str]:
     if (panels.ROOT / "include").is_dir():
         found.append(f"-I{panels.ROOT}/include")
     for command in compile_commands():
-        if command["output"].startswith(f"lib{panel.name}.a.p/"):
+        if f"/lib{panel.name}.a.p/" in f"/{command['output']}":
+            if "mingw32" in command["command"].split()[0]:
+                found += WINDOWS
             for word in shlex.split(command["command"]):
                 if word.startswith("-I"):
                     found.append(f"-I{(Path(command['directory']) / word[2:]).resolve()}")
@@ -175,7 +182,8 @@ class Unit:
         if header.endswith("/unistd.h"):
             return callee.spelling in SOCKET_CALLS
         own = any(header.startswith(f"{panels.ROOT}/{folder}/") for folder in own_folders())
-        return not (own or header in c_library() or "/lib/" in header or header == self.path)
+        system = header in c_library() or "/lib/" in header or "/mingw-w64/" in header
+        return not (own or system or header == self.path)
 
     def option(self, call: Any, function: Any) -> set[str]:
         """The option that a call sets; if that is a parameter of the function, what callers give."""

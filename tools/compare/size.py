@@ -12,7 +12,8 @@ Program: bytes, shared libraries, licences. Running, a server with one client:
 threads, descriptors, memory, system calls per request. Below the table stands
 what each measure means and how it was taken. It takes half a minute.
 
-  PANEL...     these panels only; none: all of panels.txt but the steps
+  PANEL...     these panels only; none: all of panels.txt but the steps. Of one of
+               kind=programs (winsock) only the source is counted
   --steps      the steps as well
   --source     what the sources tell: runs nothing, and takes a few seconds
   --json       all of it, for programs
@@ -111,7 +112,7 @@ def main() -> int:
         behind = read_behind(chosen)
         for panel in chosen:
             progress(f"running {panel.name}")
-            costs[panel.name] = costs_of(panel)
+            costs[panel.name] = costs_of(panel) if panel.kind != "programs" else Costs()
         rows += cost_rows(costs, behind)
     progress("")
     wrong = {panel.name: parts[panel.name]["whole"].incomplete for panel in chosen}
