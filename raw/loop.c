@@ -107,7 +107,7 @@ loop_turn(struct loop *loop, int64_t deadline)
         errno = EINTR;
         return -1;
     }
-    int n = wait_events(loop, left);
+    int n = wait_events(loop, loop->unfinished ? 0 : left);
     if (n < 0) {
         loop->seen = interrupts;
         return -1;
@@ -125,7 +125,7 @@ loop_turn(struct loop *loop, int64_t deadline)
         loop->timer_due(loop->timer_owner);
         return 0;
     }
-    if (n == 0 && deadline == LOOP_NOW) {
+    if (n == 0 && deadline == LOOP_NOW && !loop->unfinished) {
         errno = ETIMEDOUT;
         return -1;
     }

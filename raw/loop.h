@@ -3,6 +3,7 @@
 #define LOOP_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -31,6 +32,7 @@ struct loop {
     int64_t timer_at; /* CLOCK_NEVER: off */
     void (*timer_due)(void *owner);
     void *timer_owner;
+    bool unfinished; /* the owner has more to do: turns do not wait */
     sig_atomic_t seen; /* of the interrupts that the program has counted */
 };
 

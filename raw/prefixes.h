@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 enum {
     PREFIX_MAX = 1024, /* bytes of a prefix; a topic has at most 255 */
@@ -11,15 +12,21 @@ enum {
 };
 
 struct prefix {
-    struct prefix *next;
-    size_t len;
+    struct prefix *side[2]; /* by the bit behind the node's own */
+    struct prefix *up;
+    LIST_ENTRY(prefix) all;
+    size_t bits;
+    bool fork; /* not in the set */
     unsigned char bytes[];
 };
 
+LIST_HEAD(prefix_list, prefix);
+
 /* A prefix added twice is in the set once. All zero is an empty set. */
 struct prefixes {
-    struct prefix *first;
-    size_t count;
+    struct prefix *root;
+    struct prefix_list nodes; /* the prefixes, and forks between them */
+    size_t count; /* prefixes */
     bool all; /* the empty prefix, which matches everything, is in the set */
 };
 

@@ -27,6 +27,7 @@ enum {
     BATCH = 64 << 10, /* bytes published between two writes: with so many, the
                          system call's own cost hardly counts (measured) */
     SUBSCRIPTIONS_MAX = 8 << 20, /* bytes of unsent subscriptions */
+    READS = 16, /* subscribers read in a turn; then the events have theirs */
     IDLE_TURNS = 16, /* at most, to accept, read and write what is ready now */
 };
 
@@ -75,10 +76,11 @@ run_turn(struct pub *pub, int64_t deadline)
     int result = loop_turn(&pub->server.loop, deadline);
     int errnum = errno;
     struct peer *peer;
-    while ((peer = server_next_peer(&pub->server))) {
+    for (int i = 0; i < READS && (peer = server_next_peer(&pub->server)); i++) {
         if (subscriber_read((struct subscriber *)peer, &pub->log) < 0)
             peer_close(peer);
     }
+    pub->server.loop.unfinished = !TAILQ_EMPTY(&pub->server.queue);
     pub->needed = subscribers_flush(&pub->server, &pub->log);
     pub->flushed = pub->log.end;
     pub->batched = 0;
@@ -153,8 +155,9 @@ on_connected(void *owner)
     struct sub *sub = owner;
     const struct prefix *p;
     conn_cancel(&sub->dialer.conn); /* subscriptions left from the last one */
-    for (p = sub->prefixes.first; p; p = p->next) {
-        if (send_subscription(sub, 1, p->bytes, p->len) < 0)
+    LIST_FOREACH(p, &sub->prefixes.nodes, all)
+    {
+        if (!p->fork && send_subscription(sub, 1, p->bytes, p->bits / 8) < 0)
             return -1;
     }
     return 0;

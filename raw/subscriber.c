@@ -10,6 +10,8 @@
 enum {
     PIECES = 64, /* pieces of the log in one write */
     WRITE_MAX = 256 << 10, /* bytes after which no frame is added to a write */
+    READ_MAX = 64, /* subscriptions taken in a turn; the rest waits for the next
+                      one, so that a storm of them holds up nobody */
 };
 
 static const struct framing subscriptions = {.max = 1 + PREFIX_MAX};
@@ -20,10 +22,14 @@ subscriber_read(struct subscriber *subscriber, const struct log *log)
     struct conn *conn = &subscriber->peer.conn;
     struct prefixes *prefixes = &subscriber->prefixes;
     struct frame frame;
-    int found;
-    if (conn->readable && conn_read(conn) < 0)
+    int found = 0;
+    if (!conn_has_frame(conn, &subscriptions) && conn->readable &&
+        conn_read(conn) < 0)
         return -1;
-    while ((found = conn_next_frame(conn, &subscriptions, &frame)) > 0) {
+    for (int i = 0; i < READ_MAX; i++) {
+        found = conn_next_frame(conn, &subscriptions, &frame);
+        if (found <= 0)
+            break;
         if (frame.len < 1 || frame.data[0] > 1)
             return -1;
         if (prefixes->count == 0)
@@ -33,7 +39,10 @@ subscriber_read(struct subscriber *subscriber, const struct log *log)
         else if (prefixes_add(prefixes, frame.data + 1, frame.len - 1) < 0)
             return -1;
     }
-    conn_shrink(conn);
+    if (found > 0)
+        peer_enqueue(&subscriber->peer);
+    else
+        conn_shrink(conn);
     return found < 0 || conn->ended ? -1 : 0;
 }
 

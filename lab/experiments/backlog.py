@@ -49,6 +49,14 @@ SOURCES = [
 TRY_NEXT = (
     "Connect to a raw-rep that is stopped (SIGSTOP). What do Recv-Q and Send-Q of ss -lnt mean?"
 )
+WORDS = {
+    "waiting": "{} clients connect",
+    "next": "the next one sees: {}",
+    "sent": "one that waits sends {} bytes",
+    "late_ms": "one that keeps trying is connected after {} ms",
+    "server_gone": "the server closes; one that waited sees: {}",
+    "nobody": "nobody listens any more; connect says: {}",
+}
 OF_BOTH: dict[str, Any] = {
     "waiting": BACKLOG + 1,
     "sent": 5,

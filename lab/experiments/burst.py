@@ -13,18 +13,21 @@ PREDICT = ["all", "more than half", "less than half"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
-The faster the publisher's call returns, the more is lost. In ZeroMQ it puts a message into a queue
-of 1000, in a tenth of a microsecond: the queue is full before the thread that empties it has been
-woken. The call succeeds all the same; publishing never blocks and never fails. In nanomsg and NNG
-the call itself takes longer, since it tries to write, or hands over to a worker for each message:
-that is a brake, and more arrives than their much shorter queues hold.
+Publishing never blocks and never fails; what has no room is dropped. So what counts is how long the
+queue is and how soon somebody empties it. In ZeroMQ it holds 1000 messages for each subscriber, and
+zmq_send takes a tenth of a microsecond: the queue is full before the thread that empties it has
+caught up. nanomsg has no queue of messages but the kernel's send buffer (128 KiB): nn_send writes
+by itself, and one message that did not fit is handed to the thread; all that come meanwhile are
+dropped. NNG's call takes longest of all, but its queue holds 16 messages only, and each of them
+waits for a thread to be woken: it loses the most. A slow call is no brake if the queue is short.
 
 raw loses nothing here, and that is no merit of its queue: with no thread to hand over to, it
 writes by itself whenever 64 KiB have gathered, and the kernel's buffers take these two megabytes.
 With larger messages or a slower subscriber its log overflows too.
 
 With queues of 100,000 nothing is lost, unless the engine sets a limit of its own (NNG: 8192
-messages). A queue is memory, and in the libraries it is there for each subscriber.
+messages; nanomsg: what the kernel allows for a buffer). A queue is memory, and in the libraries it
+is there for each subscriber. How many arrive by default depends on how the threads are scheduled.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_SNDHWM; zmq_socket(3), ZMQ_PUB: drops in mute state",
@@ -35,29 +38,42 @@ TRY_NEXT = (
     "build/zmq-pub with -r 100000, then 200000 ...: from which pace on does it lose messages?"
 )
 COUNT = 20000
+WORDS = {
+    "default": "{} events arrived with the default queues",
+    "large": "{} events arrived with queues of 100,000",
+    "losing": "{} bursts lost something",
+    "least": "the burst that fared worst kept {}",
+}
+BURSTS = 3
+LUCK = {"luck": "the threads' scheduling decides"}
 EXPECTED = {
-    "raw": {"default": [10001, COUNT], "large": COUNT},
-    "zmq": {"default": [1000, COUNT - 1], "large": COUNT},
-    "nanomsg": {"default": [1000, COUNT], "large": [10001, COUNT]},
-    # NNG 1.10.1 publishes faster than 1.5.2: 32 to 642 arrived, where the queue holds 16.
-    "nng": {"default": [16, COUNT - 1], "large": [8000, COUNT]},
+    "raw": {"default": COUNT, "large": COUNT, "losing": [0, BURSTS - 1]},
+    "zmq": {"default": LUCK, "large": COUNT, "losing": BURSTS, "least": [1000, COUNT - 1]},
+    "nanomsg": {"default": LUCK, "large": [COUNT // 2, COUNT], "losing": BURSTS},
+    "nng": {"default": LUCK, "large": [8000, COUNT], "losing": BURSTS, "least": [16, COUNT // 2]},
 }
 
 
+def burst(workbench: Workbench, queue: int) -> tuple[int, float]:
+    """How many arrive, and how long publishing one took, in us."""
+    url = workbench.url()
+    options = ("-n", COUNT, "-q", queue, "--quiet")
+    publisher = workbench.ready("pub", url, "-s", 64, "-d", 600, *options)
+    sub = workbench.ready("sub", url, "-t", 1000, *options)
+    published = publisher.summary(20)
+    return sub.summary(20)["received"], published["seconds"] * 1e6 / COUNT
+
+
 def run(workbench: Workbench, panel: str) -> Observation:
-    data: dict[str, int] = {}
-    for name, queue in (("default", 0), ("large", 100_000)):
-        url = workbench.url()
-        options = ("-n", COUNT, "-q", queue, "--quiet")
-        publisher = workbench.ready("pub", url, "-s", 64, "-d", 600, *options)
-        sub = workbench.ready("sub", url, "-t", 1500, *options)
-        workbench.say(f"{COUNT} events, with the {name} queue")
-        published = publisher.summary(20)
-        data[name] = sub.summary(20)["received"]
-        data[name + "_us"] = round(published["seconds"] * 1e6)
-        workbench.say(f"published within {data[name + '_us'] // 1000} ms; {data[name]} arrived")
-    each = data["default_us"] / COUNT
-    phrase = f"{data['default']} of {COUNT}, published in {each:.2f} us each"
-    phrase += f"; with queues of 100,000: {data['large']}"
+    workbench.say(f"{BURSTS} times {COUNT} events with the default queue")
+    bursts = [burst(workbench, 0) for _ in range(BURSTS)]
+    arrived, each = [count for count, _ in bursts], min(us for _, us in bursts)
+    workbench.say(f"{', '.join(map(str, arrived))} arrived; the same with queues of 100,000")
+    large, _ = burst(workbench, 100_000)
+    data = {"default": sorted(arrived)[BURSTS // 2], "large": large, "least": min(arrived)}
+    data["losing"] = sum(count < COUNT for count in arrived)
+    told = " to ".join(str(n) for n in sorted({min(arrived), max(arrived)}))
+    phrase = f"{told} of {COUNT}, published in {each:.2f} us each"
+    phrase += f"; with queues of 100,000: {large}"
     answer = 1 if data["default"] == COUNT else 2 if data["default"] > COUNT / 2 else 3
-    return Observation(data, phrase, answer)
+    return Observation({**data, "us_each": round(each, 2)}, phrase, answer)

@@ -37,6 +37,15 @@ SOURCES = [
     "lab/probes/heartbeat.c",
 ]
 TRY_NEXT = "Set TCP_USER_TIMEOUT to 1000 at raw's publisher: who closes now, and what is lost?"
+WORDS = {
+    "plain_cable": "the cable is out: a connection is given up after {} s",
+    "plain_stall": "a relay stalls: a connection is given up after {} s",
+    "beat_cable": "the cable is out: with what there is, given up after {} s",
+    "beat_stall": "a relay stalls: with what there is, given up after {} s",
+    "panel": "the panel gives up after {} s",
+    "lost": "{} events are lost",
+    "late_ms": "an event came up to {} ms late",
+}
 COMMON: dict[str, object] = {"plain_cable": "-", "plain_stall": "-", "panel": "-", "lost": 0}
 COMMON["late_ms"] = [2700, 15_000]
 EXPECTED: dict[str, dict[str, object]] = {

@@ -35,6 +35,10 @@ TRY_NEXT = (
     "build/zmq-rep and build/zmq-req, both with --cpu 0, then with --cpu 0 and --cpu 1: "
     "compare their latencies."
 )
+WORDS = {
+    "two_by_one": "on two cores a round trip takes {} times as long as on one",
+    "yield_by_two": "with sched_yield it takes {} of what two cores take",
+}
 EXPECTED = {"raw": {"two_by_one": [1.1, 100], "yield_by_two": [0, 0.9]}}
 
 

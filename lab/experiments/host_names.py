@@ -34,6 +34,12 @@ SOURCES = [
     "lab/probes/names.c",
 ]
 TRY_NEXT = "Which address does the server take if it binds to tcp://localhost?"
+WORDS = {
+    "ipv6": "with IPv6 on, or the first address alone, the server is reached: {}",
+    "each": "with each address tried, the server is reached: {}",
+    "default": "by default the server is reached: {}",
+    "unknown": "connect to an unknown name says: {}",
+}
 EXPECTED = {
     "raw": {"ipv6": False, "each": True, "unknown": "Name or service not known"},
     "zmq": {"default": True, "ipv6": False, "unknown": "none"},

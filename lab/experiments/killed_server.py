@@ -32,8 +32,9 @@ the death, though all of them know of it: in ZeroMQ a socket monitor would tell.
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_REQ; zmq_socket_monitor(3)",
-    "nn_reqrep(7): the request is sent again when the peer disconnects; NN_REQ_RESEND_IVL",
-    "nanomsg: src/protocols/reqrep/req.c; NNG: src/sp/protocol/reqrep0/req.c",
+    "nanomsg: src/protocols/reqrep/req.c, NN_REQ_ACTION_PIPE_RM: the request is sent again",
+    "NNG: src/sp/protocol/reqrep0/req.c, req0_pipe_close()",
+    "nn_reqrep(7) has the other cause alone, NN_REQ_RESEND_IVL: a minute without an answer",
     "common/CONTRACT.md, R5",
 ]
 TRY_NEXT = "lab stopped-server: the same server, not dead but asleep."

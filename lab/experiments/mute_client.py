@@ -36,6 +36,11 @@ SOURCES = [
 TRY_NEXT = (
     "How many silent connections until raw serves nobody? Lower its limit: prlimit --nofile=64."
 )
+WORDS = {
+    "panel": "the panel",
+    "defaults": "by default",
+    "closed_ms": "the server hangs up after {} ms",
+}
 KEPT = {"closed_ms": None}
 SECOND = {"closed_ms": [700, 3000]}
 EXPECTED = {

@@ -32,6 +32,13 @@ SOURCES = [
     "nn_connect(3), nn_get_statistic(3)",
 ]
 TRY_NEXT = "lab host-names: what each makes of localhost."
+WORDS = {
+    "refused port": "connect to a port where nobody listens: {}",
+    "missing path": "connect to a path that is not there: {}",
+    "unknown host": "connect to a host that does not exist: {}",
+    "port 99999": "connect to port 99999: {}",
+    "request": "a request to nobody ended with {}",
+}
 SILENT = {
     "refused port": "succeeds",
     "missing path": "succeeds",
@@ -46,6 +53,7 @@ EXPECTED = {
         "unknown host": {
             "one_of": ["Name or service not known", "Temporary failure in name resolution"]
         },
+        "port 99999": "Connection refused",
         "request": "ETIMEDOUT",
     },
     "zmq": SILENT,

@@ -36,6 +36,13 @@ SOURCES = [
 TRY_NEXT = (
     "Remove ZMQ_REQ_RELAXED from zmq/reqrep.c and run the contract: ./triptych test zmq -k R3."
 )
+WORDS = {
+    "req_receives_first": "a receive before any request: {}",
+    "req_asks_twice": "two requests, and the answer to '{}'",
+    "server_ran": "the server ran {} of them",
+    "rep_answers_first": "an answer to nobody: {}",
+    "rep_takes_twice": "a second request, the first one unanswered: {}",
+}
 TURNS: dict[str, Any] = {
     "req_receives_first": "fails",
     "req_asks_twice": "two",

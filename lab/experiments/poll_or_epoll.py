@@ -27,8 +27,17 @@ SOURCES = [
     "lab/probes/idle_connections.c",
 ]
 TRY_NEXT = "Let all 5000 speak at once: what is epoll's advantage then?"
+WORDS = {
+    "poll_by_epoll": "with 5000 connections poll took {} times as long as epoll",
+    "few_poll_by_epoll": "with 10 connections poll took {} times as long as epoll",
+    "epoll_grows": "epoll with 5000 took {} times as long as with 10",
+}
 EXPECTED = {
-    "raw": {"poll_by_epoll": [50, 100_000], "epoll_us": [0.05, 50], "few_poll_by_epoll": [0.2, 50]},
+    "raw": {
+        "poll_by_epoll": [500, 100_000],
+        "few_poll_by_epoll": [0.5, 20],
+        "epoll_grows": [0.1, 8],
+    },
 }
 
 
@@ -42,6 +51,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
         "epoll_us": many["epoll"],
         "poll_by_epoll": round(many["poll"] / many["epoll"]),
         "few_poll_by_epoll": round(few["poll"] / few["epoll"], 1),
+        "epoll_grows": round(many["epoll"] / few["epoll"], 1),
     }
     phrase = f"poll {many['poll']:.0f} us, epoll {many['epoll']:.2f} us with {many['count']}"
     phrase += f"; with 10: {few['poll']:.2f} and {few['epoll']:.2f}"

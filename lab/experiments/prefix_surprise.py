@@ -37,6 +37,13 @@ SOURCES = [
     "raw/prefixes.c",
 ]
 TRY_NEXT = "Subscribe to the empty prefix and to tx, then unsubscribe the empty one."
+WORDS = {
+    "tx_trytes": "a subscriber to tx gets tx_trytes: {}",
+    "copies": "with two prefixes that match it gets {} copies",
+    "after_one_of_two": "subscribed twice, unsubscribed once, it still gets tx: {}",
+    "after_both": "unsubscribed twice, it still gets tx: {}",
+    "unknown": "to unsubscribe from what is unknown: {}",
+}
 NO_ENTRY = "Entry not found"
 EXPECTED = {
     "raw": {"tx_trytes": True, "copies": 1, "after_one_of_two": False, "after_both": False},

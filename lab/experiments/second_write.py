@@ -24,10 +24,12 @@ reset, and the second write finds the connection broken: the kernel sends SIGPIP
 program without a word, unless it is ignored or MSG_NOSIGNAL is given, and then it is EPIPE. The
 first message is lost, although its send said otherwise; no later call will ever tell.
 
-No library lets it come to that. ZeroMQ's connecting end keeps its queue while nobody is there, and
-a send goes into the queue: success, for as long as there is room. nanomsg and NNG know that there
-is no peer, and a send that may not wait says EAGAIN; one that may, waits. All of them see the end
-of the connection in a thread of theirs, and none lets SIGPIPE through to the program.
+No library lets it come to that. These are PAIR sockets, which have one peer. ZeroMQ's connecting
+end keeps its queue while nobody is there, and a send goes into the queue: success, for as long as
+there is room. A nanomsg or NNG PAIR knows that there is no peer, and a send that may not wait says
+EAGAIN; one that may, waits. Other types decide otherwise: a PUB drops the message, a nanomsg REQ
+keeps it. All of them see the end of the connection in a thread of theirs, and none lets SIGPIPE
+through to the program.
 """
 SOURCES = [
     "send(2), EPIPE and MSG_NOSIGNAL; signal(7), SIGPIPE; RFC 9293 (TCP), 3.5.2: reset generation",
@@ -36,6 +38,7 @@ SOURCES = [
     "lab/probes/second_write.c",
 ]
 TRY_NEXT = "Send with a pause of zero between the two: which of them fails now?"
+WORDS = {"sends": "the sends said {}", "ignoring": "with SIGPIPE ignored the sends said {}"}
 EXPECTED = {
     "raw": {"sends": "ok, killed by SIGPIPE", "ignoring": "ok, EPIPE, EPIPE, EPIPE"},
     "zmq": {"sends": "ok, ok, ok, ok"},

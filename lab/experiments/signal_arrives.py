@@ -28,6 +28,11 @@ SOURCES = [
     "lab/probes/signal.c",
 ]
 TRY_NEXT = "What if the signal arrives just before the call begins? programs/stop.c has an answer."
+WORDS = {
+    "plain": "the library's receive ends with {}",
+    "restart": "with SA_RESTART it ends with {}",
+    "panel": "the panel's receive ends with {}",
+}
 EXPECTED = {
     "raw": {"plain": "EINTR", "restart": "none", "panel": "EINTR"},
     "zmq": {"plain": "EINTR", "restart": "EINTR", "panel": "EINTR"},

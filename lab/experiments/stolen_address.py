@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.workbench import Observation, Workbench
+from lab.workbench import Observation, Workbench, version
 
 THEME = "request/reply"
 ORDER = 100
@@ -25,8 +25,8 @@ behind when its server dies, so every library has to deal with stale ones, and e
 own way. ZeroMQ unlinks whatever is at the path and binds anew: the first server lives on, its
 clients too, but every new client reaches the second one, and nobody was told. nanomsg and NNG first
 try to connect: if somebody accepts, the address is in use. In NNG that question hurts the server
-that is asked: a connection that comes and goes without a byte disturbs its listener, and the next
-client reaches nobody (not always, but mostly).
+that is asked, up to release 1.5: a connection that comes and goes without a byte disturbs its
+listener, and the next client mostly reaches nobody (NNG issue 1518; cured in 1.6).
 
 What is at the path need not be a socket. All three libraries delete a regular file there, without a
 word. The sockets alone refuse it (EADDRINUSE), as they do a stale path; the panels are given
@@ -36,6 +36,7 @@ SOURCES = [
     "unix(7); bind(2), EADDRINUSE; unlink(2)",
     "libzmq: src/ipc_listener.cpp, ::unlink before bind; zmq_ipc(7)",
     "nanomsg: src/transports/ipc/bipc.c; NNG: src/platform/posix/posix_ipclisten.c",
+    "https://github.com/nanomsg/nng/issues/1518: Disconnect during negotiation breaks listener",
     "common/CONTRACT.md, R10",
 ]
 TRY_NEXT = "lab path-that-stays: what a UNIX socket's file is."
@@ -43,56 +44,74 @@ KINDS = {"tcp": "port", "ipc": "path"}
 REFUSED = {"client_reaches": "the first server"}
 IN_USE = {"second_bind": "Address already in use", **REFUSED}
 NNG_IN_USE = {"second_bind": "Address in use"}
+TRIALS = 8  # over ipc: in NNG it is luck whether the listener is disturbed
+ISSUE_1518 = version("nng") < (1, 6)
+WORDS = {
+    "client_reaches": "a new client reaches {}",
+    "second_bind": "the second server's bind: {}",
+    "nobody": "{} new clients reached nobody",
+    "bind": "bind to a path with a file: {}",
+    "deleted": "the file was deleted: {}",
+}
 CHECKED = {"deleted": False}
 EXPECTED: dict[str, Any] = {
     "raw": {
         "tcp": IN_USE,
-        "ipc": IN_USE,
+        "ipc": {**IN_USE, "nobody": 0},
         "file": {"bind": "Address already in use", "deleted": False},
         "file_checked": CHECKED,
     },
     "zmq": {
         "tcp": IN_USE,
-        "ipc": {"second_bind": "succeeds", "client_reaches": "the second server"},
+        "ipc": {"second_bind": "succeeds", "client_reaches": "the second server", "nobody": 0},
         "file": {"bind": "succeeds", "deleted": True},
         "file_checked": CHECKED,
     },
     "nanomsg": {
         "tcp": IN_USE,
-        "ipc": IN_USE,
+        "ipc": {**IN_USE, "nobody": 0},
         "file": {"bind": "succeeds", "deleted": True},
         "file_checked": CHECKED,
     },
     "nng": {
         "tcp": {**NNG_IN_USE, **REFUSED},
-        "ipc": {**NNG_IN_USE, "client_reaches": {"one_of": ["nobody", "the first server"]}},
+        "ipc": {**NNG_IN_USE, "nobody": [TRIALS // 2, TRIALS] if ISSUE_1518 else 0},
         "file": {"bind": "succeeds", "deleted": True},
         "file_checked": CHECKED,
     },
 }
 
 
+def second(workbench: Workbench, kind: str) -> tuple[str, str]:
+    """What a second server's bind says, and whom a new client reaches then."""
+    url = workbench.url(kind)
+    first = workbench.driver("rep", url, timeout=1000)
+    other = workbench.driver()
+    opened = other.call(f"open rep {url} timeout=1000")
+    client = workbench.driver("req", url, timeout=1000)
+    servers = {"the first server": first}
+    if opened["result"] == 0:
+        servers["the second server"] = other
+    for server in servers.values():
+        server.begin("recv")
+    client.begin("send who is there?")  # in NNG it waits for a connection
+    got = {name: server.result().get("text") for name, server in servers.items()}
+    reached = next((name for name, text in got.items() if text), "nobody")
+    for program in (first, other, client):
+        program.kill()
+    return opened.get("error", "succeeds"), reached
+
+
 def run(workbench: Workbench, panel: str) -> Observation:
     said: dict[str, str] = {}
-    data: dict[str, object] = {}
+    data: dict[str, Any] = {}
     for kind in KINDS:
-        url = workbench.url(kind)
-        first = workbench.driver("rep", url, timeout=1500)
-        second = workbench.driver()
-        opened = second.call(f"open rep {url} timeout=1500")
-        said[kind] = opened.get("error", "succeeds")
+        tries = [second(workbench, kind) for _ in range(TRIALS if kind == "ipc" else 1)]
+        said[kind], reached = tries[0]
         workbench.say(f"a second server binds to the {KINDS[kind]}: {said[kind]}")
-        client = workbench.driver("req", url, timeout=1500)
-        servers = {"the first server": first}
-        if opened["result"] == 0:
-            servers["the second server"] = second
-        for server in servers.values():
-            server.begin("recv")
-        client.must("send who is there?")
-        got = {name: server.result().get("text") for name, server in servers.items()}
-        reached = next((name for name, text in got.items() if text), "nobody")
-        workbench.say(f"a new client reaches {reached}")
-        data[kind] = {"second_bind": said[kind], "client_reaches": reached}
+        nobody = sum(reached == "nobody" for _, reached in tries)
+        workbench.say(f"a new client reaches {reached}; {nobody} of {len(tries)} reach nobody")
+        data[kind] = {"second_bind": said[kind], "client_reaches": reached, "nobody": nobody}
 
     path = workbench.path("a-file")
     path.write_text("somebody's work")
@@ -109,12 +128,12 @@ def run(workbench: Workbench, panel: str) -> Observation:
     refused = driver.call(f"open rep ipc://{path}").get("error", "succeeds")
     workbench.say(f"the panel, with the address checked first: {refused}")
     data["file_checked"] = {"bind": refused, "deleted": not path.is_file()}
-    reached_ipc = data["ipc"]["client_reaches"]  # type: ignore[index]
-    stolen = data["ipc"]["client_reaches"] == "the second server"  # type: ignore[index]
+    stolen = data["ipc"]["client_reaches"] == "the second server"
+    nobody = data["ipc"]["nobody"]
     phrase = (
         f"port: {said['tcp']}; path: "
         + ("taken over from the living server" if stolen else said["ipc"])
-        + (", and then a new client reaches nobody" if reached_ipc == "nobody" else "")
+        + (f", and then {nobody} of {TRIALS} new clients reach nobody" if nobody else "")
         + f"; file: {'deleted' if deleted else bound}"
     )
     return Observation(data, phrase, 3 if stolen else 2 if deleted else 1)

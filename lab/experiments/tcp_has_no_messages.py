@@ -33,6 +33,12 @@ SOURCES = [
     "lab/probes/naive_reader.c",
 ]
 TRY_NEXT = "build/tap with --slice 1 --rate 1000 between a pair of your own programs."
+WORDS = {
+    "received": "{} messages arrive",
+    "malformed": "{} of them are malformed",
+    "naive_together": "a naive reader sees {} messages of ten that are sent together",
+    "naive_sliced": "a naive reader sees {} messages where single bytes arrive",
+}
 COUNT, BYTES = 10, 40
 EXPECTED = {
     "raw": {"received": COUNT, "malformed": 0, "naive_together": [1, 2], "naive_sliced": [30, 400]},

@@ -25,8 +25,9 @@ again.
 ZeroMQ closes the connection, forgets the request, and the client times out; raw does the same.
 nanomsg's REQ cures a lost connection by sending the pending request again, to be refused again,
 every reconnect interval, until the client gives up: a request that can never succeed, at full
-bandwidth. In NNG a client whose connection is closed in the midst of a long send may stay dead, so
-the panel sets no limit there: it reads the whole message, drops it, and keeps the connection.
+bandwidth. NNG with a limit of its own (NN_RCVMAXSIZE) hangs up and is sent it again, too. Worse,
+in 1.5.2 a client whose connection is closed in the midst of a long send may stay dead. So the panel
+sets no limit there: it reads the whole message, drops it, and keeps the connection.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_MAXMSGSIZE",
@@ -39,13 +40,28 @@ WORDS = {
     "errno": "the client's error was {}",
     "connections": "there were {} connections",
     "sent_times": "the request crossed the wire {} times",
+    "limit_connections": "with the library's own limit there were {} connections",
 }
 EXPECTED = {
     "raw": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
     "zmq": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
     "nanomsg": {"errno": "ETIMEDOUT", "connections": [5, 30], "sent_times": [1.2, 30]},
-    "nng": {"errno": "ETIMEDOUT", "connections": 1, "sent_times": [0.9, 1.1]},
+    "nng": {
+        "errno": "ETIMEDOUT", "connections": 1, "sent_times": [0.9, 1.1],
+        "limit_connections": [3, 300],
+    },
 }
+
+
+def limited(workbench: Workbench) -> int:
+    """The number of connections to a server that sets the library's own limit."""
+    front, back = workbench.url(), workbench.url()
+    workbench.calls("socket REP", f"set RCVMAXSIZE {LIMIT}", f"bind {back}")
+    tap = workbench.tap(front, back)
+    client = workbench.driver("req", front, timeout=TIMEOUT_MS)
+    client.call(f"send -s {LENGTH}")
+    client.call("recv")
+    return int(tap.stop()["accepted"])
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
@@ -74,5 +90,8 @@ def run(workbench: Workbench, panel: str) -> Observation:
         "1 connection" if data["connections"] == 1 else f"{data['connections']} connections"
     )
     phrase = f"the client hears: {heard}; {connections}, {up / 1e6:.1f} MB sent"
+    if panel == "nng":
+        data["limit_connections"] = limited(workbench)
+        phrase += f"; with the library's own limit {data['limit_connections']} connections"
     answer = 1 if data["send_fails"] else 3 if times > 1.5 or data["connections"] > 2 else 2
     return Observation(data, phrase, answer)

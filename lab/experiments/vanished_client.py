@@ -34,7 +34,12 @@ SOURCES = [
     "send(2), MSG_NOSIGNAL, EPIPE",
     "common/CONTRACT.md, R6",
 ]
-TRY_NEXT = "Remove MSG_NOSIGNAL from raw/conn.c and run this again."
+TRY_NEXT = "lab second-write: what a plain socket says, and why one reply alone does not show it."
+WORDS = {
+    "send": "the server's answer to nobody: send {}",
+    "next_answered": "the next client is answered: {}",
+    "left_descriptors": "{} descriptors are left over",
+}
 QUIET = {"send": "succeeds", "next_answered": True, "left_descriptors": 0}
 EXPECTED = {"raw": QUIET, "zmq": QUIET, "nanomsg": QUIET, "nng": QUIET}
 

@@ -28,6 +28,11 @@ SOURCES = [
     "NNG: src/sp/protocol/pubsub0/sub.c",
 ]
 TRY_NEXT = "./triptych wire shows the bytes; subscribe to both topics and count again."
+WORDS = {
+    "bytes": "{} bytes travel to the subscriber",
+    "back": "{} bytes travel to the publisher",
+    "received": "the subscriber receives {} events",
+}
 EXPECTED = {
     "raw": {"bytes": [0, 500], "back": [10, 200], "received": 0},
     "zmq": {"bytes": [50, 1000], "back": [50, 500], "received": 0},

@@ -4,7 +4,7 @@
  *
  *   exit-nanomsg exit|close|pause URL BYTES        exit-nng likewise
  *
- * exit: nothing is closed; close: nn_close(), and NN_LINGER at its default of 1000 ms does nothing;
+ * exit: nothing is closed; close: nn_close(), for which NN_LINGER does nothing (it reads as 0);
  * pause: 100 ms of sleep, then nn_close().
  */
 #include <stdio.h>

@@ -13,4 +13,5 @@ class Fault:
     units: str = ""  # the units in C that should notice
     tests: str = ""  # the tests in Python that should notice
     times: int = 1
+    lab: str = ""  # the experiments of ./triptych lab whose outcome on the panel should differ
     panel: str = "raw"  # whose programs are built and tested; "": the tap and the decoder

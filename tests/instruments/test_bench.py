@@ -1,16 +1,19 @@
 """The benchmark's bookkeeping: turns, rounds, costs, failures, searches. All runs are pretended."""
 
+import io
 import time
 
 import pytest
 
+from bench import kinds
+from bench import results as bench_results
 from bench import search as bench_search
+from bench.chart import charts
 from bench.kinds import Case, Outcome
 from bench.run import Disturbance, Failed
 from bench.session import find_cell, limit, ratio_of
 from harness.panels import Panel
-from harness.strace import calls
-from pretend import BARE, FAST, SLOW, outcome, run_group, session
+from pretend import BARE, FAST, RAW, SLOW, outcome, run_group, session
 
 
 def test_competitors_take_turns_and_a_first_run_is_thrown_away(
@@ -91,6 +94,46 @@ def test_a_failing_competitor_spoils_nothing(monkeypatch: pytest.MonkeyPatch) ->
     fast, slow = run_group(session(run), Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
     assert len(fast.counting) == 5
     assert slow.failed == "slow: did not start" and not slow.counting
+
+
+def test_a_case_in_which_all_fail_is_told_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        if case.bench == "fanout":
+            raise Failed(f"{panel.name}: subscriber 33 came too late")
+        return outcome(10.0, count)
+
+    done = session(run)
+    groups = [run_group(done, case, [(FAST, "panel"), (RAW, "panel")]) for case in (Case("fanout", peers=64), Case("latency"))]
+    pytest.importorskip("rich")
+    from rich.console import Console
+
+    from bench import show as bench_show
+
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    for group in groups:
+        bench_show.show_group(console, group)
+    bench_show.show_findings(console, groups)
+    charts(done.cells)
+    cells = [bench_results.cell_dict(cell, done.cells) for cell in done.cells]
+    assert [cell["counting"] for cell in cells] == [0, 0, 5, 5]
+    assert text.getvalue().count("there is no figure: ") == 2 and "Median round trip" in text.getvalue()
+
+
+def test_a_publisher_waits_longer_where_a_subscriber_came_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[int] = []
+
+    def publish(panel: Panel, case: Case, count: int, delay: int) -> Outcome:
+        delays.append(delay)
+        if len(delays) == 1:
+            raise kinds.Late("raw: subscriber 33 came too late")
+        return outcome(1.0, count)
+
+    monkeypatch.setattr(kinds, "publish", publish)
+    kinds.run_case(RAW, Case("fanout", peers=64), 100)
+    assert len(delays) == 2 and delays[1] >= 4 * delays[0]
 
 
 def test_a_failed_attempt_is_made_again_and_told(monkeypatch: pytest.MonkeyPatch) -> None:

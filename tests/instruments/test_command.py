@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
+from harness.command import split_patterns
 
 VERBS = ["demo.demo", "compare.diff", "compare.size", "wire.view.wire", "lab.lab"]
 VERBS += ["bench.bench", "check.check", "check.test"]
@@ -85,3 +86,9 @@ def test_a_verb_exits_as_it_says() -> None:
     assert ends("return 3").returncode == 3
     stopped = ends("os.kill(os.getpid(), signal.SIGTERM)")
     assert stopped.returncode == 130 and "nothing is left running" in stopped.stderr
+
+
+def test_a_pattern_may_stand_anywhere_among_the_panels() -> None:
+    assert split_patterns(["raw", "reqrep", "zmq"]) == (["reqrep"], ["raw", "zmq"])
+    assert split_patterns(["raw"]) == (["reqrep", "pubsub"], ["raw"])
+    assert split_patterns(["pubsub", "raw", "reqrep"]) == (["reqrep", "pubsub"], ["raw"])

@@ -43,6 +43,7 @@ def test_panels_with_the_same_outcome_stand_together() -> None:
     ("runs", "first", "back", "after", "word", "sentence"),
     [
         (1, GAVE_UP, True, ANSWERED, "lost", "the request was lost, and the client learned it from its time-out"),
+        (3, ANSWERED, True, ANSWERED, "run 3 times", "the request ran 3 times, and the client was answered"),
         (2, ANSWERED, True, ANSWERED, "run twice", "the request ran twice, and the client was answered"),
         (1, ANSWERED, True, ANSWERED, "run once", "the request ran once, and the client was answered"),
         (0, GAVE_UP, True, ANSWERED, "not run", "the request reached no server, and the client learned"),
@@ -71,7 +72,13 @@ def test_a_killed_server(
     ],
 )
 def test_a_late_reply(one: Client, two: Client, word: str) -> None:
-    assert verdicts.late("one", "two", one, two).word == word
+    assert verdicts.late("one", "two", one, two, True).word == word
+
+
+def test_a_late_reply_that_was_not_sent_shows_nothing() -> None:
+    assert verdicts.late("one", "two", GAVE_UP, Client("two"), False).word == "-"
+    assert "still waits" in verdicts.late("one", "two", WAITS, WAITS, False).sentence
+    assert "waited for the late reply" in verdicts.late("one", "two", Client("one"), WAITS, True).sentence
 
 
 def test_who_filters() -> None:
@@ -94,7 +101,8 @@ def test_runs_of_numbers() -> None:
         ([*range(1, 251), *range(1345, 1851)], 1350, "none"),
         ([*range(1, 1851)], 1350, "all"),
         ([], 1350, "nothing"),
-        ([*range(1, 1851)], 320, "waited"),
+        ([*range(1, 1851)], 255, "waited"),
+        ([*range(1, 1851)], 320, "slowed"),
     ],
 )
 def test_a_flood(received: list[int], continued: int, word: str) -> None:

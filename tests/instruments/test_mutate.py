@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 from faults import FAULTS, Fault
 from harness.panels import read_panels
+from lab.experiments import load_all
 
 FILES = sorted((ROOT / "tests").glob("*/test_*.py"))
 TESTS = [name for path in FILES for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)]
@@ -19,12 +20,22 @@ def test_a_fault_fits_the_tree(fault: Fault) -> None:
     found = (ROOT / fault.file).read_text().count(fault.old)
     assert found == fault.times, f"{fault.old!r} stands {found} times: mend tests/faults/"
     assert fault.old != fault.new
-    assert fault.units or fault.tests
+    assert fault.units or fault.tests or fault.lab
     assert fault.panel in ("", *(panel.name for panel in read_panels()))
     for unit in fault.units.split():
         assert (ROOT / "tests" / "units" / f"unit_{unit}.c").exists(), unit
     for test in fault.tests.split():
         assert TESTS.count(test) == 1, f"{TESTS.count(test)} files have {test}"
+
+
+def test_every_experiment_of_the_lab_can_fail() -> None:
+    """For each there is a change that must move its outcome."""
+    there = {e.name: e.panels for e in load_all(ROOT / "lab" / "experiments")}
+    planted = [(name, fault) for fault in FAULTS for name in fault.lab.split()]
+    for name, fault in planted:
+        assert fault.panel in there[name], f"{fault.name}: {name} does not run on {fault.panel}"
+    missing = sorted(set(there) - {name for name, _ in planted})
+    assert not missing, f"tests/faults/lab.py plants nothing for {', '.join(missing)}"
 
 
 def test_names_are_said_once() -> None:
@@ -47,7 +58,7 @@ def test_a_seed_always_chooses_the_same() -> None:
     assert len(first.splitlines()) == 5
     seen = set()
     for seed in range(12):
-        seen |= set(mutate("--list", "--sample", "12", "--seed", str(seed)).stdout.splitlines())
+        seen |= set(mutate("--list", "--sample", "24", "--seed", str(seed)).stdout.splitlines())
     assert len(seen) > len(FAULTS) * 3 // 4
 
 

@@ -3,14 +3,25 @@
 Where a change of the output is meant: TRIPTYCH_GOLDEN=write /usr/bin/python3 -m pytest tests/instruments, and read the difference before committing it.
 """
 
+import contextlib
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from conftest import ROOT
 
 SAMPLE = ROOT / "tests" / "data" / "sample"
 GOLDEN = SAMPLE / "golden"
+
+
+@contextlib.contextmanager
+def folder_for_all() -> Iterator[Path]:
+    """A folder that other users may enter. pytest's own is closed to them, again at each start."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def tool(verb: str, *words: str, status: int = 0, seconds: int = 120, **environment: str) -> tuple[str, str]:

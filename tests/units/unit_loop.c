@@ -142,6 +142,24 @@ test_a_deadline_ends_work_without_end(void **state)
     assert_true(clock_now() >= deadline);
 }
 
+/* A turn of somebody who has more to do does not wait. */
+static void
+test_unfinished_work(void **state)
+{
+    (void)state;
+    loop.unfinished = true;
+    int64_t start = clock_now();
+    assert_int_equal(loop_turn(&loop, CLOCK_NEVER), 0);
+    assert_int_equal(loop_turn(&loop, LOOP_NOW), 0);
+    assert_int_equal(loop_turn(&loop, clock_deadline(LONG_MS)), 0);
+    assert_true(clock_now() < start + LONG_MS * (int64_t)CLOCK_MS / 2);
+    assert_fails(loop_turn(&loop, clock_now()), ETIMEDOUT);
+    interrupt();
+    assert_fails(loop_turn(&loop, CLOCK_NEVER), EINTR);
+    loop.unfinished = false;
+    assert_fails(loop_turn(&loop, LOOP_NOW), ETIMEDOUT);
+}
+
 static void
 test_those_ready_are_called(void **state)
 {
@@ -324,6 +342,7 @@ main(void)
         LOOP_TEST(test_nothing_ready),
         LOOP_TEST(test_an_interrupt_ends_work_without_end),
         LOOP_TEST(test_a_deadline_ends_work_without_end),
+        LOOP_TEST(test_unfinished_work),
         LOOP_TEST(test_those_ready_are_called),
         LOOP_TEST(test_what_is_waited_for_changes),
         LOOP_TEST(test_removed_by_another),

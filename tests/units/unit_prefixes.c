@@ -1,6 +1,7 @@
 /* A subscriber's prefixes: a set of byte strings, and what begins with one of them. */
 #include "unit.h"
 
+#include "clock.h"
 #include "prefixes.h"
 
 static bool
@@ -113,6 +114,141 @@ test_against_a_table(void **state)
     prefixes_clear(&prefixes);
 }
 
+/* The longest list of strings that the model holds, and bytes of a string. */
+enum {
+    MODEL_MAX = 300,
+    MODEL_BYTES = 40,
+};
+
+static struct {
+    unsigned char bytes[MODEL_BYTES];
+    size_t len;
+} model[MODEL_MAX];
+static size_t model_count;
+
+static size_t
+model_find(const unsigned char *data, size_t len)
+{
+    size_t i = 0;
+    while (i < model_count && (model[i].len != len || memcmp(model[i].bytes, data, len) != 0))
+        i++;
+    return i;
+}
+
+/* A string of bits that differ late, or of the model with a bit turned. */
+static size_t
+random_string(uint64_t *seed, unsigned char *ret)
+{
+    static const unsigned char bytes[] = {0x00, 0x01, 0x80, 0xff, 'a', 'b'};
+    size_t len = random_below(seed, 4);
+    if (model_count > 0 && random_below(seed, 3) > 0) {
+        size_t i = random_below(seed, model_count);
+        memcpy(ret, model[i].bytes, model[i].len);
+        len = random_below(seed, model[i].len + 1);
+        if (random_below(seed, 2) == 0 && len > 0)
+            ret[random_below(seed, len)] ^= (unsigned char)(1u << random_below(seed, 8));
+    }
+    size_t more = random_below(seed, 5);
+    for (size_t i = 0; i < more && len < MODEL_BYTES; i++)
+        ret[len++] = bytes[random_below(seed, LENGTH(bytes))];
+    return len;
+}
+
+/* The prefixes of the list of nodes, each once: a new connection is told these. */
+static void
+assert_listed(const struct prefixes *prefixes)
+{
+    const struct prefix *node;
+    size_t count = 0, forks = 0;
+    LIST_FOREACH(node, &prefixes->nodes, all)
+    {
+        forks += node->fork;
+        if (node->fork)
+            continue;
+        assert_true(model_find(node->bytes, node->bits / 8) < model_count);
+        count++;
+    }
+    assert_int_equal(count, model_count);
+    assert_int_equal(count, prefixes->count);
+    assert_true(forks <= count); /* none is left when its prefixes have gone */
+}
+
+/* Any order of adding, removing and matching, held against a plain list. */
+static void
+test_against_a_list(void **state)
+{
+    (void)state;
+    struct prefixes prefixes = {0};
+    uint64_t seed = 7;
+    for (int step = 0; step < 100000; step++) {
+        unsigned char text[MODEL_BYTES + 8];
+        size_t len = random_string(&seed, text);
+        size_t at = model_find(text, len);
+        unsigned char *copy = exact_copy(text, len); /* nothing is read behind it */
+        bool growing = step / 2000 % 2 == 0;
+        if (random_below(&seed, 3) < (growing ? 2 : 1)) {
+            if (at == model_count && model_count < MODEL_MAX) {
+                memcpy(model[model_count].bytes, text, len);
+                model[model_count++].len = len;
+            }
+            if (at < MODEL_MAX)
+                assert_int_equal(prefixes_add(&prefixes, copy, len), 0);
+        } else {
+            assert_int_equal(prefixes_remove(&prefixes, copy, len), at < model_count);
+            if (at < model_count)
+                model[at] = model[--model_count];
+        }
+        free(copy);
+        len = random_string(&seed, text);
+        copy = exact_copy(text, len);
+        bool expected = false, all = false;
+        for (size_t i = 0; i < model_count; i++) {
+            expected |= model[i].len <= len && memcmp(model[i].bytes, text, model[i].len) == 0;
+            all |= model[i].len == 0;
+        }
+        assert_int_equal(prefixes_match(&prefixes, copy, len), expected);
+        assert_int_equal(prefixes.all, all);
+        if (step % 100 == 0)
+            assert_listed(&prefixes);
+        free(copy);
+    }
+    while (model_count > 0) {
+        model_count--;
+        assert_true(prefixes_remove(&prefixes, model[model_count].bytes, model[model_count].len));
+    }
+    assert_listed(&prefixes);
+    assert_null(prefixes.root);
+    prefixes_clear(&prefixes);
+}
+
+/* As many prefixes as can be take no longer than a few: nothing looks through them all. */
+static void
+test_many_take_no_longer(void **state)
+{
+    (void)state;
+    int64_t took[2];
+    for (int many = 0; many < 2; many++) {
+        struct prefixes prefixes = {0};
+        unsigned count = many ? PREFIXES_MAX - 1 : 8;
+        for (unsigned i = 0; i < count; i++)
+            assert_int_equal(prefixes_add(&prefixes, &i, sizeof(i)), 0);
+        const unsigned absent[] = {PREFIXES_MAX + 7, 0};
+        took[many] = INT64_MAX;
+        for (int again = 0; again < 5; again++) { /* the fastest: the machine may disturb some */
+            int64_t start = clock_now();
+            for (int i = 0; i < 20000; i++) {
+                assert_false(prefixes_match(&prefixes, absent, sizeof(absent)));
+                (void)prefixes_add(&prefixes, absent, sizeof(absent));
+                (void)prefixes_remove(&prefixes, absent, sizeof(absent));
+            }
+            int64_t time = clock_now() - start;
+            took[many] = time < took[many] ? time : took[many];
+        }
+        prefixes_clear(&prefixes);
+    }
+    assert_true(took[1] < 5 * took[0]); /* a list: 100 times */
+}
+
 int
 main(void)
 {
@@ -121,6 +257,8 @@ main(void)
         cmocka_unit_test(test_a_set),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_against_a_table),
+        cmocka_unit_test(test_against_a_list),
+        cmocka_unit_test(test_many_take_no_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,7 @@ from rich.text import Text
 
 from harness import panels
 from compare.alignment import Row, align, count, merge
-from harness.command import CommandLine
+from harness.command import PATTERNS, CommandLine
 from harness.panels import Panel, complain, read_panels
 from harness.terminal import BLUE, GREEN, TEAL, VIOLET, columns
 from compare.sources import Line, Section, contract_functions, engine_lines, sections
@@ -391,7 +391,11 @@ def main() -> int:
 
     words: list[str] = arguments.words
     known = {panel.name: panel for panel in read_panels()}
-    pattern = words.pop(0) if words and words[0] in ("reqrep", "pubsub") else None
+    named = [word for word in words if word in PATTERNS]
+    words = [word for word in words if word not in PATTERNS]
+    if len(named) > 1:
+        complain(2, "diff: reqrep or pubsub, not both; ./triptych diff --help")
+    pattern = named[0] if named else None
     for word in words:
         if word not in known:
             complain(2, f"diff: no panel '{word}'; there are: {' '.join(known)}")

@@ -170,11 +170,12 @@ class Demo(Scene):
             self.halt(list(servers.values()), signal.SIGCONT, "CONTINUED")
             stage.wait(lambda: all(s.counts["sent"] > 1 for s in servers.values()), REACH_SECONDS)
             stage.pause(LATE_SECONDS)
+            sent = {name for name, server in servers.items() if server.counts["sent"] > 1}
             self.ask(stage, clients, LATE, LATE_TIMEOUT_MS)
             outcomes = {}
             for client in clients:
                 one, two = self.client(client, 2), self.client(client, 3)
-                outcome = verdicts.late(EARLY.decode(), LATE.decode(), one, two)
+                outcome = verdicts.late(EARLY.decode(), LATE.decode(), one, two, client.panel.name in sent)
                 self.figures[client.panel.name].late = outcome.word
                 outcomes[client.panel.name] = outcome
             self.part(stage, clients, list(servers.values()))
@@ -240,7 +241,7 @@ class Demo(Scene):
             "A subscriber pauses under a flood",
             f"{FLOOD_RATE} messages a second of {FLOOD_BODY} bytes, queues of {FLOOD_QUEUE} (-q "
             f"{FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and continued (SIGCONT); A is never "
-            "stopped. The publisher waits for neither. Which messages does B miss: the oldest or the "
+            "stopped. Does the publisher wait for B? Which messages does B miss: the oldest or the "
             "newest? What does A miss?",
             self.silent,
         ) as stage:

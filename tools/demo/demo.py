@@ -34,8 +34,8 @@ from __future__ import annotations
 
 import time
 
-from harness.command import CommandLine
-from harness.panels import choose_panels, complain
+from harness.command import CommandLine, split_patterns
+from harness.panels import choose_panels
 from harness.terminal import Output, need_terminal
 
 from demo import acts
@@ -51,13 +51,10 @@ def main() -> int:
     command.add_argument("--step", action="store_true")
     command.add_argument("words", nargs="*")
     arguments = command.read()
-    words: list[str] = arguments.words
-    patterns = ["reqrep", "pubsub"]
-    if words and words[0] in patterns:
-        patterns = [words.pop(0)]
+    patterns, names = split_patterns(arguments.words)
     if arguments.step:
         need_terminal("demo")
-    panels, left_out = choose_panels(words, "demo")
+    panels, left_out = choose_panels(names, "demo")
 
     lines: Lines | None = own_lines(arguments.text)
     console = Output()

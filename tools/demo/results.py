@@ -95,8 +95,10 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
         f"both pinned to core {demo.core}, one panel after the other. On two cores the figures differ.",
     ]
     if any(demo.figures[name].missed for name in names):
+        without = [panel.name for panel in panels if "ipc" not in panel.speaks]
+        way = "a UNIX socket" + (f" ({' and '.join(without)}: TCP)" if without else "")
         text.append(
-            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over a UNIX socket, -q {FLOOD_QUEUE}, all "
+            f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over {way}, -q {FLOOD_QUEUE}, all "
             "panels at once. The kernel's buffers hold messages beside the queues; what they hold is "
             "the oldest."
         )

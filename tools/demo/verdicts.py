@@ -77,7 +77,8 @@ def killed(runs: int, client: Client, back: bool, after: Client) -> Outcome:
         if client.got is not None:
             word, fate = "run once", "the request ran once"
     else:
-        word, fate = "run twice", "the request ran twice"
+        times = "twice" if runs == 2 else f"{runs} times"
+        word, fate = f"run {times}", f"the request ran {times}"
     sentence = f"{fate}, {told}"
     if not back:
         sentence += "; the server could not start again"
@@ -86,12 +87,19 @@ def killed(runs: int, client: Client, back: bool, after: Client) -> Outcome:
     return Outcome(word, sentence)
 
 
-def late(first: str, second: str, one: Client, two: Client) -> Outcome:
-    """The client gives up on request `first`; its reply comes late; the client asks `second`."""
+def late(first: str, second: str, one: Client, two: Client, sent: bool) -> Outcome:
+    """The client gives up on request `first`; its reply comes late; the client asks `second`.
+
+    sent: the server had sent the late reply by then.
+    """
     if one.ended:
         return Outcome("ended", f"the client {one.ended} instead of waiting")
+    if not one.timed_out and one.got is None:
+        return Outcome("no time-out", "the client has no time-out: it still waits for the reply")
     if not one.timed_out:
         return Outcome("no time-out", "the client has no time-out: it waited for the late reply")
+    if not sent:
+        return Outcome("-", "the server sent no late reply, so that nothing is shown")
     if two.got == second:
         return Outcome("its own", "the late reply was dropped, and the next request got its own")
     if two.got == first:
@@ -112,7 +120,7 @@ def filtered(got: dict[str, int], wanted: dict[str, int], unwanted_bytes: int | 
         return Outcome("-", "every subscriber got what it wants and nothing else")
     if unwanted_bytes < UNWANTED_BYTES:
         return Outcome("publisher", "the publisher filters, and sends C only what C wants")
-    return Outcome("subscriber", "the subscriber filters: C is sent everything")
+    return Outcome("subscriber", "the subscriber filters: C is sent what it does not want, too")
 
 
 def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
@@ -138,8 +146,12 @@ def flooded(
     of_a = "A missed nothing" if missed <= 0 else f"A missed {missed}"
     if steady == 0:
         of_a = "A received nothing"
-    if continued - stopped < expected / 2:
+    meanwhile = continued - stopped
+    if meanwhile <= LATE:
         return Outcome("waited", f"the publisher stood still while B was stopped, {of_a}")
+    if meanwhile < expected / 2:
+        slow = f"the publisher sent {meanwhile} of the {expected} messages that were due while B was stopped"
+        return Outcome("slowed", f"{slow}, {of_a}")
     if not received:
         return Outcome("nothing", f"B received nothing, {of_a}")
     ends = [(0, 0), *runs(received), (sent + 1, sent + 1)]

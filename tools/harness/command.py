@@ -13,6 +13,7 @@ from typing import NoReturn
 from harness.panels import complain
 from harness.signals import end_on_signals
 
+PATTERNS = ("reqrep", "pubsub")
 STOPPED = 130  # 128 + SIGINT, as a shell says it
 READER_GONE = 141  # 128 + SIGPIPE, as a shell says of `ls | head`; 0 would say that all was done
 
@@ -45,6 +46,12 @@ class CommandLine(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         end = "" if message.endswith("?") else ";"
         complain(2, f"{self.prog}: {message}{end} ./triptych {self.prog} --help")
+
+
+def split_patterns(words: list[str]) -> tuple[list[str], list[str]]:
+    """The patterns among these words, wherever they stand (none: both), and the other words."""
+    named = [pattern for pattern in PATTERNS if pattern in words]
+    return named or list(PATTERNS), [word for word in words if word not in PATTERNS]
 
 
 def run_verb(main: Callable[[], int]) -> NoReturn:

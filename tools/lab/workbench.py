@@ -10,7 +10,9 @@ observes returns None or what is false: heard(), ended(), wait_for().
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -32,6 +34,7 @@ __all__ = [
     "Tap",
     "Workbench",
     "lack",
+    "version",
 ]
 
 
@@ -85,6 +88,18 @@ def missing_of(need: str) -> str:
         cores = len(os.sched_getaffinity(0))
         return "" if cores >= int(name) else f"needs {name} cores; there are {cores}"
     return f"needs {need}, of which the lab knows nothing"
+
+
+@functools.cache
+def version(panel: str) -> tuple[int, ...]:
+    """Of the panel's library, where an outcome depends on it; () if that is not known."""
+    try:
+        program = panels.BUILD / f"{panel}-rep"
+        done = subprocess.run([program, "-V"], capture_output=True, text=True, timeout=10)
+    except OSError:
+        return ()
+    said = re.search(r"\d+(\.\d+)+", done.stdout)
+    return tuple(map(int, said[0].split("."))) if said else ()
 
 
 @dataclass

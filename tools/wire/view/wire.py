@@ -36,7 +36,7 @@ import contextlib
 import json
 from pathlib import Path
 
-from harness.command import CommandLine
+from harness.command import CommandLine, split_patterns
 from harness.files import OutputFile
 from harness.folders import temporary_folder
 from harness.panels import Panel, choose_panels, warn
@@ -108,11 +108,8 @@ def main() -> int:
     command.add_argument("--pcap", metavar="FILE")
     command.add_argument("words", nargs="*")
     arguments = command.read()
-    words: list[str] = arguments.words
-    patterns = ["reqrep", "pubsub"]
-    if words and words[0] in patterns:
-        patterns = [words.pop(0)]
-    panels, left_out = choose_panels(words, "wire")
+    patterns, names = split_patterns(arguments.words)
+    panels, left_out = choose_panels(names, "wire")
     for panel in left_out:
         warn(f"panel {panel.name} is left out: it is not built; ./triptych build says why")
 
