@@ -67,6 +67,26 @@ def test_compare_tells_change_from_noise(monkeypatch: pytest.MonkeyPatch) -> Non
     assert bench_results.compare(slow, fast) == []
 
 
+def publishing(rate: float, low: float, high: float) -> dict[str, object]:
+    """Results of one publisher at that rate."""
+    key = {"bench": "throughput", "transport": "tcp", "placement": "free", "size": 64, "queue": 1000, "rate": 0, "peers": 1}
+    figure = {"median": rate, "low": low, "high": high}
+    return {"cells": [{**key, "competitor": "raw", "metrics": {"rate": figure, "p50": {"median": 1, "low": 1, "high": 1}}}]}
+
+
+def test_compare_knows_rates_from_times() -> None:
+    (change,) = bench_results.compare(publishing(100, 90, 110), publishing(200, 190, 210))
+    assert (change["verdict"], change["metric"], change["change"]) == ("better", "rate", 1.0)
+    (change,) = bench_results.compare(publishing(200, 190, 210), publishing(100, 90, 110))
+    assert (change["verdict"], change["change"]) == ("worse", -0.5)
+
+
+@pytest.mark.parametrize("now", [(120, 105, 130), (80, 70, 95), (120, 110, 130), (80, 70, 90)])
+def test_compare_calls_overlapping_intervals_equal(now: tuple[float, float, float]) -> None:
+    (change,) = bench_results.compare(publishing(100, 90, 110), publishing(*now))
+    assert change["verdict"] == "equal"
+
+
 @pytest.mark.parametrize(
     "text",
     [

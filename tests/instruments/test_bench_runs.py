@@ -244,3 +244,12 @@ def test_a_short_run_of_each_kind_is_sane(monkeypatch: pytest.MonkeyPatch) -> No
     assert found.metrics["lost_share"] == 0 and found.metrics["received"] == 6000
     found = bench_kinds.run_case(RAW, Case("connections", peers=50), 200)
     assert found.metrics["count"] == 200
+
+
+def test_a_late_subscriber_is_noticed() -> None:
+    program = SimpleNamespace(name="subscriber 3", panel=RAW)
+    drops = SimpleNamespace(name="subscriber 3", panel=Panel("nng", "", "", "grey"))
+    assert bench_kinds.late_joiner(program, {"event": "first", "sequence": 2}) == ["subscriber 3"]  # type: ignore[arg-type]
+    assert bench_kinds.late_joiner(program, {"event": "first", "sequence": 1}) == []  # type: ignore[arg-type]
+    assert bench_kinds.late_joiner(program, {"event": "message", "sequence": 2}) == []  # type: ignore[arg-type]
+    assert bench_kinds.late_joiner(drops, {"event": "first", "sequence": 2}) == []  # type: ignore[arg-type]

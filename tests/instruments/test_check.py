@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from check import words as in_words
 from check.clauses import CLAUSES
 from check.contract import BROKEN, KEPT, NOT_REACHABLE, NOT_REACHED
 from conftest import ROOT
@@ -206,3 +207,24 @@ def test_every_clause_has_its_words() -> None:
         tests = re.findall(r"((?:^@.*\n(?:[ )].*\n)*)*)def (test_[RP]\d\w*)", text, re.MULTILINE)
         for decorators, name in tests:
             assert "@pytest.mark.says(" in decorators, name
+
+
+def test_times_in_words() -> None:
+    assert [in_words.seconds(us) for us in (7, 1000, 949_999, 950_000, 2_340_000)] == ["7 us", "1 ms", "950 ms", "0.9 s", "2.3 s"]
+
+
+def test_what_differs_first_is_said() -> None:
+    def said(left: object, right: object) -> str:
+        return in_words.assertion("", "assert got == sent", ("==", left, right), [])
+
+    assert said(["a", "b"], ["a", "c"]) == "number 2 was 'b'; expected 'c'"
+    assert said(["a"], ["a", "b"]) == "1 of them; expected 2"
+    assert said("a", "b") == "got 'a'; expected 'b'"
+
+
+def test_a_drivers_answer_in_words() -> None:
+    assert in_words.answer({"result": -1, "errno": "EPIPE", "us": 2000}, "req_send") == "req_send failed with EPIPE after 2 ms"
+    assert in_words.answer({"result": 0, "us": 1}, "req_send") == "req_send succeeded"
+    assert in_words.answer({"result": 3, "text": "abc"}, "req_recv") == "req_recv returned 'abc'"
+    assert in_words.answer({"result": 9, "wrong": 2}, "") == "9 answers, 2 of them wrong"
+    assert in_words.answer({"result": 9, "ordered": False}, "") == "9 events, not in order"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from compare.alignment import align, count
+from compare.sources import Line
 from conftest import ROOT
 from tool import SAMPLE, copy_of_sample, is_golden, sample, tool
 
@@ -150,3 +152,43 @@ def test_colours_on_a_terminal_unless_not_wanted() -> None:
     assert "\x1b[" in coloured and "48;5;" in coloured  # words that changed have a background
     assert not re.search(r"\x1b\[[0-9;]*[34][0-9]", on_a_terminal(*words, PAGER="", NO_COLOR="1"))
     assert "\x1b" not in sample("diff", *words)
+
+
+# Which line stands opposite which.
+
+
+def aligned(left: str, right: str) -> list[tuple[str, str, str]]:
+    sides = [[Line(number, text) for number, text in enumerate(text.splitlines(), 1)] for text in (left, right)]
+    return [(row.mark, row.left.text if row.left else "", row.right.text if row.right else "") for row in align(*sides)]
+
+
+LEFT = "int a;\nfirst(call, with, many, words);\nonly_left();\nmore_left(x);\nint z;"
+RIGHT = "int a;\nfirst(call, with, many, letters);\nint z;\nfree(nothing, here, alike);"
+
+
+def test_lines_of_either_side_are_all_there() -> None:
+    for left, right in ((LEFT, RIGHT), (RIGHT, LEFT), (LEFT, ""), ("", RIGHT), ("a\nb\nc", "x y\nz w q")):
+        rows = aligned(left, right)
+        assert [row[1] for row in rows if row[1]] == left.splitlines()
+        assert [row[2] for row in rows if row[2]] == right.splitlines()
+
+
+def test_only_lines_that_are_alike_are_a_pair() -> None:
+    assert aligned(LEFT, RIGHT) == [
+        (" ", "int a;", "int a;"),
+        ("|", "first(call, with, many, words);", "first(call, with, many, letters);"),
+        ("<", "only_left();", ""),
+        ("<", "more_left(x);", ""),
+        (" ", "int z;", "int z;"),
+        (">", "", "free(nothing, here, alike);"),
+    ]
+    assert aligned("return one;", "while (two > 3)") == [("<>", "return one;", "while (two > 3)")]
+
+
+def test_what_count_counts() -> None:
+    def counts(left: str, right: str) -> list[int]:
+        return count(align(*([Line(1, text) for text in side.split("\n")] for side in (left, right))))
+
+    assert counts(LEFT, RIGHT) == [2, 1, 2, 1]
+    assert counts("return one;", "while (two > 3)") == [0, 0, 1, 1], "next to each other, and unlike"
+    assert counts("same", "same\n\n \n") == [1, 0, 0, 0], "blank lines do not count"

@@ -29,7 +29,7 @@ NOBODY = 65534
 
 # Knows the packages of a file: "NAME STATE", the state being installed, available or unknown.
 FAKE = {
-    "dpkg-query": """awk '$2 == "installed" { print "installed", $1, "1" }' "$HOME/packages" """,
+    "dpkg-query": """awk '$2 ~ /^(installed|config-files)$/ { print $2, $1, "1" }' "$HOME/packages" """,
     "apt-cache": """shift
         for name; do
             state=$(awk -v name="$name" '$1 == name { print $2 }' "$HOME/packages")
@@ -261,6 +261,7 @@ def test_new_from_one_of_two_panels_with_one_source(tree: Tree, step: str, other
         ({"needs": "a|b", "a": "available", "b": "available"}, ["install --no-install-recommends a"]),
         ({"needs": "a-1|b-2 c", "a_1": "unknown", "b_2": "available", "c": "available"},
          ["install --no-install-recommends b-2 c"]),
+        ({"needs": "python3", "python3": "available", "python3_rich": "installed"}, ["install --no-install-recommends python3"]),
         ({"needs": "a|b c", "b": "available", "c": "installed"}, ["install --no-install-recommends b"]),
     ],
 )  # fmt: skip
@@ -268,6 +269,27 @@ def test_alternatives(tree: Tree, states: dict[str, str], asked: list[str]) -> N
     tree.packages(**states)
     _, said = tree.run("install", "verb", status=0)
     assert tree.asked() == asked and ("installing for verb" in said) == bool(asked)
+
+
+def test_a_package_that_was_removed_is_missing(tree: Tree) -> None:
+    """dpkg still knows it, by its settings."""
+    tree.packages(needs="a", a="config-files")
+    tree.run("install", "verb", status=0)
+    assert tree.asked() == ["install --no-install-recommends a"]
+
+
+def test_what_a_verb_needs_through_another(tree: Tree) -> None:
+    tree.packages(needs="a build", a="available", gcc="available")
+    tree.run("install", "verb", status=0)
+    assert tree.asked() == ["install --no-install-recommends a gcc"]
+
+
+def test_a_build_that_fails_is_shown(tree: Tree) -> None:
+    tree.fake("meson", 'case $1 in --version) echo 1.0 ;; *) mkdir -p "$2" ;; esac')
+    tree.fake("ninja", 'case $* in *build.ninja) ;; *) echo "[1/2] cc a.c"; echo "a.c:1: error: what"; exit 3 ;; esac')
+    _, said = tree.run("build", status=1, TRIPTYCH_INSTALL="no")
+    assert "a.c:1: error: what\n" in said and said.endswith("triptych: the build failed (output above)\n")
+    assert "exit 3" not in said and "built in" not in said
 
 
 def test_a_bare_system_gets_its_lists_first(tree: Tree) -> None:
