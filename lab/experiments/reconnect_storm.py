@@ -15,7 +15,7 @@ QUESTION = (
     "accepts each connection and closes it at once. How many connections come in a second?"
 )
 FIND = (
-    "reconnect storm thundering herd backoff back-off exponential jitter many clients at once "
+    "reconnect storm thundering herd backoff back-off exponential jitter "
     "after restart overload ZMQ_RECONNECT_IVL NN_RECONNECT_IVL"
 )
 PREDICT = ["200: one of each client", "about 2000: ten of each", "none"]
