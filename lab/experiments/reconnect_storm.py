@@ -12,7 +12,7 @@ THEME = "request/reply"
 ORDER = 25
 QUESTION = (
     "200 idle clients are connected to a server that crashes. Whoever listens at the port now "
-    "accepts each connection and closes it at once. How many connections come in a second?"
+    "accepts each connection and closes it straight away. How many connections come in a second?"
 )
 FIND = (
     "reconnect storm thundering herd backoff back-off exponential jitter "
