@@ -1,6 +1,7 @@
 /*
  * A libFuzzer target: whatever the bytes and however they are split, the decoder
- * says the same, covers every byte once, and stays within its memory.
+ * says the same, covers every byte once, and stays within its memory. A probe
+ * that gets the bytes as a conversation finds the same, however they are split.
  *
  * The input: a byte of options, a byte that seeds the split, the stream.
  */
@@ -9,8 +10,29 @@
 #include <stdlib.h>
 
 #include "decode_dump.h"
+#include "probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The first half goes up, the second comes down, `step` bytes at a time. */
+static enum decode_pattern
+probed(const uint8_t *data, size_t size, size_t step)
+{
+    struct probe *probe;
+    if (probe_open(&probe) < 0)
+        abort();
+    for (size_t at = 0; at < size; at += step) {
+        bool up = at < size / 2;
+        size_t end = up ? size / 2 : size;
+        size_t len = end - at < step ? end - at : step;
+        if (probe_feed(probe, up, data + at, len) < 0)
+            abort();
+        at -= step - len; /* a short piece ends a half */
+    }
+    enum decode_pattern pattern = probe_end(probe);
+    probe_close(probe);
+    return pattern;
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -31,5 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fprintf(stderr, "%s\n", whole.wrong ? whole.wrong : split.wrong ? split.wrong : "split");
         abort();
     }
+    if (probed(data + 2, size - 2, size) != probed(data + 2, size - 2, 1 + data[1] % 7))
+        abort();
     return 0;
 }
