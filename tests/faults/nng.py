@@ -3,6 +3,9 @@
 from .fault import Fault
 
 FAULTS = [
+    Fault("nanomsg-delays", "small messages wait for others", "nng/reqrep.c",
+          "int on = 1;", "int on = 0;",
+          "", "test_no_delay_on_both_sides", panel="nanomsg"),
     Fault("nng-patient-with-each", "each client that never reads takes its time for itself",
           "nng/reqrep.c", "rep->dropped_at = clock_now();", ";",
           "", "test_R6_ten_clients_that_never_read", panel="nng"),

@@ -3,6 +3,18 @@
 from .fault import Fault
 
 FAULTS = [
+    Fault("zmq-parts-as-events", "each part of a message is taken for an event", "zmq/pubsub.c",
+          "if (!zmq_msg_more(message))", "if (true)",
+          "", "test_pyzmq_publishes_in_parts", panel="zmq"),
+    Fault("zmq-zero-is-now", "a time-out of 0 ends a call at once", "zmq/reqrep.c",
+          "tuning->timeout_ms != 0 ? tuning->timeout_ms : -1", "tuning->timeout_ms",
+          "", "test_a_time_out_of_0_is_none", times=2, panel="zmq"),
+    Fault("zmq-silence-kept", "a silent connection is kept for 30 s", "zmq/pubsub.c",
+          "HANDSHAKE_MS = 1000,", "HANDSHAKE_MS = 30000,",
+          "", "test_zmq_a_silent_connection_is_closed", panel="zmq"),
+    Fault("zmq-queue-default", "a subscriber's queue has the default's length", "zmq/pubsub.c",
+          "ZMQ_RCVHWM", "ZMQ_SNDHWM",
+          "", "test_queues_are_as_long_as_asked", panel="zmq"),
     Fault("zmq-replies-kept", "a thousand replies are kept for a client that never reads",
           "zmq/reqrep.c", "REPLIES_MAX = 32", "REPLIES_MAX = 1000",
           "", "test_R6_memory_for_a_client_that_never_reads", panel="zmq"),

@@ -49,6 +49,36 @@ def context() -> Iterator["zmq.Context"]:
 
 
 @zmq_only
+def test_pyzmq_publishes_in_parts(stage: Stage, context: "zmq.Context") -> None:
+    """Parts are no events: a message in parts counts as an empty one."""
+    url = stage.url()
+    with context.socket(zmq.PUB) as s:
+        s.bind(url)
+        sub = stage.driver("sub", url, timeout=200)
+        sub.must("subscribe")
+        until(lambda: s.send(b"first") or sub.call("recv")["result"] > 0, 10, "an event")
+        while sub.call("recv")["result"] >= 0:
+            pass
+        for parts in (2, 1000):
+            s.send_multipart([b"part"] * parts)
+            s.send(b"whole")
+            assert [sub.must("recv")["text"] for _ in range(2)] == ["", "whole"]
+
+
+@zmq_only
+def test_pyzmq_asks_in_parts(stage: Stage, context: "zmq.Context") -> None:
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=5000)
+    with context.socket(zmq.REQ) as s:
+        s.connect(url)
+        for parts in (2, 1000):
+            s.send_multipart([b"part"] * parts)
+            assert rep.recv() == ""
+            rep.must("send answer")
+            assert s.recv_multipart() == [b"answer"]
+
+
+@zmq_only
 def test_pyzmq_asks(stage: Stage, context: "zmq.Context") -> None:
     url = stage.url()
     stage.ready("rep", url)

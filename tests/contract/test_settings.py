@@ -1,0 +1,101 @@
+"""What a panel sets on its sockets, and before they bind or connect: later has no effect."""
+
+import ctypes
+import os
+import socket
+import time
+from typing import Iterator
+
+import pytest
+
+from peers import connect
+from programs import Program, Stage, sync
+
+PIDFD_GETFD = 438  # pidfd_getfd(2), for which Python 3.11 has no function
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def connections(program: Program) -> Iterator[socket.socket]:
+    """Copies of the program's connected TCP sockets."""
+    process = os.pidfd_open(program.pid)
+    try:
+        for name in os.listdir(f"/proc/{program.pid}/fd"):
+            try:
+                if not os.readlink(f"/proc/{program.pid}/fd/{name}").startswith("socket:"):
+                    continue
+            except FileNotFoundError:
+                continue
+            copy = libc.syscall(PIDFD_GETFD, process, int(name), 0)
+            if copy < 0 and ctypes.get_errno() == 1:
+                pytest.skip("this machine does not allow pidfd_getfd(2)")
+            if copy < 0:
+                continue
+            with socket.socket(fileno=copy) as s:
+                try:
+                    s.getpeername()
+                except OSError:
+                    continue  # it listens, or belongs to the library's own threads
+                if s.family in (socket.AF_INET, socket.AF_INET6):
+                    yield s
+    finally:
+        os.close(process)
+
+
+pairs = pytest.mark.parametrize(("server", "client"), [("rep", "req"), ("pub", "sub")])
+
+
+@pytest.mark.transports("tcp", "tcp6")
+@pairs
+def test_no_delay_on_both_sides(stage: Stage, server: str, client: str) -> None:
+    url = stage.url()
+    binds, connects = stage.driver(server, url), stage.driver(client, url, timeout=2000)
+    if server == "rep":
+        connects.begin("send hello")
+        assert binds.recv() == "hello"
+        connects.result()
+    else:
+        connects.must("subscribe")
+        sync(binds, [(connects, "")])
+    for program in (binds, connects):
+        delays = [s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in connections(program)]
+        assert delays == [1], program.name
+
+
+@pytest.mark.transports("tcp")
+def test_queues_are_as_long_as_asked(stage: Stage) -> None:
+    """300 events of 100 kB: the kernel's buffers hold some 100, and each queue would hold all."""
+    url = stage.url()
+    pub = stage.driver("pub", url, queue=10)
+    sub = stage.driver("sub", url, queue=10, timeout=500)
+    sub.must("subscribe")
+    sync(pub, [(sub, "")])
+    assert pub.must("burst 300 100000 1000")["result"] == 300
+    assert 0 < sub.call("collect 300")["result"] < 250
+
+
+@pytest.mark.transports("tcp")
+@pytest.mark.parametrize("role", ["rep", "req", "sub"])
+def test_a_time_out_of_0_is_none(stage: Stage, role: str) -> None:
+    url = stage.url()
+    if role == "req":
+        stage.driver("rep", url)  # takes the request, and is silent
+    driver = stage.driver(role, url, timeout=0)
+    if role == "req":
+        driver.must("send hello")
+    driver.say("alarm 400")
+    line = driver.call("recv")
+    assert (line["errno"], line["us"] > 300_000) == ("EINTR", True), line
+
+
+@pytest.mark.panels("zmq")
+@pytest.mark.transports("tcp")
+@pytest.mark.parametrize("role", ["rep", "pub"])
+def test_zmq_a_silent_connection_is_closed(stage: Stage, role: str) -> None:
+    """The library's default keeps it for 30 s."""
+    url = stage.url()
+    stage.driver(role, url)
+    start = time.monotonic()
+    with connect(url, timeout=10) as s:
+        while s.recv(100):
+            pass
+    assert 0.5 < time.monotonic() - start < 8
