@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.workbench import Observation, Workbench
+from lab.workbench import Observation, Workbench, version
 
 THEME = "publish/subscribe"
 ORDER = 70
@@ -21,9 +21,10 @@ The kernel goes on delivering when the process has ended; a thread does not.
 
 ZeroMQ hands everything to its thread. Neither exit nor zmq_close waits for it; zmq_ctx_term does,
 for ever or for ZMQ_LINGER: without it even the small event is lost, nearly always. nanomsg and NNG
-try to write at once, in the call itself, so the small event is in the kernel when the call
-returns. What did not fit there is lost at the end, by nn_close too: NN_LINGER does nothing in
-either, and there is nothing that waits; one sleeps, or has the other side confirm.
+try to write at once, in the call itself, so the small event is in the kernel when the call returns
+(NNG 1.10, which Debian 13 has, lost some at exit all the same). What did not fit there is lost at
+the end, by nn_close too: NN_LINGER does nothing in either, and there is nothing that waits; one
+sleeps, or has the other side confirm.
 
 The plain socket's send blocks until the kernel has all, and the kernel delivers it - unless
 something lies unread in the socket that is closed. Here that is the subscription: then the kernel
@@ -56,11 +57,13 @@ TRIALS = {"small": 6, "large": 1}  # a small one is a matter of luck in ZeroMQ
 ALL, SOME = TRIALS["small"], [0, TRIALS["small"] - 1]
 WAITED = {"wait_small": ALL, "wait_large": 1, "panel": ALL, "exit_large": 0, "close_large": 0}
 MOST = [ALL - 2, ALL]  # they can only pause, 100 ms here: a busy machine may need longer
+HANDED_OVER = {"luck": "NNG 1.10 hands some to a thread"}
+AT_EXIT: Any = ALL if version("nng") < (1, 10) else HANDED_OVER
 EXPECTED: dict[str, dict[str, Any]] = {
     "raw": {**WAITED, "exit_small": ALL, "close_small": ALL},
     "zmq": {**WAITED, "exit_small": SOME, "close_small": SOME},
     "nanomsg": {**WAITED, "panel": MOST, "exit_small": ALL, "close_small": ALL},
-    "nng": {**WAITED, "panel": MOST, "exit_small": ALL, "close_small": ALL},
+    "nng": {**WAITED, "panel": MOST, "exit_small": AT_EXIT, "close_small": ALL},
 }
 WAYS = ("exit", "close", "wait")
 

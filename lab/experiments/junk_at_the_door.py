@@ -7,9 +7,10 @@ import random
 import signal
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
-from lab.workbench import Observation, Workbench, version
+from lab.workbench import Observation, Program, Workbench, version
 
 THEME = "request/reply"
 ORDER = 110
@@ -84,6 +85,10 @@ def claim(panel: str, kind: str) -> bytes:
     return SP + b"\x01" * (kind == "ipc") + CLAIM
 
 
+def memory(server: Program) -> int:
+    return server.figure("VmSize") if server.running else 0
+
+
 def run(workbench: Workbench, panel: str) -> Observation:
     data: dict[str, dict[str, Any]] = {"tcp": {}, "ipc": {}}
     words = ""
@@ -94,11 +99,10 @@ def run(workbench: Workbench, panel: str) -> Observation:
         for what, some in junk.items():
             url = workbench.url(kind)
             server = workbench.ready("rep", url)
-            before = server.figure("VmSize")
-            closed = throw(url, some)
+            before = memory(server)
+            closed, after = throw(url, some, lambda: memory(server))
             if what == "a long claim":
-                grown = (server.figure("VmSize") - before) * 1024
-                seen["grown"] = grown > CLAIMED - (32 << 20)
+                seen["grown"] = (after - before) * 1024 > CLAIMED - (32 << 20)
             client = workbench.program("req", "-u", url, "-n", 3, "-t", 1000, "hello").summary()
             status = server.ended(0.0)
             seen[what] = DIES if status is not None else "served" if client["received"] else DEAF
@@ -125,8 +129,11 @@ def run(workbench: Workbench, panel: str) -> Observation:
     return Observation({**data, "words": words}, phrase, 1 if tcp and ipc else 2 if tcp else 3)
 
 
-def throw(url: str, junk: bytes) -> bool:
-    """Sends it; whether the server closed the connection within 0.3 s. Nothing: comes and goes."""
+def throw(url: str, junk: bytes, figure: Callable[[], int]) -> tuple[bool, int]:
+    """Sends it, or comes and goes; whether the server closed the connection within 0.3 s.
+
+    Also a figure of the server, taken while the connection stands.
+    """
     family: Any = socket.AF_UNIX
     where: Any = url[6:]
     if not url.startswith("ipc:"):
@@ -143,6 +150,6 @@ def throw(url: str, junk: bytes) -> bool:
         while time.monotonic() < until:
             with contextlib.suppress(TimeoutError):
                 if not sock.recv(4096):
-                    return True
-        return False
-    return True  # reset
+                    return True, figure()
+        return False, figure()
+    return True, 0  # reset

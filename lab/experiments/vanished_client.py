@@ -19,8 +19,7 @@ EXPLANATION = """
 A reply to nobody succeeds everywhere. With plain sockets it would be the other way round: the first
 write to a closed connection succeeds, the second fails with EPIPE and, unless MSG_NOSIGNAL says
 otherwise, SIGPIPE ends the process (lab second-write). The libraries' threads saw the connection
-end long before the reply, dropped the client's return address, and drop the reply: REP sends to
-somebody "if still there".
+end long before the reply, dropped the client's return address, and drop the reply.
 
 That is convenient, and it means that a server of this kind cannot know whether its answer arrived.
 If it must, the client has to say so, in a request of its own.
