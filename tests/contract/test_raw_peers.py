@@ -1,0 +1,156 @@
+"""raw's programs and peers that speak its framing, but do what no program of ours does."""
+
+import socket
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from programs import Program, Stage, memory, until
+from peers import REPLY, REQUEST, Message, Peer
+
+pytestmark = [pytest.mark.panels("raw"), pytest.mark.transports("tcp", "ipc")]
+
+BIG = 8 << 20
+
+
+def listening(url: str) -> socket.socket:
+    """A socket that listens at an address of ours."""
+    if url.startswith("ipc"):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(url[len("ipc://") :])
+    else:
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+    s.listen()
+    s.settimeout(10)
+    return s
+
+
+def next_request(s: socket.socket) -> bytes:
+    """A request's frame behind its length, the id first."""
+    head = s.recv(4, socket.MSG_WAITALL)
+    return s.recv(struct.unpack(">I", head)[0], socket.MSG_WAITALL)
+
+
+def answer(s: socket.socket) -> None:
+    frame = next_request(s)
+    s.sendall(struct.pack(">I", len(frame)) + frame)
+
+
+def processor_seconds(program: Program) -> float:
+    fields = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def at_the_end(peer: Peer) -> bool:
+    """Whether the server closes its end, too, within 5 s."""
+    peer.socket.settimeout(5)
+    return peer.socket.recv(1) == b""
+
+
+def test_a_client_that_closes_its_end_gets_its_reply(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.ready("rep", url, "--quiet")
+    descriptors = rep.descriptors()
+    for text in (b"", b"hello"):
+        with Peer("raw", "req", url) as peer:
+            if text:
+                peer.send(Message(REQUEST, text).encode())
+            peer.socket.shutdown(socket.SHUT_WR)
+            if text:
+                assert Message.decode(peer.receive()) == Message(REPLY, text)
+            assert at_the_end(peer)
+    with Peer("raw", "req", url) as peer:
+        peer.socket.sendall(peer.protocol.frame(bytes(100))[:50])
+        peer.socket.shutdown(socket.SHUT_WR)
+        assert at_the_end(peer)
+    until(lambda: rep.descriptors() <= descriptors, 5, "descriptors freed")
+
+
+def test_a_client_that_closes_its_end_and_does_not_read_costs_nothing(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.ready("rep", url, "--quiet")
+    with Peer("raw", "req", url) as peer:
+        peer.send(Message(REQUEST, bytes(BIG)).encode())
+        peer.socket.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+        before = processor_seconds(rep)
+        time.sleep(0.5)
+        assert processor_seconds(rep) - before < 0.2
+        assert len(Message.decode(peer.receive()).body) == BIG
+        assert at_the_end(peer)
+
+
+def test_a_client_that_breaks_while_it_is_answered(stage: Stage) -> None:
+    url = stage.url()
+    rep = stage.driver("rep", url, timeout=5000)
+    for size in (10, BIG):
+        for reset in (False, True):
+            peer = Peer("raw", "req", url)
+            peer.send(b"question")
+            assert rep.recv() == "question"
+            peer.close(reset and url.startswith("tcp"))
+            time.sleep(0.05)
+            assert rep.must(f"send -s {size}")["us"] < 500_000
+            with Peer("raw", "req", url) as other:
+                other.send(b"another")
+                assert rep.recv() == "another"
+                rep.must("send answer")
+                assert other.receive() == b"answer"
+
+
+def test_a_reply_that_is_no_frame_costs_its_connection(stage: Stage) -> None:
+    url = stage.url()
+    with listening(url) as listener:
+        req = stage.driver("req", url, timeout=500)
+        req.must("send first")
+        with listener.accept()[0] as s:
+            next_request(s)
+            s.sendall(b"\0\0\0\3abc")  # too short for the request's id
+            req.begin("recv")
+            with listener.accept()[0] as again:
+                assert req.result()["errno"] == "ETIMEDOUT"
+                assert s.recv(1) == b""  # it has left
+                req.must("send second")
+                req.begin("recv")
+                answer(again)
+                assert req.result()["text"] == "second"
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_request_follows_the_server_to_its_next_connection(stage: Stage, reset: bool) -> None:
+    """Its first write fails, or is known to be in vain."""
+    url = stage.url()
+    with listening(url) as listener:
+        req = stage.driver("req", url, timeout=5000)
+        for i in range(3):
+            req.must(f"send {i}")
+            req.begin("recv")
+            with listener.accept()[0] as s:
+                answer(s)
+                assert req.result()["text"] == str(i)
+                if reset:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_publisher_that_does_not_read_blocks_nobody(stage: Stage) -> None:
+    """Subscriptions that wait are bounded; the subscriber connects again instead."""
+    url = stage.url()
+    with listening(url) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sub = stage.driver("sub", url, timeout=100)
+        prefix = "p" * 1024
+        sub.call("recv")  # connects meanwhile
+        with listener.accept()[0]:
+            before = memory(sub)
+            for _ in range(9000):
+                assert sub.must(f"subscribe {prefix}")["us"] < 500_000
+                assert sub.must(f"unsubscribe {prefix}")["us"] < 500_000
+            assert memory(sub) - before < 14_000  # KiB; 18 MB were not read
+            sub.must(f"subscribe {prefix}")
+            sub.call("recv")
+            with listener.accept()[0] as again:
+                assert again.recv(1029, socket.MSG_WAITALL) == b"\0\0\4\1\1" + prefix.encode()
