@@ -1,0 +1,1 @@
+"""./triptych teach: the sheets of the lessons, with the output of today."""
