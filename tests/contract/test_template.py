@@ -21,7 +21,7 @@ def new_panel(tree: Path, name: str) -> None:
     shutil.copytree(tree / "template", tree / name)
     for path in (tree / name).iterdir():
         path.write_text(path.read_text().replace("template", name))
-    (tree / "panels.txt").write_text(f"{name} {name} a panel that does nothing\n")
+    (tree / "panels.txt").write_text(f"{name} {name} framing=raw a panel that does nothing\n")
 
 
 def run(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -57,6 +57,9 @@ def test_every_clause_fails_on_the_template(tmp_path: Path) -> None:
         clause = re.match(r"test_([RP]\d+)_", case.get("name", ""))
         if not clause:
             continue
+        skipped = case.find("skipped")
+        if skipped is not None and "empty parameter set" in skipped.get("message", ""):
+            continue  # of other panels' protocols
         if case.find("failure") is not None:
             failed.add(clause[1])
         else:

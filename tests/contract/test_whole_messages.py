@@ -28,6 +28,10 @@ def answered(stage: Stage, url: str) -> None:
     assert code == 0 and lines[-1]["received"] == 3, complaint
 
 
+@pytest.mark.says(
+    "A stranger sends a request of {hops} hop words and no body, three times; a client asks",
+    "the client is answered, and the server runs",
+)
 @pytest.mark.panels("nanomsg", "nng")
 @pytest.mark.transports("tcp", "ipc")
 @pytest.mark.parametrize("hops", [0, 3, 4, 7, 9])
@@ -44,6 +48,10 @@ def test_R7_request_without_a_body(stage: Stage, hops: int) -> None:
     assert server.running, server.fail("ended")
 
 
+@pytest.mark.says(
+    "A subscriber sends a whole message of {length} bytes, five times",
+    "it loses its connection, and others get their events",
+)
 @pytest.mark.panels("nanomsg", "nng")
 @pytest.mark.transports("tcp", "ipc")
 @pytest.mark.parametrize("length", [1, 8, 1000, 1_000_000])
@@ -137,6 +145,10 @@ def still_works(stage: Stage, client: Program, url: str, kind: int) -> None:
     raise client.fail("does not hear its server")
 
 
+@pytest.mark.says(
+    "A server claims a message of {claimed} bytes",
+    "the client keeps its memory, and hears the right server later",
+)
 @pytest.mark.panels("nng")
 @pytest.mark.transports("tcp", "ipc")
 @pytest.mark.parametrize("claimed", [(65 << 20), 1 << 32, 1 << 40])
@@ -154,6 +166,10 @@ def test_R8_P7_claim_of_a_server(
     still_works(stage, program, url, kind)
 
 
+@pytest.mark.says(
+    "A server sends empty messages",
+    "the client goes on, and hears the right server later",
+)
 @pytest.mark.panels("nanomsg", "nng")
 @pytest.mark.transports("tcp", "ipc")
 def test_R8_P7_empty_message_of_a_server(stage: Stage, client: tuple[Program, str, int]) -> None:
@@ -175,6 +191,10 @@ def request(length: int = 10) -> bytes:
     return frame(ID + Message(REQUEST, bytes(length)).encode(), False)
 
 
+@pytest.mark.says(
+    "Clients ask twice and leave at once; then comes SIGTERM",
+    "no spin, and the program ends within 1 s",
+)
 @pytest.mark.panels("nanomsg", "nng")
 @pytest.mark.transports("tcp")
 def test_R10_after_clients_that_asked_twice_and_left(stage: Stage) -> None:
@@ -194,6 +214,10 @@ def test_R10_after_clients_that_asked_twice_and_left(stage: Stage) -> None:
     assert server.wait(1) == 0
 
 
+@pytest.mark.says(
+    "Ten clients ask and never read; another one asks",
+    "it is answered within 500 ms",
+)
 @pytest.mark.panels("nanomsg", "nng")
 @pytest.mark.transports("tcp")
 def test_R6_ten_clients_that_never_read(stage: Stage) -> None:

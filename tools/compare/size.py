@@ -12,8 +12,8 @@ Program: bytes, shared libraries, licences. Running, a server with one client:
 threads, descriptors, memory, system calls per request. Below the table stands
 what each measure means and how it was taken. It takes half a minute.
 
-  PANEL...     these panels only; none: all of panels.txt but the steps. Of one of
-               kind=programs (winsock) only the source is counted
+  PANEL...     these panels only; none: all of panels.txt but the steps. Of
+               ready programs (winsock) only the source is counted
   --steps      the steps as well
   --source     what the sources tell: runs nothing, and takes a few seconds
   --json       all of it, for programs

@@ -79,7 +79,9 @@ class Live:
     def say(self, panel: str, text: str) -> None:
         line = Text(f"{time.monotonic() - self.started:7.2f}  ")
         line.append(f"{panel:<{self.width}}  ", style=f"bold {self.panels[panel].colour}")
-        line.append(text)
+        indent = len(line)
+        first, *more = textwrap.wrap(text, max(20, self.console.width - indent)) or [""]
+        line.append("\n".join([first, *(" " * indent + one for one in more)]))
         with self.lock:
             self.console.print(line, soft_wrap=True)
 
