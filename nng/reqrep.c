@@ -35,6 +35,16 @@ enum {
     REPLY_SHARE = 10,
     /* NNG's REP is ready for ever after a client has sent two requests and gone
      * (rep0_pipe_close() in rep.c). Then nn_recv() waits instead of nn_poll().
+     *
+     * Such a client may also cost the descriptors of all connections that end
+     * from then on (R7 is narrowed for it). When a reply fails, REP closes the
+     * connection. If the client's next request has come up to its length, then
+     * tcptran_pipe_recv_cb() in tcp.c goes on with a stopped aio, and
+     * nni_aio_begin() refuses it without calling back. So the receive never
+     * ends, and the thread that frees connections waits for it (NNG 1.5.2; pull
+     * request 1636 corrects this in 1.6.0). The panel cannot prevent it: the
+     * library receives on as soon as nn_recv() takes a request, in raw mode,
+     * too, and no option changes that, or that the length is read alone.
      */
     RECEIVE_MS = 20, /* no signal ends it */
 #ifdef NNG_COMPAT_NN_H

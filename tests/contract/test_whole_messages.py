@@ -215,6 +215,30 @@ def test_R10_after_clients_that_asked_twice_and_left(stage: Stage) -> None:
 
 
 @pytest.mark.says(
+    "Clients ask twice at once and break off, until descriptors stay",
+    "a client is answered, and SIGTERM ends the server within 1 s",
+)
+@pytest.mark.panels("nng")
+@pytest.mark.transports("tcp")
+def test_R7_R10_after_descriptors_that_stay(stage: Stage) -> None:
+    """NNG's reaper thread may wait for ever: clients are still served, and a signal ends it."""
+    url = stage.url()
+    server = stage.ready("rep", url, "--quiet")
+    before = server.descriptors()
+    for _ in range(6):  # the descriptors stay after about every second time
+        for _ in range(300):
+            with Peer(stage.panel, "req", url) as peer:
+                peer.greet().socket.sendall(request() * 2)
+                peer.close(reset=True)
+        time.sleep(0.3)
+        if server.descriptors() > before:
+            break
+    answered(stage, url)
+    server.signal(signal.SIGTERM)
+    assert server.wait(1) == 0
+
+
+@pytest.mark.says(
     "Ten clients ask and never read; another one asks",
     "it is answered within 500 ms",
 )

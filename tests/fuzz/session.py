@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Union
 
-from fuzz.cases import MAX, Case, Script
+from fuzz.cases import KEEPS, MAX, Case, Script
 from harness.program import Failed, Program
 from peers import Peer
 from programs import Stage, forget_peak, memory, peak
@@ -207,7 +207,8 @@ class Trial:
     def tidy(self) -> None:
         """Nobody is connected but the healthy peer: nothing is held, and nothing is done."""
         deadline = time.monotonic() + FREED_S
-        while (n := self.program.descriptors() - self.descriptors - self.slack) > 0:
+        keeps = f"{self.session.panel}-{self.session.role}" in KEEPS
+        while not keeps and (n := self.program.descriptors() - self.descriptors - self.slack) > 0:
             if time.monotonic() > deadline:
                 what = f"holds {n} descriptors 1 s after the connections closed"
                 raise Found(what, "descriptors")
