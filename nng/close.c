@@ -1,12 +1,13 @@
 /*
  * Closing a socket. This is the one place beside reqrep.c and pubsub.c that
- * calls the library: for a defect of NNG both must close in the same way.
+ * calls the library: both must close with the same precaution.
  *
  * NNG's nn_close() may wait for ever for a connection on which something
  * arrives meanwhile (NNG issue 1813; measured: 1 to 10 % of closes). With a
  * limit that refuses everything that arrives, it hangs in about 1 of some
- * thousands. So a thread of its own closes the socket; if it takes too long,
- * it is left behind.
+ * thousands. nanomsg's waits for a lock that its worker holds for as long as a
+ * server sends faster than the worker reads. So a thread of its own closes the
+ * socket; if it takes too long, it is left behind.
  */
 #include "close.h"
 
@@ -19,8 +20,6 @@
 
 #include "clock.h"
 
-#ifdef NNG_COMPAT_NN_H
-
 enum {
     CLOSE_MAX_MS = 300, /* after that, the thread is left behind */
 };
@@ -29,9 +28,11 @@ static void *
 close_thread(void *arg)
 {
     int socket = (int)(intptr_t)arg;
+#ifdef NNG_COMPAT_NN_H
     int one = 1;
     (void)nn_setsockopt(
         socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &one, sizeof(one));
+#endif
     (void)nn_close(socket); /* fails only for an invalid socket */
     return NULL;
 }
@@ -49,14 +50,3 @@ close_socket(int socket)
         pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
         (void)pthread_detach(thread);
 }
-
-#else
-
-void
-close_socket(int socket)
-{
-    while (nn_close(socket) < 0 && errno == EINTR)
-        ;
-}
-
-#endif

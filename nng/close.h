@@ -2,7 +2,7 @@
 #ifndef CLOSE_H
 #define CLOSE_H
 
-/* Closes a socket of nanomsg, or of NNG within CLOSE_MAX_MS. */
+/* Closes a socket within CLOSE_MAX_MS. */
 void close_socket(int socket);
 
 #endif

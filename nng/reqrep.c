@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ enum {
     REPLY_MIN_MS = 10,
     REPLY_SHARE = 10,
     /* NNG's REP is ready for ever after a client has sent two requests and gone
-     * (rep0_pipe_close() in rep.c). Then nn_recv() waits instead of nn_poll().
+     * (rep0_pipe_close() in rep.c). Then nn_recv() waits instead of poll().
      *
      * Such a client may also cost the descriptors of all connections that end
      * from then on (R7 is narrowed for it). When a reply fails, REP closes the
@@ -59,6 +60,7 @@ enum {
 
 struct req {
     int socket;
+    int in, out; /* descriptors: readable when the socket can receive, send */
     void *reply; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
@@ -67,6 +69,7 @@ struct req {
 
 struct rep {
     int socket;
+    int in; /* as in struct req */
     void *request; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
@@ -101,6 +104,14 @@ tune(int socket, const char *url, int receive_max)
     return 0;
 }
 
+/* Gets a descriptor that tells when the socket is ready, and that it owns. */
+static int
+get_descriptor(int socket, int option, int *ret)
+{
+    size_t size = sizeof(*ret);
+    return nn_getsockopt(socket, NN_SOL_SOCKET, option, ret, &size);
+}
+
 int
 req_open(struct req **ret, const char *url, const struct tuning *tuning)
 {
@@ -120,7 +131,10 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
     req->socket = nn_socket(AF_SP, NN_REQ);
     if (req->socket < 0)
         goto fail;
-    if (tune(req->socket, url, max) < 0 || nn_connect(req->socket, url) < 0)
+    if (tune(req->socket, url, max) < 0 ||
+        get_descriptor(req->socket, NN_RCVFD, &req->in) < 0 ||
+        get_descriptor(req->socket, NN_SNDFD, &req->out) < 0 ||
+        nn_connect(req->socket, url) < 0)
         goto fail;
     *ret = req;
     return 0;
@@ -134,19 +148,20 @@ fail:;
 /*
  * Waits until the socket can receive or send. nn_recv() and nn_send() could
  * wait themselves, but in NNG no signal ends them, and in nanomsg a time-out of
- * nn_recv() drops a request that has not been answered. A signal does not end
- * nn_poll() if the socket is ready, so its number since `seen` counts, too.
+ * nn_recv() drops a request that has not been answered. nn_poll() would look
+ * the descriptors up each time, and in nanomsg wait for a lock that its worker
+ * holds while a server sends more and more. A signal does not end poll() if the
+ * socket is ready, so its number since `seen` counts, too.
  */
 static int
-wait_ready(int socket, bool out, int64_t deadline, sig_atomic_t seen)
+wait_ready(int descriptor, int64_t deadline, sig_atomic_t seen)
 {
-    struct nn_pollfd pollfd = {.fd = socket};
-    pollfd.events = out ? NN_POLLOUT : NN_POLLIN;
+    struct pollfd pollfd = {.fd = descriptor, .events = POLLIN};
     if (interrupts != seen) {
         errno = EINTR;
         return -1;
     }
-    int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));
+    int ready = poll(&pollfd, 1, clock_left_ms(deadline));
     if (ready == 0)
         errno = ETIMEDOUT;
     return ready > 0 ? 0 : -1;
@@ -160,11 +175,13 @@ req_send(struct req *req, const void *data, size_t len)
         return -1;
     }
     /* nanomsg keeps a request until it is connected; NNG is not ready before.
-     * NNG may also report that it is ready and still refuse to send. */
+     * NNG may also report that it is ready and still refuse to send. nanomsg's
+     * nn_send() waits for the lock of wait_ready(), with no limit and whatever
+     * signal comes, and has no variant that does not. */
     int64_t deadline = clock_deadline(req->timeout_ms);
     sig_atomic_t seen = interrupts;
     do {
-        if (wait_ready(req->socket, true, deadline, seen) < 0)
+        if (wait_ready(req->out, deadline, seen) < 0)
             return -1;
         if (nn_send(req->socket, data, len, NN_DONTWAIT) >= 0) {
             req->pending = true;
@@ -205,11 +222,14 @@ req_recv(struct req *req, const void **data)
     if (req->reply)
         (void)nn_freemsg(req->reply); /* fails only for an invalid one */
     req->reply = NULL;
+    /* A defect of nanomsg, out of our reach: if a frame with another id follows
+     * the reply before nn_recv() has it, its REQ stores that frame in place of
+     * the reply and frees it (nn_req_in() in req.c, in the state DONE). */
     int64_t deadline = clock_deadline(req->timeout_ms);
     sig_atomic_t seen = interrupts;
     int len;
     do {
-        if (wait_ready(req->socket, false, deadline, seen) < 0) {
+        if (wait_ready(req->in, deadline, seen) < 0) {
             req->pending = errno == EINTR;
             return -1;
         }
@@ -260,7 +280,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         goto fail;
     if (tune(rep->socket, url, max) < 0 ||
         nn_setsockopt(rep->socket, NN_SOL_SOCKET, NN_RCVTIMEO, &receive,
-            sizeof(receive)) < 0)
+            sizeof(receive)) < 0 ||
+        get_descriptor(rep->socket, NN_RCVFD, &rep->in) < 0)
         goto fail;
     if (nn_bind(rep->socket, url) < 0)
         goto fail;
@@ -285,11 +306,11 @@ rep_recv(struct rep *rep, const void **data)
         if (rep->request)
             (void)nn_freemsg(rep->request);
         rep->request = NULL;
-        if (wait_ready(rep->socket, false, deadline, seen) < 0)
+        if (wait_ready(rep->in, deadline, seen) < 0)
             return -1;
         len = receive(rep->socket, &rep->request, RECEIVE_FLAGS);
         if (len < 0 && errno == ETIMEDOUT)
-            errno = EAGAIN; /* there was none, in spite of nn_poll() */
+            errno = EAGAIN; /* there was none, in spite of poll() */
         /* A request that is too long is skipped (R8). */
     } while (len < 0 ? errno == EAGAIN : (size_t)len > rep->message_max);
     if (len < 0)

@@ -28,6 +28,7 @@ enum {
 struct req {
     void *ctx;
     void *socket;
+    char *url;
     zmq_msg_t reply; /* lent to the caller */
     size_t message_max;
     bool pending; /* the reply to the latest request has not come */
@@ -54,6 +55,9 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
         return -1;
     (void)zmq_msg_init(&req->reply); /* cannot fail: zmq_msg_init(3) */
     req->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    req->url = strdup(url);
+    if (!req->url)
+        goto fail;
     req->ctx = zmq_ctx_new();
     if (!req->ctx)
         goto fail;
@@ -89,7 +93,18 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    if (zmq_send(req->socket, data, len, 0) < 0)
+    int result = zmq_send(req->socket, data, len, ZMQ_DONTWAIT);
+    if (result < 0 && errno == EAGAIN) {
+        /* The connection's queue has no limit, so there is no connection: the
+         * library ends it for good when the server violates the protocol
+         * (engine_error() in session_base.cpp), such as by a reply without the
+         * empty part. Without DONTWAIT, zmq_send() would wait for ever. */
+        (void)zmq_disconnect(req->socket, req->url); /* may be gone */
+        if (zmq_connect(req->socket, req->url) < 0)
+            return -1;
+        result = zmq_send(req->socket, data, len, ZMQ_DONTWAIT);
+    }
+    if (result < 0)
         return -1;
     req->pending = true;
     return 0;
@@ -148,6 +163,7 @@ req_close(struct req *req)
         (void)zmq_close(req->socket); /* likewise */
     while (req->ctx && zmq_ctx_term(req->ctx) < 0 && errno == EINTR)
         ;
+    free(req->url);
     free(req);
 }
 

@@ -1,11 +1,13 @@
-"""R2, R5, R6, P3, P7: a server that lies, and ten bad peers where one would be few.
+"""R2, R3, R5, R6, R10, P3, P7: a server that lies, and ten bad peers where one would be few.
 
 The lies are whole frames. What garbage does is in test_garbage.py.
 """
 
 import select
+import signal
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Callable
 
 import pytest
@@ -89,6 +91,70 @@ def answer_until(req: Driver, peer: Peer) -> Event:
         if select.select([peer.socket], [], [], 0)[0]:
             peer.send(peer.receive())
     return req.result()
+
+
+@pytest.mark.says(
+    "A server replies without the id, or without the empty part, that must come first ({reply!r})",
+    "ETIMEDOUT at the time limit; the next request's reply arrives",
+)
+@pytest.mark.transports("tcp", "ipc")
+@pytest.mark.parametrize("reply", [b"lie", b"a longer lie"])
+def test_R3_reply_without_its_envelope(stage: Stage, reply: bytes) -> None:
+    url = stage.url()
+    with Server(stage.panel, "rep", url) as server:
+        req = stage.driver("req", url, timeout=1000)
+        req.begin("send hello")
+        peer = server.greeted()
+        assert req.result()["result"] == 0
+        assert peer.receive() == b"hello"
+        peer.socket.sendall(peer.protocol.pack(reply))
+        line = req.call("recv")
+        assert (line["result"], line["errno"]) == (-1, "ETIMEDOUT")
+        assert 900_000 < line["us"] < 3_000_000
+        for command in ("send again", "recv"):
+            req.begin(command)
+            while not req.has_line(0.01):
+                if select.select([peer.socket], [], [], 0)[0]:
+                    try:
+                        peer.send(peer.receive())
+                    except ConnectionError:  # the library has closed it, and makes another
+                        peer.close()
+                        peer = server.greeted(1.0)
+            line = req.result()
+        peer.close()
+        assert line["text"] == "again"
+
+
+@pytest.mark.says(
+    "A server sends replies to nobody without end; SIGTERM to a client that waits",
+    "exit status 0 within 1 s",
+)
+@pytest.mark.transports("tcp")
+def test_R10_while_a_server_sends_without_end(stage: Stage) -> None:
+    url = stage.url()
+    ended = threading.Event()
+    with Server(stage.panel, "rep", url) as server:
+        req = stage.ready("req", url, "-t", -1, "hello")
+        with server.greeted() as peer:
+            peer.receive()
+            lie = peer.protocol.pack(NO_ID, *peer.protocol.envelope[1:], b"lie")
+
+            def flow() -> None:
+                rest = b""
+                with suppress(OSError):
+                    while not ended.is_set():
+                        rest = rest[peer.push(rest, 0.1) :] or lie * 100_000
+
+            thread = threading.Thread(target=flow)
+            thread.start()
+            try:
+                assert req.ended(0.3) is None  # the flood has begun
+                req.signal(signal.SIGTERM)
+                assert req.ended(1.0) is not None, "still there 1 s after SIGTERM"
+            finally:
+                ended.set()
+                thread.join()
+    assert req.wait() == 0
 
 
 @pytest.mark.says(

@@ -13,7 +13,7 @@ LIBRARY_CALL = re.compile(r"\b(?:zmq|nn|nng)_\w+\s*\(")
 NETWORK = {"sys/socket.h", "sys/un.h", "poll.h", "sys/epoll.h"}
 SHIPPED = [panel.folder for panel in read_panels() if panel.kind == "shipped"]
 FOLDERS = sorted({*SHIPPED, "template"})  # a reader's own panel may do as it likes
-CLOSING = {"nng": ("close.c", "close.h")}  # the exception: closing an NNG socket, for both patterns
+CLOSING = {"nng": ("close.c", "close.h")}  # the exception: closing a socket, for both patterns
 
 
 def present(folder: str, name: str) -> Path:
