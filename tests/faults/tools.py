@@ -80,4 +80,10 @@ FAULTS = [
     fault("late-joiner-unnoticed", "a subscriber that came too late is taken for one that lost messages",
           "tools/bench/kinds.py", 'event.get("sequence") != 1', 'event.get("sequence") == 0',
           "test_a_late_subscriber_is_noticed"),
+    fault("phrase-not-looked-for", "a sheet may expect what is not in the output", "tools/teach/source.py",
+          "for phrase in (*self.expected, self.begin, self.end):", "for phrase in (self.begin, self.end):",
+          "test_what_differs_is_said"),
+    fault("output-unescaped", "a page takes what a command printed for HTML", "tools/teach/page.py",
+          'html.escape("\\n".join(printable(line) for line in run.shown(output)))',
+          '"\\n".join(printable(line) for line in run.shown(output))', "test_a_page_shows_text_and_not_tags"),
 ]
