@@ -16,6 +16,7 @@ QUESTION = (
     "A server that has a client is killed and started again at once, on the same port. May it bind?"
 )
 FIND = (
+    "address already in use EADDRINUSE "
     "TIME_WAIT restart restarted again at once bind fails port still in use wait a minute "
     "SO_REUSEADDR FIN_WAIT2 socket file left behind unlink stale"
 )

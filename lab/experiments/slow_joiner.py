@@ -16,16 +16,16 @@ EXPLANATION = """
 A publisher keeps nothing for those who are not there, and a subscriber that waits is not there: it
 dials again every so often, and only then does its connection begin, the greeting, and in ZeroMQ
 and raw the subscription's travel to the publisher. All that was said meanwhile is said to nobody.
-Binding first and sleeping for a second is the usual cure in examples, and a guess: the last number
-shows that it works here, not that it always will.
+Binding first and sleeping for a second is the usual cure in examples, and a guess: that no message
+was missed after such a pause shows that it works here, not that it always will.
 
 How one waits properly: the subscriber tells that it hears. Over a second connection (a request "I
 am here", sent once the first message of a repeated greeting came in), or, in ZeroMQ, with an XPUB
 socket, which lets the publisher read the subscriptions as they arrive. Or one does not wait,
 numbers the messages, and asks for a snapshot of what was missed.
 
-The other number is a subscriber's that joins a publisher at work: from opening its socket to its
-first message. That open succeeded says nothing about it.
+The time in the cell is that of a subscriber that joins a publisher at work: from opening its socket
+to its first message. That open succeeded says nothing about it.
 """
 SOURCES = [
     'The ZeroMQ Guide, chapter 1, "the slow joiner"; chapter 2, "Node Coordination"',

@@ -99,16 +99,16 @@ def test_R6_while_a_client_never_reads_its_replies(stage: Stage) -> None:
 
 
 @pytest.mark.says(
-    "A client asks for 200 replies of 1 MiB and reads none",
+    "A client asks for 400 replies of 512 KiB and reads none",
     "the server keeps at most 80 MiB",
 )
 @pytest.mark.transports("tcp")
 def test_R6_memory_for_a_client_that_never_reads(stage: Stage) -> None:
     url = stage.url()
     server = stage.ready("rep", url, "--quiet")
-    body = Message(REQUEST, bytes(1 << 20)).encode()
+    body = Message(REQUEST, bytes(1 << 19)).encode()
     with Peer(stage.panel, "req", url) as peer:
-        peer.greet().push(peer.protocol.frame(body) * 200, 2)
+        peer.greet().push(peer.protocol.frame(body) * 400, 2)
         others_are_answered_by_program(stage, url)
     assert peak(server) < 80 << 10
 

@@ -109,7 +109,7 @@ class Play:
         if name == "bytes":
             peer.push(bytes.fromhex(words[0]), STEP_S)
         elif name == "claim" and words[1] < 0:
-            self.hose(peer, peer.protocol.claim(words[0]), ZEROS)
+            self.hose(peer, peer.protocol.claim(words[0]), ZEROS, words[0])
         elif name == "claim":
             peer.push(peer.protocol.claim(words[0]) + bytes(words[1]), STEP_S)
         elif name == "frame":
@@ -128,15 +128,17 @@ class Play:
         else:
             raise SystemExit(f"fuzz: there is no step {name!r}")
 
-    def hose(self, peer: Peer, first: bytes, again: bytes) -> None:
-        """Sends without end, in a thread of its own."""
+    def hose(self, peer: Peer, first: bytes, again: bytes, most: int | None = None) -> None:
+        """Sends without end, in a thread of its own; or `most` bytes after the first."""
 
         def flow() -> None:
-            data = first + again
+            data, left = first, most
             with contextlib.suppress(OSError):
-                while not self.ended.is_set():
-                    sent = peer.push(data, 0.1)
-                    data = data[sent:] or again
+                while not self.ended.is_set() and (data or left != 0):
+                    if not data:
+                        data = again[:left]
+                        left = None if left is None else left - len(data)
+                    data = data[peer.push(data, 0.1) :]
 
         thread = threading.Thread(target=flow, daemon=True)
         self.hoses.append(thread)

@@ -514,7 +514,7 @@ def test_the_readme_names_experiments_that_exist() -> None:
     named = set(re.findall(r"`(?:\./triptych )?lab ([a-z]+-[a-z-]+)", text))
     experiments = lab.load_all(ROOT / "lab" / "experiments")
     there = {e.name for e in experiments}
-    assert {"late-server", "killed-server"} <= named & there
+    assert "late-server" in named & there and len(named & there) > 5
     if {e.theme for e in experiments} == set(lab.THEMES):
         assert named <= there
 

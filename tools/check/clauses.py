@@ -77,9 +77,10 @@ CLAUSES = {
     ),
     "R11": Clause(
         "a reply sent right before the end arrives",
-        "wait in rep_close, 500 ms at most, until the reply has been sent",
+        "a reply of no bytes must be sent, too: it needs a frame; then wait in rep_close, 500 ms at "
+        "most, until the reply has been sent",
         "exit-without-closing",
-        "raw-5",
+        "raw-2",
     ),
     "P1": Clause(
         "exactly the events that match a prefix",

@@ -477,7 +477,7 @@ BREAKS = (
         second_client,
         "raw-3",
         "poll() waits for all clients at once",
-        "mute-client",
+        "one-at-a-time",
     ),
     Break(
         "vanishing",
@@ -495,7 +495,7 @@ BREAKS = (
         port_held,
         "raw-2",
         "SO_REUSEADDR lets bind() take a port whose old connections are still remembered",
-        "stolen-address",
+        "address-in-use",
     ),
     Break(
         "path",
@@ -514,7 +514,7 @@ BREAKS = (
         both_send,
         "raw-4",
         "send() does not wait; what it does not take stays in a buffer while poll() looks for input",
-        "slow-subscriber",
+        "both-send",
     ),
     Break(
         "too-long",

@@ -73,7 +73,7 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     row("  missed by B, stopped", lambda p, f: "-" if f.missed is None else str(f.missed[1]))
     row("p50 us, both on one core", lambda p, f: decimal(f.p50_us))
     row("p99 us, both on one core", lambda p, f: decimal(f.p99_us))
-    row("lines of code of the panel", lambda p, f: str(panel_lines(p)))
+    row("lines of code, all of the panel", lambda p, f: str(panel_lines(p)))
     row("server: threads", lambda p, f: number(f.threads))
     row(
         "server: memory, MiB",

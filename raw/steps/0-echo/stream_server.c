@@ -13,7 +13,8 @@
  *     there, half a message or three of them;
  *   - serve a second client before the first one has left;
  *   - outlive a client that leaves before it was answered;
- *   - start again at once after Ctrl-C: the port is held, the path still there.
+ *   - start again at once after Ctrl-C while a client is connected: the port is
+ *     held; the path is still there.
  */
 #include "echo.h"
 
