@@ -99,7 +99,7 @@ def answer_until(req: Driver, peer: Peer) -> Event:
 )
 @pytest.mark.transports("tcp", "ipc")
 @pytest.mark.parametrize("reply", [b"lie", b"a longer lie"])
-def test_R3_reply_without_its_envelope(stage: Stage, reply: bytes) -> None:
+def test_a_reply_without_its_envelope(stage: Stage, reply: bytes) -> None:
     url = stage.url()
     with Server(stage.panel, "rep", url) as server:
         req = stage.driver("req", url, timeout=1000)
@@ -130,7 +130,7 @@ def test_R3_reply_without_its_envelope(stage: Stage, reply: bytes) -> None:
     "exit status 0 within 1 s",
 )
 @pytest.mark.transports("tcp")
-def test_R10_while_a_server_sends_without_end(stage: Stage) -> None:
+def test_a_signal_while_a_server_sends_without_end(stage: Stage) -> None:
     url = stage.url()
     ended = threading.Event()
     with Server(stage.panel, "rep", url) as server:

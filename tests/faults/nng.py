@@ -47,5 +47,5 @@ FAULTS = [
           "", "test_R8_request_too_long_for_the_server", panel="nng"),
     Fault("nanomsg-close-waits", "a close waits for as long as a server sends", "nng/close.c",
           "if (pthread_create(", "(void)close_thread(arg);\n    if (pthread_create(",
-          "", "test_R10_while_a_server_sends_without_end", panel="nanomsg"),
+          "", "test_a_signal_while_a_server_sends_without_end", panel="nanomsg"),
 ]

@@ -35,8 +35,8 @@ FAULTS = [
           "", "test_P1_prefixes_are_bytes test_P1_exactly_the_matching", panel="zmq"),
     Fault("zmq-sends-to-nobody", "a request waits without limit for a connection that ended for good",
           "zmq/reqrep.c", "data, len, ZMQ_DONTWAIT)", "data, len, 0)",
-          "", "test_R3_reply_without_its_envelope", times=2, panel="zmq"),
+          "", "test_a_reply_without_its_envelope", times=2, panel="zmq"),
     Fault("zmq-not-again", "a connection that the library has given up is not made again",
           "zmq/reqrep.c", "zmq_connect(req->socket, req->url) < 0", "errno == EAGAIN",
-          "", "test_R3_reply_without_its_envelope", panel="zmq"),
+          "", "test_a_reply_without_its_envelope", panel="zmq"),
 ]
