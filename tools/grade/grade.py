@@ -127,9 +127,8 @@ class Marking:
 class Progress:
     """One line for each submission that is marked, and how long the rest will take."""
 
-    def __init__(self, number: int, jobs: int):
+    def __init__(self, number: int):
         self.number = number
-        self.jobs = jobs
         self.done = 0
         self.began = time.monotonic()
         self.width = len(str(number))
@@ -151,7 +150,7 @@ class Progress:
 
 def grade(marking: Marking, submissions: list[Submission], files: dict[str, str], jobs: int) -> list[Student]:
     """Marks what is not marked yet; returns all students in the submissions' order."""
-    progress = Progress(len(submissions), jobs)
+    progress = Progress(len(submissions))
     students: dict[str, Student] = {}
     todo = []
     for submission in submissions:

@@ -97,7 +97,7 @@ def figure(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def as_csv(rubric: Rubric, students: list[Student]) -> str:
+def as_csv(students: list[Student]) -> str:
     names = [item.name for item in (students[0].items if students else [])]
     out = io.StringIO()
     writer = csv.writer(out)
@@ -158,7 +158,7 @@ def write(out: Path, rubric: Rubric, students: list[Student], files: dict[str, s
     pages.filters |= {"figure": figure, "clean": clean}
     sheets = out / "sheets"
     sheets.mkdir(exist_ok=True)
-    put(out / "marks.csv", as_csv(rubric, students))
+    put(out / "marks.csv", as_csv(students))
     put(out / "results.json", json.dumps(as_json(rubric, students), indent=1) + "\n")
     about = {"rubric": rubric, "clauses": CLAUSES}
     for student in students:

@@ -34,6 +34,7 @@ from harness.panels import ROOT
 SEEN = (
     "common programs raw zmq nng template lab tests tools meson.build meson_options.txt"
 ).split()
+SCRATCH = "/scratch"  # what the sandbox writes, the build included; it ends with it
 FIRST_USER = 61000  # nobody's number on Debian; one for each submission that runs
 THREADS = 2000  # with processes, the kernel's own bound: 500 ZeroMQ subscribers have two each
 MOST_OUTPUT = 8 << 20  # bytes of results and of other output each
@@ -88,16 +89,16 @@ def bubblewrap(project: Path, panels: Path, work: Work, limits: Limits, user: in
         command += ["--ro-bind", str(project / name), f"/triptych/{name}"]
     command += ["--ro-bind", str(panels), "/triptych/panels.txt"]
     command += ["--ro-bind", str(work.folder), f"/triptych/{work.panel}"]
-    for folder in ("/work", "/tmp"):
+    for folder in (SCRATCH, "/tmp"):
         command += ["--perms", "1777", "--size", str(limits.disk << 20), "--tmpfs", folder]
-    command += ["--remount-ro", "/", "--chdir", "/work", "--clearenv"]
+    command += ["--remount-ro", "/", "--chdir", SCRATCH, "--clearenv"]
     variables = {
-        "HOME": "/work",
+        "HOME": SCRATCH,
         "LANG": "C.UTF-8",
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": "/triptych/tools",
         "TMPDIR": "/tmp",
-        "TRIPTYCH_BUILD": "/work/build",
+        "TRIPTYCH_BUILD": f"{SCRATCH}/build",
         "TRIPTYCH_GUARD": "yes",
     }
     for name, value in variables.items():
@@ -170,13 +171,11 @@ def run(
     limits: Limits,
     slot: int,
     scratch: Path,
-    tell: Callable[[dict[str, Any]], None] = lambda line: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Builds and checks a submission as `order` says (see inside.py). Nothing of it is left.
 
-    project: made by copy_project().     keys: of its line in panels.txt. slot: which of those that run at a time. tell gets each line
-    of the results as it comes. stopped is asked whether to give up.
+    project: made by copy_project().     keys: of its line in panels.txt. slot: which of those that run at a time. stopped is asked whether to give up.
     """
     panels = scratch / "panels.txt"
     panels.write_text(lines_of_panels(work, keys))
@@ -201,7 +200,6 @@ def run(
     results, other = bytearray(), bytearray()
     open_pipes = {process.stdout.fileno(): results, process.stderr.fileno(): other}
     next_look = began + LOOK_S
-    seen_lines = 0
     try:
         while open_pipes and not outcome.ended:
             for fd in select.select(list(open_pipes), [], [], 0.2)[0]:
@@ -215,12 +213,6 @@ def run(
                     results += data
                     if len(results) > MOST_OUTPUT:
                         outcome.ended = f"it wrote more than {MOST_OUTPUT >> 20} MiB of results"
-                    whole = results.count(b"\n")
-                    for line in results.split(b"\n")[seen_lines:whole]:
-                        with suppress(ValueError):
-                            outcome.lines.append(json.loads(line))
-                            tell(outcome.lines[-1])
-                    seen_lines = whole
             now = time.monotonic()
             if stopped():
                 outcome.ended = "stopped"
@@ -242,6 +234,9 @@ def run(
             wait_for_end(pid)
         process.stdout.close()
         process.stderr.close()
+    for line in results.split(b"\n"):  # the last may have been cut off
+        with suppress(ValueError):
+            outcome.lines.append(json.loads(line))
     outcome.log = other.decode("utf-8", "replace")[-4000:]
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome

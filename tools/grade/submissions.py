@@ -7,6 +7,7 @@ is an Unfit submission, with the reason; the others are not touched by it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 MOST_BYTES = 16 << 20  # of a submission, unpacked
 MOST_FILES = 2000
@@ -285,13 +286,11 @@ def default_meson(names: set[str]) -> str:
 
 def digest(submission: Submission) -> str:
     """Changes when anything in the submission does; it is not read further than the limits."""
-    import hashlib
-
     total = hashlib.sha256()
     paths: list[Path] = [submission.path]
     if submission.path.is_dir():
         paths = [Path(f, name) for f, _, files in os.walk(submission.path) for name in files]
     for path in sorted(paths)[:MOST_FILES]:
-        state: Any = path.lstat()
+        state = path.lstat()
         total.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\n".encode("utf-8", "replace"))
     return total.hexdigest()
