@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from rich.console import Console
+
+from check import check as verb
 from check import words as in_words
 from check.clauses import CLAUSES
-from check.contract import BROKEN, KEPT, NOT_REACHABLE, NOT_REACHED
+from check.contract import BROKEN, KEPT, NOT_REACHABLE, NOT_REACHED, Failure, Report, Result
 from conftest import ROOT
 from contract.test_template import LEFT_OUT, run
+from harness import panels
 
 # One worker, so that the tree is built once; and early, because that takes a minute.
 pytestmark = [pytest.mark.xdist_group("check"), pytest.mark.first]
@@ -211,6 +215,27 @@ def test_every_clause_has_its_words() -> None:
         tests = re.findall(r"((?:^@.*\n(?:[ )].*\n)*)*)def (test_[RP]\d\w*)", text, re.MULTILINE)
         for decorators, name in tests:
             assert "@pytest.mark.says(" in decorators, name
+
+
+@pytest.mark.parametrize("word, now", [(BROKEN, "over tcp: broken"), (KEPT, ": kept")])
+def test_what_kept_txt_calls_luck_is_luck(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, now: str
+) -> None:
+    """Whatever one run saw: the row has the mark of luck, and the sentence its rate and reason."""
+    says = {clause: "kept" for clause in CLAUSES} | {"R2": "luck 3 of 10 because of the weather"}
+    (tmp_path / "kept.txt").write_text("".join(f"{c} {words}\n" for c, words in says.items()))
+    monkeypatch.setattr(panels, "ROOT", tmp_path)
+    step = panels.Panel("raw-1", ".", "made up", kind="step")
+    failed = Result(word, failures=[Failure("test_R2_x", "tcp", "a", "b", "c", "")] * (word == BROKEN))
+    rows = {"R1": {"tcp": Result(KEPT), "ipc": Result(KEPT)}, "R2": {"tcp": failed, "ipc": Result(KEPT)}}
+    report = Report("raw-1", ("tcp", "ipc"), rows, {})
+    console = Console(width=100, highlight=False)
+    with console.capture() as capture:
+        verb.show(console, step, report, verb.lucky(step))
+    shown = capture.get()
+    assert re.search(r"^ R1 .* ✓ +✓$", shown, re.M) and re.search(r"^ R2 .* ~ +~$", shown, re.M)
+    assert f"R2: luck, kept in 3 of 10 trials: of the weather. This time{'' if now[0] == ':' else ' '}{now}." in shown
+    assert "Next:" not in shown and "of 2 clauses 1 kept, 1 luck;" in shown
 
 
 def test_times_in_words() -> None:

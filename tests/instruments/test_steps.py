@@ -14,7 +14,7 @@ import pytest
 from check.clauses import CLAUSES
 from compare import steps
 from compare.echo import BREAKS, FOLDER
-from compare.kept import BROKEN, KEPT, NOT_REACHABLE, Claim, kept_file
+from check.kept import BROKEN, KEPT, NOT_REACHABLE, Claim, kept_file
 from conftest import ROOT
 from harness.chart import script
 from harness.panels import Panel, read_panels

@@ -51,9 +51,9 @@ from check.contract import BROKEN as FAILS
 from check.contract import Failed, Report, run
 from check.contract import KEPT as PASSES
 from check.contract import NOT_REACHED
+from check.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, kept_file, read_kept
 from compare.diff import Source, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
-from compare.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, kept_file, read_kept
 from compare.rows import TEMPLATE, parts_of, progress, value_of
 from compare.sources import contract_functions
 from harness import panels
