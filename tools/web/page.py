@@ -1,0 +1,43 @@
+"""What a page is: a line in the menu, a template, what the template shows, and what may be asked.
+
+pages/NAME.py defines PAGE, pages/NAME.html is its template, static/NAME.js its script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from web.stream import Stream
+
+Json = Any
+Query = Mapping[str, str]
+
+
+class Refused(Exception):
+    """What a page asked is not done; the text is a sentence for the reader."""
+
+
+class Site(Protocol):
+    """What the server offers to pages."""
+
+    streams: dict[str, Stream]
+    state: dict[str, Any]  # of a page, under its name
+
+    async def verb(self, program: str, *words: str, seconds: float = 60.0) -> Json:
+        """What a verb prints with --json: program is "compare.diff", words are its own."""
+
+
+Data = Callable[[Site, Query], Awaitable[dict[str, Json]]]
+Answer = Callable[[Site, dict[str, Json]], Awaitable[Json]]
+
+
+@dataclass(frozen=True)
+class Page:
+    name: str  # of the address and the three files
+    title: str  # in the menu
+    about: str  # one sentence under the title
+    data: Data  # for the template as `data`, and for the script: the same, as JSON
+    answers: dict[str, Answer] = field(default_factory=dict)  # POST /NAME/ANSWER
+    close: Callable[[Site], None] = lambda site: None  # ends what the page has started

@@ -1,0 +1,6 @@
+"""The pages of the menu, in its order. A new page is one line here."""
+
+from web.page import Page
+from web.pages import play
+
+PAGES: list[Page] = [play.PAGE]

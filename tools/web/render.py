@@ -1,0 +1,72 @@
+"""Makes HTML of a page: its template, its data, and the panels' colours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from harness.panels import read_panels
+from web.page import Json, Page, Query
+from web.pages import PAGES
+
+LOOKS = ("auto", "light", "dark")
+
+templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def embedded(data: Json) -> Markup:
+    """JSON inside an HTML document: nothing in it ends the script element or begins a comment."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+templates.filters["embedded"] = embedded
+
+
+def panel_list() -> list[dict[str, Any]]:
+    """What every page knows of the panels."""
+    return [
+        {
+            "name": panel.name,
+            "heading": panel.heading,
+            "mark": panel.mark,
+            "kind": panel.kind,
+            "colour": panel.rgb,
+            "built": panel.built,
+            "speaks": list(panel.speaks),
+        }
+        for panel in read_panels()
+    ]
+
+
+def panel_colours() -> str:
+    """A class for each panel. Whoever draws uses var(--panel)."""
+    return "".join(f".panel-{panel.name} {{ --panel: {panel.rgb}; }}\n" for panel in read_panels())
+
+
+def render(page: Page, data: dict[str, Json], query: Query) -> str:
+    """The page as HTML. Its script finds the same data in the document."""
+    look = query.get("look", "auto")
+    known = {"panels": panel_list(), "page": page.name, "data": data}
+    return templates.get_template(f"{page.name}.html").render(
+        page=page,
+        pages=PAGES,
+        look=look if look in LOOKS else "auto",
+        big=query.get("big") == "1",
+        query=query,
+        known=known,
+        panels=known["panels"],
+        data=data,
+    )

@@ -1,0 +1,39 @@
+// What stands around every page: colours, projector mode, and what went wrong.
+
+import { choose, chosen, keepInLinks } from "./address.js";
+import { listen, recorded } from "./source.js";
+
+const root = document.documentElement;
+const look = document.getElementById("look");
+const big = document.getElementById("big");
+
+look.value = root.dataset.look;
+look.addEventListener("change", () => {
+  root.dataset.look = look.value;
+  choose({ look: look.value === "auto" ? "" : look.value });
+});
+big.addEventListener("click", () => {
+  const on = !root.hasAttribute("data-big");
+  root.toggleAttribute("data-big", on);
+  big.setAttribute("aria-pressed", String(on));
+  choose({ big: on ? "1" : "" });
+});
+document.getElementById("look-label").hidden = false;
+big.hidden = false;
+keepInLinks(chosen());
+
+// A page without a stream of its own tells the server that it is open.
+if (!recorded) listen("", () => {});
+
+const lost = document.createElement("p");
+lost.className = "lost-note";
+lost.setAttribute("role", "status");
+lost.textContent = "The server is gone. Run ./triptych web again, and open its new address.";
+document.body.append(lost);
+
+const trouble = document.getElementById("trouble");
+window.addEventListener("unhandledrejection", (event) => {
+  trouble.textContent = event.reason?.message ?? String(event.reason);
+  trouble.hidden = false;
+  event.preventDefault();
+});

@@ -1,0 +1,75 @@
+// Where a page's data come from: the server, or, in a report, the document itself.
+//
+// known      what the server wrote into the document: panels, page, data
+// recorded   whether this is a report: then nothing can be started
+// ask()      a question to the server; its answer, or an Error with a sentence for the reader
+// listen()   the events of a stream, in batches; also says to the server that a page is open
+
+export const known = JSON.parse(document.getElementById("known").textContent);
+
+const answers = document.getElementById("recorded");
+export const recorded = answers ? JSON.parse(answers.textContent) : null;
+
+const RETRY_MS = 1000;
+
+function key(page, question, body) {
+  return `${page}/${question} ${JSON.stringify(body)}`;
+}
+
+export async function ask(question, body = {}, page = known.page) {
+  if (recorded) {
+    const found = recorded.answers[key(page, question, body)];
+    if (found === undefined) throw new Error("This is a report: it shows what was recorded.");
+    return found;
+  }
+  let response;
+  try {
+    response = await fetch(`/${page}/${question}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Error("The server does not answer. Run ./triptych web again.");
+  }
+  const text = await response.text();
+  let answer;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    throw new Error(text.trim() || `The server answers with status ${response.status}.`);
+  }
+  if (!response.ok) throw new Error(answer.error ?? `The server answers with status ${response.status}.`);
+  return answer;
+}
+
+// Returns a function that ends the listening. `again` is called before the events are given from
+// their beginning once more, after a connection was lost.
+export function listen(stream, heard, again = () => {}) {
+  if (recorded) {
+    const events = recorded.streams[stream];
+    if (events) heard(events);
+    return () => {};
+  }
+  let socket;
+  let over = false;
+  let opened = 0;
+  const connect = () => {
+    socket = new WebSocket(`ws://${location.host}/events?stream=${encodeURIComponent(stream)}`);
+    socket.onopen = () => {
+      document.documentElement.removeAttribute("data-lost");
+      if (opened++) again();
+    };
+    socket.onmessage = (message) => heard(JSON.parse(message.data));
+    socket.onclose = () => {
+      if (over) return;
+      document.documentElement.setAttribute("data-lost", "");
+      setTimeout(connect, RETRY_MS);
+    };
+  };
+  connect();
+  return () => {
+    over = true;
+    socket.close();
+  };
+}

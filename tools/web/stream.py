@@ -1,0 +1,74 @@
+"""A stream of events: one writes them, in any thread; pages read them, each at its own pace.
+
+The newest events are kept. A page that comes later, or comes back, begins with the oldest of
+these. A page that is slower than the events misses some, and is told how many.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import threading
+from typing import Any
+
+Event = dict[str, Any]
+
+KEPT = 6000  # events
+AT_ONCE = 400  # events that are given to a page together
+
+
+class Stream:
+    def __init__(self, name: str, kept: int = KEPT):
+        self.name = name
+        self.events: collections.deque[Event] = collections.deque(maxlen=kept)
+        self.count = 0  # of all events so far
+        self.latest: dict[str, Event] = {}  # by key: what a newer one replaces, such as counters
+        self.changes: dict[str, int] = {}  # by key: how often it was replaced
+        self.readers = 0
+        self.ended = False
+        self.lock = threading.Lock()
+
+    def tell(self, event: Event) -> None:
+        with self.lock:
+            self.events.append(event)
+            self.count += 1
+
+    def show(self, key: str, event: Event) -> None:
+        """An event of which only the newest matters."""
+        with self.lock:
+            self.latest[key] = event
+            self.changes[key] = self.changes.get(key, 0) + 1
+
+    def end(self) -> None:
+        self.ended = True
+
+
+class Reader:
+    """Where one page stands in a stream."""
+
+    def __init__(self, stream: Stream):
+        self.stream = stream
+        self.at = 0
+        self.seen: dict[str, int] = {}
+
+    def next(self) -> list[Event]:
+        """What the page has not had yet: none, some, or AT_ONCE events and the newest of each key."""
+        stream = self.stream
+        with stream.lock:
+            oldest = stream.count - len(stream.events)
+            missed = max(0, oldest - self.at)
+            start = max(self.at, oldest)
+            found = list(itertools.islice(stream.events, start - oldest, start - oldest + AT_ONCE))
+            newest = [key for key, n in stream.changes.items() if self.seen.get(key) != n]
+            found += [stream.latest[key] for key in newest]
+            self.seen.update((key, stream.changes[key]) for key in newest)
+            first = self.at == 0
+            self.at = start + len(found) - len(newest)
+        if missed:
+            found.insert(0, {"k": "skipped", "count": missed, "before": first})
+        return found
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream has ended and the page has had all of it."""
+        return self.stream.ended and self.at >= self.stream.count
