@@ -69,6 +69,9 @@ class Demo(Scene):
         super().__init__(panels, view, lines, step)
         self.figures = {panel.name: Figures() for panel in panels}
         self.core = max(os.sched_getaffinity(0))
+        self.placed = f"client and server share core {self.core} (--cpu {self.core})"
+        if Stage.hosts:
+            self.placed = "client and server run on their hosts, each where the kernel likes"
 
     # Requests and replies.
 
@@ -197,7 +200,7 @@ class Demo(Scene):
             ]
             publishers = self.ready(stage, publishers)
             streams = [p for p in self.panels if "tcp" in p.speaks]  # all that a tap forwards
-            taps = {p.name: stage.tap(stage.url(), urls[p.name]) for p in streams}
+            taps = {p.name: stage.tap(stage.url(role="tap"), urls[p.name]) for p in streams}
             subscribers = [
                 stage.play(p, "sub", f"sub {name}", "-u", url, "-T", prefix)
                 for p in self.panels
@@ -246,7 +249,8 @@ class Demo(Scene):
             self.silent,
         ) as stage:
             # A UNIX socket's buffers are small; those of TCP would hold megabytes.
-            urls = {p.name: stage.url("ipc" if "ipc" in p.speaks else "tcp") for p in self.panels}
+            near = [] if stage.hosts else ["ipc"]  # it does not lead from host to host
+            urls = {p.name: stage.url((near + ["tcp"])[0] if "ipc" in p.speaks else "tcp") for p in self.panels}
             queue = ["-q", str(FLOOD_QUEUE)]
             size = ["-n", str(FLOOD_COUNT), "-r", str(FLOOD_RATE), "x" * FLOOD_BODY]
             delay = ["-d", str(int(JOIN_SECONDS * 1000)), "-T", "flood"]
@@ -323,11 +327,10 @@ class Demo(Scene):
         with self.act(
             "Measured",
             f"{MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP (UDP for datagrams) on each panel, one panel "
-            "after the other; "
-            f"client and server share core {self.core} (--cpu {self.core}).",
+            f"after the other; {self.placed}.",
             self.silent,
         ) as stage:
-            pinned = ["--cpu", str(self.core), "--quiet"]
+            pinned = ["--quiet"] if stage.hosts else ["--cpu", str(self.core), "--quiet"]
             for panel in self.panels:
                 address = stage.url(panel.speaks[0])
                 server = stage.play(panel, "rep", "rep", "-u", address, *pinned)

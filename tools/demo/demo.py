@@ -1,7 +1,7 @@
 """./triptych demo - the same conversation on every panel, side by side
 
 Usage:  ./triptych demo [reqrep|pubsub] [PANEL...] [--text FILE] [--plain]
-                        [--step]
+                        [--step] [--hosts NAMES]
 
 Starts the panels' own programs as processes, gives all of them the same input
 at the same moment, and shows what each program says and when. On a terminal
@@ -23,6 +23,10 @@ common/CONTRACT.md, and the experiment that explains it.
                on standard input are, too: echo hello | ./triptych demo
   --plain      lines instead of columns, on a terminal, too
   --step       waits for a key between the acts; needs a terminal
+  --hosts NAMES
+               runs servers and publishers on the first of these hosts, clients
+               and subscribers on the second: --hosts one,two. `ssh one true`
+               must work without a question. With one name, clients run here
 
 Ctrl-C ends the demo at any moment and leaves no process and no file behind.
 Exit status: 0 done, 1 a panel failed (a step that cannot do something does
@@ -33,9 +37,11 @@ not count), 2 the command line was wrong,
 from __future__ import annotations
 
 import time
+from argparse import Namespace
 
 from harness.command import CommandLine, split_patterns
-from harness.panels import choose_panels
+from harness.hosts import Hosts, on_hosts
+from harness.panels import Panel, choose_panels
 from harness.terminal import Output, need_terminal
 
 from demo import acts
@@ -49,6 +55,7 @@ def main() -> int:
     command.add_argument("--text", metavar="FILE")
     command.add_argument("--plain", action="store_true")
     command.add_argument("--step", action="store_true")
+    command.add_argument("--hosts", metavar="NAMES")
     command.add_argument("words", nargs="*")
     arguments = command.read()
     patterns, names = split_patterns(arguments.words)
@@ -56,11 +63,24 @@ def main() -> int:
         need_terminal("demo")
     panels, left_out = choose_panels(names, "demo")
 
+    with on_hosts("demo", arguments.hosts, panels) as hosts:
+        return play(arguments, patterns, panels, left_out, hosts)
+
+
+def play(
+    arguments: Namespace,
+    patterns: list[str],
+    panels: list[Panel],
+    left_out: list[Panel],
+    hosts: Hosts | None,
+) -> int:
     lines: Lines | None = own_lines(arguments.text)
     console = Output()
     view = view_for(panels, console, arguments.plain)
     for panel in left_out:
         console.print(f"Panel {panel.name} is left out: it is not built. ./triptych build says why.")
+    for line in hosts.describe() if hosts else []:
+        console.print(line, style="dim", markup=False)
     started = time.monotonic()
     demo = acts.Demo(panels, view, lines, arguments.step)
     try:

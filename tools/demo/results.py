@@ -13,6 +13,7 @@ from rich.text import Text
 from compare.sources import panel_lines
 from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, MEASURE_COUNT, Demo, Figures
 from harness.panels import Panel
+from harness.stage import Stage
 from harness.terminal import RED
 
 
@@ -71,8 +72,9 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     row("flood: full queues keep", lambda p, f: f.kept or "-")
     row("  missed by A, never stopped", lambda p, f: "-" if f.missed is None else str(f.missed[0]))
     row("  missed by B, stopped", lambda p, f: "-" if f.missed is None else str(f.missed[1]))
-    row("p50 us, both on one core", lambda p, f: decimal(f.p50_us))
-    row("p99 us, both on one core", lambda p, f: decimal(f.p99_us))
+    placed = "between the hosts" if Stage.hosts else "both on one core"
+    row(f"p50 us, {placed}", lambda p, f: decimal(f.p50_us))
+    row(f"p99 us, {placed}", lambda p, f: decimal(f.p99_us))
     row("lines of code, all of the panel", lambda p, f: str(panel_lines(p)))
     row("server: threads", lambda p, f: number(f.threads))
     row(
@@ -91,12 +93,13 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     said = (demo.versions.get(name) for name in names)
     versions = "; ".join(dict.fromkeys(version for version in said if version))
     text = [
-        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP (UDP for datagrams), client and server "
-        f"both pinned to core {demo.core}, one panel after the other. On two cores the figures differ.",
+        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP (UDP for datagrams), one panel after "
+        f"the other; {demo.placed}." + ("" if Stage.hosts else " On two cores the figures differ."),
     ]
     if any(demo.figures[name].missed for name in names):
         without = [panel.name for panel in panels if "ipc" not in panel.speaks]
         way = "a UNIX socket" + (f" ({' and '.join(without)}: TCP)" if without else "")
+        way = "TCP" if Stage.hosts else way
         text.append(
             f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over {way}, -q {FLOOD_QUEUE}, all "
             "panels at once. The kernel's buffers hold messages beside the queues; what they hold is "

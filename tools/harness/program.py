@@ -7,8 +7,8 @@ the program (PR_SET_PDEATHSIG, through setpriv). That is bound to the thread tha
 Every wait has a limit in seconds. A wait for what must come raises Failed: hear(), wait(). A wait
 for what is observed returns None: heard(), ended().
 
-Standard output is a pipe. Standard error is a file without a name: a program that nobody reads from
-would block on a second pipe. Both are closed when the program has ended and all was read.
+Its standard output and what is kept of its standard error are closed when it has ended and all was
+read. Where it runs is told by `where`: process.py starts it here, host.py on another host.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
-import os
 import resource
 import select
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.process import Failed, Process, dying
 from harness.signals import uninterrupted
+
+__all__ = ["Driver", "Event", "Failed", "Program", "Tap", "dying"]
 
 Event = dict[str, Any]
 
@@ -36,45 +35,35 @@ STEP_SECONDS = 10.0  # a step that works takes a hundredth of it, even on a load
 ORDERLY = signal.SIGTERM  # every program ends in order on this one
 POLL_SECONDS = 0.05  # between two looks at a process whose pipe is still open
 PIPE_READS = 32  # empty any pipe, unless what the program has forked goes on writing
-COMPLAINT_MAX = 1 << 20  # bytes of standard error that are read
-
-
-class Failed(Exception):
-    """A step did not come about; the text is a sentence that says which."""
-
-
-def dying(command: Iterable[object]) -> list[str]:
-    """A command whose process the kernel kills when this program dies, however it does."""
-    setpriv = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-    return [*setpriv, *map(str, command)]
+CLOCKED = ("us", "first_us", "last_us")  # members of an event that tell a time by its clock
 
 
 class Program:
     """A running program: what it said, and what became of it."""
 
-    def __init__(self, command: Iterable[object], name: str = "", **popen: Any):
+    def __init__(
+        self,
+        command: Iterable[object],
+        name: str = "",
+        where: Callable[..., Any] = Process,
+        **popen: Any,
+    ):
         argv = [str(word) for word in command]
         self.name = name or Path(argv[0]).name
         self.events: list[Event] = []  # all that were heard
         self.counts: collections.Counter[str] = collections.Counter()  # of them, by kind
         self.told = 0  # lines given to it
-        self.usage: resource.struct_rusage | None = None  # by all its threads; known at its end
         self.pending = bytearray()  # was read, is not heard
         self.complaints = b""
-        if not shutil.which(argv[0]):
-            raise Failed(f"there is no program {argv[0]}")
-        self.errors = tempfile.TemporaryFile()
-        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
-        try:
-            self.process = subprocess.Popen(
-                dying(argv), start_new_session=True, **{**streams, **popen}
-            )
-        except OSError as error:
-            self.errors.close()
-            raise Failed(f"{self.name} cannot be started: {error.strerror}") from None
-        self.pid = self.process.pid
-        assert self.process.stdout
+        self.forgotten = False  # its end was noted, and what it complained of
+        self.process: Process = where(argv, self.name, **popen)
+        self.pid = self.process.pid  # there, where it runs
         self.stdout = self.process.stdout
+
+    @property
+    def usage(self) -> resource.struct_rusage | None:
+        """What all its threads have used; known at its end."""
+        return self.process.usage
 
     def fail(self, what: str) -> Failed:
         """The program and what it did, with the last line of its standard error."""
@@ -102,9 +91,7 @@ class Program:
                 self.process.stdin.close()
 
     def signal(self, number: int) -> None:
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+        self.process.signal(number)
 
     def freeze(self) -> None:
         self.signal(signal.SIGSTOP)
@@ -114,14 +101,12 @@ class Program:
 
     def kill_group(self) -> None:
         """SIGKILL to it and to what it has forked. The one call that any thread may make."""
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+        self.process.kill_group()
 
     def kill(self) -> None:
         """The same; it is gone when this returns. What it has said can still be heard."""
         self.kill_group()
-        self._reap(0)
+        self._reap(wait=True)
         self.stdout.close()
 
     # What it says.
@@ -134,7 +119,7 @@ class Program:
         poll.register(self.stdout, select.POLLIN)
         if not poll.poll(max(0.0, seconds) * 1000):
             return False
-        data = os.read(self.stdout.fileno(), 1 << 16)
+        data = self.process.take()
         self.pending += data
         if not data:
             self.stdout.close()
@@ -175,6 +160,9 @@ class Program:
         except (ValueError, AttributeError):
             text = line[:80].decode(errors="replace")
             raise self.fail(f"said {text!r}, which is no event") from None
+        for key in CLOCKED if self.process.ahead_us else ():
+            if isinstance(said.get(key), (int, float)):
+                said[key] -= self.process.ahead_us
         self.events.append(said)
         self.counts[kind] += 1
         if kind == "message":
@@ -236,11 +224,8 @@ class Program:
 
     def stderr(self) -> str:
         """What it has written to standard error, to the end of it."""
-        if not self.errors.closed:
-            size = os.fstat(self.errors.fileno()).st_size
-            self.complaints = os.pread(
-                self.errors.fileno(), COMPLAINT_MAX, max(0, size - COMPLAINT_MAX)
-            )
+        if not self.forgotten:
+            self.complaints = self.process.complaints()
         return self.complaints.decode(errors="replace")
 
     @property
@@ -250,28 +235,22 @@ class Program:
 
     # What it is.
 
-    def _reap(self, flags: int) -> None:
-        """Takes note of its end, and of what it has used. Nothing stays open that nobody needs."""
-        if self.process.returncode is not None:
-            return
+    def _reap(self, wait: bool) -> None:
+        """Takes note of its end. Nothing stays open that nobody needs."""
         with uninterrupted():
-            # Until it is reaped its number is its group's: what it has forked ends with it.
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | flags)
-            if ended:
-                self.kill_group()
-                _, status, self.usage = os.wait4(self.pid, 0)
-                self.process.returncode = os.waitstatus_to_exitcode(status)
+            ended = self.process.reap(wait)
         if ended:
             self.hang_up()
             for _ in range(PIPE_READS):
                 if not self.read(0):
                     break
             self.stderr()
-            self.errors.close()
+            self.forgotten = True
+            self.process.forget()
 
     @property
     def running(self) -> bool:
-        self._reap(os.WNOHANG)
+        self._reap(wait=False)
         return self.process.returncode is None
 
     def ended(self, seconds: float = STEP_SECONDS) -> int | None:
@@ -303,15 +282,14 @@ class Program:
 
     def figure(self, name: str) -> int:
         """A number of /proc/PID/status: Threads, VmRSS or VmHWM (KiB), ...; 0 if it is gone."""
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-                if line.startswith(name + ":"):
-                    return int(line.split()[1])
+        for line in self.process.look("status").splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1])
         return 0
 
     def descriptors(self) -> int:
         """How many it has open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return self.process.descriptors()
 
 
 class Driver(Program):

@@ -19,6 +19,7 @@ from typing import Any
 from harness import panels
 from harness.addresses import Addresses
 from harness.panels import Panel
+from harness.process import Process
 from harness.program import Driver, Event, Failed, Program, Tap, dying
 from harness.signals import uninterrupted
 
@@ -38,6 +39,8 @@ Listener = Callable[[Any, Event], None]
 
 
 class Stage(Addresses):
+    hosts: Any = None  # a Hosts (hosts.py): where the roles of every stage run; None: here
+
     def __init__(
         self,
         listener: Listener = lambda program, event: None,
@@ -69,6 +72,16 @@ class Stage(Addresses):
             self.epoll.register(program.stdout, select.EPOLLIN)
         return program
 
+    def where(self, role: str) -> Callable[..., Any]:
+        """What starts a role's process, where it is to run."""
+        host = self.hosts.of(role) if self.hosts else None
+        return host.start if host else Process
+
+    def url(self, transport: str = "tcp", role: str = "rep") -> str:
+        """A fresh address of a role: tcp, tcp6, udp, udp6 or ipc; between hosts tcp and udp."""
+        there = self.hosts.url(transport, role) if self.hosts else None
+        return there or super().url(transport)
+
     def play(
         self, panel: Panel, role: str, name: str, *arguments: str, under: Sequence[str] = ()
     ) -> Player:
@@ -80,14 +93,15 @@ class Stage(Addresses):
         stdin = subprocess.PIPE if "-" in arguments else subprocess.DEVNULL
         if under:
             command = [*under, *dying(command)]
-        player: Player = self.start(*command, kind=Player, name=name, stdin=stdin)
+        where = self.where(role)
+        player: Player = self.start(*command, kind=Player, name=name, where=where, stdin=stdin)
         player.panel, player.role = panel, role
         return player
 
     def tap(self, front: str, back: str, *options: object, **popen: Any) -> Tap:
         """The tap: clients come to front, the server is at back; clients may come."""
-        words = ("-l", front, "-c", back, *options)
-        tap: Tap = self.start(panels.BUILD / "tap", *words, kind=Tap, **popen)
+        words = (panels.BUILD / "tap", "-l", front, "-c", back, *options)
+        tap: Tap = self.start(*words, kind=Tap, where=self.where("tap"), **popen)
         tap.hear("ready")
         return tap
 
@@ -173,7 +187,8 @@ class PanelStage(Stage):
 
     def program(self, role: str, *arguments: object) -> Program:
         """The panel's req, rep, pub or sub, with --json and these arguments."""
-        program: Program = self.start(self.path_of(role), "--json", *arguments)
+        words = (self.path_of(role), "--json", *arguments)
+        program: Program = self.start(*words, where=self.where(role))
         return program
 
     def ready(self, role: str, url: str, *arguments: object) -> Program:
@@ -184,6 +199,8 @@ class PanelStage(Stage):
 
     def driver(self, role: str = "", url: str = "", **tuning: int) -> Driver:
         """The panel's driver; with a role also opened: timeout (ms), queue, max (bytes)."""
-        driver: Driver = self.start(self.path_of("driver"), kind=self.driver_class)
+        driver: Driver = self.start(
+            self.path_of("driver"), kind=self.driver_class, where=self.where(role)
+        )
         return driver.open(role, url, **tuning) if role else driver
 

@@ -1,0 +1,152 @@
+"""Roles on other hosts: the option --hosts of demo, bench and lab.
+
+While Stage.hosts is set, every stage starts its roles where `of()` says, and its addresses are
+those of the hosts. host.py says what a host is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import re
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness import far
+from harness.host import ANSWER_SECONDS, Host, HostFailed
+from harness.panels import Panel, complain, warn
+from harness.process import Failed
+from harness.signals import uninterrupted
+from harness.stage import Stage
+
+SERVES = ("rep", "pub", "push")  # roles of the first host
+SPREAD = ("sub", "pull")  # roles of the other hosts in turn; what else there is runs on the second
+
+
+class Hosts:
+    """The hosts of a verb: the first has servers and publishers, the others subscribers in turn.
+
+    With one host alone, clients and subscribers run here.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self.all: list[Host] = []
+        self.turn = 0
+        try:
+            for name in names:
+                self.all.append(Host(name))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Hosts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with uninterrupted():
+            Stage.hosts = None
+            for host in self.all:
+                host.close()
+
+    @property
+    def server(self) -> Host:
+        return self.all[0]
+
+    def of(self, role: str) -> Host | None:
+        """Where a role runs next; None: here."""
+        if role in SERVES:
+            return self.server
+        others = self.all[1:]
+        if not others or role not in SPREAD:
+            return others[0] if others else None
+        self.turn += 1
+        return others[(self.turn - 1) % len(others)]
+
+    def url(self, transport: str, role: str) -> str | None:
+        """A fresh address where that role runs; None: here."""
+        host = self.of(role)
+        return host.url(transport) if host else None
+
+    def describe(self) -> list[str]:
+        """Sentences for a reader: what runs where, and how the clocks differ."""
+        clients = " and ".join(host.name for host in self.all[1:]) or "this machine"
+        lines = [f"Servers and publishers run on {self.server.name}, clients and subscribers on {clients}."]
+        for host in self.all:
+            lines.append(
+                f"The clock of {host.name} is {host.ahead_us / 1e6:+.6f} s from this machine's, give or "
+                f"take {host.error_us:.0f} us."
+            )
+        return [*lines, "That was measured at the start; the times below are by this machine's clock."]
+
+    # Whether they will do.
+
+    def check(self, programs: Sequence[Path]) -> None:
+        """Every host runs these programs, and every client reaches the server."""
+        for host in self.all:
+            if host.hello["machine"] != platform.machine():
+                raise HostFailed(
+                    f"host {host.name} is {host.hello['machine']}, this machine {platform.machine()}: "
+                    "programs that were built here do not run there"
+                )
+            for path in programs:
+                self.check_program(host, path)
+        self.check_reach()
+
+    def check_program(self, host: Host, path: Path) -> None:
+        """It runs there, with the same library as here."""
+        done = host.ask("try", argv=[host.bring(path), "-V"])
+        if done["status"]:
+            lacks = re.search(r"(lib\S+\.so\S*): cannot open shared object", done["errors"])
+            why = f"{lacks[1]} is missing there" if lacks else last_line(done["errors"])
+            raise HostFailed(f"host {host.name} does not run {path.name}: {why}")
+        here = subprocess.run([path, "-V"], capture_output=True, text=True, timeout=ANSWER_SECONDS)
+        if here.stdout != done["output"]:
+            warn(
+                f"host {host.name} has another library: {path.name} is {done['output'].strip()} there, "
+                f"{here.stdout.strip()} here"
+            )
+
+    def check_reach(self) -> None:
+        address = self.server.address
+        port = self.server.ask("listen", address=address)["port"]
+        for host in self.all[1:] or [None]:
+            try:
+                if host:
+                    host.ask("reach", address=address, port=port)
+                else:
+                    socket.create_connection((address, port), far.REACH_SECONDS).close()
+            except (Failed, OSError) as problem:
+                who = f"host {host.name}" if host else "this machine"
+                why = str(problem).rpartition(": ")[2]
+                raise HostFailed(f"{who} does not reach {self.server.name} at {address}: {why}") from None
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it says nothing"])[-1]
+
+
+@contextlib.contextmanager
+def on_hosts(verb: str, text: str | None, chosen: Sequence[Panel]) -> Iterator[Hosts | None]:
+    """The roles of these panels run on the hosts that --hosts names, within the block; None: here.
+
+    Ends the program with one line and status 2 for what is no list of names, 1 for a host that
+    cannot be used.
+    """
+    if text is None:
+        yield None
+        return
+    names = text.split(",")
+    if not all(re.fullmatch(r"[\w.@:%\[][\w.@:%\[\]-]*", name, re.ASCII) for name in names):
+        complain(2, f"{verb}: --hosts takes names as ssh knows them, with commas: --hosts one,two")
+    try:
+        with Hosts(names) as hosts:
+            hosts.check([panel.program("rep") for panel in chosen])
+            Stage.hosts = hosts
+            yield hosts
+    except HostFailed as problem:
+        complain(1, f"{verb}: {problem}")
