@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from compare.sources import Line
+from compare.sources import Line, Section, Source
 
 ALIKE_MIN = 0.6  # two lines with less in common (difflib's ratio of their words) are not a pair
 
@@ -116,3 +116,23 @@ def merge(left: list[str], right: list[str]) -> list[str]:
     for kind, a1, a2, b1, b2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         merged += left[a1:a2] if kind == "equal" else left[a1:a2] + right[b1:b2]
     return list(dict.fromkeys(merged))
+
+
+def paired(left: Source, right: Source, name: str | None) -> list[tuple[str, Section | None, Section | None]]:
+    """The sections of both, each opposite its like."""
+    if name:
+        return [(name, left.section(name), right.section(name))]
+    names = merge([s.name for s in left.sections], [s.name for s in right.sections])
+    return [(n, left.section(n), right.section(n)) for n in names]
+
+
+def rows_of(left: Section | None, right: Section | None) -> list[Row]:
+    """Two sections line by line, each block opposite the block of the same name."""
+    here = {block.name: block.lines for block in left.blocks} if left else {}
+    there = {block.name: block.lines for block in right.blocks} if right else {}
+    rows: list[Row] = []
+    for name in merge(list(here), list(there)):
+        if rows:
+            rows.append(Row(" ", None, None))
+        rows += align(here.get(name, []), there.get(name, []))
+    return rows

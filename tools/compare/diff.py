@@ -1,7 +1,7 @@
 """./triptych diff - two panels next to each other, function by function
 
 Usage:  ./triptych diff [reqrep|pubsub] [PANEL PANEL] [--function NAME]
-                        [--unified | --stat] [--width N] [--all]
+                        [--unified | --stat | --json] [--width N] [--all]
 
 Shows the same file of two panels in the order of the contract
 (common/pattern.h): each function stands opposite the function of the same name.
@@ -18,6 +18,8 @@ now, so what you have changed is shown.
   --unified        a patch from left to right, for other programs
   --stat           counts, by function: lines that are alike, changed, or in one
                    panel only
+  --json           the alignment as one JSON object, for programs: of all that
+                   the engines compile, of three panels and more, too
   --all            nanomsg and nng share a source; shows all of it, not only
                    where the two engines differ
   --width N        the width in columns; default: the terminal's; without a
@@ -38,6 +40,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import re
 import shlex
@@ -55,11 +58,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import panels
-from compare.alignment import Row, align, count, merge
+from compare.alignment import Row, count, paired, rows_of
 from harness.command import PATTERNS, CommandLine
 from harness.panels import Panel, complain, read_panels
 from harness.terminal import BLUE, GREEN, TEAL, VIOLET, columns
-from compare.sources import Line, Section, contract_functions, engine_lines, sections
+from compare.together import as_json
+from compare.sources import Line, Section, Source, contract_functions
 
 WIDTH_MIN = 40
 NUMBERED_MIN = 85  # columns of a pane that has room for line numbers
@@ -82,54 +86,17 @@ THEME = ANSISyntaxTheme(
 )
 
 
-class Source:
-    """One panel's file: its lines, coloured, and its sections."""
+class Coloured(Source):
+    """A panel's file with the syntax of C in the terminal's colours."""
 
     def __init__(self, panel: Panel, pattern: str, contract: list[str]):
-        self.panel = panel
-        self.name = f"{panel.folder}/{pattern}.c"
-        path = panels.ROOT / self.name
-        if not path.is_file():
-            complain(1, f"diff: {self.name} is missing: panel {panel.name} has no {pattern} yet")
-        self.lines = engine_lines(path, panel)
-        self.sections = sections(self.lines, contract)
+        super().__init__(panel, pattern, contract)
         syntax = Syntax("", "c", theme=THEME, background_color="default")
         coloured = syntax.highlight("\n".join(line.text for line in self.lines))
         self.coloured = dict(zip((line.number for line in self.lines), list(coloured.split("\n", allow_blank=True))))
 
-    def section(self, name: str) -> Section | None:
-        """The section, or the static helper, of this name."""
-        for section in self.sections:
-            if section.name == name:
-                return section
-        for section in self.sections:
-            for block in section.blocks:
-                if block.name == name:
-                    return Section(name, [block])
-        return None
-
     def text(self, line: Line) -> Text:
         return self.coloured[line.number].copy()
-
-
-def paired(left: Source, right: Source, name: str | None) -> list[tuple[str, Section | None, Section | None]]:
-    """The sections of both, each opposite its like."""
-    if name:
-        return [(name, left.section(name), right.section(name))]
-    names = merge([s.name for s in left.sections], [s.name for s in right.sections])
-    return [(n, left.section(n), right.section(n)) for n in names]
-
-
-def rows_of(left: Section | None, right: Section | None) -> list[Row]:
-    """Two sections line by line, each block opposite the block of the same name."""
-    here = {block.name: block.lines for block in left.blocks} if left else {}
-    there = {block.name: block.lines for block in right.blocks} if right else {}
-    rows: list[Row] = []
-    for name in merge(list(here), list(there)):
-        if rows:
-            rows.append(Row(" ", None, None))
-        rows += align(here.get(name, []), there.get(name, []))
-    return rows
 
 
 def near_differences(rows: list[Row]) -> list[Row | None]:
@@ -163,7 +130,7 @@ def folded(text: Text, width: int) -> list[Text]:
     return pieces
 
 
-def marked(source: Source, line: Line, words: list[tuple[int, int]], side: str) -> Text:
+def marked(source: Coloured, line: Line, words: list[tuple[int, int]], side: str) -> Text:
     """A line of a source, with the words that differ marked."""
     text = source.text(line)
     for start, end in words:
@@ -171,11 +138,11 @@ def marked(source: Source, line: Line, words: list[tuple[int, int]], side: str) 
     return text
 
 
-def in_columns(row: Row, left: Source, right: Source, pane: int) -> list[Text]:
+def in_columns(row: Row, left: Coloured, right: Coloured, pane: int) -> list[Text]:
     """A row as two panes, with the row's mark between them."""
     numbers = 5 if pane >= NUMBERED_MIN else 0
 
-    def cell(source: Source, line: Line | None, words: list[tuple[int, int]], side: str) -> list[Text]:
+    def cell(source: Coloured, line: Line | None, words: list[tuple[int, int]], side: str) -> list[Text]:
         if line is None:
             return []
         pieces = folded(marked(source, line, words, side), pane - numbers)
@@ -197,7 +164,7 @@ def in_columns(row: Row, left: Source, right: Source, pane: int) -> list[Text]:
     return lines
 
 
-def stacked(rows: list[Row | None], left: Source, right: Source, width: int) -> list[Text]:
+def stacked(rows: list[Row | None], left: Coloured, right: Coloured, width: int) -> list[Text]:
     """Rows one below the other, each line with the mark of its side: "<", ">", or nothing for both."""
     lines: list[Text] = []
     waiting: list[Text] = []  # lines of the right that have no like, until those of the left are told
@@ -223,13 +190,13 @@ def stacked(rows: list[Row | None], left: Source, right: Source, width: int) -> 
     return lines + waiting
 
 
-def heading(source: Source) -> Text:
+def heading(source: Coloured) -> Text:
     text = f"{source.panel.name}  {source.name}  {source.panel.heading}"
     return Text(text, style=f"bold {source.panel.colour}")
 
 
 def show_pair(
-    console: Console, left: Source, right: Source, name: str | None, everything: bool, brief: bool = False
+    console: Console, left: Coloured, right: Coloured, name: str | None, everything: bool, brief: bool = False
 ) -> None:
     """Two panels: side by side if there is room for two panes of code, else one below the other.
 
@@ -275,9 +242,9 @@ def show_pair(
         put(Text("The two engines compile the same lines."))
 
 
-def every_panel(console: Console, sources: list[Source], name: str) -> None:
+def every_panel(console: Console, sources: list[Coloured], name: str) -> None:
     """One function in every panel; panels that compile the same lines share a place."""
-    groups: list[tuple[list[Source], Section | None]] = []
+    groups: list[tuple[list[Coloured], Section | None]] = []
     for source in sources:
         section = source.section(name)
         for others, known in groups:
@@ -289,7 +256,7 @@ def every_panel(console: Console, sources: list[Source], name: str) -> None:
     columns = max(1, min(len(groups), (console.width + 3) // (CODE_MIN + 3)))
     pane = (console.width - 3 * (columns - 1)) // columns
 
-    def panel_lines(group: list[Source], section: Section | None) -> list[Text]:
+    def panel_lines(group: list[Coloured], section: Section | None) -> list[Text]:
         names = ", ".join(source.panel.name for source in group)
         title = Text(f"── {names}  {group[0].name} ".ljust(pane, "─"), style=f"bold {group[0].panel.colour}")
         title.truncate(pane)
@@ -315,21 +282,21 @@ def every_panel(console: Console, sources: list[Source], name: str) -> None:
             console.print(row)
 
 
-def unified(left: Source, right: Source, name: str | None) -> str:
+def unified(left: Coloured, right: Coloured, name: str | None) -> str:
     """A patch from left to right, as the engines see the files."""
 
-    def lines(source: Source) -> list[str]:
+    def lines(source: Coloured) -> list[str]:
         section = source.section(name) if name else None
         chosen = (section.lines if section else []) if name else source.lines
         return [line.text + "\n" for line in chosen]
 
-    def label(source: Source) -> str:
+    def label(source: Coloured) -> str:
         return source.name if left.name != right.name else f"{source.name}\t({source.panel.name})"
 
     return "".join(difflib.unified_diff(lines(left), lines(right), label(left), label(right)))
 
 
-def changes(left: Source, right: Source) -> str:
+def changes(left: Coloured, right: Coloured) -> str:
     """How many lines differ: "reqrep.c: 12 changed, 80 new, 3 gone"."""
     total = [0, 0, 0, 0]
     for _, here, there in paired(left, right, None):
@@ -338,7 +305,7 @@ def changes(left: Source, right: Source) -> str:
     return f"{Path(right.name).name}: lines that are not blank: {changed} changed, {new} new, {gone} gone"
 
 
-def stat(console: Console, left: Source, right: Source, name: str | None) -> None:
+def stat(console: Console, left: Coloured, right: Coloured, name: str | None) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("lines that are not blank", no_wrap=True)
     for title in ("alike", "changed", f"only {left.panel.name}", f"only {right.panel.name}"):
@@ -378,6 +345,7 @@ def main() -> int:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--unified", action="store_true")
     form.add_argument("--stat", action="store_true")
+    form.add_argument("--json", action="store_true")
     command.add_argument("--all", action="store_true")
     command.add_argument("--width", type=int, metavar="N")
     command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
@@ -399,7 +367,8 @@ def main() -> int:
     for word in words:
         if word not in known:
             complain(2, f"diff: no panel '{word}'; there are: {' '.join(known)}")
-    if len(words) not in (0, 2) or len(set(words)) != len(words):
+    several = arguments.json and len(words) > 2
+    if not (len(words) in (0, 2) or several) or len(set(words)) != len(words):
         complain(2, f"diff: two panels, not the same one twice, or none: ./triptych diff raw zmq ({' '.join(known)})")
 
     contract = contract_functions()
@@ -409,15 +378,18 @@ def main() -> int:
     whole = [panel.name for panel in known.values() if panel.kind in ("shipped", "own")]
     pairs = (["raw-1", "zmq-1"], ["raw", "zmq"], whole[:2])
     compared = words or next(pair for pair in pairs if all(panel in known for panel in pair))
-    all_of_them = name is not None and not words and not arguments.unified and not arguments.stat
+    all_of_them = name is not None and not words and not (arguments.unified or arguments.stat)
     chosen = whole if all_of_them else compared
     if len(chosen) < 2 and not all_of_them:
         complain(1, "diff: panels.txt lists fewer than two panels")
-    sources = [Source(known[panel], pattern, contract) for panel in chosen]
+    sources = [Coloured(known[panel], pattern, contract) for panel in chosen]
     if name and not any(source.section(name) for source in sources):
         there = dict.fromkeys(block.name for s in sources for x in s.sections for block in x.blocks)
         complain(2, f"diff: no function '{name}' in {pattern}.c; there are: {', '.join(there)}")
 
+    if arguments.json:
+        print(json.dumps(as_json(sources, pattern, name), indent=1))
+        return 0
     if arguments.unified:
         show(unified(sources[0], sources[1], name), sys.maxsize)
         return 0

@@ -162,6 +162,30 @@ def sections(lines: list[Line], contract: list[str]) -> list[Section]:
     return found
 
 
+class Source:
+    """One panel's file of a pattern, and its sections."""
+
+    def __init__(self, panel: Panel, pattern: str, contract: list[str]):
+        self.panel = panel
+        self.name = f"{panel.folder}/{pattern}.c"
+        path = panels.ROOT / self.name
+        if not path.is_file():
+            complain(1, f"diff: {self.name} is missing: panel {panel.name} has no {pattern} yet")
+        self.lines = engine_lines(path, panel)
+        self.sections = sections(self.lines, contract)
+
+    def section(self, name: str) -> Section | None:
+        """The section, or the static helper, of this name."""
+        for section in self.sections:
+            if section.name == name:
+                return section
+        for section in self.sections:
+            for block in section.blocks:
+                if block.name == name:
+                    return Section(name, [block])
+        return None
+
+
 def trimmed(lines: list[Line]) -> list[Line]:
     """Without the blank lines at both ends."""
     filled = [i for i, line in enumerate(lines) if line.text.strip()]

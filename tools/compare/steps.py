@@ -52,7 +52,7 @@ from check.contract import Failed, Report, run
 from check.contract import KEPT as PASSES
 from check.contract import NOT_REACHED
 from check.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, kept_file, read_kept
-from compare.diff import Source, changes, show, show_pair
+from compare.diff import Coloured, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
 from compare.rows import TEMPLATE, parts_of, progress, value_of
 from compare.sources import contract_functions
@@ -258,7 +258,7 @@ def show_between(console: Console, before: Step, after: Step) -> None:
         console.print("no clause gained")
     contract = contract_functions()
     for pattern in ("reqrep", "pubsub"):
-        left, right = (Source(step.panel, pattern, contract) for step in (before, after))
+        left, right = (Coloured(step.panel, pattern, contract) for step in (before, after))
         console.print()
         console.print(Text(changes(left, right), style="bold"))
         show_pair(console, left, right, None, everything=False, brief=True)
