@@ -289,7 +289,7 @@ def test_what_is_luck_is_marked_and_not_compared(fake: Any) -> None:
 
 def test_wrong_command_lines(fake: Any) -> None:
     fake.write("one_thing")
-    for words in (("one-thin",), ("one-thing", "nobody"), ("--json",), ("one-thing", "--what")):
+    for words in (("one-thin",), ("one-thing", "nobody"), ("--markdown",), ("--events",), ("all", "--events"), ("one-thing", "--what")):
         status, out, err = fake.run(*words)
         assert status == 2 and not out and err.startswith("triptych: lab: "), words
     assert "did you mean one-thing?" in fake.run("one-thin")[2]

@@ -204,15 +204,10 @@ def test_another_tree_is_counted_without_its_tests(tmp_path: Path) -> None:
 
 
 def check(report: dict[str, Any], names: list[str], costs: bool) -> dict[tuple[str, str], dict[str, Any]]:
-    """The schema of --json; returns the measures."""
-    assert list(report) == ["schema", "machine", "panels", "measures", "apart", "notes", "troubles"]
-    assert report["schema"] == 1
+    """--json follows its schema; returns the measures."""
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(report, json.loads((ROOT / "tools/compare/size.schema.json").read_text()))
     assert [panel["name"] for panel in report["panels"]] == names
-    assert list(report["machine"]) == ["system", "machine", "cores", "compiler", "optimised"]
-    for panel in report["panels"]:
-        assert list(panel) == ["name", "folder", "heading", "version", "libraries", "system_calls", "behind", "files"]
-        for library in panel["libraries"]:
-            assert list(library) == ["name", "path", "size", "package", "version", "licence"]
     rows = {(row["part"], row["key"]): row for row in report["measures"]}
     assert len(rows) == len(report["measures"])
     for row in rows.values():

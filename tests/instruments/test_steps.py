@@ -57,7 +57,13 @@ def test_the_table_says_what_kept_txt_says(tmp_path: Path) -> None:
     (first, whole) = json.loads(steps_of(tree, "--json")[0])
     assert (first["name"], first["towards"], first["kept"], first["not_reachable"]) == ("raw-1", "raw", 17, 1)
     assert (whole["name"], whole["kept"]) == ("raw", 20)
-    assert first["clauses"]["R2"] == {"word": BROKEN, "reason": "it is so", "test": "test_R2_x", "rate": ""}
+    assert first["clauses"]["R2"] == {
+        "word": BROKEN, "reason": "it is so", "test": "test_R2_x", "rate": "",
+        "title": CLAUSES["R2"].title, "experiment": CLAUSES["R2"].experiment,
+    }  # fmt: skip
+    assert first["adds"] is None
+    assert (whole["adds"]["to"], whole["adds"]["gained"], whole["adds"]["lost"]) == ("raw-1", ["R2", "R3", "R4"], [])
+    assert whole["adds"]["lines"] == whole["lines"] - first["lines"]
     assert first["clauses"]["R3"]["rate"] == "3 of 10"
     row = next(line for line in steps_of(tree, "--markdown")[0].splitlines() if "raw-1" in line)
     marks = [cell.strip() for cell in row.split("|")[4:-2]]

@@ -39,6 +39,7 @@ def woven(*texts: str) -> list[list[tuple[str, str] | None]]:
 LEFT = "int a;\nfirst(call, with, many, words);\nonly_left();\nint z;"
 MIDDLE = "int a;\nfirst(call, with, many, letters);\nint z;\nreturn middle;"
 RIGHT = "int a;\nwhile (right > 3)\nint z;"
+MORE = "more(1);\nint a;\nmore(of, all, that, there, is);\nint z;\n(3, 4);\n{ at_the_end; }"
 
 
 def test_three_panels_in_one_row() -> None:
@@ -58,7 +59,7 @@ def test_a_panel_without_the_block_is_passed_over() -> None:
     assert woven("", "", "") == []
 
 
-@pytest.mark.parametrize("texts", [(LEFT, MIDDLE, RIGHT), (RIGHT, LEFT, MIDDLE), (MIDDLE, RIGHT, MIDDLE), (RIGHT, LEFT)])
+@pytest.mark.parametrize("texts", [(LEFT, MIDDLE, RIGHT), (MORE, LEFT, MIDDLE), (LEFT, MIDDLE, MORE), (RIGHT, MORE)])
 def test_no_line_is_lost_and_each_keeps_its_place(texts: tuple[str, ...]) -> None:
     rows = woven(*texts)
     for place, text in enumerate(texts):

@@ -39,6 +39,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class Step:
     claims: dict[str, Claim]
     lines: int = 0  # net of template
     tokens: int = 0
+    before: Step | None = None  # on the way
 
     def count(self, word: str) -> int:
         return sum(claim.word == word for claim in self.claims.values())
@@ -97,12 +99,31 @@ class Step:
         return {
             "name": self.panel.name,
             "folder": self.panel.folder,
+            "heading": self.panel.heading,
             "towards": self.towards.name,
+            "sibling": self.sibling,
             "lines": self.lines,
             "tokens": self.tokens,
             "kept": self.count(KEPT),
             "not_reachable": self.count(NOT_REACHABLE),
-            "clauses": {clause: vars(claim) for clause, claim in self.claims.items()},
+            "clauses": {
+                clause: vars(claim) | {"title": CLAUSES[clause].title, "experiment": CLAUSES[clause].experiment}
+                for clause, claim in self.claims.items()
+            },
+            "adds": self.adds_json() if self.before else None,
+        }
+
+    def gained(self, before: Step) -> list[str]:
+        return [c for c in CLAUSES if self.claims[c].word == KEPT != before.claims[c].word]
+
+    def adds_json(self) -> dict[str, Any]:
+        """What it has and the step before it has not."""
+        assert self.before
+        return {
+            "to": self.before.panel.name,
+            "gained": self.gained(self.before),
+            "lost": self.before.gained(self),
+            "lines": self.lines - self.before.lines,
         }
 
 
@@ -116,7 +137,11 @@ def all_steps() -> list[Step]:
         # winsock: step 5 on other sockets, in the same frames
         ready = (panel for panel in known if panel.kind == "programs" and keeps_a_part(panel))
         way += [panel for panel in ready if panel.framing == shipped.name]
-        found += [Step(panel, shipped, read_kept(panel)) for panel in [*way, shipped]]
+        steps_of = [Step(panel, shipped, read_kept(panel)) for panel in [*way, shipped]]
+        on_the_way = [step for step in steps_of if not step.sibling]
+        for before, step in pairwise(on_the_way):
+            step.before = before
+        found += steps_of
     return found
 
 
@@ -243,8 +268,7 @@ def show_between(console: Console, before: Step, after: Step) -> None:
         f"lines of code, net of template: {before.lines:,}, then {after.lines:,}; "
         f"clauses kept: {before.count(KEPT)}, then {after.count(KEPT)}"
     )
-    gained = [c for c in CLAUSES if after.claims[c].word == KEPT != before.claims[c].word]
-    lost = [c for c in CLAUSES if before.claims[c].word == KEPT != after.claims[c].word]
+    gained, lost = after.gained(before), before.gained(after)
     for title, clauses, style in (("gained", gained, GREEN), ("lost", lost, RED)):
         for clause in clauses:
             line = Text(f"{title} ", style=style)
@@ -453,7 +477,8 @@ def main() -> int:
     steps = all_steps()
     by_name = {step.panel.name: step for step in steps}
     chosen = [by_name[word] for word in words]
-    count_lines(chosen or steps)
+    needed = chosen + [step.before for step in chosen if step.before and arguments.json]
+    count_lines(needed or steps)
     if arguments.svg and not words:
         drawn = svg_chart(picture(steps))
         if not drawn:

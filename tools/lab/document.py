@@ -6,12 +6,15 @@ Where two runs differ in more than numbers, both stand in the cell.
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from harness.panels import ROOT
 from lab.experiments import THEMES
-from lab.view import UNCHECKED
 
 Json = dict[str, Any]
+UNCHECKED = "~ luck:"  # stands before what was seen and not compared
 
 
 def escape(text: str) -> str:
@@ -74,3 +77,24 @@ def tally(run: Json) -> str:
     text = f"{len(run['experiments'])} experiments, {len(statuses)} outcomes: {right} as recorded"
     others = sorted({status for status in statuses if status != "matches"})
     return ", ".join([text, *(f"{statuses.count(status)} {status}" for status in others)])
+
+
+@cache
+def recorded_phrases(path: Path = ROOT / "lab" / "RESULTS.md") -> dict[str, dict[str, str]]:
+    """What as_markdown() once wrote: the cell of each experiment and panel, without its marks."""
+    found: dict[str, dict[str, str]] = {}
+    panels: list[str] = []
+    for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells[:1] == ["experiment"]:
+            panels = cells[1:]
+        elif cells and (name := re.match(r"\*\*([\w-]+)\*\*: ", cells[0])):
+            phrases = dict(zip(panels, map(plain, cells[1:])))
+            found[name[1]] = {panel: phrase for panel, phrase in phrases.items() if phrase != "-"}
+    return found
+
+
+def plain(cell: str) -> str:
+    """A cell without Markdown: the reverse of escape() and entry()."""
+    lines = cell.replace("\\|", "|").split("<br>")
+    return "\n".join(re.sub(r"^(\*+)(.*)\1$", r"\2", line) for line in lines)

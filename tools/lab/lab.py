@@ -3,7 +3,7 @@
 Usage:  ./triptych lab
         ./triptych lab NAME [PANEL...] [--no-predict] [--step]
         ./triptych lab all [PANEL...] [--beside FILE]
-        both with [--check] [--json | --markdown]
+        both with [--check] [--json | --events | --markdown]
         ./triptych lab WORDS...
 
 Without a name it lists the experiments. With a name it shows the question, asks
@@ -28,7 +28,10 @@ for.
                 A panel that is not built is a failure as well, and so is an
                 experiment that is skipped, except where the machine lacks
                 namespaces, root or cores
-  --json        prints what was observed, as one JSON object
+  --json        prints what was observed, as one JSON object; without a name: all
+                that the experiments' files say, and runs none
+  --events      the same with one name, and before it a line of JSON for
+                everything that is said to happen, while it happens
   --markdown    prints the table for a document; lab/RESULTS.md is one
   --beside FILE the same, with another run's --json output: where the two differ
                 in more than numbers, both are told
@@ -58,7 +61,7 @@ from harness.command import CommandLine
 from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.terminal import Output, need_terminal, wait_for_key
 
-from lab import view
+from lab import data, view
 from lab.document import as_markdown
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
 from lab.search import everything, search
@@ -84,7 +87,7 @@ def run_one(
     console: Console, experiment: Experiment, panels: list[Panel], options: argparse.Namespace
 ) -> dict[str, Outcome]:
     """One experiment, told as it goes."""
-    quiet = options.json or options.markdown
+    quiet = options.json or options.markdown or options.events
     prediction = 0
 
     def key(text: str) -> None:
@@ -92,7 +95,9 @@ def run_one(
             wait_for_key(console, text)
 
     names = [panel.name for panel in panels]
-    if quiet:
+    if options.events:
+        running = Running(experiment, names, Events().say)
+    elif quiet:
         running = Running(experiment, names)
     else:
         view.show_question(console, experiment)
@@ -109,6 +114,19 @@ def run_one(
         key("A key: why")
         view.show_explanation(console, experiment)
     return running.outcomes
+
+
+class Events:
+    """What happens while it happens, a line of JSON each, from any thread."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.lock = threading.Lock()
+
+    def say(self, panel: str, text: str) -> None:
+        seconds = round(time.monotonic() - self.started, 3)
+        with self.lock:
+            print(json.dumps({"event": "said", "panel": panel, "seconds": seconds, "text": text}), flush=True)
 
 
 class Progress:
@@ -195,7 +213,7 @@ def find(console: Console, experiments: list[Experiment], options: argparse.Name
     if near and all(word in [panel.name for panel in read_panels()] for word in others):
         asked = f"no experiment '{name}'; did you mean {near[0]}?"
         complain(2, f"lab: {asked} ./triptych lab lists them")
-    if options.json or options.markdown or options.check or options.step:
+    if options.json or options.events or options.markdown or options.check or options.step:
         complain(2, f"lab: no experiment '{name}'; ./triptych lab lists them")
     found = search(options.words, everything(experiments))
     if not found:
@@ -226,12 +244,15 @@ def main() -> int:
     command.add_argument("--check", action="store_true")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
+    form.add_argument("--events", action="store_true")
     form.add_argument("--markdown", action="store_true")
     command.add_argument("--beside")
     command.add_argument("words", nargs="*")
     options = command.read()
+    if options.events and options.words[:1] in ([], ["all"]):
+        complain(2, "lab: --events goes with one experiment; ./triptych lab --help")
     if options.step:
-        if options.json or options.markdown or options.words[:1] in ([], ["all"]):
+        if options.json or options.events or options.markdown or options.words[:1] in ([], ["all"]):
             complain(2, "lab: --step goes with one experiment that is told; ./triptych lab --help")
         need_terminal("lab")
     beside = [read_run(options.beside)] if options.beside else []
@@ -242,7 +263,11 @@ def main() -> int:
     except Wrong as problem:
         complain(1, f"lab: {problem}")
     if not options.words:
-        if options.json or options.markdown or options.check:
+        if options.json:
+            panels = [panel for panel in read_panels() if panel.built and panel.name in FOUR]
+            print(json.dumps(data.as_json(experiments, panels, {}, 0), indent=1))
+            return 0
+        if options.markdown or options.check:
             complain(2, "lab: which experiment? A name, or all; ./triptych lab lists them")
         view.show_list(console, experiments)
         return 0
@@ -274,9 +299,11 @@ def main() -> int:
         results = {name: run_one(console, chosen[0], panels_of[name], options)}
     seconds = time.monotonic() - started
     if options.json:
-        print(json.dumps(view.as_json(chosen, panels, results, seconds), indent=1))
+        print(json.dumps(data.as_json(chosen, panels, results, seconds), indent=1))
+    elif options.events:
+        print(json.dumps({"event": "run", "run": data.as_json(chosen, panels, results, seconds)}))
     elif options.markdown:
-        run = view.as_json(chosen, panels, results, seconds)
+        run = data.as_json(chosen, panels, results, seconds)
         print(as_markdown([run, *beside]), end="")
     elif name == "all":
         view.show_matrix(console, chosen, panels, results, seconds)

@@ -1,28 +1,24 @@
-"""How the lab looks: the list, one experiment, the matrix; on a terminal, and as JSON."""
+"""How the lab looks on a terminal: the list, one experiment, the matrix."""
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-import subprocess
 import textwrap
 import threading
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab.experiments import FOLDER, THEMES, Experiment, Outcome
+from lab import data
+from lab.document import UNCHECKED
+from lab.experiments import THEMES, Experiment, Outcome
 from lab.search import Find
-from harness.panels import ROOT, Panel
+from harness.panels import Panel
 from harness.terminal import BLUE, RED
 
 Outcomes = dict[str, Outcome]
 WIDTH_MOST = 100
-UNCHECKED = "~ luck:"  # stands before what was seen and not compared
 CELL_MIN = 22  # columns of an outcome that stands beside others
 
 
@@ -165,30 +161,15 @@ def show_outcome(
         console.print("No outcome was recorded for this panel, so nothing is compared.", style="dim")
 
 
-def upstream(source: str) -> list[str]:
-    """Links to the manual pages that a source names and Debian does not ship: nanomsg's and NNG's."""
-    if "https://" in source:
-        return []
-    pages = re.findall(r"\b(nng?_\w+)\((\d)\)", source)
-    return [
-        f"https://nng.nanomsg.org/man/v1.10.0/{name}.{section}.html"
-        if name.startswith("nng_")
-        else f"https://nanomsg.org/v1.1.5/{name}.html"
-        for name, section in dict.fromkeys(pages)
-    ]
-
-
 def show_explanation(console: Console, experiment: Experiment) -> None:
     heading(console, "Why")
     paragraphs(console, experiment.explanation)
     heading(console, "Where it is written")
     for source in experiment.sources:
         paragraphs(console, source, "  ")
-        for link in upstream(source):
+        for link in data.upstream(source):
             console.print(f"    {link}", style=BLUE, soft_wrap=True)
-    path = FOLDER / (experiment.name.replace("-", "_") + ".py")
-    where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-    paragraphs(console, f"the experiment itself: {where}", "  ")
+    paragraphs(console, f"the experiment itself: {data.file_of(experiment)}", "  ")
     heading(console, "Try next")
     paragraphs(console, experiment.try_next)
 
@@ -238,56 +219,3 @@ def tally(results: dict[str, Outcomes]) -> str:
     }
     counts = [f"{statuses.count(s)} {w}" for s, w in told.items() if s in statuses]
     return f"{len(results)} experiments, {len(statuses)} outcomes: {', '.join(counts)}"
-
-
-def versions(panels: list[Panel]) -> dict[str, str]:
-    """What each panel says of its library."""
-    said = {}
-    for panel in panels:
-        done = subprocess.run(
-            [panel.program("rep"), "-V"], capture_output=True, text=True, timeout=10
-        )
-        said[panel.name] = done.stdout.strip().removeprefix(panel.name).strip(" ()")
-    return said
-
-
-def system() -> str:
-    """Debian 12."""
-    try:
-        said = platform.freedesktop_os_release()
-    except OSError:
-        return platform.system()
-    return f"{said['NAME'].split()[0]} {said.get('VERSION_ID', '')}".strip()
-
-
-def machine() -> str:
-    cores = len(os.sched_getaffinity(0))
-    return f"{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores"
-
-
-def as_json(
-    experiments: list[Experiment],
-    panels: list[Panel],
-    results: dict[str, Outcomes],
-    seconds: float,
-) -> dict[str, Any]:
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "system": system(),
-        "machine": machine(),
-        "versions": versions(panels),
-        "seconds": round(seconds, 1),
-        "experiments": [
-            {
-                "name": e.name,
-                "theme": e.theme,
-                "question": e.question,
-                "panels": {
-                    name: {**outcome.as_json(), "expected": e.expected.get(name)}
-                    for name, outcome in results[e.name].items()
-                },
-            }
-            for e in experiments
-            if e.name in results
-        ],
-    }
