@@ -28,8 +28,8 @@ for.
                 A panel that is not built is a failure as well, and so is an
                 experiment that is skipped, except where the machine lacks
                 namespaces, root or cores
-  --json        prints what was observed, as one JSON object; without a name: all
-                that the experiments' files say, and runs none
+  --json        prints what was observed, as one JSON object; without a name:
+                all that the experiments' files say, and runs none
   --events      the same with one name, and before it a line of JSON for
                 everything that is said to happen, while it happens
   --markdown    prints the table for a document; lab/RESULTS.md is one
