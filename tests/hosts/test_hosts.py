@@ -18,6 +18,7 @@ import pytest
 
 import network
 from conftest import ROOT
+from bench.results import read
 from harness import panels
 from harness.host import Host, HostFailed
 from harness.hosts import Hosts
@@ -322,3 +323,34 @@ def test_demo(net: Network) -> None:
     times = [float(time) for time in re.findall(r"^ *(\d+\.\d+)  \w+ +\w+ +[<>]", done, re.M)]
     assert times and all(0 <= time < 120 for time in times), "by this machine's clock"
     assert_gone(net)
+
+
+def test_bench(net: Network, tmp_path: Path) -> None:
+    words = ["latency", "throughput", "raw", "--quick", "--json", str(tmp_path / "run.json")]
+    bench = verb(net, "bench.bench", *words, "--hosts", f"{LEFT},{RIGHT}")
+    out, errors = bench.communicate(timeout=120)
+    assert bench.returncode == 0, errors
+    assert "latency, tcp, 64 B bodies, between hosts, closed loop" in out
+    assert re.search(r"Median round trip, 64 B between hosts: raw sockets \S+ us \(\S+ of bare\)", out)
+    results = read(tmp_path / "run.json")
+    assert [host["name"] for host in results["hosts"]] == [LEFT, RIGHT]
+    cells = {(cell["bench"], cell["kind"]): cell["metrics"] for cell in results["cells"]}
+    assert cells["latency", "panel"]["p50"]["median"] > 0
+    delivered = cells["throughput", "panel"]
+    assert delivered["rate"]["median"] > 0
+    assert not [name for name in delivered if "one_way" in name], "two clocks"
+    assert_gone(net)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["connections"], "connections are measured on one machine"),
+        (["--goals"], "--hosts goes with neither --goals nor --compare"),
+    ],
+)
+def test_what_bench_does_not_do_between_hosts(net: Network, words: list[str], text: str) -> None:
+    bench = verb(net, "bench.bench", "raw", *words, "--hosts", LEFT)
+    out, errors = bench.communicate(timeout=60)
+    assert (bench.returncode, out) == (2, "")
+    assert text in errors

@@ -3,6 +3,8 @@
 Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
                          [--json FILE] [--compare FILE] [--svg FOLDER]
         ./triptych bench --goals [PANEL...] [--json FILE] [--compare FILE]
+        ./triptych bench --hosts NAMES [WHAT...] [PANEL...] [--quick]
+                         [--json FILE]
 
 Measures the panels' own programs. Beside each panel stands its baseline: the
 smallest program that does the same on the same substrate
@@ -16,6 +18,9 @@ its runs. tools/bench/METHOD.md says how it is done, and why.
   --quick        64 B, short runs, 64 subscribers: two minutes instead of forty
   --goals        measures only what the goals need and prints each ratio beside
                  its bound; nine runs each, ten minutes
+  --hosts NAMES  runs servers and publishers on the first of these hosts, the others
+                 on the second: --hosts one,two (./triptych demo --help). WHAT is
+                 then latency, throughput or fanout
   --json FILE    writes all figures, those of each run, too, to FILE
                  (its format: tools/bench/results.schema.json)
   --compare FILE says what has changed since the run that wrote FILE
@@ -44,6 +49,7 @@ from bench import costs as bench_costs
 from bench import results as bench_results
 from bench import search as bench_search
 from bench import show as bench_show
+from bench.between import complain_between, measure_between
 from bench.chart import charts
 from bench.goals import RUNS as GOAL_ROUNDS
 from bench.goals import Goal, run_goals
@@ -312,6 +318,7 @@ def read_command_line() -> argparse.Namespace:
     command = CommandLine("bench", __doc__)
     command.add_argument("--quick", action="store_true")
     command.add_argument("--goals", action="store_true")
+    command.add_argument("--hosts", metavar="NAMES")
     command.add_argument("--json", type=Path, metavar="FILE")
     command.add_argument("--compare", type=Path, metavar="FILE")
     command.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
@@ -332,6 +339,8 @@ def read_command_line() -> argparse.Namespace:
             2,
             "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick",
         )
+    if arguments.hosts is not None:
+        complain_between(arguments)
     return arguments
 
 
@@ -354,10 +363,12 @@ def main() -> int:
         warn(f"panel {panel.name} is left out: it is not built; ./triptych build says why")
     # Better now than after forty minutes.
     output = OutputFile("bench: --json", arguments.json) if arguments.json else None
-    if not arguments.goals:
+    if not arguments.goals and arguments.hosts is None:
         make_folder("bench: --svg", arguments.svg)
 
     console = Output(bench_show.WIDE)
+    if arguments.hosts is not None:
+        return measure_between(console, Bar(), arguments, panels, output)
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
     bar = Bar()
     session = Session(depth.run, time.monotonic() + depth.total, bar, patience=depth.patience)

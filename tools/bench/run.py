@@ -39,6 +39,7 @@ Metrics = dict[str, float]
 
 ALL_CPUS = sorted(os.sched_getaffinity(0))
 ONE, TWO, FREE = "one core", "two cores", "free"
+HOSTS = "between hosts"  # of --hosts: each side where the kernel of its host likes
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,17 @@ class Baseline(Panel):
 class Placement:
     """Where the programs run: on one processor, a side on each of two, or where the kernel likes."""
 
-    name: str  # ONE, TWO or FREE
+    name: str  # ONE, TWO, FREE or HOSTS
 
     def cpu(self, serves: bool) -> int | None:
-        if self.name == FREE:
+        if self.name in (FREE, HOSTS):
             return None
         return ALL_CPUS[0] if self.name == TWO and not serves else ALL_CPUS[-1]
 
     def used(self) -> list[int]:
-        if self.name == FREE:
-            return ALL_CPUS
+        """The processors of this machine that are measured."""
+        if self.name in (FREE, HOSTS):
+            return ALL_CPUS if self.name == FREE else []
         return sorted({cpu for serves in (True, False) if (cpu := self.cpu(serves)) is not None})
 
     @property
@@ -78,7 +80,7 @@ class Placement:
         return self.used() == ALL_CPUS
 
 
-PLACEMENTS = {name: Placement(name) for name in (ONE, TWO, FREE)}
+PLACEMENTS = {name: Placement(name) for name in (ONE, TWO, FREE, HOSTS)}
 
 
 def possible(placement: str) -> str:
@@ -107,7 +109,7 @@ class BenchStage(Stage):
         """Notes the memory of a few programs, now and then. (A child's ru_maxrss is no use: it
         begins with its parent's.)"""
         now = time.monotonic()
-        if now - self.sampled < SAMPLE_SECONDS:
+        if now - self.sampled < SAMPLE_SECONDS or self.hosts:  # a question to a host takes its time
             return
         self.sampled = now
         for program in self.programs[:SAMPLED_MAX]:
@@ -221,6 +223,8 @@ class Watch:
 
     def end(self, programs: list[Program], seconds: float) -> Disturbance:
         """All programs have ended, after so many seconds that were measured."""
+        if not self.placement.used():
+            return Disturbance()  # nobody watches other hosts
         after = ticks()
         used = self.placement.used()
         busy, stolen = (
@@ -287,9 +291,8 @@ def summary_of(program: Player) -> Event:
 
 def activity(program: Program) -> int:
     """Nanoseconds that a process's first thread, the one that receives, has run or waited to run."""
-    try:
-        words = Path(f"/proc/{program.pid}/schedstat").read_text().split()
-    except OSError:
+    words = program.process.look("schedstat").split()
+    if not words:
         return time.monotonic_ns()  # not known: as if it were busy
     return int(words[0]) + int(words[1])
 

@@ -172,6 +172,7 @@ class Session:
     patience_left: float = 0.0
     planned: float = 0.0
     done: float = 0.0
+    few: int = 1 << 30  # messages of a short run, at most: a long line carries only so many in its time
     cells: list[Cell] = field(default_factory=list)
 
     def plan(self, cell: Cell) -> float:
@@ -263,6 +264,7 @@ class Session:
             few = max(100, few // case.peers)
         if case.publishes and isinstance(cell.competitor, Baseline) and cell.competitor.framed:
             few = max(few, READ_AT_ONCE // case.size)  # what comes in one read has no duration
+        few = min(few, self.few)
         cell.short = self.once(cell, few)
         if cell.short is None:
             return

@@ -83,10 +83,14 @@ class FarEnd:
 
     # Processes.
 
-    def start(self, number: int, argv: list[str], name: str, fed: bool) -> dict[str, Any]:
+    def start(self, number: int, argv: list[str], name: str, fed: bool) -> None:
         stdin = subprocess.PIPE if fed else subprocess.DEVNULL
-        process = Process(argv, name, stdin=stdin)
-        self.processes[number] = process
+        try:
+            process = self.processes[number] = Process(argv, name, stdin=stdin)
+        except Failed as problem:
+            self.tell(str(problem).encode(), to=number, ended=127, usage=None)
+            return
+        self.tell(to=number, pid=process.pid)
         for what, descriptor in (
             ("output", process.stdout.fileno()),
             ("end", os.pidfd_open(process.pid)),
@@ -96,7 +100,6 @@ class FarEnd:
         if process.stdin:
             os.set_blocking(process.stdin.fileno(), False)
             self.inputs[number] = bytearray()
-        return {"pid": process.pid}
 
     def write(self, number: int, data: bytes) -> None:
         if number in self.inputs:
@@ -172,8 +175,6 @@ class FarEnd:
 
     def answer(self, frame: dict[str, Any], data: bytes) -> dict[str, Any]:
         do, process = frame["do"], self.processes.get(frame.get("of", 0))
-        if do == "start":
-            return self.start(frame["of"], frame["argv"], frame["name"], frame["fed"])
         if do == "clock":
             return {"us": time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6}
         if do == "port":
@@ -212,6 +213,8 @@ class FarEnd:
                 self.tell(answer=frame["ask"], failed=str(problem))
             except OSError as error:
                 self.tell(answer=frame["ask"], failed=error.strerror or str(error))
+        elif do == "start":
+            self.start(number, frame["argv"], frame["name"], frame["fed"])
         elif do == "write":
             self.write(number, data)
         elif do == "close":

@@ -137,12 +137,18 @@ class FarProcess:
     def __init__(self, host: Host, number: int, fed: bool):
         self.host, self.number = host, number
         self.ahead_us = host.ahead_us
-        self.pid = 0  # there
+        self.told_pid = 0
         self.stdin = Input(host, number) if fed else None
         self.stdout = Output()
         self.returncode: int | None = None
         self.usage: resource.struct_rusage | None = None
         self.end: tuple[int, Any, bytes] | None = None  # status, usage, complaints
+
+    @property
+    def pid(self) -> int:
+        """Its number there; 0 if it did not start."""
+        self.host.wait(lambda: self.told_pid or self.end, "the start of a program")
+        return self.told_pid
 
     def take(self) -> bytes:
         return self.stdout.take()
@@ -342,7 +348,9 @@ class Host:
         of = self.processes.get(frame["to"])
         if of is None:
             return
-        if "ended" in frame:
+        if "pid" in frame:
+            of.told_pid = frame["pid"]
+        elif "ended" in frame:
             of.end = frame["ended"], frame["usage"], data
             of.stdout.add(b"", whole=True)
         else:
@@ -387,20 +395,19 @@ class Host:
     # What runs there.
 
     def start(self, argv: Sequence[str], name: str, **popen: Any) -> FarProcess:
-        """A program of the build folder, as process.Process starts one here."""
+        """A program of the build folder, as process.Process starts one here.
+
+        It does not wait until that has been done there. What cannot be started ends with status 127.
+        """
         fed = popen.pop("stdin", subprocess.PIPE) == subprocess.PIPE
         if popen:
             raise Failed(f"{name} cannot be started on {self.name}: {', '.join(popen)}")
         words = [self.bring(Path(argv[0])), *argv[1:]]
         number = self.number()
+        if self.lost:
+            raise HostFailed(f"host {self.name}: {self.lost}")
         of = self.processes[number] = FarProcess(self, number, fed)
-        try:
-            of.pid = self.ask("start", of=number, argv=words, name=name, fed=fed)["pid"]
-        except BaseException:
-            self.tell("kill", of=number)
-            of.stdout.close()
-            of.forget()
-            raise
+        self.tell("start", of=number, argv=words, name=name, fed=fed)
         return of
 
     def bring(self, path: Path) -> str:

@@ -57,8 +57,12 @@ class Program:
         self.complaints = b""
         self.forgotten = False  # its end was noted, and what it complained of
         self.process: Process = where(argv, self.name, **popen)
-        self.pid = self.process.pid  # there, where it runs
         self.stdout = self.process.stdout
+
+    @property
+    def pid(self) -> int:
+        """Its number there, where it runs."""
+        return self.process.pid
 
     @property
     def usage(self) -> resource.struct_rusage | None:
