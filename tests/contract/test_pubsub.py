@@ -298,7 +298,7 @@ def test_P3_only_the_stopped_one_loses(stage: Stage) -> None:
         for sub in good:
             sub.begin(f"collect {events}")
         assert pub.must(f"burst {events} {size} {rate}", seconds=60)["slowest_us"] < 500_000
-        pub.must("idle 100")
+        pub.must("idle 20")
         lines = [sub.result() for sub in good]
         slow.signal(signal.SIGCONT)
         line = slow.call(f"collect {events}", seconds=30)
@@ -425,7 +425,12 @@ def test_P6_program_ends_after_its_last(stage: Stage) -> None:
 @pytest.mark.heavy
 @pytest.mark.transports("tcp")
 def test_P9_500_subscribers(stage: Stage) -> None:
-    """In one process, each handle on its own; queues hold what is received in turn."""
+    """In one process, each handle on its own; queues hold what is received in turn.
+
+    The stream that they meet is thin, one event in 20 ms. While commands from the sending thread
+    keep ZeroMQ's I/O thread busy, it looks at no socket (io_thread_t::in_event): at 200 events/s on
+    a loaded machine, connections waited in the accept queue for more than 20 s.
+    """
     url, number, events = stage.url(), 500, 100
     pub = stage.driver("pub", url, queue=8000)
     subs = stage.driver()
@@ -437,9 +442,11 @@ def test_P9_500_subscribers(stage: Stage) -> None:
             subs.begin(f"use {i}")
             subs.begin("recv")
         while subs.owed:
-            pub.must("burst 10 16 200")
+            pub.must("burst 1 16 0")
+            pub.must("idle 20")
             while subs.has_line():
-                assert subs.result()["result"] >= 0
+                line = subs.result()
+                assert line["result"] >= 0, line
     pub.must("send end")
     for i in range(number):
         subs.must(f"use {i}")
