@@ -222,18 +222,19 @@ def test_P2_in_order_and_at_most_once(stage: Stage) -> None:
 )
 def test_P2_gaps_show_and_are_counted(stage: Stage) -> None:
     url = stage.url()
-    pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 1000)
+    pub = stage.ready("pub", url, "-n", 0, "-s", 60_000, "-q", 10, "--quiet", "-r", 3000)
     sub = stage.ready("sub", url, "-q", 10)
     sequences = [sub.hear("message")["sequence"]]
-    sub.signal(signal.SIGSTOP)
-    time.sleep(1)
-    sub.signal(signal.SIGCONT)
     while sequences[-1] - sequences[0] < len(sequences) + 20:  # a gap of more than 20
+        if len(sequences) % 2500 == 1:  # again, if a busy machine sent less than the queues hold
+            sub.signal(signal.SIGSTOP)
+            time.sleep(1)
+            sub.signal(signal.SIGCONT)
         sequences.append(sub.hear("message")["sequence"])
     sub.signal(signal.SIGINT)
     lines = sub.rest()
     assert sub.wait() == 0
-    pub.stop()
+    pub.kill()  # how it ends is P8's subject
     sequences += [line["sequence"] for line in lines if line["event"] == "message"]
     assert sequences == sorted(set(sequences))
     assert lines[-1]["lost"] == sequences[-1] - sequences[0] + 1 - len(sequences)
