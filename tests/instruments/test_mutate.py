@@ -1,15 +1,19 @@
 """tests/faults/ against the tree: a fault whose text or test has gone shows nothing."""
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, build_folder
 from faults import FAULTS, Fault
 from harness.panels import read_panels
 from lab.experiments import load_all
+from mutants import reach
+from mutants.alike import ALIKE
 
 FILES = sorted((ROOT / "tests").glob("*/test_*.py"))
 TESTS = [name for path in FILES for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)]
@@ -65,3 +69,94 @@ def test_a_seed_always_chooses_the_same() -> None:
 @pytest.mark.parametrize("line", ["no-such-fault", "--sample 0", "--all sigpipe", "--what"])
 def test_a_wrong_command_line(line: str) -> None:
     assert mutate(*line.split()).returncode == 2
+
+
+SAMPLE = """\
+#include <errno.h>
+#define TWICE(x) do { twice(x); twice(x); } while (0)
+int zmq_setsockopt(void *, int, const void *, unsigned long);
+void twice(int x);
+
+int
+f(int a, void *s)
+{
+    if (a < 3 && s) /* asked */
+        twice(a);
+    for (int i = 0; i <= a; i++)
+        TWICE(i);
+    while (a > 0)
+        a -= a + 1;
+    errno = ENOENT;
+    return zmq_setsockopt(s, a == 1 ? 1 : 2, 0,
+        0) < 0 && errno == EINTR;
+}
+"""
+
+
+def test_mechanical_faults_of_a_file(tmp_path: Path) -> None:
+    """Each kind, where it belongs, and nothing else: a comment, an initial value, a macro's inside."""
+    making = pytest.importorskip("mutants.making", reason="needs python3-clang")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "build").mkdir()
+    (tmp_path / "raw/f.c").write_text(SAMPLE)
+    command = {"directory": str(tmp_path / "build"), "file": "../raw/f.c", "command": "cc -c ../raw/f.c"}
+    (tmp_path / "build/compile_commands.json").write_text(json.dumps([command]))
+    made = making.all_mutants(tmp_path, [])
+    assert [(m.kind, m.line, m.old, m.new.rstrip("\n")) for m in made] == [
+        ("negate", 9, "a < 3", "!(a < 3)"),
+        ("negate", 9, "a < 3 && s", "!(a < 3 && s)"),
+        ("bound", 9, "<", "<="),
+        ("negate", 9, "s", "!(s)"),
+        ("drop", 10, "twice(a);", ";"),
+        ("negate", 11, "i <= a", "!(i <= a)"),
+        ("bound", 11, "<=", "<"),
+        ("drop", 12, "TWICE(i);", ";"),
+        ("negate", 13, "a > 0", "!(a > 0)"),
+        ("bound", 13, ">", ">="),
+        ("drop", 14, "a -= a + 1;", ";"),
+        ("bound", 14, "+ 1", "+ 0"),
+        ("drop", 15, "errno = ENOENT;", ";"),
+        ("errno", 15, "ENOENT", "EDOM"),
+        ("option", 16, "zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0)", "0"),
+        ("negate", 16, "zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0) < 0",
+         "!(zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0) < 0)"),
+        ("negate", 16, "a == 1", "!(a == 1)"),
+        ("bound", 17, "<", "<="),
+        ("negate", 17, "errno == EINTR", "!(errno == EINTR)"),
+        ("errno", 17, "EINTR", "EDOM"),
+    ]
+    text = SAMPLE.encode()
+    for m in made:
+        changed = text[: m.start] + m.new.encode() + text[m.end :]
+        assert changed.count(b"\n") == text.count(b"\n"), m
+        assert m.function == "f" and m.first == 6
+    assert made[2].key == ("raw/f.c", "f", "if (a < 3 && s) /* asked */", "if (a <= 3 && s) /* asked */")
+
+
+def test_the_mechanical_faults_that_change_nothing_fit_the_tree(request: pytest.FixtureRequest) -> None:
+    """Who changes such a line must think again whether the fault can be seen."""
+    making = pytest.importorskip("mutants.making", reason="needs python3-clang")
+    build = build_folder(request.config)
+    made = making.all_mutants(ROOT, sorted({file for file, *_ in ALIKE}), str(build)) if ALIKE else []
+    gone = set(ALIKE) - {mutant.key for mutant in made}
+    assert not gone, f"mend tests/mutants/alike.py: {gone}"
+    assert all(len(reason) > 20 for reason in ALIKE.values())
+
+
+def test_the_map_is_not_too_old() -> None:
+    """It need not be new: what it does not know costs a fault only tests. But it must be of use."""
+    found = reach.load()
+    there = {name.split("[")[0] for name in found.tests} & {
+        f"{path.relative_to(ROOT)}::{name}"
+        for path in FILES for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+    }
+    named = {name.split("[")[0] for name in found.tests if "::" in name}
+    assert len(there) > 0.8 * len(named), "make it anew: tests/mutate --map"
+    for test in found.tests.values():
+        assert not test.unit or (ROOT / "tests/units" / f"unit_{test.unit}.c").exists(), test
+
+
+def test_lines_are_stored_as_ranges() -> None:
+    for lines, text in (({0}, "0"), ({3, 1, 2, 7}, "1-3,7"), ({0, 2, 4, 5}, "0,2,4-5")):
+        assert reach.ranges(lines) == text
+        assert reach.numbers(text) == lines

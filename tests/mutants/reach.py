@@ -1,0 +1,223 @@
+"""The map: which tests reach which lines of the C code. It is kept in map.json.
+
+One line a function: the tests that reach it, each with the lines, counted from the function's
+first. So a function may move in its file. Of the many tests that reach a line, some are kept: the
+cheapest of each file of tests in turn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .tree import ROOT
+
+if TYPE_CHECKING:
+    from .making import Mutant
+
+FILE = Path(__file__).parent / "map.json"
+KEPT = 10  # tests of a line
+
+
+@dataclass(frozen=True)
+class Test:
+    name: str  # as pytest names it, or unit:NAME
+    seconds: float
+
+    @property
+    def unit(self) -> str:
+        return self.name[5:] if self.name.startswith("unit:") else ""
+
+
+@dataclass
+class Map:
+    tests: dict[str, Test]
+    functions: dict[str, list[tuple[Test, set[int]]]]  # by file and function
+
+    def tests_of(self, mutant: Mutant, most_s: float) -> list[Test]:
+        """Those that reach its line; if none does, those of its function: the map may be old."""
+        found = self.functions.get(f"{mutant.file} {mutant.function}", [])
+        offset = mutant.line - mutant.first
+        there = [test for test, lines in found if offset in lines] or [test for test, _ in found]
+        there.sort(key=lambda test: test.seconds)
+        chosen, total = [], 0.0
+        for test in there:
+            total += test.seconds
+            if not chosen or total <= most_s:
+                chosen.append(test)
+        return chosen
+
+
+def numbers(text: str) -> set[int]:
+    """0-3,7 is 0, 1, 2, 3 and 7."""
+    ends = [part.split("-") for part in text.split(",")]
+    return {n for end in ends for n in range(int(end[0]), int(end[-1]) + 1)}
+
+
+def ranges(found: set[int]) -> str:
+    parts: list[list[int]] = []
+    for n in sorted(found):
+        if parts and parts[-1][1] == n - 1:
+            parts[-1][1] = n
+        else:
+            parts.append([n, n])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
+
+
+def load() -> Map:
+    stored = json.loads(FILE.read_text())
+    tests = [
+        Test(f"{file}::{name}" if file else name, seconds)
+        for file, cases in stored["tests"].items() for name, seconds in cases.items()
+    ]
+    found = {}
+    for place, reached in stored["functions"].items():
+        parts = [part.split(":") for part in reached.split(" ")]
+        found[place] = [(tests[int(number)], numbers(lines)) for number, lines in parts]
+    return Map({test.name: test for test in tests}, found)
+
+
+def store(places: dict[str, dict[Test, set[int]]]) -> None:
+    """Places are files with their functions. A test gets a number, in the order of the file."""
+    used = sorted({test for tests in places.values() for test in tests}, key=lambda test: test.name)
+    cases: dict[str, dict[str, float]] = defaultdict(dict)
+    for test in used:
+        file, _, name = test.name.rpartition("::")
+        cases[file][name] = round(test.seconds, 1)
+    order = [f"{file}::{name}" if file else name for file in cases for name in cases[file]]
+    number_of = {name: i for i, name in enumerate(order)}
+    functions = {
+        place: " ".join(f"{number_of[test.name]}:{ranges(at)}" for test, at in tests.items())
+        for place, tests in sorted(places.items())
+    }
+    FILE.write_text(json.dumps({"tests": cases, "functions": functions}, indent=0) + "\n")
+
+
+# Making it. A build of clang's counts what runs, and writes the counts to files that stay mapped.
+COUNTING = "-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation"
+PYTHON = [
+    "tests/contract", "tests/foreign/test_foreign.py", "tests/instruments/test_frames.py",
+    *(f"tests/instruments/test_{name}.py" for name in (
+        "tap", "tap_commands", "tap_faults", "tap_record", "wire_capture", "wire_decode", "wire_verb",
+    )),
+]
+WHICH = "not test_template and (not tcp6 or test_R1 or test_P1 or test_first)"
+AREAS = ("raw", "zmq", "nng", "common", "programs", "tools/wire/decode", "tools/wire")
+
+
+def built(build: Path) -> None:
+    if not (build / "build.ninja").exists():
+        setup = ["meson", "setup", str(build), "--buildtype", "plain", "-Doptimization=1",
+                 f"-Dc_args={COUNTING}", "-Dc_link_args=-fprofile-instr-generate"]
+        subprocess.run(setup, cwd=ROOT, check=True, env={**os.environ, "CC": "clang"})
+    subprocess.run(["ninja", "-C", str(build)], cwd=ROOT, check=True)
+
+
+def programs(build: Path) -> list[Path]:
+    """The programs that count, of the panels that we ship."""
+    found = [p for folder in (build, build / "tests/units") for p in sorted(folder.iterdir())]
+    return [p for p in found if p.is_file() and os.access(p, os.X_OK) and not re.search(r"-\d-|winsock|dgram", p.name)]
+
+
+def count(build: Path, folder: Path) -> None:
+    """Runs everything; what each test reached stands in files of the folder then."""
+    signatures = {}
+    for program in programs(build):
+        with tempfile.TemporaryDirectory() as counts:
+            where = {**os.environ, "LLVM_PROFILE_FILE": f"{counts}/%c%m.profraw"}
+            subprocess.run([program, "-h"], env=where, stdin=subprocess.DEVNULL, capture_output=True)
+            for name in os.listdir(counts):
+                signatures[name.split("_")[0]] = str(program)
+    (folder / "programs.json").write_text(json.dumps(signatures))
+    reached = {**os.environ, "TRIPTYCH_REACH": str(folder), "PYTHONPATH": "tests"}
+    os.environ["TRIPTYCH_REACH"] = str(folder)
+    from .recorder import record
+
+    for program in programs(build):
+        if program.parent.name == "units":
+            unit = program.name.removeprefix("unit-")
+            with record(f"unit:{unit}"):
+                subprocess.run([program, ROOT / "tests/data/corpus" / unit], stdout=subprocess.DEVNULL,
+                               stdin=subprocess.DEVNULL)
+    command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "mutants.recorder",
+               f"--build={build}", "-k", WHICH, *PYTHON]
+    subprocess.run(command, cwd=ROOT, env=reached)
+
+
+def condense(folder: Path, build: Path) -> None:
+    """Writes map.json from what each test reached."""
+    from .making import functions  # needs libclang, which a reader of the map does not
+
+    reached: dict[tuple[str, int], list[Test]] = defaultdict(list)
+    for path in sorted(folder.glob("tests-*.jsonl")):
+        for line in path.read_text().splitlines():
+            said = json.loads(line)
+            test = Test(said["test"], said["seconds"])
+            for file, lines in said["lines"].items():
+                for number in lines:
+                    reached[file, number].append(test)
+    places: dict[str, dict[Test, set[int]]] = {}
+    for file, found in functions(ROOT, build.name).items():
+        for name, first, last in found:
+            for number in range(first, last + 1):
+                for test in some(reached.get((file, number), []), file):
+                    places.setdefault(f"{file} {name}", {}).setdefault(test, set()).add(number - first)
+    store(places)
+
+
+def some(tests: list[Test], file: str) -> list[Test]:
+    """The cheapest of each file of tests in turn; of one function's cases only the cheapest."""
+    best: dict[str, Test] = {}
+    for test in sorted(tests, key=lambda test: test.seconds):
+        panel = re.search(r"nanomsg|nng", test.name) if file.startswith("nng/") else None
+        best.setdefault(test.name.split("[")[0] + (panel[0] if panel else ""), test)
+    piles: dict[str, list[Test]] = defaultdict(list)
+    for test in best.values():
+        piles["unit" if test.unit else test.name.split("::")[0]].append(test)
+    turns = [pile[i] for i in range(len(best)) for pile in piles.values() if i < len(pile)]
+    return turns[:KEPT]
+
+
+def coverage(folder: Path, build: Path) -> str:
+    """A table: lines and branches reached, by area."""
+    merged = folder / "all.profdata"
+    listed = folder / "profiles.txt"
+    listed.write_text("".join(f"{p}\n" for p in (folder / "profiles").iterdir()))
+    subprocess.run(["llvm-profdata", "merge", "-sparse", "-f", listed, "-o", merged], check=True)
+    first, *others = programs(build)
+    command = ["llvm-cov", "export", "-summary-only", f"-instr-profile={merged}", str(first)]
+    command += [word for program in others for word in ("-object", str(program))]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = ["| area | lines | of | branches | of |", "|---|---|---|---|---|"]
+    files = json.loads(output)["data"][0]["files"]
+    for area in (*AREAS, "all"):
+        figures = []
+        for what in ("lines", "branches"):
+            here = [f["summary"][what] for f in files if in_area(os.path.normpath(f["filename"]), area)]
+            total, hit = sum(s["count"] for s in here), sum(s["covered"] for s in here)
+            figures.append(f"{100 * hit / (total or 1):.1f} % | {total}")
+        rows.append(f"| {area} | {' | '.join(figures)} |")
+    return "\n".join(rows)
+
+
+def in_area(file: str, area: str) -> bool:
+    path = os.path.relpath(file, ROOT)
+    if area == "all":
+        return any(in_area(file, one) for one in AREAS)
+    return path.startswith(area + "/") and (area != "tools/wire" or not path.startswith("tools/wire/decode/"))
+
+
+def make(build: Path) -> str:
+    """Runs all tests, writes map.json, and returns the table of the coverage."""
+    built(build)
+    with tempfile.TemporaryDirectory(prefix="reach-") as folder:
+        count(build, Path(folder))
+        condense(Path(folder), build)
+        return coverage(Path(folder), build)
