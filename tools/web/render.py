@@ -32,7 +32,14 @@ def embedded(data: Json) -> Markup:
     return Markup(text)
 
 
+def chosen(panels: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    """The panels of these names, in their order."""
+    known = {panel["name"]: panel for panel in panels}
+    return [known[name] for name in names if name in known]
+
+
 templates.filters["embedded"] = embedded
+templates.filters["chosen"] = chosen
 
 
 def panel_list() -> list[dict[str, Any]]:

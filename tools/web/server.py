@@ -143,7 +143,7 @@ class Server:
                     done = reader.done
                     found = reader.next()
                     if found:
-                        await response.send_str(json.dumps(found, separators=(",", ":")))
+                        await response.send_str(f"[{','.join(found)}]")
                     elif done:
                         return
                     await asyncio.sleep(BEAT_SECONDS)

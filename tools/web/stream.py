@@ -8,35 +8,43 @@ from __future__ import annotations
 
 import collections
 import itertools
+import json
 import threading
 from typing import Any
 
 Event = dict[str, Any]
 
-KEPT = 6000  # events
+KEPT = 20000  # events
 AT_ONCE = 400  # events that are given to a page together
+
+
+def encoded(event: Event) -> str:
+    """Kept as JSON: smaller than the objects, and made once for all pages."""
+    return json.dumps(event, separators=(",", ":"))
 
 
 class Stream:
     def __init__(self, name: str, kept: int = KEPT):
         self.name = name
-        self.events: collections.deque[Event] = collections.deque(maxlen=kept)
+        self.events: collections.deque[str] = collections.deque(maxlen=kept)
         self.count = 0  # of all events so far
-        self.latest: dict[str, Event] = {}  # by key: what a newer one replaces, such as counters
+        self.latest: dict[str, str] = {}  # by key: what a newer one replaces, such as counters
         self.changes: dict[str, int] = {}  # by key: how often it was replaced
         self.readers = 0
         self.ended = False
         self.lock = threading.Lock()
 
     def tell(self, event: Event) -> None:
+        line = encoded(event)
         with self.lock:
-            self.events.append(event)
+            self.events.append(line)
             self.count += 1
 
     def show(self, key: str, event: Event) -> None:
         """An event of which only the newest matters."""
+        line = encoded(event)
         with self.lock:
-            self.latest[key] = event
+            self.latest[key] = line
             self.changes[key] = self.changes.get(key, 0) + 1
 
     def end(self) -> None:
@@ -51,8 +59,8 @@ class Reader:
         self.at = 0
         self.seen: dict[str, int] = {}
 
-    def next(self) -> list[Event]:
-        """What the page has not had yet: none, some, or AT_ONCE events and the newest of each key."""
+    def next(self) -> list[str]:
+        """What the page has not had yet, in JSON: none, some, or AT_ONCE events and the newest of each key."""
         stream = self.stream
         with stream.lock:
             oldest = stream.count - len(stream.events)
@@ -65,7 +73,7 @@ class Reader:
             first = self.at == 0
             self.at = start + len(found) - len(newest)
         if missed:
-            found.insert(0, {"k": "skipped", "count": missed, "before": first})
+            found.insert(0, encoded({"k": "skipped", "count": missed, "before": first}))
         return found
 
     @property

@@ -2,11 +2,141 @@
 
 from __future__ import annotations
 
-from web.page import Json, Page, Query, Site
+import asyncio
+import functools
+from dataclasses import asdict
+from typing import Any
+
+from harness.panels import read_panels
+from web.page import Json, Page, Query, Refused, Site
+from web.play import settings
+from web.play.bytes import KINDS, frames_of
+from web.play.run import Run
+from web.play.settings import Settings, of_form, read_settings, role_names, to_form
+from web.play.stories import STORIES, Story
+
+RUNNING_MOST = 2  # at the same time: at most 2 x 4 panels x (5 programs and a tap)
+KEPT_MOST = 4  # that have ended, and can still be looked at
+
+LIMITS = {
+    "panels": settings.PANELS_MOST, "peers": settings.PEERS_MOST, "size": settings.SIZE_MOST,
+    "rate": settings.RATE_MOST, "queue": settings.QUEUE_MOST, "time": settings.TIME_MOST,
+}  # fmt: skip
+
+
+def runs(site: Site) -> dict[str, Run]:
+    found: dict[str, Run] = site.state.setdefault("play", {})
+    return found
+
+
+def run_of(site: Site, question: dict[str, Json]) -> Run:
+    run = runs(site).get(str(question.get("run", "")))
+    if run is None:
+        raise Refused("this run is not there any more: start another")
+    return run
+
+
+def described(run: Run) -> dict[str, Json]:
+    return {
+        "run": run.key,
+        "settings": run.settings.json(),
+        "story": run.story,
+        "ended": run.stream.ended,
+        "roles": role_names(run.settings),
+    }
 
 
 async def data(site: Site, query: Query) -> dict[str, Json]:
+    """The stories, and the run that the address names, if it is still there."""
+    run = runs(site).get(query.get("run", ""))
+    story = find_story(run.story if run else query.get("story", ""))
+    own = run.settings.json() if run else {**Settings().json(), **(story.settings if story else {})}
+    return {
+        "stories": [as_json(one) for one in STORIES],
+        "story": as_json(story) if story else None,
+        "form": {**to_form(own), **to_form(of_form(dict(query)))},
+        "limits": LIMITS,
+        "run": described(run) if run else None,
+        "lost": bool(query.get("run")) and run is None,
+    }
+
+
+def find_story(name: str) -> Story | None:
+    return next((one for one in STORIES if one.name == name), None)
+
+
+def as_json(story: Story) -> dict[str, Json]:
+    steps = [{"at": when, "text": text} for when, _, text in story.steps]
+    return {**asdict(story), "steps": steps, "panels": story.settings["panels"]}
+
+
+async def start(site: Site, question: dict[str, Json]) -> Json:
+    """A story, a form, or both: then the form changes the story's settings."""
+    name, form = question.get("story", ""), question.get("form")
+    story = find_story(name) if isinstance(name, str) else None
+    if name and story is None:
+        raise Refused("there is no such story")
+    if story is None and form is None:
+        raise Refused("what is to be run?")
+    if not isinstance(form, (dict, type(None))):
+        raise Refused("a form is a JSON object")
+    asked = dict(story.settings) if story else {}
+    built = {panel.name for panel in read_panels() if panel.built}
+    if story:  # runs on what there is
+        asked["panels"] = [panel for panel in story.settings["panels"] if panel in built]
+    chosen = read_settings({**asked, **of_form(form or {})})
+    known = runs(site)
+    if sum(not run.stream.ended for run in known.values()) >= RUNNING_MOST:
+        raise Refused(f"{RUNNING_MOST} runs are going on already: stop one first")
+    ended = [run for run in known.values() if run.stream.ended]
+    for run in ended[: max(0, len(ended) - KEPT_MOST)]:
+        del known[run.key]
+        site.streams.pop(run.key, None)
+    run = Run(chosen, list(story.steps) if story else [], story.name if story else "")
+    known[run.key] = run
+    site.streams[run.key] = run.stream
+    run.start()
+    return described(run)
+
+
+async def act(site: Site, question: dict[str, Json]) -> Json:
+    words: dict[str, Any] = {name: question.get(name, "") for name in ("panel", "role", "do", "way")}
+    if not all(isinstance(word, str) for word in words.values()):
+        raise Refused("panel, role, do and way are texts")
+    run = run_of(site, question)
+    await asyncio.to_thread(functools.partial(run.act, **words, value=question.get("value")))
     return {}
+
+
+async def stop(site: Site, question: dict[str, Json]) -> Json:
+    run_of(site, question).stop()
+    return {}
+
+
+async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
+    """The bytes of a message as they crossed the line."""
+    run = run_of(site, question)
+    kind, topic, number = (question.get(name) for name in ("kind", "topic", "n"))
+    panel = next((p for p in run.settings.chosen() if p.name == question.get("panel")), None)
+    if panel is None or kind not in KINDS or not isinstance(topic, str) or not isinstance(number, int):
+        raise Refused("which message?")
+    recording = None
+    if not run.stream.ended:
+        recording = await asyncio.to_thread(run.ask, lambda: run.recording(panel.name))
+    if recording is None or not recording.exists():
+        raise Refused("the bytes can be seen while the run goes on, and where there is a line")
+    find = functools.partial(
+        frames_of, panel, run.settings.pattern, recording, kind, topic, number
+    )
+    return {"frames": await asyncio.to_thread(find)}
+
+
+def close(site: Site) -> None:
+    """Ends all runs; waits until nothing of them is left."""
+    for run in runs(site).values():
+        run.stop()
+    for run in runs(site).values():
+        run.join(10.0)
 
 
 PAGE = Page(
@@ -14,4 +144,6 @@ PAGE = Page(
     title="Play",
     about="Run the same conversation on several panels, break something, and watch what each one does.",
     data=data,
+    answers={"start": start, "act": act, "stop": stop, "bytes": show_bytes},
+    close=close,
 )

@@ -1,0 +1,1 @@
+"""What runs behind the page Play: settings, stories, a run, and what became of each message."""

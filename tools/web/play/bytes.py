@@ -1,0 +1,82 @@
+"""The bytes of one message, as they crossed the line: what build/decode says of its frame."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness import panels
+from harness.panels import Panel
+from harness.program import dying
+
+SHOWN = 4096  # bytes of one element
+DECODE_SECONDS = 10.0
+FRAMES_MOST = 4  # of one message: the same on its way to several subscribers
+KINDS = {"request": 1, "reply": 2, "event": 3}
+
+Element = dict[str, Any]
+
+
+def decoded(panel: Panel, pattern: str, recording: Path) -> Iterator[Element]:
+    """All elements of a recording, as the decoder names them."""
+    hint = "--" + pattern if panel.framing else "--unknown"
+    command = [panels.BUILD / "decode", hint, "--show", str(SHOWN), recording]
+    with subprocess.Popen(dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as decoder:
+        limit = threading.Timer(DECODE_SECONDS, decoder.kill)
+        limit.start()
+        try:
+            assert decoder.stdout
+            for line in decoder.stdout:
+                element = json.loads(line)
+                if element.get("event") == "element":
+                    yield element
+        finally:
+            decoder.kill()
+            limit.cancel()
+
+
+def frames(elements: Iterator[Element]) -> Iterator[list[Element]]:
+    """The elements of one message after the other, with the framing that stands before it."""
+    begun: dict[tuple[int, str], list[Element]] = {}
+    for element in elements:
+        way = element["connection"], element["direction"]
+        frame = begun.setdefault(way, [])
+        if frame and frame[0]["message"] != element.get("message"):
+            yield list(frame)
+            frame.clear()
+        if element.get("message") is not None:
+            frame.append(element)
+    yield from (frame for frame in begun.values() if frame)
+
+
+def is_of(frame: list[Element], kind: str, topic: str, sequence: int) -> bool:
+    values = {element["field"]: element for element in frame}
+    named = values.get("message.topic", {}).get("text") or ""
+    return (
+        values.get("message.sequence", {}).get("value") == sequence
+        and values.get("message.kind", {}).get("value") == KINDS.get(kind)
+        and named == topic
+    )
+
+
+def frames_of(
+    panel: Panel, pattern: str, recording: Path, kind: str, topic: str, sequence: int
+) -> list[dict[str, Any]]:
+    """The frames that held this message, the newest last: a restarted sender counts from 1 again."""
+    found = []
+    for frame in frames(decoded(panel, pattern, recording)):
+        if is_of(frame, kind, topic, sequence):
+            first = frame[0]
+            found.append({
+                "connection": first["connection"],
+                "direction": first["direction"],
+                "elements": [
+                    {name: one.get(name) for name in ("field", "part", "meaning", "hex", "length")}
+                    for one in frame
+                ],
+            })  # fmt: skip
+    return found[-FRAMES_MOST:]

@@ -1,0 +1,214 @@
+"""What became of each message of one panel: who sent it, who received it and when, what was lost.
+
+The programs say what they send and receive. A message is known by its kind, its topic, its
+sequence number and its text. The two ends are different processes, so the line that says
+"received" may be read before the line that says "sent".
+
+Everything is counted. What is told to the page is a sample, so that a flood does not drown it: of
+each topic every n-th message, n a power of two, and the same messages at both ends.
+"""
+
+from __future__ import annotations
+
+import collections
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Event = dict[str, Any]
+Key = tuple[str, str, int, int]
+
+TOLD_A_SECOND = 60  # messages of a panel that are told, once the flood is noticed
+WINDOW_MS = 250.0
+WINDOW_MOST = 40  # messages in one window, before it is noticed
+STRIDE_MOST = 1 << 14
+REMEMBERED = 8192  # messages whose sending is remembered
+ANSWERED = 1024  # requests that a server remembers, as programs/recent.c does
+UNHEARD_MS = 1000.0  # nobody has received it
+WAITS_MS = 300.0  # a "received" waits so long for its "sent"
+TOPICS_MOST = 1024
+GAP_TOLD = 40  # lost messages of one gap that are told one by one
+
+
+@dataclass
+class Sent:
+    who: str
+    t: float
+    told: bool  # whether the page knows of it
+    number: int  # for the page: which message
+    heard: bool = False  # somebody has received it
+    event: Event | None = None
+
+
+@dataclass
+class Counts:
+    """Of one role of one panel."""
+
+    sent: int = 0
+    received: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    timeouts: int = 0
+
+
+class Journal:
+    """One panel's messages. `tell` is given what the page is told."""
+
+    def __init__(self, panel: str, tell: Callable[[Event], None]):
+        self.panel = panel
+        self.tell = tell
+        self.sent: collections.OrderedDict[Key, Sent] = collections.OrderedDict()
+        self.recent: collections.deque[tuple[float, Key, Sent]] = collections.deque()
+        self.early: collections.deque[tuple[float, str, Key, Event]] = collections.deque()
+        self.counts: dict[str, Counts] = {}
+        self.last: dict[tuple[str, str], tuple[int, int]] = {}  # sequence and life of the publisher, by subscriber and topic
+        self.life = 0  # of the publisher
+        self.answered: collections.OrderedDict[tuple[str, Key], None] = collections.OrderedDict()
+        self.number = 0
+        self.stride = 1
+        self.window = 0.0
+        self.in_window = 0  # messages sent, all
+        self.told_in_window = 0
+        self.seen = 0
+        self.told = 0
+
+    def of(self, who: str) -> Counts:
+        return self.counts.setdefault(who, Counts())
+
+    def message(self, who: str, event: Event, t: float) -> None:
+        """What a program says of a message, in its own words; t: ms since the run began."""
+        text = str(event.get("text") or "")
+        kind, topic = str(event.get("kind", "")), str(event.get("topic") or "")
+        sequence = int(event.get("sequence") or 0)
+        key = (kind, topic, sequence, zlib.crc32(text.encode("utf-8", "surrogatepass")))
+        if event.get("direction") == "sent":
+            self.was_sent(who, key, event, t)
+        else:
+            self.was_received(who, key, event, t)
+
+    def described(self, who: str, direction: str, event: Event, t: float, number: int) -> Event:
+        return {
+            "k": "message",
+            "p": self.panel,
+            "r": who,
+            "d": direction,
+            "kind": event.get("kind"),
+            "topic": event.get("topic") or "",
+            "n": event.get("sequence"),
+            "length": event.get("length"),
+            "text": str(event.get("text") or ""),
+            "t": t,
+            "id": number,
+        }
+
+    def sampled(self, sequence: int, t: float) -> bool:
+        """Whether this message is told; adapts the stride to what was sent lately."""
+        if t - self.window >= WINDOW_MS:
+            self.window, rate = t, self.in_window * 1000 / max(WINDOW_MS, t - self.window)
+            self.in_window = self.told_in_window = 0
+            self.stride = 1
+            while rate / self.stride > TOLD_A_SECOND and self.stride < STRIDE_MOST:
+                self.stride *= 2
+        self.in_window += 1
+        self.seen += 1
+        if sequence % self.stride or self.told_in_window >= WINDOW_MOST:
+            return False
+        self.told_in_window += 1
+        self.told += 1
+        return True
+
+    def was_sent(self, who: str, key: Key, event: Event, t: float) -> None:
+        self.of(who).sent += 1
+        told = self.sampled(key[2], t)
+        self.number += 1
+        one = Sent(who, t, told, self.number)
+        if told:
+            self.tell(self.described(who, "sent", event, t, one.number))
+            self.recent.append((t, key, one))
+        self.sent.pop(key, None)
+        self.sent[key] = one
+        if len(self.sent) > REMEMBERED:
+            self.sent.popitem(last=False)
+
+    def was_received(self, who: str, key: Key, event: Event, t: float) -> None:
+        counts = self.of(who)
+        counts.received += 1
+        kind, topic, sequence, _ = key
+        if kind == "event":
+            self.note_gap(who, topic, sequence, t)
+        elif kind == "request":
+            self.note_again(who, key)
+        if key in self.sent:
+            self.pair(who, key, event, t)
+        elif len(self.early) < REMEMBERED:
+            self.early.append((t, who, key, event))
+
+    def pair(self, who: str, key: Key, event: Event, t: float) -> None:
+        one = self.sent[key]
+        one.heard = True
+        if one.told:
+            told = self.described(who, "received", event, t, one.number)
+            self.tell({**told, "from": one.who, "t0": one.t})
+
+    def note_gap(self, who: str, topic: str, sequence: int, t: float) -> None:
+        """Counts what a subscriber misses, as the program itself counts it."""
+        at = (who, topic)
+        last = self.last.get(at)
+        if last is None and len(self.last) >= TOPICS_MOST:
+            return
+        counts = self.of(who)
+        if last is not None and sequence > last[0] + 1:
+            counts.lost += sequence - last[0] - 1
+            self.tell_gap(who, topic, last[0] + 1, sequence, t)
+        elif last is not None and sequence <= last[0] and self.life == last[1]:
+            counts.duplicates += 1
+            return
+        self.last[at] = (sequence, self.life)
+
+    def tell_gap(self, who: str, topic: str, first: int, after: int, t: float) -> None:
+        """Messages that others were sent, and this one never got: the next one has come."""
+        told = 0
+        for key, one in reversed(self.sent.items()):
+            if key[1] == topic and first <= key[2] < after and one.told:
+                self.tell({"k": "lost", "p": self.panel, "r": who, "from": one.who, "topic": topic,
+                           "n": key[2], "id": one.number, "t0": one.t, "t": t})  # fmt: skip
+                told += 1
+                if told == GAP_TOLD:
+                    break
+        count = after - first
+        self.tell({"k": "gap", "p": self.panel, "r": who, "topic": topic, "first": first,
+                   "last": after - 1, "count": count, "t": t})  # fmt: skip
+
+    def note_again(self, who: str, key: Key) -> None:
+        """The same request at the same server twice."""
+        at = (who, key)
+        if at in self.answered:
+            self.of(who).duplicates += 1
+        self.answered[at] = None
+        if len(self.answered) > ANSWERED:
+            self.answered.popitem(last=False)
+
+    def new_life(self, who: str) -> None:
+        """A program was started again: it remembers nothing of what it had."""
+        for at in [at for at in self.last if at[0] == who]:
+            del self.last[at]
+        self.life += who == "pub"
+        self.answered.clear()
+
+    def look(self, t: float) -> None:
+        """What time alone shows: who waited for a "sent" in vain, and what nobody has received."""
+        waiting = len(self.early)
+        for _ in range(waiting):
+            when, who, key, event = self.early.popleft()
+            if key in self.sent:
+                self.pair(who, key, event, when)
+            elif t - when < WAITS_MS:
+                self.early.append((when, who, key, event))
+            elif self.stride == 1:
+                self.tell(self.described(who, "received", event, when, 0))
+        while self.recent and t - self.recent[0][0] > UNHEARD_MS:
+            when, key, one = self.recent.popleft()
+            if not one.heard:
+                self.tell({"k": "unheard", "p": self.panel, "r": one.who, "id": one.number,
+                           "t0": when, "t": t})  # fmt: skip

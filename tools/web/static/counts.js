@@ -1,0 +1,82 @@
+// The table of one panel: counters, figures with small charts, and whether the programs' own
+// summaries say the same.
+
+import { draw } from "./dom.js";
+
+const COUNTED = ["sent", "received", "lost", "duplicates", "timeouts"];
+const FIGURES = ["memory", "threads", "descriptors"];
+const BAD = new Set(["lost", "duplicates", "timeouts"]);
+const POINTS = 120; // of a small chart: half a minute
+
+export class Counts {
+  constructor(card) {
+    this.card = card;
+    this.cells = new Map();
+    this.history = new Map();
+    for (const cell of card.querySelectorAll("td[data-measure]")) {
+      this.cells.set(`${cell.dataset.role}/${cell.dataset.measure}`, cell);
+    }
+    this.states = new Map([...card.querySelectorAll("th[data-role] .state")].map((one) => [one.parentElement.dataset.role, one]));
+  }
+
+  show(panel) {
+    for (const [role, has] of Object.entries(panel.roles)) {
+      for (const name of COUNTED) {
+        const cell = this.cells.get(`${role}/${name}`);
+        if (!cell) continue;
+        cell.textContent = has[name].toLocaleString("en");
+        cell.classList.toggle("some", BAD.has(name) && has[name] > 0);
+      }
+      for (const name of FIGURES) this.figure(role, name, has[name]);
+      const state = this.states.get(role);
+      if (state) {
+        state.textContent = has.state === "ready" ? "runs" : has.state;
+        state.dataset.state = has.state;
+      }
+    }
+    const sampled = this.card.querySelector(".sampled");
+    sampled.hidden = panel.told >= panel.seen;
+    sampled.textContent = `Sampled: ${panel.told.toLocaleString("en")} of ${panel.seen.toLocaleString("en")} messages are drawn` +
+      `${panel.stride > 1 ? `, now each ${panel.stride}th` : ""}. All are counted.`;
+  }
+
+  figure(role, name, value) {
+    const cell = this.cells.get(`${role}/${name}`);
+    if (!cell) return;
+    const [spark, text] = cell.children;
+    if (value === undefined) {
+      text.textContent = "-";
+      return;
+    }
+    text.textContent = name === "memory" ? (value / 1024).toFixed(1) : String(value);
+    const key = `${role}/${name}`;
+    const points = this.history.get(key) ?? [];
+    points.push(value);
+    if (points.length > POINTS) points.shift();
+    this.history.set(key, points);
+    const most = Math.max(...points);
+    const least = Math.min(...points);
+    const rise = most - least || 1;
+    const at = points.map((one, i) => `${((i * 60) / Math.max(20, points.length - 1)).toFixed(1)},${most === least ? 12 : 14 - (12 * (one - least)) / rise}`);
+    spark.replaceChildren(draw("polyline", { points: at.join(" ") }));
+  }
+
+  // At the end: do the programs count as we did?
+  compare(panel) {
+    const wrong = [];
+    let known = 0;
+    for (const [role, has] of Object.entries(panel.roles)) {
+      if (!has.own) continue;
+      known++;
+      for (const name of COUNTED) {
+        if (has.own[name] !== has[name]) wrong.push(`${role}: ${name} ${has.own[name]}, counted here ${has[name]}`);
+      }
+    }
+    const line = this.card.querySelector(".agree");
+    line.hidden = !known;
+    line.classList.toggle("bad", wrong.length > 0);
+    line.textContent = wrong.length
+      ? `The programs' own summaries say otherwise: ${wrong.join("; ")}.`
+      : "The programs' own summaries agree with these counts.";
+  }
+}

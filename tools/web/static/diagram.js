@@ -1,0 +1,312 @@
+// A sequence diagram of one panel, drawn from what happened. Time goes down. A message is an arrow
+// from the moment when it was sent to the moment when it was received, so its slope is the delay.
+//
+//   hear(event)      one event of the run
+//   show(end, span)  draws what happened in the `span` ms before `end`
+//   onchoose         is called with a message that the reader has chosen
+
+import { draw, shown } from "./dom.js";
+
+const HEAD = 34; // pixels above the diagram: the roles
+const LEFT = 46; // pixels beside it: the time
+const RIGHT = 30; // and what stands beside the last role
+const KEPT = 12000; // items
+const DRAWN = 1500; // items at the same time
+const PRUNE_MS = 500;
+const APART = 2.5; // pixels between two arrows of the same two roles
+const LABEL_ROOM = 13; // pixels between two labels
+const BAND = { stopped: "stopped", killed: "dead", ended: "dead" };
+
+export class Diagram {
+  constructor(svg, roles) {
+    this.svg = svg;
+    this.roles = roles;
+    this.items = []; // in the order in which they were heard
+    this.bands = new Map(roles.map((role) => [role, []]));
+    this.pending = new Map(); // messages that nobody has received so far, by id
+    this.chosen = null;
+    this.end = 0;
+    this.span = 10000;
+    this.onchoose = () => {};
+    this.heads = draw("g");
+    this.rules = draw("g");
+    this.lives = draw("g");
+    this.body = draw("g");
+    svg.replaceChildren(this.rules, this.lives, this.body, this.heads);
+    new ResizeObserver(() => this.resize()).observe(svg);
+    this.resize();
+    svg.addEventListener("keydown", (event) => this.key(event));
+    svg.addEventListener("click", (event) => {
+      const found = event.target.closest("[data-item]");
+      if (found) this.choose(this.drawn.get(Number(found.dataset.item)));
+    });
+    this.drawn = new Map();
+    this.number = 0;
+    this.labels = [];
+    this.newest = new Map();
+    this.before = new Map();
+  }
+
+  clear() {
+    this.items = [];
+    this.pending.clear();
+    for (const role of this.roles) this.bands.set(role, []);
+    this.stale = true;
+  }
+
+  resize() {
+    const box = this.svg.getBoundingClientRect();
+    this.width = Math.max(200, box.width);
+    this.height = Math.max(120, box.height);
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+    const room = this.width - LEFT - RIGHT;
+    this.x = new Map(this.roles.map((role, i) => [role, LEFT + (room * (i + 0.5)) / this.roles.length]));
+    this.heads.replaceChildren(
+      draw("rect", { class: "cover", x: 0, y: 0, width: this.width, height: HEAD - 8 }),
+      ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: 16, "text-anchor": "middle" }, role)),
+    );
+    this.stale = true;
+  }
+
+  hear(event) {
+    if (event.k === "message" && event.d === "received" && event.from) {
+      this.add({ type: "arrow", from: event.from, to: event.r, t0: event.t0, t1: event.t, event });
+      this.take(event.id);
+    } else if (event.k === "message" && event.d === "sent") {
+      this.add({ type: "dot", from: event.r, t0: event.t, t1: event.t, event });
+    } else if (event.k === "unheard") {
+      const item = { type: "unheard", from: event.r, t0: event.t0, t1: event.t0, event };
+      this.pending.set(event.id, item);
+      this.add(item);
+    } else if (event.k === "lost") {
+      this.add({ type: "lost", from: event.from, to: event.r, t0: event.t0, t1: event.t0, event });
+    } else if (event.k === "fault") {
+      this.add({ type: "fault", t0: event.t, t1: event.t, text: `line: ${event.text}`, event });
+    } else if (event.k === "trouble" && this.x.has(event.r)) {
+      const text = { timeout: "time-out", error: "error", malformed: "malformed" }[event.what] ?? event.what;
+      this.add({ type: "trouble", from: event.r, t0: event.t, t1: event.t, text, event });
+    } else if (event.k === "state" && this.bands.has(event.r)) {
+      this.change(event);
+    }
+  }
+
+  // A message that nobody had received after a second has arrived after all.
+  take(id) {
+    const item = this.pending.get(id);
+    if (!item) return;
+    this.pending.delete(id);
+    item.gone = true;
+    item.element?.remove();
+  }
+
+  add(item) {
+    item.id = this.number++;
+    this.items.push(item);
+    if (this.items.length > KEPT) {
+      for (const old of this.items.splice(0, this.items.length - KEPT)) this.undraw(old);
+    }
+    if (!this.stale && item.t1 > this.end - this.span * 1.2) this.place(item);
+  }
+
+  change(event) {
+    const bands = this.bands.get(event.r);
+    const last = bands.at(-1);
+    if (last && last.t1 === null) last.t1 = event.t;
+    const kind = BAND[event.state];
+    if (kind) bands.push({ kind, t0: event.t, t1: null });
+    if (bands.length > 200) bands.shift();
+    this.stale = true;
+  }
+
+  y(t) {
+    return t * this.scale;
+  }
+
+  show(end, span) {
+    if (span !== this.span) this.stale = true;
+    if (end < this.end || end - this.end > span) this.stale = true;
+    this.end = end;
+    this.span = span;
+    this.scale = (this.height - HEAD - 10) / span;
+    if (this.stale) this.redraw();
+    this.prune();
+    const shift = HEAD + (span - end) * this.scale;
+    this.body.setAttribute("transform", `translate(0 ${shift})`);
+    this.lives.setAttribute("transform", `translate(0 ${shift})`);
+    this.growBands();
+    this.ticks(shift);
+  }
+
+  // Takes away what has left the picture.
+  prune() {
+    const now = performance.now();
+    if (now - (this.pruned ?? 0) < PRUNE_MS) return;
+    this.pruned = now;
+    const from = this.end - this.span * 1.1;
+    for (const item of this.drawn.values()) {
+      if (item.t1 < from || this.drawn.size > DRAWN) this.undraw(item);
+    }
+  }
+
+  redraw() {
+    this.stale = false;
+    this.drawn.clear();
+    this.body.replaceChildren();
+    this.labels = [];
+    this.newest = new Map();
+    this.before = new Map();
+    const from = this.end - this.span * 1.2;
+    const items = this.items.filter((item) => !item.gone && item.t1 >= from && item.t0 <= this.end + this.span);
+    for (const item of items) this.place(item);
+    this.lives.replaceChildren();
+    for (const role of this.roles) {
+      const x = this.x.get(role);
+      for (const band of this.bands.get(role)) {
+        band.element = draw("rect", { class: `band-${band.kind}`, x: x - 8, width: 16 });
+        band.label = draw("text", { x: x + 11 }, band.kind);
+        this.lives.append(band.element, band.label);
+      }
+      this.lives.append(draw("line", { class: "life", x1: x, x2: x, y1: 0, y2: this.y(this.end + this.span) }));
+    }
+  }
+
+  growBands() {
+    for (const bands of this.bands.values()) {
+      for (const band of bands) {
+        if (!band.element) continue;
+        const from = Math.max(band.t0, this.end - this.span * 1.1);
+        const to = Math.min(band.t1 ?? this.end, this.end);
+        band.element.setAttribute("y", this.y(from));
+        band.element.setAttribute("height", Math.max(0, this.y(to) - this.y(from)));
+        const visible = to > from;
+        band.element.setAttribute("visibility", visible ? "visible" : "hidden");
+        band.label.setAttribute("visibility", visible ? "visible" : "hidden");
+        band.label.setAttribute("y", Math.min(this.y(to) - 3, this.y(Math.max(band.t0, this.end - this.span)) + 24));
+      }
+    }
+  }
+
+  ticks(shift) {
+    const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((one) => this.span / one <= 8) ?? 5000;
+    const rules = [];
+    for (let t = Math.ceil((this.end - this.span) / step) * step; t <= this.end; t += step) {
+      if (t < 0) continue;
+      const y = this.y(t) + shift;
+      if (y < HEAD) continue;
+      rules.push(draw("line", { class: "rule", x1: LEFT, x2: this.width, y1: y, y2: y }));
+      rules.push(draw("text", { class: "tick", x: LEFT - 4, y: y + 4, "text-anchor": "end" }, step < 1000 ? `${(t / 1000).toFixed(step < 10 ? 3 : 2)}` : `${t / 1000} s`));
+    }
+    this.rules.replaceChildren(...rules);
+  }
+
+  undraw(item) {
+    item.element?.remove();
+    this.drawn.delete(item.id);
+  }
+
+  // Whether another stands at nearly the same place: then one of them is enough at this scale.
+  crowded(item) {
+    if (item === this.chosen) return false;
+    const way = `${item.type} ${item.from} ${item.to}`;
+    const last = this.newest.get(way);
+    const near = (t, other) => Math.abs(this.y(t) - this.y(other)) < APART;
+    if (last && near(item.t0, last.t0) && near(item.t1, last.t1)) return true;
+    this.newest.set(way, item);
+    return false;
+  }
+
+  place(item) {
+    if (this.crowded(item)) return;
+    const made = this.make(item);
+    if (!made) return;
+    made.dataset.item = item.id;
+    item.element = made;
+    this.drawn.set(item.id, item);
+    if (item === this.chosen) made.classList.add("chosen");
+    this.body.append(made);
+  }
+
+  make(item) {
+    const { event } = item;
+    const x0 = this.x.get(item.from);
+    const y0 = this.y(item.t0);
+    if (item.type === "dot") return draw("circle", { class: "dot", cx: x0, cy: y0, r: 3 });
+    if (item.type === "fault") {
+      return draw("g", { class: "fault" }, draw("line", { x1: LEFT, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: LEFT + 4, y: y0 - 4 }, item.text));
+    }
+    if (item.type === "trouble") {
+      return draw("g", { class: "trouble-mark" }, draw("text", { x: x0 + 7, y: y0 + 4 }, item.text));
+    }
+    if (item.type === "unheard") {
+      const way = x0 > this.width / 2 ? -1 : 1;
+      return draw("g", { class: "lost" }, draw("line", { x1: x0, x2: x0 + way * 26, y1: y0, y2: y0 }), cross(x0 + way * 30, y0));
+    }
+    const x1 = this.x.get(item.to);
+    if (item.type === "lost") {
+      const end = x0 + (x1 - x0) * 0.85;
+      return draw("g", { class: "lost" }, draw("line", { x1: x0, x2: end, y1: y0, y2: y0 }), cross(end, y0));
+    }
+    const y1 = this.y(item.t1);
+    return draw(
+      "g",
+      { class: `arrow ${event.kind}` },
+      draw("line", { x1: x0, x2: x1, y1: y0, y2: y1 }),
+      draw("path", { d: tip(x0, y0, x1, y1) }),
+      draw("line", { class: "hit", x1: x0, x2: x1, y1: y0, y2: y1 }),
+      this.label(item, x0, x1, y0, y1),
+    );
+  }
+
+  // The text of a message, where no other stands.
+  label(item, x0, x1, y0, y1) {
+    const { event } = item;
+    const room = Math.floor(Math.abs(x1 - x0) / 7) - 3;
+    if (room < 3) return null;
+    const x = (x0 + x1) / 2;
+    const y = (y0 + y1) / 2 - 4;
+    const way = `${item.from} ${item.to}`;
+    const near = Math.abs(y - (this.before.get(way) ?? -1e9)) < LABEL_ROOM;
+    this.before.set(way, y);
+    if (near) return null;
+    this.labels = this.labels.filter((other) => other.y > y - 400);
+    if (this.labels.some((other) => Math.abs(other.y - y) < LABEL_ROOM && Math.abs(other.x - x) < room * 7)) return null;
+    this.labels.push({ x, y });
+    const words = [event.topic, event.text].filter(Boolean).join(" ");
+    return draw("text", { x, y, "text-anchor": "middle", "pointer-events": "none" }, shown(`${event.n} ${words}`, room));
+  }
+
+  messages() {
+    return [...this.drawn.values()].filter((item) => item.type === "arrow").sort((a, b) => a.t0 - b.t0);
+  }
+
+  choose(item) {
+    if (!item || !["arrow", "lost", "unheard", "dot"].includes(item.type)) return;
+    this.chosen?.element?.classList.remove("chosen");
+    this.chosen = item;
+    item.element?.classList.add("chosen");
+    this.onchoose(item);
+  }
+
+  key(event) {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Enter" && this.chosen) this.onchoose(this.chosen);
+    if (!step) return;
+    event.preventDefault();
+    const all = this.messages();
+    const now = all.indexOf(this.chosen);
+    this.choose(all[now < 0 ? all.length - 1 : Math.max(0, Math.min(all.length - 1, now + step))]);
+  }
+}
+
+function cross(x, y) {
+  return draw("path", { class: "cross", d: `M${x - 5} ${y - 5}l10 10m0 -10l-10 10` });
+}
+
+function tip(x0, y0, x1, y1) {
+  const length = Math.hypot(x1 - x0, y1 - y0) || 1;
+  const ux = (x1 - x0) / length;
+  const uy = (y1 - y0) / length;
+  const bx = x1 - ux * 10;
+  const by = y1 - uy * 10;
+  return `M${x1} ${y1}L${bx - uy * 4.5} ${by + ux * 4.5}L${bx + uy * 4.5} ${by - ux * 4.5}Z`;
+}

@@ -1,0 +1,174 @@
+// The page Play: starts runs, hears one, and gives its events to the diagrams, tables and columns.
+
+import { choose, chosen } from "./address.js";
+import { Counts } from "./counts.js";
+import { Diagram } from "./diagram.js";
+import { hideMessage, showMessage } from "./message.js";
+import { Said } from "./said.js";
+import { ask, known, listen, recorded } from "./source.js";
+
+const { run } = known.data;
+const trouble = document.getElementById("trouble");
+const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 40;
+const LAG_MS = 120; // the diagrams end a little before now: what happened has been heard by then
+
+function fail(problem) {
+  trouble.textContent = problem.message;
+  trouble.hidden = false;
+  trouble.scrollIntoView({ block: "nearest" });
+}
+
+async function attempt(question, body) {
+  try {
+    trouble.hidden = true;
+    return await ask(question, body);
+  } catch (problem) {
+    fail(problem);
+    return null;
+  }
+}
+
+// Before a run: the stories and the form.
+
+function fields(form) {
+  const found = {};
+  for (const [name, value] of new FormData(form)) found[name] = name in found ? `${found[name]}\n${value}` : value;
+  return found;
+}
+
+async function start(story, form) {
+  const answer = await attempt("start", form ? { story, form } : { story });
+  if (!answer) return;
+  const words = chosen();
+  const next = new URLSearchParams({ ...(story ? { story } : {}), ...(form ?? {}), run: answer.run });
+  for (const name of ["look", "big"]) if (words.has(name)) next.set(name, words.get(name));
+  location.assign(`/play?${next}`);
+}
+
+for (const button of document.querySelectorAll("button[data-story]")) {
+  button.addEventListener("click", () => start(button.dataset.story));
+}
+const form = document.getElementById("form");
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  start(form.dataset.story, fields(form));
+});
+
+// During a run, and after it.
+
+function watch() {
+  const panels = new Map([...document.querySelectorAll("[data-panel]")].map((card) => {
+    const diagram = new Diagram(card.querySelector(".diagram"), run.roles);
+    const heading = card.querySelector("h2").textContent.trim();
+    diagram.onchoose = (item) => showMessage(run.run, heading, item);
+    return [card.dataset.panel, { card, diagram, counts: new Counts(card), said: new Said(card.querySelector(".said")) }];
+  }));
+  const state = { first: 0, last: 0, heard: 0, over: run.ended, count: null, follow: true };
+  const at = document.getElementById("at");
+  const span = document.getElementById("span");
+  const follow = document.getElementById("follow");
+  const steps = [...document.querySelectorAll("#steps li")];
+
+  if (chosen().has("span")) span.value = chosen().get("span");
+  if (!span.value) span.value = "10000";
+  span.addEventListener("change", () => choose({ span: span.value === "10000" ? "" : span.value }));
+  const setFollow = (on) => {
+    state.follow = on;
+    follow.setAttribute("aria-pressed", String(on));
+  };
+  follow.addEventListener("click", () => setFollow(!state.follow));
+  at.addEventListener("input", () => setFollow(false));
+
+  function hear(event) {
+    const panel = panels.get(event.p);
+    if (event.t !== undefined && event.t > state.last) {
+      state.last = event.t;
+      state.heard = performance.now();
+    }
+    if (event.k === "count") {
+      state.count = event;
+      for (const [name, counted] of Object.entries(event.panels)) panels.get(name)?.counts.show(counted);
+    } else if (event.k === "story") {
+      steps.find((step) => step.textContent === event.text)?.classList.add("done");
+      document.getElementById("status").textContent = event.text;
+    } else if (event.k === "end") {
+      over(event);
+    } else if (event.k === "summary" && panel) {
+      panel.card.querySelector(".version").textContent = event.version ?? "";
+    } else if (event.k === "trouble" && !event.p) {
+      fail(new Error(event.text));
+    }
+    if (!panel) return;
+    panel.diagram.hear(event);
+    panel.said.hear(event);
+  }
+
+  function over(event) {
+    state.over = true;
+    document.getElementById("run-state").textContent = event.why === "stopped" ? "over" : `over: ${event.why}`;
+    document.getElementById("status").textContent = "The run is over.";
+    document.getElementById("stop").disabled = true;
+    for (const one of document.querySelectorAll("#controls :is(button, input, select), .role-buttons button")) one.disabled = true;
+    if (state.count) for (const [name, counted] of Object.entries(state.count.panels)) panels.get(name)?.counts.compare(counted);
+    document.documentElement.dataset.run = "over";
+  }
+
+  function now() {
+    if (state.over || !state.heard) return state.last;
+    return Math.max(0, state.last + Math.min(performance.now() - state.heard, 2000) - LAG_MS);
+  }
+
+  let shown = 0;
+  function frame(time) {
+    requestAnimationFrame(frame);
+    if (time - shown < FRAME_MS) return;
+    shown = time;
+    const newest = now();
+    at.max = Math.max(1, Math.ceil(newest));
+    if (state.follow) at.value = at.max;
+    const end = state.follow ? newest : Number(at.value);
+    document.getElementById("clock").textContent = `${(end / 1000).toFixed(1)} s`;
+    for (const panel of panels.values()) {
+      panel.said.flush();
+      panel.diagram.show(Math.max(end, Number(span.value)), Number(span.value));
+    }
+  }
+  requestAnimationFrame(frame);
+
+  listen(run.run, (events) => {
+    for (const event of events) hear(event);
+    document.documentElement.dataset.heard = "1";
+  }, () => {
+    for (const panel of panels.values()) {
+      panel.diagram.clear();
+      panel.said.clear();
+    }
+  });
+}
+
+function control() {
+  const value = (name) => document.getElementById(name).value;
+  document.getElementById("stop").addEventListener("click", () => attempt("stop", { run: run.run }));
+  document.getElementById("close").addEventListener("click", hideMessage);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hideMessage();
+  });
+  for (const button of document.querySelectorAll("button[data-do]")) {
+    button.addEventListener("click", () => {
+      const amount = button.dataset.value ? Number(value(button.dataset.value)) : undefined;
+      const own = button.closest("[data-panel]")?.dataset.panel;
+      const place = own ? { panel: own, role: button.dataset.who, way: "" } : { panel: value("where"), role: value("who"), way: value("way") };
+      attempt("act", { run: run.run, ...place, do: button.dataset.do, value: amount });
+    });
+  }
+  document.getElementById("say")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const role = run.settings.pattern === "pubsub" ? "pub" : value("who") === "rep" ? run.roles[1] : value("who");
+    attempt("act", { run: run.run, panel: value("where"), role, do: "say", value: value("text") });
+  });
+}
+
+if (run) {
+  watch();
+  if (!recorded) control();
+}
