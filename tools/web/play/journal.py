@@ -28,7 +28,7 @@ ANSWERED = 1024  # requests that a server remembers, as programs/recent.c does
 UNHEARD_MS = 1000.0  # nobody has received it
 WAITS_MS = 300.0  # a "received" waits so long for its "sent"
 TOPICS_MOST = 1024
-GAP_TOLD = 40  # lost messages of one gap that are told one by one
+GAP_TOLD = 150  # lost messages of one gap that are told one by one
 
 
 @dataclass
