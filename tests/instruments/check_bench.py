@@ -23,7 +23,6 @@ from harness.panels import Panel, read_panels  # noqa: E402
 RUNS_MIN = 2  # of five: however late a busy machine makes it
 EXPECTED = [  # bench, transport, peers
     ("latency", "tcp", 1),
-    ("latency", "ipc", 1),
     ("throughput", "tcp", 1),
     ("fanout", "tcp", 64),
     ("connections", "tcp", 1000),

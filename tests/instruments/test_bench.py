@@ -8,6 +8,7 @@ import pytest
 from bench import kinds
 from bench import results as bench_results
 from bench import search as bench_search
+from bench import words as bench_words
 from bench.chart import charts
 from bench.kinds import Case, Outcome
 from bench.run import Disturbance, Failed
@@ -115,25 +116,37 @@ def test_a_case_in_which_all_fail_is_told_and_the_rest_goes_on(monkeypatch: pyte
     console = Console(file=text, width=200)
     for group in groups:
         bench_show.show_group(console, group)
-    bench_show.show_findings(console, groups)
     charts(done.cells)
     cells = [bench_results.cell_dict(cell, done.cells) for cell in done.cells]
     assert [cell["counting"] for cell in cells] == [0, 0, 5, 5]
-    assert text.getvalue().count("there is no figure: ") == 2 and "Median round trip" in text.getvalue()
+    assert text.getvalue().count("there is no figure: ") == 2
+    said = " ".join(bench_words.found({"cells": cells}))
+    assert "median round trip: " in said and "2 of 4 rows have no figure" in said
+    assert "raw: subscriber 33 came too late" in said
 
 
 def test_a_publisher_waits_longer_where_a_subscriber_came_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     delays: list[int] = []
+    needed = 0
 
     def publish(panel: Panel, case: Case, count: int, delay: int) -> Outcome:
         delays.append(delay)
-        if len(delays) == 1:
+        if delay < needed:
             raise kinds.Late("raw: subscriber 33 came too late")
         return outcome(1.0, count)
 
     monkeypatch.setattr(kinds, "publish", publish)
+    monkeypatch.setattr(kinds, "delays", {})
+    needed = 1000
     kinds.run_case(RAW, Case("fanout", peers=64), 100)
     assert len(delays) == 2 and delays[1] >= 4 * delays[0]
+    kinds.run_case(RAW, Case("fanout", peers=64), 100)  # the next run begins with what sufficed
+    kinds.run_case(RAW, Case("fanout", peers=1), 100)  # and with fewer there is no need
+    assert delays[2] == delays[1] and delays[3] < needed <= delays[4]
+    needed = 1_000_000
+    with pytest.raises(kinds.Late):
+        kinds.run_case(RAW, Case("fanout", peers=64), 100)
+    assert max(delays) == kinds.DELAY_MAX
 
 
 def test_a_failed_attempt_is_made_again_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +161,18 @@ def test_a_failed_attempt_is_made_again_and_told(monkeypatch: pytest.MonkeyPatch
 
     (cell,) = run_group(session(run), Case("latency"), [(FAST, "panel")])
     assert len(cell.counting) == 5 and cell.failures == ["fast: came too late"] and not cell.failed
+
+
+def test_an_error_that_nobody_foresaw_spoils_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        if panel is SLOW:
+            raise KeyError("first_us")
+        return outcome(10.0, count)
+
+    fast, slow = run_group(session(run), Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
+    assert len(fast.counting) == 5 and slow.failed == "KeyError: 'first_us'"
 
 
 def test_a_paced_case_is_not_calibrated_at_length(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,25 +189,6 @@ def test_a_table_fits_its_terminal(width: int, monkeypatch: pytest.MonkeyPatch) 
     assert "…" not in text and max(map(len, text.splitlines())) <= width
 
 
-def test_what_was_found_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rich")
-
-    def found(slow: list[float], bench: str = "latency") -> str:
-        cells = []
-        for panel, values in ((RAW, [10.0] * 5), (SLOW, slow)):
-            metric = bench_results.RATIO_METRICS[bench]
-            runs = [Outcome({metric: value}, Disturbance(), {}, {}) for value in values]
-            cells.append(Cell(Case(bench), panel, "panel", runs=list(runs)))
-        return bench_show.finding(cells)
-
-    apart = found([35.0] * 5)
-    assert "64 B over TCP, one core" in apart and "35.0 us, 3.5 times as long" in apart
-    assert "equal" not in apart
-    near = found([9.0, 9.5, 10.0, 10.5, 11.0])
-    assert "are equal: their intervals overlap" in near and "times" not in near
-    assert "35.0/s, 3.5 times as many" in found([35.0] * 5, "throughput")
-
-
 def goal_cells(raw: list[float], bare: list[float], lost: float = 0.0) -> list[Cell]:
     cells = []
     for name, rates in (("raw", raw), ("bare", bare)):

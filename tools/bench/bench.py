@@ -5,17 +5,20 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
         ./triptych bench --goals [PANEL...] [--json FILE] [--compare FILE]
         ./triptych bench --hosts NAMES [WHAT...] [PANEL...] [--quick]
                          [--json FILE]
+        ./triptych bench --read FILE
 
 Measures the panels' own programs. Beside each panel stands its baseline: the
 smallest program that does the same on the same substrate
 (tools/bench/baselines/). They run in turns, at least five times each, on named
-processors; each figure is a median with its interval. At the end sentences say
-what was found. A row is marked * if other programs or guests disturbed one of
-its runs. tools/bench/METHOD.md says how it is done, and why.
+processors; each figure is a median with its interval. A row is marked * if
+other programs or guests disturbed one of its runs. At the end sentences say
+what was found, why, as far as it was counted, and how much the disturbances
+matter. tools/bench/METHOD.md says how it is done, and why.
 
   WHAT           latency, throughput, fanout, connections, or all (default)
   PANEL...       these panels only; without: all that are built
-  --quick        64 B, short runs, 64 subscribers: two minutes instead of forty
+  --quick        64 B over TCP, short runs, 64 subscribers: 90 seconds instead
+                 of forty minutes
   --goals        measures only what the goals need and prints each ratio beside
                  its bound; nine runs each, ten minutes
   --hosts NAMES  runs servers and publishers on the first of these hosts, the others
@@ -24,9 +27,11 @@ its runs. tools/bench/METHOD.md says how it is done, and why.
   --json FILE    writes all figures, those of each run, too, to FILE
                  (its format: tools/bench/results.schema.json)
   --compare FILE says what has changed since the run that wrote FILE
+  --read FILE    measures nothing; prints the sentences of the run that wrote FILE
   --svg FOLDER   writes the charts to FOLDER (default: build/bench)
 
 Without a terminal the tables are 150 columns wide; COLUMNS changes that.
+If a run fails, the others go on, and a sentence says which failed and why.
 Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed,
 2 the command line was wrong, 130 stopped by Ctrl-C (the --json file has what
 was measured until then), 141 the reader of the output has gone.
@@ -35,10 +40,8 @@ was measured until then), 141 the reader of the output has gone.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +53,20 @@ from bench import results as bench_results
 from bench import search as bench_search
 from bench import show as bench_show
 from bench.between import complain_between, measure_between
+from bench import words as bench_words
 from bench.chart import charts
 from bench.goals import RUNS as GOAL_ROUNDS
 from bench.goals import Goal, run_goals
 from bench.kinds import Case
-from bench.machine import build_type, library_options, machine, options_in_force, versions
-from bench.run import FREE, ONE, OTHERS_MAX, SLOW_MAX, STEAL_MAX, TWO, possible
-from bench.session import EXTRA_ROUNDS, ROUNDS, TOOLS, Cell, Session, baselines_of
-from bench.stats import interval
+from bench.machine import build_type, library_options, options_in_force
+from bench.record import Bar, Recorder
+from bench.run import FREE, ONE, TWO, possible
+from bench.session import ROUNDS, TOOLS, Session, baselines_of
 from harness.chart import svg_chart, terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
 from harness.panels import BUILD, Panel, choose_panels, complain, printable, read_panels, warn
-from harness.terminal import TEXT_WIDTH, Output
+from harness.terminal import Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
 BUILDS = ("debugoptimized", "release", "minsize")
@@ -75,6 +79,7 @@ PEERS = (1, 8, 64, 256, 512)
 BASELINE_PEERS_MAX = 64  # above, the baselines are left out: forty minutes are not enough
 IDLE = (0, 100, 1000, 5000)
 COSTS_SECONDS = 3.0  # of one competitor and pattern
+OPTIONS_SECONDS = 1.2  # to read a panel's options back
 
 
 @dataclass(frozen=True)
@@ -88,34 +93,9 @@ class Depth:
     rounds: int = ROUNDS  # runs that count
 
 
-QUICK = Depth(True, 108.0, 0.1, 0.05)
+QUICK = Depth(True, 84.0, 0.1, 0.05)
 GOALS = Depth(False, 600.0, 0.15, 0.5, GOAL_ROUNDS)
 FULL = Depth(False, 2300.0, 0.15, 0.2)
-
-
-class Bar:
-    """One line of progress on standard error: what runs, and how much time is left."""
-
-    def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.told = 0.0
-        self.shown = sys.stderr.isatty()
-
-    def __call__(self, what: str, done: float, planned: float) -> None:
-        now = time.monotonic()
-        share = min(1.0, done / planned) if planned else 0.0
-        left = (now - self.began) * (1 - share) / share if share > 0.02 else planned
-        text = f"{share:4.0%}  {int(left) // 60}:{int(left) % 60:02} left  {what}"
-        if self.shown:
-            print(f"\r\033[K{text[:78]}", end="", file=sys.stderr, flush=True)
-        elif now - self.told > 10:
-            self.told = now
-            print(text, file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Before anything else is printed."""
-        if self.shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def cases(benches: list[str], quick: bool) -> list[Case]:
@@ -124,7 +104,7 @@ def cases(benches: list[str], quick: bool) -> list[Case]:
     two = possible(TWO)
     elsewhere = [place for place in (TWO, FREE) if possible(place) != ONE]
     if "latency" in benches and quick:
-        found += [Case("latency", "tcp"), Case("latency", "ipc")]
+        found += [Case("latency", "tcp")]
     elif "latency" in benches:
         found += [
             Case("latency", transport, ONE, size) for transport in ("tcp", "ipc") for size in SIZES
@@ -153,10 +133,8 @@ def cases(benches: list[str], quick: bool) -> list[Case]:
 def baselines_for(case: Case, panel: Panel, quick: bool) -> list[Panel]:
     """The baselines that stand beside a panel: its own, and where there is time the others."""
     baselines: list[Panel] = list(baselines_of(panel.name, case.bench))
-    if panel.name != "raw" and (
-        (case.bench == "fanout" and (quick or case.peers > BASELINE_PEERS_MAX))
-        or (case.bench == "connections" and quick)
-    ):
+    many = case.bench == "fanout" and case.peers > BASELINE_PEERS_MAX and panel.name != "raw"
+    if many or (quick and case.bench in ("fanout", "connections")):
         return []
     if quick or case.bench in ("fanout", "connections") or case.rate or case.queue == 0:
         return baselines[:1]
@@ -195,80 +173,22 @@ def costed(panels: list[Panel], quick: bool) -> dict[Panel, list[str]]:
     return chosen
 
 
-def read_options(panels: list[Panel]) -> dict[str, Any]:
+def read_options(recorder: Recorder, panels: list[Panel]) -> dict[str, Any]:
     """By panel and role: the sockets' options, and what the library says through its baseline."""
-    found: dict[str, Any] = {panel.name: options_in_force(panel) for panel in panels}
+    found: dict[str, Any] = {}
     for panel in panels:
-        own = baselines_of(panel.name, "throughput")[:1]
-        if own and own[0].built and not own[0].framed:
-            found[own[0].name] = library_options(own[0], 1000)
+        with recorder.going_on(f"options of {panel.name}"):
+            found[panel.name] = options_in_force(panel)
+            own = baselines_of(panel.name, "throughput")[:1]
+            if own and own[0].built and not own[0].framed:
+                found[own[0].name] = library_options(own[0], 1000)
     return found
-
-
-def head(console: Console, results: dict[str, Any]) -> None:
-    info, method = results["machine"], results["method"]
-    virtual = "virtual, " if info["hypervisor"] else ""
-    load = " ".join(map(str, info["load_before"]))
-    console.print(
-        f"[bold]{info['cpu']}[/] ({virtual}{info['cpus']} processors), {info['kernel']}, {info['system']}\n"
-        f"load before: {load}; clock {info['clock']}; TCP {info['congestion_control']}; built as {results['build']}"
-    )
-    for name, version in results["versions"].items():
-        console.print(f"  {name}: {version}")
-    rounds = method["rounds"]
-    console.print(
-        f"[dim]Each row: {rounds} to {rounds + EXTRA_ROUNDS} runs, in turns, in a new order each round. The {rounds} "
-        f"least disturbed count; a figure is their median, and the interval holds the true median with "
-        f"{method['coverage']:.0%}. Sizes are of the body; a message has 25 bytes more. "
-        f"*: in one of the runs other programs used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
-        f"took {STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. Jitter: p99 - p50. "
-        f"CPU and switches: client + server, or subscribers + publisher, for each message received and sent. "
-        f"The options in force are printed at the end.[/]\n",
-        width=min(console.width, TEXT_WIDTH),
-    )
-
-
-class Recorder:
-    """The results so far, and the file that they are kept in."""
-
-    def __init__(
-        self, session: Session, panels: list[Panel], depth: Depth, output: OutputFile | None
-    ) -> None:
-        self.session = session
-        self.output = output
-        self.began = time.monotonic()
-        self.results: dict[str, Any] = {
-            "format": bench_results.FORMAT,
-            "version": bench_results.VERSION,
-            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "quick": depth.quick,
-            "interrupted": True,  # until it is over
-            "machine": machine(),
-            "build": build_type(),
-            "versions": versions(panels),
-            "method": {
-                "rounds": depth.rounds,
-                "run_seconds": session.seconds,
-                "coverage": interval([float(i) for i in range(depth.rounds)]).coverage,
-                "placements": "one core: both sides on the last processor; two cores: server or publisher "
-                "on the last, the others on the first; free: the kernel's choice",
-            },
-        }
-
-    def write(self, last: bool = False) -> None:
-        """All that was measured by now, so that nothing is lost if there is no more."""
-        cells = self.session.cells
-        self.results["cells"] = [bench_results.cell_dict(cell, cells) for cell in cells]
-        self.results["seconds"] = round(time.monotonic() - self.began, 1)
-        if self.output:
-            text = bench_results.text_of(self.results)
-            (self.output.write if last else self.output.keep)(text)
 
 
 def run_benches(
     console: Console, recorder: Recorder, bar: Bar, benches: list[str], panels: list[Panel]
-) -> list[list[Cell]]:
-    """Measures and prints case by case; returns the cells by case."""
+) -> None:
+    """Measures and prints case by case."""
     session, results = recorder.session, recorder.results
     quick = results["quick"]
     groups = [
@@ -279,7 +199,9 @@ def run_benches(
     session.planned = sum(session.plan(cell) for group in groups for cell in group)
     session.planned += sum(map(len, counted.values())) * COSTS_SECONDS
     session.planned += bench_search.plan(len(panels)) if lossless else 0
-    results["options"] = read_options(panels)
+    session.planned += len(panels) * OPTIONS_SECONDS
+    results["options"] = read_options(recorder, panels)
+    session.done += len(panels) * OPTIONS_SECONDS
     for group in groups:
         session.take_turns(group)
         bar.clear()
@@ -292,12 +214,11 @@ def run_benches(
         recorder.write()
     results["costs"] = {}
     for one, patterns in counted.items():
-        bar(f"system calls and bytes: {one.name}", session.done, session.planned)
+        bar(f"threads, system calls and bytes: {one.name}", session.done, session.planned)
         results["costs"][one.name] = bench_costs.costs_of(one, patterns)
         session.done += len(patterns) * COSTS_SECONDS
     bar.clear()
     bench_show.show_costs(console, results["costs"], list(counted))
-    return groups
 
 
 def draw_charts(console: Console, session: Session, folder: Path) -> None:
@@ -321,6 +242,7 @@ def read_command_line() -> argparse.Namespace:
     command.add_argument("--hosts", metavar="NAMES")
     command.add_argument("--json", type=Path, metavar="FILE")
     command.add_argument("--compare", type=Path, metavar="FILE")
+    command.add_argument("--read", type=Path, metavar="FILE")
     command.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
     command.add_argument("words", nargs="*")
     arguments = command.read()
@@ -344,14 +266,21 @@ def read_command_line() -> argparse.Namespace:
     return arguments
 
 
+def earlier_run(option: str, path: Path) -> dict[str, Any]:
+    """The results in that file; ends the program if it is none."""
+    try:
+        return bench_results.read(path)
+    except ValueError as error:
+        complain(2, f"bench: {option} {error}")
+
+
 def main() -> int:
     arguments = read_command_line()
-    earlier = None
-    if arguments.compare:
-        try:
-            earlier = bench_results.read(arguments.compare)
-        except ValueError as error:
-            complain(2, f"bench: --compare {error}")
+    if arguments.read:
+        read = earlier_run("--read", arguments.read)
+        bench_show.show_words(Output(bench_show.WIDE), bench_words.found(read))
+        return 0
+    earlier = earlier_run("--compare", arguments.compare) if arguments.compare else None
     panels, left_out = choose_panels(arguments.names, "bench")
     if build_type() not in BUILDS:
         complain(
@@ -372,16 +301,15 @@ def main() -> int:
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
     bar = Bar()
     session = Session(depth.run, time.monotonic() + depth.total, bar, patience=depth.patience)
-    recorder = Recorder(session, panels, depth, output)
-    head(console, recorder.results)
+    recorder = Recorder(session, panels, depth.rounds, depth.quick, output)
+    bench_show.show_opening(console, recorder.results, depth.total)
     goals: list[Goal] = []
-    groups: list[list[Cell]] = []
     try:
         if arguments.goals:
             goals = run_goals(session, panels)
             recorder.results["goals"] = [goal_dict(goal) for goal in goals]
         else:
-            groups = run_benches(console, recorder, bar, arguments.benches, panels)
+            run_benches(console, recorder, bar, arguments.benches, panels)
         recorder.results["interrupted"] = False
     finally:
         bar.clear()
@@ -389,9 +317,12 @@ def main() -> int:
     if goals:
         bench_show.show_goals(console, goals)
     else:
-        draw_charts(console, session, arguments.svg)
+        with recorder.going_on("charts"):
+            draw_charts(console, session, arguments.svg)
         bench_show.show_options(console, recorder.results["options"])
-        bench_show.show_findings(console, groups)
+    bench_show.show_method(console, recorder.results)
+    if not goals:
+        bench_show.show_words(console, recorder.results["found"])
     if arguments.json:
         console.print(f"written: {escape(printable(str(arguments.json)))}", soft_wrap=True)
     if earlier:

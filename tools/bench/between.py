@@ -16,10 +16,11 @@ from rich.console import Console
 
 from bench import results as bench_results
 from bench import show as bench_show
+from bench import words as bench_words
 from bench.kinds import Case
 from bench.machine import build_type, machine, versions
 from bench.run import HOSTS
-from bench.session import ROUNDS, Cell, Session, baselines_of, ratio_of
+from bench.session import ROUNDS, Session, baselines_of
 from harness.files import OutputFile
 from harness.hosts import Hosts, on_hosts
 from harness.panels import Panel, complain, warn
@@ -86,11 +87,10 @@ def measure_between(
             cells = session.cells
             results["cells"] = [bench_results.cell_dict(cell, cells) for cell in cells]
             results["seconds"] = round(time.monotonic() - results.pop("began"), 1)
+            results["found"] = bench_words.found(results)
             if output:
                 output.write(bench_results.text_of(results))
-    for group in groups:
-        if sentence := found(group):
-            console.print(sentence, markup=False)
+    bench_show.show_words(console, results["found"])
     failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.counting]
     for cell in failed:
         warn(f"{cell}: {cell.failed}")
@@ -139,26 +139,3 @@ def opening(console: Console, hosts: Hosts, panels: list[Panel], quick: bool) ->
         "versions": versions(panels),
         "method": {"rounds": ROUNDS, "placements": f"{HOSTS}: each side where its host's kernel likes"},
     }
-
-
-def found(group: list[Cell]) -> str:
-    """A case in words: what each panel had, and how many times its own baseline's that is."""
-    case = group[0].case
-    metric = bench_results.RATIO_METRICS[case.bench]
-    parts = []
-    for cell in group:
-        figure = cell.figure(metric)
-        if cell.kind != "panel" or not figure:
-            continue
-        unit = "/s" if case.publishes else " us"
-        text = f"{cell.competitor.heading} {bench_show.number(figure.median)}{unit}"
-        own = bench_results.ratio_targets(cell)[:1]
-        bare = next((c for c in group if c.kind == "baseline" and c.competitor.name in own), None)
-        if bare and (ratio := ratio_of(cell, bare, metric)):
-            text += f" ({bench_show.times(ratio.median)} of bare)"
-        lost = cell.figure("lost_share")
-        text += f", {lost.median:.0%} lost" if lost and lost.median >= bench_show.LOST_MIN else ""
-        parts.append(text)
-    what = "Delivered" if case.publishes else "Median round trip"
-    peers = f" to {case.peers} subscribers" if case.bench == "fanout" else ""
-    return f"{what}, {case.size} B between hosts{peers}: {'; '.join(parts)}." if parts else ""

@@ -1,6 +1,7 @@
-"""What a message costs besides time: system calls, from a traced run, and bytes, from the tap.
+"""What a message costs besides time: threads, system calls, and bytes.
 
-Both are differences of two runs, a long and a short one, so that what starting and ending cost
+Threads are counted while messages pass. System calls come from a traced run and bytes from the tap:
+both are differences of two runs, a long and a short one, so that what starting and ending cost
 drops out. The traced runs are runs of their own: tracing makes a program many times slower.
 """
 
@@ -8,23 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from bench.kinds import Case, sized, stage_for
-from bench.run import FREE, Baseline, BenchStage, Failed, summary_of
+from bench.run import FREE, ONE, Baseline, BenchStage, Failed, summary_of
+from bench.session import why
 from harness.panels import Panel
 from harness.stage import Player
 from harness.strace import calls, counting
 
 SIZE = 64  # bytes of a body
+JOIN_SECONDS = 0.8  # a publisher waits so long for its subscriber
 FEW, MANY = 100, 400  # messages traced
 FEW_BYTES, MANY_BYTES = 20, 120  # messages through the tap
 PACE = 2000  # events a second: a publisher at full speed makes other calls
 WAIT_SECONDS = 20.0
+SETTLE_SECONDS, WATCH_SECONDS = 0.2, 0.3  # of the run in which threads are counted
+WORKING = 0.1  # of the busiest thread's switches: a thread that messages pass has more
 
 ROLES = {"reqrep": ("rep", "req"), "pubsub": ("pub", "sub")}
 
@@ -36,7 +41,7 @@ def arguments_of(panel: Panel, role: str, url: str, count: int) -> list[str]:
     if role != "rep":
         arguments += ["-n", str(count)]
     if role == "pub":
-        arguments += ["-d", "800"]
+        arguments += ["-d", str(round(JOIN_SECONDS * 1e3))]
         arguments += [] if isinstance(panel, Baseline) else ["-r", str(PACE)]
     if role in ("pub", "req") or isinstance(panel, Baseline):
         arguments += size
@@ -94,6 +99,43 @@ def system_calls(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, fl
     return result
 
 
+def switches_of(pid: int) -> dict[str, int]:
+    """By thread: how often it was switched to so far."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread may end meanwhile
+            text = (task / "status").read_text()
+            found[task.name] = sum(map(int, re.findall(r"ctxt_switches:\s*(\d+)", text)))
+    return found
+
+
+def working_threads(before: dict[str, int], after: dict[str, int]) -> int:
+    """How many threads take part in each message: those that wake about as often as the busiest."""
+    woken = [switches - before.get(thread, 0) for thread, switches in after.items()]
+    busiest = max(woken, default=0)
+    return sum(switches >= max(1, WORKING * busiest) for switches in woken)
+
+
+def threads(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, int]]:
+    """By role: all threads, and those that a message passes, while messages pass on one processor."""
+    with stage_for(Case("latency", placement=ONE)) as stage:
+        url = stage.url()
+        programs = []
+        for role in roles:
+            arguments = arguments_of(panel, role, url, 0)
+            programs.append(stage.play(panel, role, role, *arguments))
+            stage.need_ready(programs[-1])
+        stage.pause(SETTLE_SECONDS + (JOIN_SECONDS if "pub" in roles else 0))
+        before = [switches_of(program.pid) for program in programs]
+        stage.pause(WATCH_SECONDS)
+        after = [switches_of(program.pid) for program in programs]
+        stage.stop(programs)
+    return {
+        role: {"all": len(later), "working": working_threads(earlier, later)}
+        for role, earlier, later in zip(roles, before, after)
+    }
+
+
 def bytes_passed(panel: Panel, roles: tuple[str, str], count: int) -> tuple[int, int]:
     """Bytes to the server and from it when so many messages go through the tap."""
     with stage_for(Case("latency", placement=FREE)) as stage:
@@ -121,15 +163,17 @@ def wire_bytes(panel: Panel, roles: tuple[str, str]) -> dict[str, float]:
 
 
 def costs_of(panel: Panel, patterns: list[str]) -> dict[str, Any]:
-    """System calls and bytes a message; "failed" says what could not be had, and why."""
-    costs: dict[str, Any] = {"calls": {}, "wire": {}, "failed": []}
+    """Threads, system calls and bytes of a message; "failed" says what could not be had, and why."""
+    bare = isinstance(panel, Baseline)  # it ends after so many messages, and starts no other threads
+    costs: dict[str, Any] = {"calls": {}, "wire": {}, "threads": {}, "failed": []}
     for pattern in patterns:
         for measure in (
+            lambda: costs["threads"].update({} if bare else threads(panel, ROLES[pattern])),
             lambda: costs["calls"].update(system_calls(panel, ROLES[pattern])),
             lambda: costs["wire"].update({pattern: wire_bytes(panel, ROLES[pattern])}),
         ):
             try:
                 measure()
-            except (Failed, OSError, subprocess.TimeoutExpired) as error:
-                costs["failed"].append(str(error))
+            except Exception as error:  # whatever it is: the others go on
+                costs["failed"].append(why(error))
     return costs

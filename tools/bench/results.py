@@ -11,6 +11,7 @@ from typing import Any
 from bench.kinds import Outcome
 from bench.session import Cell, baselines_of, ratio_of
 from bench.stats import Interval
+from bench.words import LOWER_IS_BETTER, RATIO_METRICS
 from harness.panels import printable
 
 FORMAT = "triptych-bench"
@@ -26,8 +27,6 @@ KEYS = {
     "peers": int,
     "competitor": str,
 }
-RATIO_METRICS = {"latency": "p50", "connections": "p50", "throughput": "rate", "fanout": "rate"}
-LOWER_IS_BETTER = {"latency", "connections"}
 
 Results = dict[str, Any]
 
@@ -42,15 +41,17 @@ def run_dict(run: Outcome | None) -> dict[str, Any] | None:
     causes = {
         name: round(getattr(run.disturbance, name), 4) for name in ("others", "steal", "slow")
     }
-    return {"metrics": run.metrics, "disturbed": run.disturbed, **causes}
+    score = round(run.disturbance.score, 4)
+    return {"metrics": run.metrics, "disturbed": run.disturbed, "score": score, **causes}
 
 
 def cell_dict(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
     names = sorted({name for run in cell.counting for name in run.metrics})
     metric = RATIO_METRICS[cell.case.bench]
     ratios = {}
-    for name in ratio_targets(cell):
-        other = next((c for c in cells if c.case == cell.case and c.competitor.name == name), None)
+    group = [c for c in cells if c.case == cell.case]
+    for name in ratio_targets(cell, group):
+        other = next((c for c in group if c.competitor.name == name), None)
         if other and other is not cell:
             value = ratio_of(cell, other, metric)
             if value:
@@ -70,10 +71,12 @@ def cell_dict(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
     }
 
 
-def ratio_targets(cell: Cell) -> list[str]:
-    """What a competitor is put into relation to: its own baseline, and raw."""
+def ratio_targets(cell: Cell, group: list[Cell]) -> list[str]:
+    """What a competitor is put into relation to: its own baseline, and raw or else the first panel."""
     own = [baseline.name for baseline in baselines_of(cell.competitor.name, cell.case.bench)[:1]]
-    return own + (["raw"] if cell.competitor.name != "raw" else [])
+    panels = [one.competitor.name for one in group if one.kind == "panel" and one.counting]
+    reference = "raw" if "raw" in panels else (panels or ["raw"])[0]
+    return own + ([reference] if cell.competitor.name != reference else [])
 
 
 def text_of(results: Results) -> str:

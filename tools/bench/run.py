@@ -297,17 +297,21 @@ def activity(program: Program) -> int:
     return int(words[0]) + int(words[1])
 
 
-def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> None:
-    """Waits until these have ended, or receive no more: what has not come by then is lost."""
+def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> bool:
+    """Waits until these have ended, or receive no more: what has not come by then is lost.
+
+    False: they still receive after so many seconds, and nobody knows what would be lost.
+    """
     deadline = time.monotonic() + seconds
     before: dict[Program, int] = {}
     quiet = 0
     while time.monotonic() < deadline and quiet < 2:
         running = [program for program in programs if program.running]
         if not running:
-            return
+            return True
         now = {program: activity(program) for program in running}
         busiest = max(now[program] - before.get(program, 0) for program in running)
         quiet = quiet + 1 if before and busiest < QUIET_SHARE * QUIET_SECONDS * 1e9 else 0
         before = now
         stage.wait(lambda: not any(p.running for p in running), QUIET_SECONDS)
+    return quiet >= 2 or not any(program.running for program in programs)

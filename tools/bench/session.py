@@ -141,8 +141,13 @@ class Cell:
 
 
 def add_costs(outcome: Outcome, short: Outcome) -> None:
-    """Adds to the figures what a message costs each side: CPU and switches, less a short run's."""
+    """Adds to the figures what a message costs each side: CPU and switches, less a short run's.
+
+    And both sides together, of each reply or event that arrived: this belongs to the programs, and
+    depends much less on what else the machine does than the time does.
+    """
     metrics = outcome.metrics
+    total_cpu, total_switches = 0.0, 0.0
     for side, messages in outcome.messages.items():
         more = messages - short.messages[side]
         if messages < SHORTER / 2 * short.messages[side]:  # too alike to tell a difference
@@ -155,9 +160,15 @@ def add_costs(outcome: Outcome, short: Outcome) -> None:
         for kind in (f"{side}_voluntary", f"{side}_involuntary"):
             switches += metrics[kind] - short.metrics[kind]
         metrics[f"{side}_switches"] = max(0.0, switches) / more
+        total_cpu += cpu
+        total_switches += max(0.0, switches)
         if side == "server" and "sending_seconds" in metrics:
             seconds = metrics["sending_seconds"] - short.metrics["sending_seconds"]
             metrics["server_cpu_share"] = cpu / seconds if seconds > 0 else 0.0
+    if {"client_cpu_us", "server_cpu_us"} <= set(metrics):
+        arrived = outcome.messages["client"] - short.messages["client"]
+        metrics["cpu_us"] = total_cpu / arrived * 1e6
+        metrics["switches"] = total_switches / arrived
 
 
 @dataclass
@@ -250,8 +261,8 @@ class Session:
             began = time.monotonic()
             try:
                 return self.run(cell.competitor, cell.case, count)
-            except (Failed, subprocess.TimeoutExpired, OSError) as error:
-                cell.failures.append(str(error))
+            except Exception as error:  # whatever it is: the other cells go on
+                cell.failures.append(why(error))
             if time.monotonic() - began > SLOW_FAILURE:
                 break
         return None
@@ -276,6 +287,12 @@ class Session:
             outcome = self.once(cell, more)
             want = round(more * self.seconds / duration(outcome, more)) if outcome else more
         cell.count = max(SHORTER * few, min(want, limit(case)))
+
+
+def why(error: Exception) -> str:
+    """What went wrong, in words: an error that nobody foresaw names its kind."""
+    known = isinstance(error, (Failed, subprocess.TimeoutExpired, OSError))
+    return str(error) if known else f"{type(error).__name__}: {error}"
 
 
 def duration(outcome: Outcome, count: int) -> float:

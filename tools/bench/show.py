@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,29 +14,17 @@ from rich.table import Table
 
 from bench.goals import Goal
 from bench.kinds import Case
-from bench.results import RATIO_METRICS, ratio_targets
-from bench.session import Cell, ratio_of
+from bench.results import ratio_targets
+from bench.run import OTHERS_MAX, SLOW_MAX, STEAL_MAX
+from bench.session import EXTRA_ROUNDS, Cell, ratio_of
 from bench.stats import Interval, equal_groups
+from bench.words import RATIO_METRICS, number
 from harness.panels import Panel
-from harness.terminal import BROWN, GREEN, RED
+from harness.terminal import BROWN, GREEN, RED, TEXT_WIDTH
 
 QUEUES = {-1: "queue as long as the run", 0: "each library's own queue"}
 WIDE = 150  # columns from which a table has all that it can have
-LOST_MIN = 0.01  # of the messages: a sentence tells of losses from here on
 BEHIND = 0.95  # of the rate asked for: below, a row says what it kept
-
-
-def number(value: float) -> str:
-    """Three digits that count, with k or M from ten thousand on."""
-    for limit, divisor, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if abs(value) >= limit:
-            value, suffix = value / divisor, letter
-            break
-    else:
-        suffix = ""
-    size = abs(value)
-    digits = 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return f"{value:.{digits}f}{suffix}"
 
 
 def with_interval(figure: Interval | None, write: Callable[[float], str] = number) -> str:
@@ -116,9 +106,10 @@ def times(value: float) -> str:
 
 def ratios(cell: Cell, group: list[Cell], wide: bool) -> list[str]:
     """To its own baseline and to raw; a baseline has no baseline."""
-    targets = ratio_targets(cell)
+    targets = ratio_targets(cell, group)
     shown = []
-    for name in (targets[0] if len(targets) > 1 or cell.competitor.name == "raw" else None, "raw"):
+    own = next((name for name in targets if name.startswith("baseline")), None)
+    for name in (own, "raw"):
         other = next((c for c in group if c.competitor.name == name), None)
         value = None
         if other and other is not cell:
@@ -191,6 +182,46 @@ def show_group(console: Console, group: list[Cell]) -> None:
     console.print()
 
 
+def shorter(cpu: str) -> str:
+    """A processor's name without what says nothing."""
+    return re.sub(r"\((R|TM)\)|\b(CPU|Processor)\b|@.*", "", cpu).strip() or cpu
+
+
+def show_opening(console: Console, results: dict[str, Any], seconds: float) -> None:
+    """One line: where it runs, what a figure is, and how long it takes."""
+    info = results["machine"]
+    virtual = "virtual " if info["hypervisor"] else ""
+    took = f"{math.ceil(seconds / 10) * 10} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    text = (
+        f"{' '.join(shorter(info['cpu']).split())}, {info['cpus']} {virtual}processors, load {info['load_before'][0]:.1f}; "
+        f"each figure: median of {results['method']['rounds']} runs; about {took}"
+    )
+    console.print(f"[bold]{escape(text)}[/]\n", soft_wrap=True)
+
+
+def show_method(console: Console, results: dict[str, Any]) -> None:
+    """What was measured with, and how the tables are read."""
+    info, method = results["machine"], results["method"]
+    virtual = "virtual, " if info["hypervisor"] else ""
+    load = " ".join(map(str, info["load_before"]))
+    console.print(
+        f"{escape(info['cpu'])} ({virtual}{info['cpus']} processors), {info['kernel']}, {info['system']}\n"
+        f"load before: {load}; clock {info['clock']}; TCP {info['congestion_control']}; built as {results['build']}; "
+        f"{', '.join(f'{name}: {version}' for name, version in results['versions'].items())}",
+        width=min(console.width, TEXT_WIDTH),
+    )
+    rounds = method["rounds"]
+    console.print(
+        f"[dim]Each row: {rounds} to {rounds + EXTRA_ROUNDS} runs, in turns, in a new order each round. The {rounds} "
+        f"least disturbed count; a figure is their median, and the interval holds the true median with "
+        f"{method['coverage']:.0%}. Sizes are of the body; a message has 25 bytes more. "
+        f"*: in one of the runs other programs used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
+        f"took {STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. Jitter: p99 - p50. "
+        f"CPU and switches: client + server, or subscribers + publisher, for each message received and sent.[/]\n",
+        width=min(console.width, TEXT_WIDTH),
+    )
+
+
 def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]) -> None:
     table = Table(
         title="cost of a message with a body of 64 B, over TCP",
@@ -202,6 +233,7 @@ def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]
     for heading in ("system calls req", "rep", "pub", "sub", "bytes request", "reply", "event"):
         table.add_column(heading, justify="right")
     failed = []
+    working: dict[str, list[str]] = {}
     for one in competitors:
         cost = costs[one.name]
         calls, wire = cost["calls"], cost["wire"]
@@ -219,11 +251,15 @@ def show_costs(console: Console, costs: dict[str, Any], competitors: list[Panel]
         style = one.colour if one.heading else f"dim {one.colour}"
         table.add_row(f"[{style}]{name}[/]", *row)
         failed += cost["failed"]
+        for role, threads in cost.get("threads", {}).items():
+            working.setdefault(one.name, []).append(f"{role} {threads['working']} of {threads['all']}")
     console.print(table)
     console.print(
         "[dim]a separate run under strace, all threads; the panels' pub paced at 2000/s, a baseline's at full speed. "
         "Bytes from the tap, framing included[/]"
     )
+    told = "; ".join(f"{name}: {', '.join(roles)}" for name, roles in working.items())
+    console.print(f"[dim]threads that a message passes, of all: {told or '-'}[/]")
     for reason in failed:
         console.print(f"[dim]{escape(reason)}[/]")
     console.print()
@@ -238,52 +274,12 @@ def show_options(console: Console, options: dict[str, Any]) -> None:
     console.print()
 
 
-def show_findings(console: Console, groups: list[list[Cell]]) -> None:
-    """What was found, in words: a sentence for each case with 64 B and no other variation."""
-    told = [finding(group) for group in groups if plainest(group[0].case)]
+def show_words(console: Console, sentences: list[str]) -> None:
+    """What was found, a paragraph each."""
     console.print("[bold]What was found[/]")
-    for sentence in filter(None, told):
-        console.print(escape(sentence))
-    console.print()
-
-
-def plainest(case: Case) -> bool:
-    usual = not case.publishes or case.queue == (-1 if case.bench == "fanout" else 1000)
-    return case.size == 64 and not case.rate and usual
-
-
-def finding(group: list[Cell]) -> str:
-    """A case in words: each panel's figure, and how many times the first panel's it is.
-
-    Where the intervals of two figures overlap, it says that they are equal: this run cannot tell
-    them apart.
-    """
-    case = group[0].case
-    metric = RATIO_METRICS[case.bench]
-    unit, longer = ("/s", "as many") if case.publishes else (" us", "as long")
-    panels = [cell for cell in group if cell.kind == "panel" and cell.figure(metric)]
-    if not panels:
-        return ""
-    figures = {cell.competitor.heading: cell.figure(metric) for cell in panels}
-    equal = equal_groups({name: figure for name, figure in figures.items() if figure})
-    first = panels[0]
-    parts = []
-    for cell in panels:
-        name, figure = cell.competitor.heading, cell.figure(metric)
-        text = f"{name} {number(figure.median) if figure else '-'}{unit}"
-        value = ratio_of(cell, first, metric)
-        same = any({name, first.competitor.heading} <= set(names) for names in equal)
-        if cell is not first and value and not same:
-            text += f", {value.median:.2g} times {longer}"
-        lost = cell.figure("lost_share")
-        text += f", {lost.median:.0%} lost" if lost and lost.median >= LOST_MIN else ""
-        parts.append(text)
-    others = f", {case.peers} {'subscribers' if case.publishes else 'idle clients'}"
-    where = f"{case.size} B over {case.transport.upper()}, {case.placement}"
-    where += others if case.bench in ("fanout", "connections") else ""
-    what = "Messages delivered" if case.publishes else "Median round trip"
-    ends = [f"{' and '.join(names)} are equal: their intervals overlap" for names in equal]
-    return f"{what}, {where}: {'; '.join(parts + ends)}."
+    for sentence in sentences:
+        console.print(escape(sentence), width=min(console.width, TEXT_WIDTH))
+        console.print()
 
 
 def show_goals(console: Console, goals: list[Goal]) -> None:

@@ -1,0 +1,224 @@
+"""What the benchmark says in words: of figures as they stand in JSON, which this file makes up."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import costs as bench_costs
+from bench import words
+from conftest import ROOT
+from harness.panels import BUILD
+from pretend import RAW
+
+Figures = dict[str, tuple[float, float, float]]
+
+
+def interval(low: float, median: float, high: float) -> dict[str, Any]:
+    return {"median": median, "low": low, "high": high, "coverage": 0.94, "n": 5}
+
+
+def cell(competitor: str, figures: Figures, **other: Any) -> dict[str, Any]:
+    """A cell as --json writes it: 64 B over TCP on one core, but for what is told."""
+    labels = {"raw": "raw sockets", "zmq": "ZeroMQ", "nanomsg": "nanomsg"}
+    case = {"bench": "latency", "transport": "tcp", "placement": "one core", "size": 64, "queue": 1000, "rate": 0, "peers": 1}
+    return {
+        **case,
+        "competitor": competitor,
+        "label": labels.get(competitor, competitor),
+        "kind": "panel",
+        "metrics": {name: interval(*values) for name, values in figures.items()},
+        "ratios": {},
+        "runs": [],
+        "counting": 5,
+        "failures": [],
+        **other,
+    }
+
+
+def cost(threads: int, calls: float) -> dict[str, Any]:
+    return {
+        "threads": {role: {"all": 9, "working": threads} for role in ("req", "rep")},
+        "calls": {role: {"all": calls} for role in ("req", "rep")},
+    }
+
+
+RAW_CELL = cell("raw", {"p50": (8.8, 9.0, 9.1), "switches": (2.0, 2.0, 2.0)})
+ZMQ_CELL = cell(
+    "zmq", {"p50": (31.0, 32.0, 33.0), "switches": (8.5, 8.6, 8.7)}, ratios={"raw": interval(3.4, 3.5, 3.6)}
+)
+COSTS = {"raw": cost(1, 3.5), "zmq": cost(2, 24.0)}
+
+
+def said(*cells: dict[str, Any], costs: dict[str, Any] | None = None, **other: Any) -> str:
+    return "\n".join(words.found({"cells": list(cells), "costs": costs or {}, **other}))
+
+
+def test_a_sentence_says_how_many_times_and_why() -> None:
+    assert said(RAW_CELL, ZMQ_CELL, costs=COSTS) == (
+        "One core, TCP, 64 B, median round trip: raw sockets 9.00 us; ZeroMQ 32.0 us (3.5 times), because a round "
+        "trip has 4 threads at work, switches 8.6 times and makes 48 system calls (raw sockets: 2, 2 and 7)."
+    )
+
+
+def test_a_reason_is_only_what_was_counted() -> None:
+    text = said(RAW_CELL, ZMQ_CELL)
+    assert "because a round trip switches 8.6 times (raw sockets: 2)." in text
+    bare = said(*(cell(c["competitor"], {"p50": (c["metrics"]["p50"]["low"],) * 3}) for c in (RAW_CELL, ZMQ_CELL)))
+    assert "because" not in bare and "(3.5 times)." in bare
+    # Counts that are the same, or cannot be told apart, are no reason.
+    alike = cell("zmq", {"p50": (31.0, 32.0, 33.0), "switches": (1.9, 2.6, 2.7)})
+    assert "because" not in said(RAW_CELL, alike)
+    assert "what was counted does not say why: a round trip switches 2.6 times (raw sockets: 2)" in said(RAW_CELL, alike)
+
+
+def test_the_costs_of_64_bytes_are_no_reason_for_other_messages() -> None:
+    cells = [{**one, "transport": "ipc"} for one in (RAW_CELL, ZMQ_CELL)]
+    assert "because a round trip switches 8.6 times (raw sockets: 2)." in said(*cells, costs=COSTS)
+
+
+def test_where_intervals_overlap_equal_is_said() -> None:
+    near = cell("zmq", {"p50": (9.1, 9.5, 9.9), "switches": (8.5, 8.6, 8.7)}, ratios={"raw": interval(1.0, 1.05, 1.1)})
+    assert "ZeroMQ 9.50 us (equal to raw sockets)." in said(RAW_CELL, near, costs=COSTS)
+    third = cell("nanomsg", {"p50": (32.5, 35.0, 36.0)})
+    assert said(RAW_CELL, ZMQ_CELL, third).endswith("; ZeroMQ and nanomsg are equal.")
+    apart = cell("nanomsg", {"p50": (33.5, 35.0, 36.0)})
+    assert "equal" not in said(RAW_CELL, ZMQ_CELL, apart)
+
+
+def test_the_best_comes_first_and_a_faster_one_needs_no_reason() -> None:
+    fast = cell("zmq", {"p50": (4.0, 4.5, 5.0), "switches": (8.5, 8.6, 8.7)}, ratios={"raw": interval(0.4, 0.5, 0.6)})
+    assert "round trip: ZeroMQ 4.50 us (0.50 times); raw sockets 9.00 us." in said(RAW_CELL, fast, costs=COSTS)
+
+
+def publishing(competitor: str, rate: float, cpu: float, lost: float, ratio: float = 1.0) -> dict[str, Any]:
+    figures = {"rate": (rate * 0.99, rate, rate * 1.01), "cpu_us": (cpu, cpu, cpu), "lost_share": (lost, lost, lost)}
+    return cell(
+        competitor, figures, bench="fanout", placement="free", queue=-1, peers=64, ratios={"raw": interval(ratio, ratio, ratio)}
+    )
+
+
+def test_rates_are_fewer_or_as_many_and_losses_are_told() -> None:
+    text = said(publishing("zmq", 1e6, 0.4, 0.25, 0.1), publishing("raw", 1e7, 0.04, 0.0))
+    assert text == (
+        "Cores as the kernel chooses, TCP, 64 B, 64 subscribers, messages delivered: raw sockets 10.0M/s; ZeroMQ 1.00M/s "
+        "with 25% lost (10 times fewer), because an event delivered costs 0.400 us of CPU (raw sockets: 0.040)."
+    )
+    text = said(publishing("zmq", 2e7, 0.4, 0.0, 2.0), publishing("raw", 1e7, 0.04, 0.0))
+    assert "ZeroMQ 20.0M/s (2.0 times as many); raw sockets 10.0M/s." in text
+
+
+def test_without_raw_the_first_panel_is_the_reference() -> None:
+    other = cell("nanomsg", {"p50": (60.0, 64.0, 70.0)}, ratios={"zmq": interval(1.9, 2.0, 2.1)})
+    assert "ZeroMQ 32.0 us; nanomsg 64.0 us (2.0 times)." in said(ZMQ_CELL, other)
+
+
+def test_baselines_are_told_of_in_times_of_their_time() -> None:
+    slow = {**ZMQ_CELL, "ratios": {"baseline-zmq": interval(0.98, 1.02, 1.05)}}
+    # Half the rate is twice the time.
+    half = {**publishing("zmq", 1e6, 0.4, 0.0), "ratios": {"baseline-zmq": interval(0.4, 0.5, 0.6)}}
+    assert "whose time is 1: ZeroMQ 1.02 to 2.0 (equal in 1 of 2 cases)." in said(slow, half)
+
+
+def test_sizes_are_told_from_the_smallest_to_the_largest() -> None:
+    cells = []
+    for size, ratio in ((65536, 1.2), (16, 3.0), (64, 2.5)):
+        cells += [{**RAW_CELL, "size": size}, {**ZMQ_CELL, "size": size, "ratios": {"raw": interval(ratio, ratio, ratio)}}]
+    assert "Round trips from 16 B to 65536 B over tcp, beside raw sockets: ZeroMQ 3.0 times, then 1.20." in said(*cells)
+
+
+def test_the_lossless_rates_and_what_failed_are_told() -> None:
+    found = [{"panel": "zmq", "size": 64, "rate": 2e5}, {"panel": "raw", "size": 64, "rate": 9e6, "at_least": False},
+             {"panel": "nanomsg", "size": 64, "rate": None, "failed": "no time was left"}]  # fmt: skip
+    gone = {**cell("nanomsg", {}), "counting": 0, "failures": ["nanomsg: did not start"]}
+    text = said(RAW_CELL, ZMQ_CELL, gone, lossless=found, failed=["charts: no gnuplot"])
+    assert "nothing was lost, 64 B: raw sockets 9.00M/s; ZeroMQ 200k/s." in text
+    assert text.endswith(
+        "1 of 3 rows have no figure; the others stand. One core, TCP, 64 B, median round trip, nanomsg: nanomsg: did not "
+        "start; charts: no gnuplot."
+    )
+
+
+def run(value: float, score: float) -> dict[str, Any]:
+    return {"metrics": {"p50": value}, "disturbed": score > 1, "score": score}
+
+
+def test_how_much_disturbances_matter_is_said_once() -> None:
+    """A neighbour that doubles every time: figures double, ratios do not change."""
+    scores = (0.1, 5.0, 0.2, 6.0)
+    cells = []
+    for one, base in ((RAW_CELL, 9.0), (ZMQ_CELL, 32.0)):
+        cells.append({**one, "runs": [run(base * (2 if score > 1 else 1), score) for score in scores]})
+    text = said(*cells)
+    assert text.startswith(
+        "Other programs or guests disturbed 4 of 8 runs. A message took 2.0 times as long in the more disturbed half of a "
+        "row's runs as in the other half; a ratio to the reference differed by 0% (medians over the rows).\n"
+    )
+    assert text.count("disturbed") == 2
+    # It hits the panel alone: the ratio doubles as well.
+    cells[0]["runs"] = [run(9.0, score) for score in scores]
+    assert "a ratio to the reference differed by 100%" in said(*cells)
+    quiet = [{**one, "runs": [run(9.0, 0.1)] * 4} for one in cells]
+    assert "disturbed" not in said(*quiet)
+
+
+def test_threads_that_work_are_told_from_those_that_wait() -> None:
+    before = {"1": 10, "2": 10, "3": 10}
+    assert bench_costs.working_threads(before, {"1": 1010, "2": 910, "3": 12, "4": 500}) == 3
+    assert bench_costs.working_threads(before, before) == 0
+
+
+@pytest.mark.heavy
+def test_threads_of_a_running_panel_are_counted() -> None:
+    if not RAW.built:
+        pytest.skip("raw is not built")
+    one = {"all": 1, "working": 1}
+    assert bench_costs.threads(RAW, ("rep", "req")) == {"rep": one, "req": one}
+
+
+def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=150, env={**os.environ, **environment}
+    )
+
+
+def test_a_file_is_read_out(tmp_path: Path) -> None:
+    pytest.importorskip("rich")
+    path = tmp_path / "results.json"
+    from bench.results import FORMAT, VERSION
+
+    path.write_text(json.dumps({"format": FORMAT, "version": VERSION, "cells": [RAW_CELL, ZMQ_CELL], "costs": COSTS}))
+    done = bench("--read", str(path))
+    assert done.returncode == 0 and " ".join(done.stdout.split()).endswith(said(RAW_CELL, ZMQ_CELL, costs=COSTS))
+
+
+@pytest.mark.heavy
+def test_a_case_that_fails_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
+    """With a raw-sub that fails, the fan-out has no figure; round trips have theirs."""
+    pytest.importorskip("rich")
+    if not RAW.built:
+        pytest.skip("raw is not built")
+    build = tmp_path / "build"
+    build.mkdir()
+    for path in BUILD.iterdir():
+        (build / path.name).symlink_to(path)
+    (build / "raw-sub").unlink()
+    (build / "raw-sub").write_text("#!/bin/sh\necho 'raw-sub: no memory' >&2\nexit 1\n")
+    (build / "raw-sub").chmod(0o755)
+    kept = tmp_path / "results.json"
+    done = bench(
+        "--quick", "--json", str(kept), "--svg", str(tmp_path), "fanout", "latency", "raw", TRIPTYCH_BUILD=str(build)
+    )
+    results = json.loads(kept.read_text())
+    assert done.returncode == 1 and not results["interrupted"]
+    counting = {(one["bench"], one["competitor"]): one["counting"] for one in results["cells"]}
+    assert counting[("fanout", "raw")] == 0 and min(counting[("latency", who)] for who in ("raw", "baseline-epoll")) >= 2
+    text = " ".join(done.stdout.split())
+    assert "1 of 3 rows have no figure; the others stand." in text and "no memory" in text
+    assert "One core, TCP, 64 B, median round trip: raw sockets" in text
+    assert done.stdout.splitlines()[0].count(";") == 2  # it opens with one line
+    assert done.stdout.splitlines()[1] == ""
