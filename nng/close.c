@@ -1,6 +1,6 @@
 /*
- * Closing a socket. This is the one place beside reqrep.c and pubsub.c that
- * calls the library: both must close with the same precaution.
+ * Closing a socket. This and receive.c are the places beside reqrep.c and
+ * pubsub.c that call the library: both patterns need the same precaution.
  *
  * NNG's nn_close() may wait for ever for a connection on which something
  * arrives meanwhile (NNG issue 1813; measured: 1 to 10 % of closes). With a

@@ -23,6 +23,7 @@
 #include "close.h"
 #include "interrupt.h"
 #include "ipc_path.h"
+#include "receive.h"
 
 enum {
     EXCESS = 64 << 20, /* bytes over message_max that a subscriber receives */
@@ -229,26 +230,6 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
     return 0;
 }
 
-/*
- * Receives what is ready. An empty message is freed at once: NNG's address of
- * it is too low (nni_chunk_trim() in its message.c does not advance to the
- * end), so nn_freemsg() would take other bytes for the message's own.
- */
-static int
-receive(int socket, void **message)
-{
-    int len = nn_recv(socket, message, NN_MSG, NN_DONTWAIT);
-    if (len != 0)
-        return len;
-#ifdef NNG_COMPAT_NN_H
-    (void)nn_freemsg((char *)*message + sizeof(void *));
-#else
-    (void)nn_freemsg(*message);
-#endif
-    *message = NULL;
-    return 0;
-}
-
 ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
@@ -270,7 +251,7 @@ sub_recv(struct sub *sub, const void **data)
             errno = ETIMEDOUT;
         if (ready <= 0)
             return -1;
-        len = receive(sub->socket, &sub->event);
+        len = receive(sub->socket, &sub->event, NN_DONTWAIT);
     } while (len < 0 && errno == EAGAIN);
     if (len < 0)
         return -1;

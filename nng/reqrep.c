@@ -23,6 +23,7 @@
 #include "close.h"
 #include "interrupt.h"
 #include "ipc_path.h"
+#include "receive.h"
 
 enum {
     EXCESS = 64 << 20, /* bytes over message_max that a client receives */
@@ -189,26 +190,6 @@ req_send(struct req *req, const void *data, size_t len)
         }
     } while (errno == EAGAIN);
     return -1;
-}
-
-/*
- * Receives a message. An empty one is freed at once: NNG's address of it is too
- * low (nni_chunk_trim() in its message.c does not advance to the end), so
- * nn_freemsg() would take other bytes for the message's own.
- */
-static int
-receive(int socket, void **message, int flags)
-{
-    int len = nn_recv(socket, message, NN_MSG, flags);
-    if (len != 0)
-        return len;
-#ifdef NNG_COMPAT_NN_H
-    (void)nn_freemsg((char *)*message + sizeof(void *));
-#else
-    (void)nn_freemsg(*message);
-#endif
-    *message = NULL;
-    return 0;
 }
 
 ssize_t

@@ -22,7 +22,7 @@ FAULTS = [
           "nng/reqrep.c", "ipc_path_set_aside(&rep->path)", "false",
           "", "test_a_file_that_replaced_the_path_stays", panel="nng"),
     Fault("nng-empty-freed-early", "an empty request's header is taken for an address",
-          "nng/reqrep.c", "(char *)*message + sizeof(void *)", "*message",
+          "nng/receive.c", "(char *)*message + sizeof(void *)", "*message",
           "", "test_R7_request_without_a_body", panel="nng"),
     Fault("nanomsg-pub-receives", "a subscriber's message gets to the assertion of nanomsg",
           "nng/pubsub.c", "RECEIVE_MAX = 0", "RECEIVE_MAX = 1000000",

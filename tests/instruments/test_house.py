@@ -13,7 +13,9 @@ LIBRARY_CALL = re.compile(r"\b(?:zmq|nn|nng)_\w+\s*\(")
 NETWORK = {"sys/socket.h", "sys/un.h", "poll.h", "sys/epoll.h"}
 SHIPPED = [panel.folder for panel in read_panels() if panel.kind == "shipped"]
 FOLDERS = sorted({*SHIPPED, "template"})  # a reader's own panel may do as it likes
-CLOSING = {"nng": ("close.c", "close.h")}  # the exception: closing a socket, for both patterns
+# The exception: calls that both patterns must make with the same precaution. A second copy of one
+# would be forgotten when the first is mended.
+SHARED = {"nng": ("close.c", "close.h", "receive.c", "receive.h")}
 
 
 def present(folder: str, name: str) -> Path:
@@ -105,7 +107,7 @@ def test_panels_do_not_include_each_other(folder: str) -> None:
             library = name == "zmq.h" or "nanomsg" in name or name.startswith("nng")
             if library:
                 assert folder == ("zmq" if name == "zmq.h" else "nng"), (path, name)
-                assert path.name in ("reqrep.c", "pubsub.c", "panel.c", *CLOSING.get(folder, ())), (path, name)
+                assert path.name in ("reqrep.c", "pubsub.c", "panel.c", *SHARED.get(folder, ())), (path, name)
         own = {p.name for p in sources(folder)} | {p.name for p in sources("common")}
         foreign = {p.name for f in FOLDERS if f != folder for p in sources(f)} - own
         assert not includes(path) & foreign, path
@@ -143,13 +145,17 @@ def test_library_calls_stand_in_the_pattern_files(folder: str) -> None:
         calls = LIBRARY_CALL.findall(code(path))
         if path.name == "panel.c":
             assert len(calls) <= 4 and len(path.read_text().splitlines()) <= 100, path
-        elif path.name not in ("reqrep.c", "pubsub.c", *CLOSING.get(folder, ())):
+        elif path.name not in ("reqrep.c", "pubsub.c", *SHARED.get(folder, ())):
             assert not calls, f"{path}: {calls}"
 
 
-def test_the_exception_only_closes() -> None:
-    calls = LIBRARY_CALL.findall(code(present("nng", "close.c")))
-    assert {call.rstrip("(") for call in calls} == {"nn_setsockopt", "nn_close"}
+@pytest.mark.parametrize(
+    "name, allowed",
+    [("close.c", {"nn_setsockopt", "nn_close"}), ("receive.c", {"nn_recv", "nn_freemsg"})],
+)
+def test_the_exceptions_only_close_and_receive(name: str, allowed: set[str]) -> None:
+    calls = LIBRARY_CALL.findall(code(present("nng", name)))
+    assert {call.rstrip("(") for call in calls} == allowed
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -160,11 +166,11 @@ def test_panels_neither_print_nor_exit(folder: str) -> None:
 
 
 def test_no_helper_layer() -> None:
-    """Beside raw, a panel is its two pattern files and panel.c, and what it must close twice."""
+    """Beside raw, a panel is its two pattern files and panel.c, and what both would repeat."""
     for folder in FOLDERS:
         if folder != "raw" and sources(folder):
             names = {p.name for p in sources(folder)}
-            assert names == {"reqrep.c", "pubsub.c", "panel.c", *CLOSING.get(folder, ())}, folder
+            assert names == {"reqrep.c", "pubsub.c", "panel.c", *SHARED.get(folder, ())}, folder
 
 
 def test_no_two_headers_of_one_name() -> None:
