@@ -5,18 +5,18 @@
  * NNG's nn_close() may wait for ever for a connection on which something
  * arrives meanwhile (NNG issue 1813; measured: 1 to 10 % of closes). With a
  * limit that refuses everything that arrives, it hangs in about 1 of some
- * thousands. nanomsg's waits for a lock that its worker holds for as long as a
- * server sends faster than the worker reads. So a thread of its own closes the
- * socket; if it takes too long, it is left behind.
+ * thousands. So a thread of its own closes the socket; if it takes too long, it
+ * is left behind. nanomsg's needs no precaution.
  */
 #include "close.h"
 
+#include <nanomsg/nn.h>
+
+#ifdef NNG_COMPAT_NN_H
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <time.h>
-
-#include <nanomsg/nn.h>
 
 #include "clock.h"
 
@@ -28,11 +28,9 @@ static void *
 close_thread(void *arg)
 {
     int socket = (int)(intptr_t)arg;
-#ifdef NNG_COMPAT_NN_H
     int one = 1;
     (void)nn_setsockopt(
         socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &one, sizeof(one));
-#endif
     (void)nn_close(socket); /* fails only for an invalid socket */
     return NULL;
 }
@@ -50,3 +48,10 @@ close_socket(int socket)
         pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
         (void)pthread_detach(thread);
 }
+#else
+void
+close_socket(int socket)
+{
+    (void)nn_close(socket); /* fails only for an invalid socket */
+}
+#endif

@@ -2,7 +2,7 @@
 #ifndef CLOSE_H
 #define CLOSE_H
 
-/* Closes a socket within CLOSE_MAX_MS. */
+/* Closes a socket, soon whatever arrives meanwhile. */
 void close_socket(int socket);
 
 #endif

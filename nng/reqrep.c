@@ -2,8 +2,9 @@
  * Request/reply over the nn_ API, for two engines: nanomsg, and NNG, which
  * offers the same calls. Both frame the messages, connect again when a
  * connection breaks, and serve many clients, in threads of the library. Left to
- * us: waiting that a signal ends, calls out of turn, limits on lengths, and a
- * close that is not too early. Comments name the engine where the two differ.
+ * us: waiting that a signal ends, calls out of turn, limits on lengths, a close
+ * that is not too early, and a nanomsg client's request ids. Comments name the
+ * engine where the two differ.
  */
 #include "pattern.h"
 
@@ -19,6 +20,7 @@
 #include <nanomsg/reqrep.h>
 #include <nanomsg/tcp.h>
 
+#include "bytes.h"
 #include "clock.h"
 #include "close.h"
 #include "interrupt.h"
@@ -51,13 +53,20 @@ enum {
     RECEIVE_MS = 20, /* no signal ends it */
 #ifdef NNG_COMPAT_NN_H
     RECEIVE_FLAGS = 0,
+    REQ_DOMAIN = AF_SP,
 #else
     RECEIVE_FLAGS = NN_DONTWAIT,
+    REQ_DOMAIN = AF_SP_RAW, /* see pass_request() */
+    ID_SIZE = 4,
 #endif
     LINGER_MS = 100, /* nn_close() loses what is still in the library, and
                         NN_LINGER does nothing; a pause of 20 to 50 ms is enough
                         (measured) */
 };
+
+#ifndef NNG_COMPAT_NN_H
+#define ID_BIT 0x80000000u /* the id of a request; hops are without it */
+#endif
 
 struct req {
     int socket;
@@ -66,6 +75,9 @@ struct req {
     size_t message_max;
     int timeout_ms;
     bool pending; /* the reply to the latest request has not come */
+#ifndef NNG_COMPAT_NN_H
+    uint32_t id; /* of the latest request, without ID_BIT */
+#endif
 };
 
 struct rep {
@@ -129,7 +141,7 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
 #endif
     req->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     req->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
-    req->socket = nn_socket(AF_SP, NN_REQ);
+    req->socket = nn_socket(REQ_DOMAIN, NN_REQ);
     if (req->socket < 0)
         goto fail;
     if (tune(req->socket, url, max) < 0 ||
@@ -150,9 +162,8 @@ fail:;
  * Waits until the socket can receive or send. nn_recv() and nn_send() could
  * wait themselves, but in NNG no signal ends them, and in nanomsg a time-out of
  * nn_recv() drops a request that has not been answered. nn_poll() would look
- * the descriptors up each time, and in nanomsg wait for a lock that its worker
- * holds while a server sends more and more. A signal does not end poll() if the
- * socket is ready, so its number since `seen` counts, too.
+ * the descriptors up each time. A signal does not end poll() if the socket is
+ * ready, so its number since `seen` counts, too.
  */
 static int
 wait_ready(int descriptor, int64_t deadline, sig_atomic_t seen)
@@ -168,6 +179,38 @@ wait_ready(int descriptor, int64_t deadline, sig_atomic_t seen)
     return ready > 0 ? 0 : -1;
 }
 
+/*
+ * Passes a request to the library. NNG's REQ puts an id before it, resends it
+ * when the connection breaks, and takes its reply alone. nanomsg's does, too,
+ * but a server that lies can make it hand out freed memory: if a frame with
+ * another id comes before nn_recv() has taken the reply, nn_req_in() in req.c
+ * stores that frame in place of the reply and frees it (state DONE). It also
+ * reads all that a server sends, and nn_send() waits meanwhile for its lock
+ * (nn_ctx_leave() in ctx.c). So nanomsg's socket is raw: it reads a message
+ * only when we ask for one, the id is ours, and nobody resends.
+ */
+static int
+pass_request(struct req *req, const void *data, size_t len)
+{
+#ifdef NNG_COMPAT_NN_H
+    return nn_send(req->socket, data, len, NN_DONTWAIT);
+#else
+    unsigned char *message = nn_allocmsg(ID_SIZE + len, 0);
+    if (!message)
+        return -1;
+    (void)put_u32(message, ++req->id | ID_BIT);
+    if (len > 0)
+        memcpy(message + ID_SIZE, data, len);
+    int result = nn_send(req->socket, &message, NN_MSG, NN_DONTWAIT);
+    if (result < 0) {
+        int errnum = errno;
+        (void)nn_freemsg(message); /* it is still ours */
+        errno = errnum;
+    }
+    return result;
+#endif
+}
+
 int
 req_send(struct req *req, const void *data, size_t len)
 {
@@ -175,21 +218,49 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    /* nanomsg keeps a request until it is connected; NNG is not ready before.
-     * NNG may also report that it is ready and still refuse to send. nanomsg's
-     * nn_send() waits for the lock of wait_ready(), with no limit and whatever
-     * signal comes, and has no variant that does not. */
+    /* It is ready when it is connected. NNG may also report that it is ready
+     * and still refuse to send. */
     int64_t deadline = clock_deadline(req->timeout_ms);
     sig_atomic_t seen = interrupts;
     do {
         if (wait_ready(req->out, deadline, seen) < 0)
             return -1;
-        if (nn_send(req->socket, data, len, NN_DONTWAIT) >= 0) {
+        if (pass_request(req, data, len) >= 0) {
             req->pending = true;
             return 0;
         }
     } while (errno == EAGAIN);
     return -1;
+}
+
+/* Receives a reply to the latest request. EAGAIN: what came is none. */
+static int
+receive_reply(struct req *req)
+{
+#ifdef NNG_COMPAT_NN_H
+    return receive(req->socket, &req->reply, NN_DONTWAIT);
+#else
+    union {
+        struct nn_cmsghdr header;
+        unsigned char bytes[NN_CMSG_SPACE(sizeof(size_t) + ID_SIZE)];
+    } control = {0};
+    struct nn_iovec iov = {.iov_base = &req->reply, .iov_len = NN_MSG};
+    struct nn_msghdr msghdr = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    int len = nn_recvmsg(req->socket, &msghdr, NN_DONTWAIT);
+    /* The library hands on the id apart, after its length: nn_cmsg(3). */
+    unsigned char *id = NN_CMSG_DATA(&control.header) + sizeof(size_t);
+    if (len < 0 || get_u32(id) == (req->id | ID_BIT))
+        return len;
+    (void)nn_freemsg(req->reply);
+    req->reply = NULL;
+    errno = EAGAIN;
+    return -1;
+#endif
 }
 
 ssize_t
@@ -203,9 +274,6 @@ req_recv(struct req *req, const void **data)
     if (req->reply)
         (void)nn_freemsg(req->reply); /* fails only for an invalid one */
     req->reply = NULL;
-    /* A defect of nanomsg, out of our reach: if a frame with another id follows
-     * the reply before nn_recv() has it, its REQ stores that frame in place of
-     * the reply and frees it (nn_req_in() in req.c, in the state DONE). */
     int64_t deadline = clock_deadline(req->timeout_ms);
     sig_atomic_t seen = interrupts;
     int len;
@@ -214,7 +282,9 @@ req_recv(struct req *req, const void **data)
             req->pending = errno == EINTR;
             return -1;
         }
-        len = receive(req->socket, &req->reply, NN_DONTWAIT);
+        len = receive_reply(req);
+        if (len < 0 && errno == EAGAIN && clock_now() > deadline)
+            errno = ETIMEDOUT; /* it is ready, but for what nobody asked */
     } while (len < 0 && errno == EAGAIN);
     req->pending = false;
     if (len < 0)

@@ -7,7 +7,8 @@ import select
 import signal
 import threading
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Callable
 
 import pytest
@@ -85,6 +86,25 @@ def test_R2_nothing_but_lies(stage: Stage) -> None:
         assert req.recv() == "true again"
 
 
+@pytest.mark.says(
+    "A server sends each reply at once with lies before and behind it; req_recv comes later",
+    "of all these, req_recv returns the reply to the latest request",
+)
+@pytest.mark.transports("tcp", "ipc")
+def test_R2_lies_around_the_reply(stage: Stage) -> None:
+    req, peer = lied_to(stage)
+    earlier: list[list[bytes]] = []
+    with peer:
+        for i in range(20):
+            truth = peer.protocol.frame(b"true %d" % i)
+            peer.socket.sendall(lies(peer, earlier) + truth + lies(peer, earlier))
+            time.sleep(0.01)  # a library has read it all, if it reads what nobody asks for
+            assert req.recv() == f"true {i}"
+            earlier = [peer.protocol.envelope]
+            req.must(f"send {i}")
+            assert peer.receive() == str(i).encode()
+
+
 def answer_until(req: Driver, peer: Peer) -> Event:
     """Answers whatever is asked until the client has a result."""
     while not req.has_line(0.01):
@@ -125,36 +145,62 @@ def test_a_reply_without_its_envelope(stage: Stage, reply: bytes) -> None:
         assert line["text"] == "again"
 
 
+@contextmanager
+def flooded(server: Server) -> Iterator[None]:
+    """The server's next client asks once, and hears replies to nobody without end."""
+    ended = threading.Event()
+    peer = server.greeted()
+    peer.receive()
+    lie = peer.protocol.pack(NO_ID, *peer.protocol.envelope[1:], b"lie")
+
+    def flow() -> None:
+        rest = b""
+        with suppress(OSError):
+            while not ended.is_set():
+                rest = rest[peer.push(rest, 0.1) :] or lie * 100_000
+
+    thread = threading.Thread(target=flow)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        peer.close()
+
+
 @pytest.mark.says(
-    "A server sends replies to nobody without end; SIGTERM to a client that waits",
+    "A server sends replies to nobody without end; SIGTERM to a client that waits (-t {timeout})",
     "exit status 0 within 1 s",
 )
 @pytest.mark.transports("tcp")
-def test_a_signal_while_a_server_sends_without_end(stage: Stage) -> None:
+@pytest.mark.parametrize("timeout", [-1, 50])  # it waits in req_recv; it sends 20 times a second
+def test_a_signal_while_a_server_sends_without_end(stage: Stage, timeout: int) -> None:
     url = stage.url()
-    ended = threading.Event()
     with Server(stage.panel, "rep", url) as server:
-        req = stage.ready("req", url, "-t", -1, "hello")
-        with server.greeted() as peer:
-            peer.receive()
-            lie = peer.protocol.pack(NO_ID, *peer.protocol.envelope[1:], b"lie")
-
-            def flow() -> None:
-                rest = b""
-                with suppress(OSError):
-                    while not ended.is_set():
-                        rest = rest[peer.push(rest, 0.1) :] or lie * 100_000
-
-            thread = threading.Thread(target=flow)
-            thread.start()
-            try:
-                assert req.ended(0.3) is None  # the flood has begun
-                req.signal(signal.SIGTERM)
-                assert req.ended(1.0) is not None, "still there 1 s after SIGTERM"
-            finally:
-                ended.set()
-                thread.join()
+        req = stage.ready("req", url, "-t", timeout, "-n", 0, "-r", 1000, "hello")
+        with flooded(server):
+            assert req.ended(0.3) is None  # the flood has begun
+            req.signal(signal.SIGTERM)
+            assert req.ended(1.0) is not None, "still there 1 s after SIGTERM"
     assert req.wait() == 0
+
+
+@pytest.mark.says(
+    "A server sends replies to nobody without end",
+    "ETIMEDOUT at the time limit",
+)
+@pytest.mark.transports("tcp")
+def test_a_time_limit_while_a_server_sends_without_end(stage: Stage) -> None:
+    url = stage.url()
+    with Server(stage.panel, "rep", url) as server:
+        req = stage.driver("req", url, timeout=1000)
+        req.begin("send hello")
+        with flooded(server):
+            assert req.result()["result"] == 0
+            line = req.call("recv")
+            assert (line["result"], line["errno"]) == (-1, "ETIMEDOUT")
+            assert 900_000 < line["us"] < 3_000_000
 
 
 @pytest.mark.says(

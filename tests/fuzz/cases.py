@@ -65,10 +65,6 @@ ABORTS_ON_EMPTY = {"nanomsg-pub"}  # whole messages (xpub.c)
 # What a program still does wrong, by a part of the sentence that says so: it is told, and does not
 # count. tests/fuzz/frames --known counts it.
 KNOWN = {
-    # A frame with another id after the reply: the library frees what it then hands out (nn_req_in()
-    # in req.c). A flood of frames: nn_send() waits for the lock that the library's worker holds. A
-    # client that waits for a reply ends in time.
-    "nanomsg-req": r"chunk\.c:231|SIGSEGV|does not end within 1 s",
     # A flood of subscriptions: what a subscriber sent is still read after it has gone.
     "zmq-pub": "holds [0-9]+ descriptors",
 }
