@@ -26,9 +26,10 @@ takes several times as long as the one before, and the server does nothing but a
 answers nobody takes any more. From outside it looks like a server that is too slow.
 
 The interval must be longer than the longest time that an answer can take, waiting included. The
-default is 60 s for that reason, and the panels leave it there: with it the server works three
-times. An interval is no protection against a dead server either: nanomsg and NNG send a pending
-request again by themselves when a connection breaks (lab killed-server).
+default is 60 s for that reason, and the panel nng leaves it there: with it the server works three
+times. (The panel nanomsg has a raw socket, which sends nothing again.) An interval is no protection
+against a dead server either: nanomsg's and NNG's REQ send a pending request again by themselves
+when a connection breaks (lab killed-server).
 """
 SOURCES = [
     "nn_reqrep(7), NN_REQ_RESEND_IVL: default 60000 ms: https://nanomsg.org/v1.1.5/nn_reqrep.html",
