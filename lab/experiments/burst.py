@@ -11,6 +11,7 @@ QUESTION = (
 FIND = "flood fast publisher lost messages drop queue default high-water mark speed"
 PREDICT = ["all", "more than half", "less than half"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 TIMING = True
 EXPLANATION = """
 Publishing never blocks and never fails; what has no room is dropped. So what counts is how long the

@@ -22,6 +22,7 @@ PREDICT = [
     "it runs a second time, and is answered",
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 EXPLANATION = """
 The kernel tells the client's side that the connection has ended; what is made of that is the
 library's choice. nanomsg's and NNG's REQ keep a copy of the pending request and send it again as

@@ -13,6 +13,7 @@ QUESTION = "The client starts one second before the server. What becomes of its 
 FIND = "client first before server starts order connection refused retry reconnect"
 PREDICT = ["it fails at once", "it is lost, the next one is answered", "it waits and is answered"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 TIMING = True
 EXPLANATION = """
 In all three libraries a connect only leaves an order with a background thread, which tries again

@@ -16,6 +16,7 @@ PREDICT = [
     "2 s: one after the other",
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 CLIENTS, WORK_MS = 10, 200
 EXPLANATION = """
 A REP socket answers what it took before it takes the next, so a server with one of them does one

@@ -14,6 +14,7 @@ PREDICT = [
     "nothing fails, messages are lost",
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 EXPLANATION = """
 REQ and REP are state machines on top of sockets: ask, wait, ask; take, answer, take. A plain socket
 has no such idea; raw has it because pattern.h asks for it. A receive before any request and a reply

@@ -15,6 +15,7 @@ PREDICT = [
     "more than a second",
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 TIMING = True
 EXPLANATION = """
 None of them tells the subscriber's program that its publisher has gone: receiving just waits. All

@@ -11,6 +11,7 @@ QUESTION = (
 FIND = "first messages vanish missing beginning lost start subscriber late sleep before publish"
 PREDICT = ["the first one", "one of the first ten", "a later one: the beginning is lost"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 TIMING = True
 EXPLANATION = """
 A publisher keeps nothing for those who are not there, and a subscriber that waits is not there: it

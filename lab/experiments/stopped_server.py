@@ -18,6 +18,7 @@ PREDICT = [
     "all four for a client that is there, some for one that has left",
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 ASKED, TIMEOUT_MS = 4, 200
 EXPLANATION = """
 A stopped process keeps its connections: the kernel goes on accepting bytes for it until the buffers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 
 from lab.workbench import Observation, Workbench
 
@@ -15,6 +14,7 @@ QUESTION = (
 FIND = "crash client dies disconnect SIGPIPE EPIPE broken pipe reply nobody"
 PREDICT = ["an error from send", "a signal (SIGPIPE)", "nothing: send succeeds"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 EXPLANATION = """
 A reply to nobody succeeds everywhere. With plain sockets it would be the other way round: the first
 write to a closed connection succeeds, the second fails with EPIPE and, unless MSG_NOSIGNAL says
@@ -46,10 +46,6 @@ EXPECTED = {"raw": QUIET, "zmq": QUIET, "nanomsg": QUIET, "nng": QUIET}
 def run(workbench: Workbench, panel: str) -> Observation:
     url = workbench.url()
     server = workbench.driver("rep", url, timeout=5000)
-
-    def descriptors() -> int:
-        return len(os.listdir(f"/proc/{server.pid}/fd"))
-
     first = workbench.driver("req", url, timeout=2000)
     first.must("send before")
     server.must("recv")
@@ -58,7 +54,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
     first.kill()
     server.begin("recv")  # raw works in calls of ours alone
     workbench.pause(0.3)
-    idle = descriptors()
+    idle = server.descriptors()
     client = workbench.driver("req", url, timeout=2000)
     client.must("send vanish")
     client.begin("recv")
@@ -70,8 +66,8 @@ def run(workbench: Workbench, panel: str) -> Observation:
     word = str(said.get("error", "succeeds"))
     workbench.say(f"the server answers: send {word}")
     server.begin("recv")
-    workbench.wait_for(lambda: descriptors() <= idle, 2.0)
-    left = descriptors() - idle
+    workbench.wait_for(lambda: server.descriptors() <= idle, 2.0)
+    left = server.descriptors() - idle
     other = workbench.driver("req", url, timeout=2000)
     other.must("send next")
     other.begin("recv")

@@ -11,6 +11,7 @@ QUESTION = (
 FIND = "who filters topic filter bandwidth bytes network publisher subscriber side"
 PREDICT = ["hardly any: the publisher filters", "a megabyte: the subscriber filters"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
+HOSTS = True
 EXPLANATION = """
 "Subscribe" can be an order or a sieve. In ZeroMQ (since version 3) and in raw it is an order: the
 prefix travels to the publisher, which sends what matches. In nanomsg and NNG it is a sieve: the
@@ -43,7 +44,7 @@ RECEIVES = 4  # of 300 ms each: it goes on receiving all the while
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
-    url, front = workbench.url(), workbench.url()
+    url, front = workbench.url(), workbench.url(role="tap")
     publisher = workbench.driver("pub", url, queue=5000)
     tap = workbench.tap(front, url)
     sub = workbench.driver("sub", front, timeout=300, queue=5000)

@@ -24,7 +24,7 @@ from typing import Any
 from harness.panels import ROOT
 from harness.program import Program, dying
 
-AHEAD_SECONDS = {"left": 86_400, "right": -0}
+AHEAD_SECONDS = {"left": 86_400, "right": 1_000}
 START_SECONDS = 20.0
 
 # In the mount namespace of a host: a home and a /run of its own, and nothing of the project.

@@ -5,6 +5,7 @@ What must hold however a run ends: nothing of it goes on running on a host.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -118,6 +119,8 @@ def test_times_are_told_by_this_clock(hosts: Hosts, stage: Stage) -> None:
     after = time.monotonic() * 1e6
     slack = hosts.server.error_us
     assert before - slack <= received["us"] <= after + slack
+    took = driver(stage, hosts.server).call(f"open rep {hosts.server.url('tcp')}")["us"]
+    assert 0 <= took < 1e6, "a duration is none by its clock"
 
 
 def test_signals_reach_it_before_the_call_returns(hosts: Hosts, stage: Stage) -> None:
@@ -340,6 +343,34 @@ def test_bench(net: Network, tmp_path: Path) -> None:
     assert delivered["rate"]["median"] > 0
     assert not [name for name in delivered if "one_way" in name], "two clocks"
     assert_gone(net)
+
+
+def test_lab(net: Network) -> None:
+    words = ["killed-server", "raw", "--json", "--check", "--hosts", f"{LEFT},{RIGHT}"]
+    lab = verb(net, "lab.lab", *words)
+    out, errors = lab.communicate(timeout=120)
+    assert lab.returncode == 0, errors
+    seen = json.loads(out)["experiments"][0]["panels"]
+    assert {panel: seen[panel]["status"] for panel in seen} == {"raw": "matches"}
+    assert_gone(net)
+
+
+def verb_lines(net: Network, *words: str) -> str:
+    """What the lab tells a reader, on both streams."""
+    out, errors = verb(net, "lab.lab", *words, "--hosts", f"{LEFT},{RIGHT}").communicate(timeout=60)
+    return out + errors
+
+
+def test_a_tap_runs_with_the_clients(net: Network) -> None:
+    told = verb_lines(net, "where-filtered", "raw", "nng", "--no-predict")
+    assert "Servers and publishers run on left" in told
+    assert re.search(r"\b\d{1,3} bytes to the subscriber: filtered by the publisher", told), told
+    assert re.search(r"\b10\d{5} bytes to the subscriber: filtered there", told), told
+
+
+def test_an_experiment_of_one_machine(net: Network) -> None:
+    told = verb_lines(net, "fork")
+    assert told.startswith("triptych: lab: fork needs one machine; between hosts run: late-server")
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ class FarProcess:
 
     def __init__(self, host: Host, number: int, fed: bool):
         self.host, self.number = host, number
-        self.ahead_us = host.ahead_us
+        self.ahead_us = round(host.ahead_us)
         self.told_pid = 0
         self.stdin = Input(host, number) if fed else None
         self.stdout = Output()

@@ -35,11 +35,11 @@ STEP_SECONDS = 10.0  # a step that works takes a hundredth of it, even on a load
 ORDERLY = signal.SIGTERM  # every program ends in order on this one
 POLL_SECONDS = 0.05  # between two looks at a process whose pipe is still open
 PIPE_READS = 32  # empty any pipe, unless what the program has forked goes on writing
-CLOCKED = ("us", "first_us", "last_us")  # members of an event that tell a time by its clock
-
 
 class Program:
     """A running program: what it said, and what became of it."""
+
+    clocked: tuple[str, ...] = ("us", "first_us", "last_us")  # in a line: times by its clock
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class Program:
         except (ValueError, AttributeError):
             text = line[:80].decode(errors="replace")
             raise self.fail(f"said {text!r}, which is no event") from None
-        for key in CLOCKED if self.process.ahead_us else ():
+        for key in self.clocked if self.process.ahead_us else ():
             if isinstance(said.get(key), (int, float)):
                 said[key] -= self.process.ahead_us
         self.events.append(said)
@@ -299,6 +299,7 @@ class Program:
 class Driver(Program):
     """PANEL-driver: a command of programs/driver.c a line, a JSON line for each."""
 
+    clocked = ()  # its "us" is how long a call took
     owed = 0  # answers to commands that were begun
 
     def begin(self, command: str) -> None:

@@ -49,7 +49,7 @@ REQUIRED = (
     "EXPECTED",
     "run",
 )
-OPTIONAL: dict[str, Any] = {"needs": [], "timing": False, "words": {}, "find": ""}
+OPTIONAL: dict[str, Any] = {"needs": [], "timing": False, "words": {}, "find": "", "hosts": False}
 RUN_SECONDS = 60.0  # no run of an experiment on one panel takes longer
 STOP_SECONDS = 5.0  # nor does it take longer to end one
 

@@ -3,7 +3,7 @@
 Usage:  ./triptych lab
         ./triptych lab NAME [PANEL...] [--no-predict] [--step]
         ./triptych lab all [PANEL...] [--beside FILE]
-        both with [--check] [--json | --events | --markdown]
+        both with [--check] [--json | --events | --markdown] [--hosts NAMES]
         ./triptych lab WORDS...
 
 Without a name it lists the experiments. With a name it shows the question, asks
@@ -36,6 +36,11 @@ for.
   --beside FILE the same, with another run's --json output: where the two differ
                 in more than numbers, both are told
 
+  --hosts NAMES runs servers and publishers on the first of these hosts, the others
+                on the second: --hosts one,two (./triptych demo --help). Only
+                experiments that start nothing but roles and taps can do so;
+                `all` is then these. What was recorded is of one machine
+
 TRIPTYCH_LAB=DIR takes the experiments from the folder DIR. lab/README.md says
 how to write one. Ctrl-C ends the lab and leaves no process and no file behind.
 Exit status: 0 done, 1 an experiment broke off (with --check: or its outcome
@@ -58,6 +63,7 @@ from typing import Any
 from rich.console import Console
 
 from harness.command import CommandLine
+from harness.hosts import on_hosts
 from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.terminal import Output, need_terminal, wait_for_key
 
@@ -223,6 +229,15 @@ def find(console: Console, experiments: list[Experiment], options: argparse.Name
     return 0
 
 
+def between_hosts(chosen: list[Experiment], experiments: list[Experiment]) -> list[Experiment]:
+    """Those of them that can run between hosts; ends the program if there is none."""
+    able = [experiment for experiment in chosen if experiment.hosts]
+    if not able:
+        names = ", ".join(experiment.name for experiment in experiments if experiment.hosts)
+        complain(2, f"lab: {chosen[0].name} needs one machine; between hosts run: {names}")
+    return able
+
+
 def read_run(path: str) -> dict[str, Any]:
     """What --json printed on another machine, read before anything is run."""
     try:
@@ -247,6 +262,7 @@ def main() -> int:
     form.add_argument("--events", action="store_true")
     form.add_argument("--markdown", action="store_true")
     command.add_argument("--beside")
+    command.add_argument("--hosts", metavar="NAMES")
     command.add_argument("words", nargs="*")
     options = command.read()
     if options.events and options.words[:1] in ([], ["all"]):
@@ -278,6 +294,8 @@ def main() -> int:
     sought = "-" not in name and name != "all" and bool(names)
     if not chosen or (sought and not any(get_close_matches(n, known, 1, 0.5) for n in names)):
         return find(console, experiments, options)
+    if options.hosts is not None:
+        chosen = between_hosts(chosen, experiments)
     panels, left_out = choose_panels(names, "lab")
     for panel in left_out:
         print(
@@ -292,11 +310,14 @@ def main() -> int:
         complain(2, f"lab: experiment {name} runs on these panels only: {' '.join(chosen[0].panels)}")
 
     started = time.monotonic()
-    if name == "all":
-        chosen = [e for e in chosen if panels_of[e.name]]
-        results = run_all(chosen, panels_of, options.check)
-    else:
-        results = {name: run_one(console, chosen[0], panels_of[name], options)}
+    with on_hosts("lab", options.hosts, panels) as hosts:
+        for line in hosts.describe() if hosts and not (options.json or options.events) else []:
+            print(line, file=sys.stderr)
+        if name == "all":
+            chosen = [e for e in chosen if panels_of[e.name]]
+            results = run_all(chosen, panels_of, options.check)
+        else:
+            results = {name: run_one(console, chosen[0], panels_of[name], options)}
     seconds = time.monotonic() - started
     if options.json:
         print(json.dumps(data.as_json(chosen, panels, results, seconds), indent=1))
