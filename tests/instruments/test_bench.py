@@ -37,6 +37,19 @@ def test_competitors_take_turns_and_a_first_run_is_thrown_away(
     assert value and value.median == pytest.approx(2.0)
 
 
+def test_a_run_of_many_programs_is_not_taken_for_what_waking_them_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short fan-out lasts 20 ms however few events it has; a run that counts lasts 0.4 s."""
+    monkeypatch.setattr(Panel, "built", True)
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        made = outcome(10.0, count)
+        made.metrics["seconds"] = made.metrics["sending_seconds"] = 0.02 + count * 5e-6
+        return made
+
+    (cell,) = run_group(session(run), Case("fanout", peers=64), [(FAST, "panel")])
+    assert 0.3 < 0.02 + cell.count * 5e-6 < 0.5
+
+
 def test_costs_are_a_difference_of_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
     (cell,) = run_group(

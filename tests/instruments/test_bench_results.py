@@ -236,11 +236,11 @@ def test_all_goals_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
         return made
 
     goals = run_goals(session(run), read_panels())
-    assert len(goals) == 8 + 18 + 1
+    assert len(goals) == 10 + 18 + 1
     ratios = [
         round(goal.value.median, 9) for goal in goals[:-1] if goal.value and goal.unit != " MB"
     ]
-    assert ratios == [1.0] * 25
+    assert ratios == [1.0] * 27
     if (BUILD / "bench-codec").exists():
         assert goals[-1].value and 1 < goals[-1].value.median < 10_000
 

@@ -315,7 +315,7 @@ def main() -> int:
         bar.clear()
         recorder.write(last=True)
     if goals:
-        bench_show.show_goals(console, goals)
+        bench_show.show_goals(console, goals, bench_words.disturbance(recorder.results))
     else:
         with recorder.going_on("charts"):
             draw_charts(console, session, arguments.svg)

@@ -33,6 +33,9 @@ COUNT_MIN = {
     "throughput": 2000,
     "fanout": 2000,
 }  # of a short run
+FANOUT_MIN = 32  # likewise, with many subscribers
+GROWTH = 20  # times the messages of the run before, at most, while looking for their number ...
+LASTING = 0.3  # ... until a run lasts this share of what it should
 LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will do
 READ_AT_ONCE = 512 << 10  # bytes: more than the bare receiver reads
 SHORTER = 10  # times, at least, that a run is longer than the short one: their difference counts
@@ -268,24 +271,34 @@ class Session:
         return None
 
     def calibrate(self, cell: Cell) -> None:
-        """The short run, and from it how many messages the others have. Fast ones need two."""
+        """The short run, and how many messages the others have, so that they last long enough.
+
+        A short run of many programs lasts as long as the kernel takes to wake them all, and says
+        little of how fast they are: longer ones follow until one lasts, and none is much longer
+        than the one before.
+        """
         case = cell.case
         few = COUNT_MIN[case.bench] if case.size < LARGE else LARGE_MIN
         if case.bench == "fanout":
-            few = max(100, few // case.peers)
+            few = max(FANOUT_MIN, few // case.peers)
         if case.publishes and isinstance(cell.competitor, Baseline) and cell.competitor.framed:
             few = max(few, READ_AT_ONCE // case.size)  # what comes in one read has no duration
         few = min(few, self.few)
         cell.short = self.once(cell, few)
         if cell.short is None:
             return
-        want = round(few * self.seconds / duration(cell.short, few))
-        if case.rate:
-            want = round(case.rate * PACED_SECONDS)
-        elif want > SHORTER * few:
-            more = min(want // 4, limit(case))
-            outcome = self.once(cell, more)
-            want = round(more * self.seconds / duration(outcome, more)) if outcome else more
+        count, outcome = few, cell.short
+        want = round(case.rate * PACED_SECONDS)
+        while not case.rate:
+            took = duration(outcome, count)
+            want = round(count * self.seconds / took)
+            if took >= LASTING * self.seconds or count >= limit(case):
+                break
+            more = min(want, limit(case), GROWTH * count)
+            longer = self.once(cell, more) if more > count else None
+            if longer is None:
+                break
+            count, outcome = more, longer
         cell.count = max(SHORTER * few, min(want, limit(case)))
 
 

@@ -282,7 +282,11 @@ def show_words(console: Console, sentences: list[str]) -> None:
         console.print()
 
 
-def show_goals(console: Console, goals: list[Goal]) -> None:
+def show_goals(console: Console, goals: list[Goal], disturbance: str) -> None:
+    """The table; above it, once, how far disturbances may have changed what is in it."""
+    if disturbance:
+        hit = sum(goal.disturbed for goal in goals)
+        console.print(f"{disturbance} {hit} of {len(goals)} goals rest on such runs.\n", width=min(console.width, TEXT_WIDTH))
     table = Table(title="goals", title_justify="left", box=None, pad_edge=False)
     table.add_column("", overflow="fold")
     for heading in ("goal", "measured", "interval", ""):
