@@ -108,4 +108,10 @@ FAULTS = [
     fault("luck-taken-for-certain", "check shows what one run saw of a clause that is kept by luck",
           "tools/check/check.py", "MARKS[LUCK if clause in luck and word in (KEPT, BROKEN) else word]",
           "MARKS[word]", "test_what_kept_txt_calls_luck_is_luck"),
+    fault("choosing-says-another-version", "CHOOSING.md names a version that the release does not ship",
+          "CHOOSING.md", "4.3.4-6, 2023", "4.3.4-5, 2023", "test_versions_and_licences_are_those_of_this_release"),
+    fault("choosing-adds-a-transport", "CHOOSING.md gives nanomsg a transport that it lacks", "CHOOSING.md",
+          "`tcp` `ipc` `inproc` `ws` |", "`tcp` `ipc` `inproc` `ws` `wss` |", "test_transports_are_those_that_the_library_has"),
+    fault("choosing-misquotes", "CHOOSING.md quotes what was not recorded", "CHOOSING.md",
+          "not counted: one unsubscribe ends both", "counted; one unsubscribe ends both", "test_what_is_quoted_of_an_experiment_was_recorded"),
 ]

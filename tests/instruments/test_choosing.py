@@ -1,0 +1,256 @@
+"""CHOOSING.md against the libraries and packages of this machine, and against recorded results."""
+
+from __future__ import annotations
+
+import ctypes
+import gzip
+import json
+import platform
+import re
+import subprocess
+from email.utils import parsedate_to_datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from check.clauses import CLAUSES
+from check.kept import KEPT, read_kept
+from compare.costs import licence
+from conftest import ROOT, build_folder
+from harness.panels import read_panels
+
+TEXT = (ROOT / "CHOOSING.md").read_text("utf-8")
+NAMES = {"ZeroMQ": "libzmq.so.5", "nanomsg": "libnanomsg.so.5", "NNG": "libnng.so.1"}
+PANELS = {panel.name: panel for panel in read_panels()}
+Row = dict[str, str]
+
+
+def table(heading: str, number: int = 0) -> dict[str, Row]:
+    """A table under a heading, or the next: of each row the first cell, and the others by column."""
+    section = re.split(r"^#+ ", TEXT.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.M)[0]
+    tables = [block.strip() for block in section.split("\n\n") if block.strip().startswith("|")]
+    head, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in tables[number].splitlines()]
+    return {line[0].strip("`"): dict(zip(head[1:], line[1:])) for line in lines}
+
+
+@cache
+def library(name: str) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(NAMES[name])
+    except OSError:
+        pytest.skip(f"{name} is not installed")
+
+
+def release() -> str:
+    """The heading of this release's column."""
+    system = platform.freedesktop_os_release()
+    return f"Debian {system.get('VERSION_ID', '')}"
+
+
+def changelog(package: str) -> str:
+    """Version and date of its newest entry, as the page has them."""
+    path = Path(f"/usr/share/doc/{package}/changelog.Debian.gz")
+    if not path.exists():
+        pytest.skip(f"{package} is not installed, or without its changelog")
+    text = gzip.decompress(path.read_bytes()).decode()
+    version = re.search(r"\((.*?)\)", text)
+    date = re.search(r"^ -- .*?>  (.*)$", text, re.M)
+    assert version and date
+    return f"{version[1]}, {parsedate_to_datetime(date[1]):%Y-%m-%d}"
+
+
+def test_versions_and_licences_are_those_of_this_release() -> None:
+    rows = table("Versions and licences")
+    for name, row in rows.items():
+        if release() not in row:
+            pytest.skip(f"no column for {release()}")
+        package = name.removeprefix("licence of ").strip("`")
+        now = licence(package) if name != package else changelog(package)
+        assert now.startswith(row[release()]), name
+    assert len(rows) == 6
+
+
+def zmq_accepts(transport: str) -> bool:
+    zmq = library("ZeroMQ")
+    if transport not in ("tcp", "inproc"):
+        return bool(zmq.zmq_has((transport if transport != "ws" else "WS").encode()))
+    zmq.zmq_ctx_new.restype = zmq.zmq_socket.restype = ctypes.c_void_p
+    socket = ctypes.c_void_p(zmq.zmq_socket(ctypes.c_void_p(zmq.zmq_ctx_new()), 0))
+    return bool(zmq.zmq_bind(socket, f"{transport}://{'127.0.0.1:*' if transport == 'tcp' else 'x'}".encode()) == 0)
+
+
+def nanomsg_accepts(transport: str) -> bool:
+    """A connect is enough: it waits for nobody, and takes no port."""
+    nanomsg = library("nanomsg")
+    socket = nanomsg.nn_socket(1, 16)
+    made = nanomsg.nn_connect(socket, f"{transport}://127.0.0.1:9".encode()) >= 0
+    nanomsg.nn_close(socket)
+    return made
+
+
+def nng_accepts(transport: str) -> bool:
+    nng, socket, made = library("NNG"), ctypes.c_uint32(), ctypes.c_uint32()
+    assert nng.nng_pair0_open(ctypes.byref(socket)) == 0
+    result = nng.nng_dialer_create(ctypes.byref(made), socket, f"{transport}://127.0.0.1:9".encode())
+    nng.nng_close(socket)
+    return bool(result == 0)
+
+
+ACCEPTS = {"ZeroMQ": zmq_accepts, "nanomsg": nanomsg_accepts, "NNG": nng_accepts}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transports_are_those_that_the_library_has(name: str) -> None:
+    rows = table("Beyond this project's contract")["transports"]
+    said = {column: set(re.findall(r"`([^`]+)`", cell)) for column, cell in rows.items()}
+    for transport in sorted(set().union(*said.values())):
+        assert ACCEPTS[name](transport) == (transport in said[name]), transport
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_functions_and_options_that_are_named_exist(name: str) -> None:
+    prefix = {"ZeroMQ": "zmq", "nanomsg": "nn", "NNG": "nng"}[name]
+    functions = set(re.findall(rf"\b{prefix}_[a-z][a-z0-9_]+(?=`|\((?!\d))", TEXT))
+    assert functions
+    for function in functions:
+        assert hasattr(library(name), function), function
+    headers = {"ZeroMQ": "zmq.h", "nanomsg": "nanomsg/*.h", "NNG": "nng/**/*.h"}[name]
+    text = "".join(path.read_text() for path in Path("/usr/include").glob(headers))
+    for option in set(re.findall(rf"\b{prefix.upper()}_[A-Z][A-Z0-9_]+\b", TEXT)):
+        assert not text or f"#define {option} " in text or f"#define {option}\t" in text, option
+
+
+def test_drafts_are_left_out_and_nng_has_no_priorities() -> None:
+    assert library("ZeroMQ").zmq_has(b"draft") == 0
+    nng, three = library("NNG"), ctypes.c_int(3)
+    socket = nng.nn_socket(1, 80)
+    assert nng.nn_setsockopt(socket, 0, 8, ctypes.byref(three), 4) == -1  # NN_SNDPRIO
+    nng.nn_close(socket)
+
+
+def test_what_curve_and_plain_let_in_without_a_handler() -> None:
+    zmq = pytest.importorskip("zmq")
+    context = zmq.Context()
+    context.linger = 0  # else it would wait at the end for what nobody took
+    public, secret = zmq.curve_keypair()
+
+    def asked(server: dict[str, object], client: dict[str, object], milliseconds: int) -> bool:
+        """Whether a server with these options hears a client with those."""
+        rep, req = context.socket(zmq.REP), context.socket(zmq.REQ)
+        for socket, options in ((rep, server), (req, client)):
+            for option, value in options.items():
+                setattr(socket, option, value)
+        req.connect(f"tcp://127.0.0.1:{rep.bind_to_random_port('tcp://127.0.0.1')}")
+        req.send(b"hello")
+        return bool(rep.poll(milliseconds))
+
+    try:
+        curve = {"curve_server": True, "curve_secretkey": secret}
+        mine, my_secret = zmq.curve_keypair()
+        keys = {"curve_publickey": mine, "curve_secretkey": my_secret, "curve_serverkey": public}
+        assert asked(curve, keys, 10_000), "any client with the server's public key"
+        assert not asked(curve, {}, 300), "a client without CURVE"
+        passport = {"plain_username": b"a", "plain_password": b"b"}
+        assert not asked({"plain_server": True}, passport, 300), "PLAIN without a handler"
+    finally:
+        context.destroy(0)
+
+
+def recorded(experiment: str) -> Row:
+    """A row of lab/RESULTS.md, by panel."""
+    for line in (ROOT / "lab/RESULTS.md").read_text("utf-8").splitlines():
+        if line.startswith("| experiment |"):
+            columns = [cell.strip() for cell in line.strip("|").split("|")][1:]
+        elif line.startswith(f"| **{experiment}**:"):
+            return dict(zip(columns, (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))[1:])))
+    raise AssertionError(f"lab/RESULTS.md has no {experiment}")
+
+
+def not_recorded(quotes: str, seen: str) -> list[str]:
+    """What a cell quotes and the recorded outcome does not have."""
+    return [quote for quote in quotes.split(" … ") if quote not in seen]
+
+
+def test_what_is_quoted_of_an_experiment_was_recorded() -> None:
+    assert not_recorded("one … three", "one two three") == []
+    assert not_recorded("one … four", "one two three") == ["four"]
+    rows = table("Defaults that surprise")
+    assert len(rows) > 10
+    for experiment, row in rows.items():
+        for panel, quotes in row.items():
+            assert not_recorded(quotes, recorded(experiment)[panel]) == [], (experiment, panel)
+
+
+def test_the_steps_add_the_clauses_that_the_table_says() -> None:
+    way = (ROOT / "raw/steps/README.md").read_text("utf-8")  # test_steps.py compares its table
+    before: set[str] = set()
+    for name, row in table("The price of each guarantee").items():
+        now = {clause for clause, claim in read_kept(PANELS[name]).items() if claim.word == KEPT}
+        assert re.findall(r"[RP]\d+", row["adds the clauses"]) == [c for c in CLAUSES if c in now - before], name
+        counted = re.search(rf"^\| `{name}` \| ([\d,]+) ", way, re.M)
+        assert counted, name
+        lines, exact = (int(text.replace(",", "")) for text in (row["lines"], counted[1]))
+        assert lines % 10 == 0 and abs(lines - exact) <= 10, name
+        before = now
+
+
+def test_the_options_of_a_guarantee_stand_in_the_panel() -> None:
+    folders = {"zmq": "zmq", "nanomsg, nng": "nng"}
+    for guarantee, row in table("The price of each guarantee", 1).items():
+        for column, cell in row.items():
+            sources = "".join(path.read_text() for path in (ROOT / folders[column]).glob("*.c"))
+            for option in re.findall(r"\b(?:ZMQ|NN)_[A-Z_]+", cell):
+                assert option in sources, (guarantee, option)
+
+
+# Row of the page: block of tools/bench/RESULTS.txt, and the number that counts in a row there.
+P50 = r"\S+ +(\S+) \S+\.\.\S+"
+MEASURED = {
+    "round trip on one core, p50, us": ("latency, tcp, 64 B bodies, one core, closed loop", P50),
+    "round trip on two cores, p50, us": ("latency, tcp, 64 B bodies, two cores, closed loop", P50),
+    "events delivered a second, one subscriber, long queues": (
+        "throughput, tcp, 64 B bodies, two cores, queue as long as the run", r"(\S+) "),
+    "events delivered a second, 256 subscribers, long queues": (
+        "fanout, tcp, 64 B bodies, free, 256 subscribers, queue as long as the run", r"(\S+) "),
+    "server's memory with 5000 idle clients, MiB": (
+        "connections, tcp, 64 B bodies, one core, 5000 idle clients", r".*? \S+ \+ +\S+ +\S+ \+ +\S+ +(\S+) "),
+}  # fmt: skip
+HEADINGS = {"raw": "raw sockets", "zmq": "ZeroMQ", "nanomsg": "nanomsg", "nng": "NNG (nn_ API)"}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_measurements_are_those_of_the_recorded_run(name: str) -> None:
+    block, pattern = MEASURED[name]
+    text = (ROOT / "tools/bench/RESULTS.txt").read_text("utf-8").split(f"\n{block}\n", 1)[1]
+    for panel, said in table("Measurements")[name].items():
+        row = re.search(rf"^{re.escape(HEADINGS[panel])}\*? +{pattern}", text.split("\n\n")[0], re.M)
+        assert row and row[1] == said, panel
+
+
+def test_libraries_and_their_lines_are_those_of_size(pytestconfig: pytest.Config) -> None:
+    rows = table("Measurements")
+    counted = json.loads((ROOT / "tools/compare/library_sources.json").read_text())
+    lines = {entry["panel"]: f"{entry['lines']:,}" for entry in counted}
+    assert rows["lines of the library's own source"] == {"raw": "-", **lines}
+    if release() != "Debian 12":
+        pytest.skip("the page has Debian 12's")
+    for panel, said in rows["shared libraries beyond the C library"].items():
+        program = build_folder(pytestconfig) / f"{panel}-rep"
+        if not program.exists():
+            pytest.skip(f"{panel} is not built")
+        loaded = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=60).stdout
+        names = {line.split()[0] for line in loaded.splitlines() if "=>" in line}
+        others = [name for name in names if not re.match(r"lib(c|m|resolv|pthread|dl|rt)\.so", name)]
+        assert len(others) == int(said), panel
+
+
+def test_packages_for_programmers_exist_here() -> None:
+    cells = [next(iter(row.values())).partition(";")[0] for row in table("Languages").values()]
+    packages = set(re.findall(r"`([^`]+)`", " ".join(cells)))
+    command = ["apt-cache", "show", "--no-all-versions", "libzmq5", *sorted(packages)]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    found = set(re.findall(r"^Package: (.*)$", shown, re.M))
+    if len(found) < 2 or release() != "Debian 12":
+        pytest.skip("no lists of Debian 12's packages")
+    assert packages - found == set()
