@@ -82,6 +82,7 @@ def experiment_json(experiment: Experiment) -> dict[str, Any]:
         "name": experiment.name,
         "theme": experiment.theme,
         "question": experiment.question,
+        "find": " ".join(experiment.find.split()),
         "predict": experiment.predict,
         "runs_on": experiment.panels,
         "needs": experiment.needs,

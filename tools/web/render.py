@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from harness.panels import read_panels
+from web.code import linked, listing
 from web.page import Json, Page, Query
 from web.pages import PAGES
 
@@ -38,8 +39,7 @@ def chosen(panels: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any
     return [known[name] for name in names if name in known]
 
 
-templates.filters["embedded"] = embedded
-templates.filters["chosen"] = chosen
+templates.filters |= {"chosen": chosen, "embedded": embedded, "linked": linked, "listing": listing}
 
 
 def panel_list() -> list[dict[str, Any]]:

@@ -1,0 +1,105 @@
+"""Source code as HTML: coloured by pygments, with the words that differ and those that explain themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from markupsafe import Markup, escape
+from pygments.lexers import CLexer, PythonLexer
+from pygments.token import Comment, Keyword, Name, Number, String, _TokenType
+
+Json = Any
+Piece = tuple[int, int, str]  # from, to, class
+
+CLASSES: dict[_TokenType, str] = {  # the classes of code.css; the first that fits
+    Comment.Preproc: "c-pre",
+    Comment.PreprocFile: "c-str",
+    Comment: "c-note",
+    Keyword.Type: "c-type",
+    Keyword: "c-key",
+    Name.Builtin: "c-type",
+    String: "c-str",
+    Number: "c-num",
+}
+LANGUAGES = {"c": CLexer, "python": PythonLexer}
+
+
+@cache
+def lexer(language: str) -> Any:
+    return LANGUAGES[language](stripnl=False, ensurenl=False)
+
+
+def class_of(token: _TokenType) -> str:
+    return next((name for kind, name in CLASSES.items() if token in kind), "")
+
+
+def coloured_lines(lines: list[str], language: str) -> list[list[Piece]]:
+    """For each line the pieces that have a colour. Only the whole file tells what is a comment."""
+    found: list[list[Piece]] = [[]]
+    at = 0
+    for token, text in lexer(language).get_tokens("\n".join(lines)):
+        for number, part in enumerate(text.split("\n")):
+            if number:
+                found.append([])
+                at = 0
+            if part and (name := class_of(token)):
+                found[-1].append((at, at + len(part), name))
+            at += len(part)
+    return found[: len(lines)] + [[] for _ in range(len(lines) - len(found))]
+
+
+def line_html(text: str, pieces: Iterable[Piece], changed: Iterable[Json] = (), words: Iterable[Json] = ()) -> Markup:
+    """A line as HTML: cut wherever a piece, a changed word or a word of the glossary begins or ends."""
+    spans = [(start, end, name) for start, end, name in pieces]
+    spans += [(start, end, "differs") for start, end in changed]
+    linked = {start: end for start, end in words}
+    cuts = sorted({0, len(text), *(cut for start, end, _ in spans for cut in (start, end)), *linked, *linked.values()})
+    parts: list[Markup] = []
+    for start, end in zip(cuts, cuts[1:]):
+        names = " ".join(dict.fromkeys(name for a, b, name in spans if a <= start and end <= b))
+        if start in linked:
+            parts.append(Markup('<a class="word" href="#word-{0}" data-word="{0}">').format(text[start : linked[start]]))
+        parts.append(Markup('<span class="{}">{}</span>').format(names, text[start:end]) if names else escape(text[start:end]))
+        if end in linked.values():
+            parts.append(Markup("</a>"))
+    return Markup("").join(parts)
+
+
+def listing(text: str, language: str) -> Markup:
+    """A whole file, coloured."""
+    lines = text.splitlines()
+    coloured = coloured_lines(lines, language)
+    return Markup("\n").join(line_html(line, pieces) for line, pieces in zip(lines, coloured))
+
+
+def colour_alignment(said: Json) -> Json:
+    """What diff --json says, and `html` in each cell."""
+    for place in range(len(said["panels"])):
+        cells = [
+            row[place]
+            for section in said["sections"]
+            for block in section["blocks"]
+            for row in block["rows"]
+            if row[place]
+        ]
+        cells.sort(key=lambda cell: int(cell["number"]))
+        for cell, pieces in zip(cells, coloured_lines([cell["text"] for cell in cells], "c")):
+            cell["html"] = line_html(cell["text"], pieces, cell["changed"], cell["words"])
+    return said
+
+
+def linked(text: str, experiments: Iterable[str] = ()) -> Markup:
+    """A sentence in which addresses are links, and so is "lab NAME" of an experiment."""
+    names = set(experiments)
+    parts: list[Markup] = []
+    for part in re.split(r"(https://[^\s<>\"]*[^\s<>\".,;:)]|\blab [a-z][\w-]+)", text):
+        if part.startswith("https://"):
+            parts.append(Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(part))
+        elif part.startswith("lab ") and part[4:] in names:
+            parts.append(Markup('<a href="/lab?experiment={}" data-keep="look big">{}</a>').format(part[4:], part))
+        else:
+            parts.append(escape(part))
+    return Markup("").join(parts)
