@@ -79,6 +79,29 @@ def test_of_a_whole_checkout_the_students_panel_is_taken(tmp_path: Path) -> None
         opened(packed(tmp_path / "two.zip", files), tmp_path)
 
 
+def test_the_projects_own_programs_are_nobodys(tmp_path: Path) -> None:
+    """A whole checkout has them too, and panels.txt lists them as kind=programs."""
+    files = {f"mine/mine-{role}": "" for role in ("req", "rep", "pub", "sub")}
+    for folder in submissions.OURS:
+        files |= {f"{folder}/python-{role}": "" for role in ("req", "rep", "pub", "sub")}
+    files["panels.txt"] = (ROOT / "panels.txt").read_text() + "mine mine kind=programs my panel\n"
+    listed = [f"{folder} kind=programs" in " ".join(line.split()) for folder in submissions.OURS
+              for line in files["panels.txt"].splitlines()]  # fmt: skip
+    assert sum(listed) == len(submissions.OURS)
+    assert opened(packed(tmp_path / "all.zip", files), tmp_path).panel == "mine"
+
+
+def test_no_panel_takes_the_place_of_the_tests(tmp_path: Path) -> None:
+    """The panel's folder in the sandbox has the panel's name."""
+    assert set(submissions.TAKEN) >= {n for n in sandbox.SEEN if (ROOT / n).is_dir()} - {"raw", "zmq", "nng"}
+    for name in submissions.TAKEN:
+        with pytest.raises(Unfit, match="must not be named"):
+            opened(packed(tmp_path / f"{name}.zip", texts(name)), tmp_path)
+        files = {f"{name}-{role}": "" for role in ("req", "rep", "pub", "sub")}
+        with pytest.raises(Unfit, match="must not be named"):
+            opened(packed(tmp_path / f"{name}-programs.zip", files), tmp_path)
+
+
 def test_programs_are_found_and_may_be_run(tmp_path: Path) -> None:
     files = {f"mine-{role}": "#!/bin/sh\n" for role in ("req", "rep", "pub", "sub")}
     work = opened(packed(tmp_path / "p.zip", files), tmp_path)
@@ -259,3 +282,27 @@ def test_a_class_with_hostile_submissions(tmp_path: Path) -> None:
     again = verb(*line, seconds=60, scratch=tmp_path / "scratch")  # nothing is marked twice
     assert again.stderr.count("marked before") == len(students)
     assert json.loads(again.stdout) == json.loads(done.stdout)
+
+
+@pytest.mark.heavy
+def test_programs_are_marked_like_the_others(tmp_path: Path) -> None:
+    """A copy of template-programs/, whole, and one whose server answers with other bytes."""
+    if why := sandbox.missing():
+        pytest.skip(why)
+    files = {p.name.replace("python-", "mine-"): p.read_text() for p in (ROOT / "template-programs").iterdir()}
+    wrong = files["roles.py"].replace("reply = encode(REPLY, sequence, sent, body)",
+                                      "reply = encode(REPLY, sequence, sent, body + b'!')")  # fmt: skip
+    assert wrong != files["roles.py"]
+    folder = tmp_path / "class"
+    folder.mkdir()
+    packed(folder / "Ada.zip", {f"mine/{name}": text for name, text in files.items()})
+    packed(folder / "Bob.zip", {**files, "roles.py": wrong})
+    rubric = tmp_path / "rubric.toml"
+    rubric.write_text('framing = "raw"\ntransports = ["ipc"]\n[clauses]\nR4 = 2\nR9 = 1\nP4 = 3\n')
+    (tmp_path / "scratch").mkdir()
+    done = verb(str(folder), "--rubric", str(rubric), "--json", seconds=300, scratch=tmp_path / "scratch")
+    assert done.returncode == 0, done.stderr
+    ada, bob = json.loads(done.stdout)["students"]
+    assert [item["points"] for item in ada["items"]] == [2, 0, 3]
+    assert "no driver" in ada["items"][1]["why"]  # R9 is not reachable
+    assert [item["points"] for item in bob["items"]] == [0, 0, 3]

@@ -27,6 +27,8 @@ CLUTTER = re.compile(r"^(\.|__MACOSX$|__pycache__$|Thumbs\.db$)|~$")
 ARCHIVE = re.compile(r"\.(zip|tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz)$", re.I)
 ROLES = ("req", "rep", "pub", "sub")
 SOURCES = ("reqrep.c", "pubsub.c")
+OURS = ("winsock", "template-programs")  # ready programs that this project has itself
+TAKEN = ("common", "lab", "programs", "template", "tests", "tools")  # its own folders in a sandbox
 NAME = re.compile(r"[a-z][-a-z0-9_]{0,31}")  # of a panel, as ./triptych new takes it
 
 
@@ -239,8 +241,9 @@ def own_folders(top: Path) -> set[str]:
         for line in listed.read_text("utf-8", "replace").splitlines():
             words = line.split()
             if len(words) >= 2 and not line.startswith("#"):
-                kinds = [word for word in words if word.startswith("kind=")]
-                if not kinds or kinds[0] in ("kind=own", "kind=programs"):
+                kinds = [word for word in words if word.startswith("kind=")] or ["kind=own"]
+                ready = kinds[0] == "kind=programs" and words[1] not in OURS
+                if kinds[0] == "kind=own" or ready:
                     found.add((listed.parent.relative_to(top) / words[1]).as_posix())
     return found
 
@@ -248,6 +251,8 @@ def own_folders(top: Path) -> set[str]:
 def checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise Unfit(f"{name!r} is no name for a panel")
+    if name in TAKEN:  # in the sandbox the panel would stand in the place of the tests
+        raise Unfit(f"a panel must not be named {name!r}: the project has a folder of that name")
     return name
 
 
