@@ -26,7 +26,7 @@ VERBS = {
     "teach": "teach/teach.py",
     "web": "web/web.py",
 }  # fmt: skip
-PARTS = ("triptych", "panels.txt", "packages.txt", "tools", "template", "lab/experiments", "raw/steps", "nng/steps")
+PARTS = ("triptych", "panels.txt", "packages.txt", "tools", "template", "template-programs", "lab/experiments", "raw/steps", "nng/steps")
 NOBODY = 65534
 
 # Knows the packages of a file: "NAME STATE", the state being installed, available or unknown.
@@ -187,7 +187,8 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("new mine --from", "--from needs its STEP"),
         ("new mine --from raw", "'raw' is no step to start from; there are: raw-1 raw-2"),
         ("new mine --from raw-99", "'raw-99' is no step to start from"),
-        ("new mine --form raw-2", "no option '--form'; there are: --from STEP, --assignment N"),
+        ("new mine --form raw-2", "no option '--form'; there are: --from STEP, --assignment N, --programs"),
+        ("new mine --programs --from raw-2", "--programs goes with neither"),
         ("new a-rep --from raw-2", "a meaning of its own"),
         ("new a-req", "a meaning of its own"),
         ("new tools", "tools/ is there already"),
@@ -222,6 +223,19 @@ def test_new(tree: Tree) -> None:
     lines = (tree.folder / "panels.txt").read_text().splitlines()
     assert lines[-1].split() == ["my-2", "my-2", "Mine,", "second"]
     assert "did you mean my-2?" in tree.run("demo", "my2", status=2)[1]
+
+
+def test_new_programs(tree: Tree) -> None:
+    out, _ = tree.run("new", "my-2", "--programs", "Mine", status=0)
+    assert "./triptych check my-2" in out
+    mine, theirs = tree.folder / "my-2", ROOT / "template-programs"
+    names = {path.name.replace("python-", "my-2-") for path in theirs.iterdir()} - {"README.md"}
+    assert {path.name for path in mine.iterdir()} == names
+    for name in names:
+        assert (mine / name).read_text() == (theirs / name.replace("my-2-", "python-")).read_text()
+        assert os.access(mine / name, os.X_OK) == name.startswith("my-2-")
+    panel = panels.read_panel((tree.folder / "panels.txt").read_text().splitlines()[-1], 1)
+    assert (panel.kind, panel.framing, panel.heading) == ("programs", "raw", "Mine")
 
 
 def test_new_from_a_step(tree: Tree) -> None:

@@ -75,7 +75,7 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     placed = "between the hosts" if Stage.hosts else "both on one core"
     row(f"p50 us, {placed}", lambda p, f: decimal(f.p50_us))
     row(f"p99 us, {placed}", lambda p, f: decimal(f.p99_us))
-    row("lines of code, all of the panel", lambda p, f: str(panel_lines(p)))
+    row("lines of code, all of the panel", lambda p, f: str(panel_lines(p) or "-"))  # "-": programs
     row("server: threads", lambda p, f: number(f.threads))
     row(
         "server: memory, MiB",
