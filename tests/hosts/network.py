@@ -64,6 +64,9 @@ Host stranger
 Host newcomer
     HostName 10.77.1.2
     UserKnownHostsFile {folder}/nobody
+Host changed
+    HostName 10.77.1.2
+    UserKnownHostsFile {folder}/wrong_hosts
 Host closed
     HostName 10.77.1.2
     Port 23
@@ -104,6 +107,8 @@ class Network:
         public = (folder / "host_key.pub").read_text()
         addresses = ("10.77.1.2", "10.77.2.2")
         (folder / "known_hosts").write_text("".join(f"{a} {public}" for a in addresses))
+        wrong = (folder / "user_key.pub").read_text()
+        (folder / "wrong_hosts").write_text(f"{addresses[0]} {wrong}")
         (folder / "bin").mkdir()
         ssh = folder / "bin" / "ssh"  # the first of that name in PATH
         self._begin("here", ["unshare", "--net", "sleep", "infinity"])

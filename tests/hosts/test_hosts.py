@@ -79,6 +79,13 @@ def program(stage: Stage, host: Host, role: str, *words: str) -> Program:
     return started
 
 
+def serving(stage: Stage, host: Host) -> Program:
+    """A server: unlike a driver it does not end with its input."""
+    server = program(stage, host, "rep", "-u", host.url("tcp"))
+    server.hear("ready")
+    return server
+
+
 def verb(net: Network, *words: str) -> subprocess.Popen[str]:
     """A verb of ./triptych, run between the two hosts."""
     command = net.inside("here", "/usr/bin/python3", "-B", ROOT / "tools", *words)
@@ -178,11 +185,11 @@ def test_programs_are_copied_once_and_compared(net: Network, hosts: Hosts) -> No
 
 def test_the_connection_is_closed(net: Network) -> None:
     with Hosts([LEFT]) as hosts, Stage() as stage:
-        echo = driver(stage, hosts.server)
-        assert echo.pid and net.processes(LEFT)
+        server = serving(stage, hosts.server)
+        assert server.pid and net.processes(LEFT)
         os.kill(hosts.server.link.pid, signal.SIGKILL)
-        assert echo.ended() == -signal.SIGKILL
-        assert f"host {LEFT}: the connection has ended" in echo.complaint
+        assert server.ended() == -signal.SIGKILL
+        assert f"host {LEFT}: the connection has ended" in server.complaint
         with pytest.raises(HostFailed, match=f"host {LEFT}: the connection has ended"):
             driver(stage, hosts.server)
         assert_gone(net)
@@ -190,7 +197,7 @@ def test_the_connection_is_closed(net: Network) -> None:
 
 def test_the_far_end_is_killed(net: Network) -> None:
     with Hosts([LEFT]) as hosts, Stage() as stage:
-        driver(stage, hosts.server)
+        serving(stage, hosts.server)
         for pid, words in net.processes(LEFT).items():
             if "python3" in words:
                 os.kill(pid, signal.SIGKILL)
@@ -200,12 +207,12 @@ def test_the_far_end_is_killed(net: Network) -> None:
 def test_the_cable_is_cut(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Host, "silence", QUICK_SILENCE)
     with Hosts([LEFT]) as hosts, Stage() as stage:
-        echo = driver(stage, hosts.server)
+        server = serving(stage, hosts.server)
         net.run("here", "ip", "link", "set", LEFT, "down")
         try:
             assert_gone(net)
-            assert echo.ended() == -signal.SIGKILL
-            assert "it said nothing for" in echo.complaint
+            assert server.ended() == -signal.SIGKILL
+            assert "it said nothing for" in server.complaint
         finally:
             net.run("here", "ip", "link", "set", LEFT, "up")
 
@@ -233,6 +240,22 @@ def test_the_verb_is_ended(net: Network, number: int) -> None:
     assert_gone(net)
 
 
+def test_a_host_is_lost_under_a_verb(net: Network) -> None:
+    demo = verb(net, "demo.demo", "reqrep", "raw", "--plain", "--hosts", f"{LEFT},{RIGHT}")
+    assert demo.stdout
+    for line in demo.stdout:
+        if "hello" in line:
+            break
+    for pid, words in net.processes(RIGHT).items():
+        if "python3" in words:
+            os.kill(pid, signal.SIGKILL)
+    _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert errors.startswith("triptych: demo: host right: the connection has ended"), errors
+    assert errors.count("\n") == 1
+    assert_gone(net)
+
+
 # What cannot be used.
 
 
@@ -242,6 +265,7 @@ def test_the_verb_is_ended(net: Network, number: int) -> None:
         ("nobody-has-this-name", "is unknown"),
         ("stranger", "refuses the key: `ssh stranger true` must work"),
         ("newcomer", "has a key that is not known: run `ssh newcomer true` by hand"),
+        ("changed", "has another key than it had"),
         ("closed", "Connection refused"),
     ],
 )
@@ -281,6 +305,15 @@ def test_no_python_there(net: Network) -> None:
             Host(RIGHT)
 
 
+def test_a_shell_that_prints(net: Network) -> None:
+    net.files(RIGHT, "sh", "-c", "echo 'echo Welcome!' >/root/.bashrc")
+    try:
+        with pytest.raises(HostFailed, match="host right: it said b'Welcome!.*does its shell print"):
+            Host(RIGHT)
+    finally:
+        net.files(RIGHT, "rm", "/root/.bashrc")
+
+
 def test_another_kind_of_processor(hosts: Hosts) -> None:
     hosts.all[1].hello["machine"] = "riscv64"
     with pytest.raises(HostFailed, match="host right is riscv64, this machine "):
@@ -312,7 +345,7 @@ def test_a_server_that_clients_do_not_reach(net: Network, hosts: Hosts) -> None:
 # The verbs.
 
 
-def test_demo(net: Network) -> None:
+def test_demo_between_hosts(net: Network) -> None:
     script = 'printf "one\\ntwo\\n" | exec "$@"'
     command = ["sh", "-c", script, "sh", "/usr/bin/python3", "-B", str(ROOT / "tools"), "demo.demo"]
     done = net.run(
@@ -328,7 +361,16 @@ def test_demo(net: Network) -> None:
     assert_gone(net)
 
 
-def test_bench(net: Network, tmp_path: Path) -> None:
+def test_clients_here_and_servers_on_one_host(net: Network) -> None:
+    told, errors = verb(net, "lab.lab", "killed-server", "raw", "--hosts", RIGHT).communicate(timeout=60)
+    assert "servers and publishers run on right, clients and subscribers on this machine" in (
+        errors.lower()
+    )
+    assert "run once, lost" in told
+    assert_gone(net)
+
+
+def test_bench_between_hosts(net: Network, tmp_path: Path) -> None:
     words = ["latency", "throughput", "raw", "--quick", "--json", str(tmp_path / "run.json")]
     bench = verb(net, "bench.bench", *words, "--hosts", f"{LEFT},{RIGHT}")
     out, errors = bench.communicate(timeout=120)
@@ -345,7 +387,7 @@ def test_bench(net: Network, tmp_path: Path) -> None:
     assert_gone(net)
 
 
-def test_lab(net: Network) -> None:
+def test_lab_between_hosts(net: Network) -> None:
     words = ["killed-server", "raw", "--json", "--check", "--hosts", f"{LEFT},{RIGHT}"]
     lab = verb(net, "lab.lab", *words)
     out, errors = lab.communicate(timeout=120)

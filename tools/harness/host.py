@@ -17,7 +17,6 @@ import json
 import os
 import resource
 import select
-import shlex
 import shutil
 import signal
 import socket
@@ -32,41 +31,13 @@ from typing import IO, Any
 from harness import addresses, far, folders, process
 from harness.process import Failed, dying
 from harness.signals import uninterrupted
+from harness.way import PACKAGES, command_for, refusal
 
 CONNECT_SECONDS = 20.0
 ANSWER_SECONDS = 15.0
 CLOCK_READINGS = 10
 READ = 1 << 16
-
-# What the far end's Python is told first: modules, by name.
-SENT = (folders, addresses, process, far)
-BOOT = """
-import json, sys, types
-sys.modules["harness"] = types.ModuleType("harness")
-for name, text in json.loads(open(0, "rb", 0, closefd=False).readline()):
-    sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, name, "exec"), vars(sys.modules[name]))
-sys.modules["harness.far"].main({silence})
-"""
-
-SSH = (
-    "ssh -T -x -a -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=3"
-    " -o ServerAliveCountMax=3 --"
-).split()
-
-PACKAGES = "ssh is in Debian's package openssh-client"
-
-# What ssh says, and what to do about it.
-REFUSALS = {
-    "Could not resolve hostname": "is unknown, in ~/.ssh/config and to the name service",
-    "Permission denied": "refuses the key: `ssh {0} true` must work without a question",
-    "Host key verification failed": "has a key that is not known: run `ssh {0} true` by hand once",
-    "REMOTE HOST IDENTIFICATION HAS CHANGED": "has another key than it had: `ssh {0} true` says more",
-    "python3: not found": "has no python3",
-    "python3: command not found": "has no python3",
-    "SyntaxError": "has a python3 that is too old: 3.9 is needed",
-}
-
+SENT = (folders, addresses, process, far)  # modules that the far end needs
 
 class HostFailed(Failed):
     """A host cannot be used; the text is a sentence that says why."""
@@ -360,11 +331,10 @@ class Host:
         """The reason for which the connection has ended, in words."""
         status = self.link.wait(ANSWER_SECONDS)
         text = os.pread(self.errors.fileno(), process.COMPLAINT_MAX, 0).decode(errors="replace")
-        for said, means in REFUSALS.items():
-            if said in text:
-                return means.format(self.name)
         last = (text.strip().splitlines() or [f"status {status}"])[-1]
-        return f"the connection has ended: {last}" if self.hello else f"no connection: {last}"
+        if self.hello:
+            return f"the connection has ended: {last}"
+        return refusal(self.name, text) or f"no connection: {last}"
 
     def _lose(self, why: str) -> None:
         """No connection any more: by now, or soon, all that ran there has been killed."""
@@ -404,9 +374,10 @@ class Host:
             raise Failed(f"{name} cannot be started on {self.name}: {', '.join(popen)}")
         words = [self.bring(Path(argv[0])), *argv[1:]]
         number = self.number()
-        if self.lost:
-            raise HostFailed(f"host {self.name}: {self.lost}")
-        of = self.processes[number] = FarProcess(self, number, fed)
+        with self.news:
+            if self.lost:
+                raise HostFailed(f"host {self.name}: {self.lost}")
+            of = self.processes[number] = FarProcess(self, number, fed)
         self.tell("start", of=number, argv=words, name=name, fed=fed)
         return of
 
@@ -440,12 +411,3 @@ class Host:
                 best = took, there - before - took / 2
         assert best
         self.error_us, self.ahead_us = best[0] / 2, best[1]
-
-
-def command_for(name: str, silence: float) -> list[str]:
-    """What connects a host: its standard input and output are those of the far end's Python."""
-    python = f"exec python3 -I -c {shlex.quote(BOOT.format(silence=silence))}"
-    if os.environ.get("SLURM_JOB_ID"):  # not tried: nobody here has Slurm
-        words = ["srun", "--overlap", "--quiet", "--unbuffered", "-N1", "-n1", f"--nodelist={name}"]
-        return [*words, "sh", "-c", python]
-    return [*SSH, name, python]

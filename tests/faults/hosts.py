@@ -1,0 +1,35 @@
+"""Faults in the harness's way to other hosts: tools/harness/host.py, hosts.py and far.py."""
+
+from .fault import Fault
+
+FAULTS = [
+    Fault("far-end-stays", "the far end does not end with a connection that says nothing",
+          "tools/harness/far.py", "signal.signal(signal.SIGALRM, lost)",
+          "signal.signal(signal.SIGALRM, signal.SIG_IGN)",
+          "", "test_the_cable_is_cut"),
+    Fault("no-sign-of-life", "a connection on which nobody speaks is taken for lost",
+          "tools/harness/host.py", 'self.tell("clock", ask=0)', "pass",
+          "", "test_a_long_pause_is_no_cut"),
+    Fault("far-children-stay", "what a far end has started survives it",
+          "tools/harness/process.py", '"--pdeathsig", "KILL"', '"--pdeathsig", "clear"',
+          "", "test_the_far_end_is_killed"),
+    Fault("times-by-far-clock", "times are told by the clock of the host where they were taken",
+          "tools/harness/host.py", "self.ahead_us = round(host.ahead_us)", "self.ahead_us = 0",
+          "", "test_times_are_told_by_this_clock"),
+    Fault("durations-by-clock", "how long a call took is taken for a time",
+          "tools/harness/program.py", "clocked = ()", 'clocked = ("us",)',
+          "", "test_times_are_told_by_this_clock"),
+    Fault("copy-unchecked", "a program that was damaged on a host is run",
+          "tools/harness/far.py", ".hexdigest() != digest:\n                return",
+          ".hexdigest() == 0:\n                return",
+          "", "test_programs_are_copied_once_and_compared"),
+    Fault("signal-in-flight", "a program goes on after the call that stops it has returned",
+          "tools/harness/far.py", "process.signal(frame[\"number\"])", "pass",
+          "", "test_signals_reach_it_before_the_call_returns"),
+    Fault("clients-with-the-server", "all roles run on the first host",
+          "tools/harness/hosts.py", "others = self.all[1:]", "others = self.all[:1]",
+          "", "test_the_verb_is_ended"),
+    Fault("one-way-by-two-clocks", "a time from one host to the other is shown",
+          "tools/bench/kinds.py", "if latency and case.placement != HOSTS:", "if latency:",
+          "", "test_bench_between_hosts"),
+]

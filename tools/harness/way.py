@@ -1,0 +1,48 @@
+"""The way to another host: ssh, or srun within a Slurm allocation; and what ssh's refusals mean."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+# The far end's Python reads its modules from the connection; then far.py reads on.
+BOOT = """
+import json, sys, types
+sys.modules["harness"] = types.ModuleType("harness")
+for name, text in json.loads(open(0, "rb", 0, closefd=False).readline()):
+    sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), vars(sys.modules[name]))
+sys.modules["harness.far"].main({silence})
+"""
+
+SSH = (
+    "ssh -T -x -a -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=3"
+    " -o ServerAliveCountMax=3 --"
+).split()
+
+PACKAGES = "ssh is in Debian's package openssh-client"
+
+# What ssh says, and what to do about it.
+REFUSALS = {
+    "Could not resolve hostname": "is unknown, in ~/.ssh/config and to the name service",
+    "Permission denied": "refuses the key: `ssh {0} true` must work without a question",
+    "IDENTIFICATION HAS CHANGED": "has another key than it had: `ssh {0} true` says more",
+    "Host key verification failed": "has a key that is not known: run `ssh {0} true` by hand once",
+    "python3: not found": "has no python3",
+    "python3: command not found": "has no python3",
+    "SyntaxError": "has a python3 that is too old: 3.9 is needed",
+}
+
+
+def command_for(name: str, silence: float) -> list[str]:
+    """What connects a host: its standard input and output are those of the far end's Python."""
+    python = f"exec python3 -I -c {shlex.quote(BOOT.format(silence=silence))}"
+    if os.environ.get("SLURM_JOB_ID"):  # not tried: nobody here has Slurm
+        words = ["srun", "--overlap", "--quiet", "--unbuffered", "-N1", "-n1", f"--nodelist={name}"]
+        return [*words, "sh", "-c", python]
+    return [*SSH, name, python]
+
+
+def refusal(name: str, text: str) -> str:
+    """What it means that the way printed this, and connected nothing; empty: not known."""
+    return next((means.format(name) for said, means in REFUSALS.items() if said in text), "")
