@@ -149,10 +149,9 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     if (queue > 0 &&
         zmq_setsockopt(sub->socket, ZMQ_RCVHWM, &queue, sizeof(queue)) < 0)
         goto fail;
-    /* An unsent subscription is a message, too. It would linger, and those over
-     * the high-water mark would be lost (P1). */
-    if (zmq_setsockopt(sub->socket, ZMQ_LINGER, &none, sizeof(none)) < 0 ||
-        zmq_setsockopt(sub->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
+    /* An unsent subscription is a message, too, and those over the high-water
+     * mark would be lost (P1). It does not linger, by default (xsub.cpp). */
+    if (zmq_setsockopt(sub->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
         zmq_setsockopt(sub->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
         zmq_setsockopt(
             sub->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||

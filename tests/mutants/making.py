@@ -29,7 +29,7 @@ from clang.cindex import Cursor, CursorKind, Index, TranslationUnit
 FOLDERS = ("raw", "zmq", "nng", "common", "programs", "tools/wire/decode")
 KINDS = ("drop", "negate", "bound", "option", "errno")
 LEFT_ALONE = {"programs/driver.c"}  # the tests' own hand, not what they test
-OPTION_CALL = re.compile(r"setsockopt$|_ctx_set$|^set_\w+$|_nodelay$|^option\w*$")
+OPTION_CALL = re.compile(r"setsockopt$|_ctx_set$|^set_\w+$|_nodelay$")
 JUMPS = {CursorKind.BREAK_STMT, CursorKind.CONTINUE_STMT, CursorKind.GOTO_STMT}
 CONDITION_AT = {  # among the children
     CursorKind.IF_STMT: 0, CursorKind.WHILE_STMT: 0, CursorKind.DO_STMT: 1, CursorKind.CONDITIONAL_OPERATOR: 0,

@@ -1,8 +1,8 @@
 """The map: which tests reach which lines of the C code. It is kept in map.json.
 
-One line a function: the tests that reach it, each with the lines, counted from the function's
-first. So a function may move in its file. Of the many tests that reach a line, some are kept: the
-cheapest of each file of tests in turn.
+One line a function: the tests that reach it. A line that few tests reach is rare, and these tests
+name it, counted from the function's first line, so that a function may move in its file. Of the
+cases of one test the cheapest is kept, and of many tests the cheapest of each file in turn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .making import Mutant
 
 FILE = Path(__file__).parent / "map.json"
-KEPT = 10  # tests of a line
+RARE = 10  # tests reach such a line, at most
+KEPT = 80  # tests of a function, at most
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,21 @@ class Test:
         return self.name[5:] if self.name.startswith("unit:") else ""
 
 
+# By file and function: each test with the rare lines that it reaches, or with none if it reaches
+# others. Who reaches both stands there twice.
+Places = dict[str, list[tuple[Test, set[int]]]]
+
+
 @dataclass
 class Map:
     tests: dict[str, Test]
-    functions: dict[str, list[tuple[Test, set[int]]]]  # by file and function
+    functions: Places
 
     def tests_of(self, mutant: Mutant, most_s: float) -> list[Test]:
-        """Those that reach its line; if none does, those of its function: the map may be old."""
+        """Those that reach its line if it is rare, or else those that reach its function."""
         found = self.functions.get(f"{mutant.file} {mutant.function}", [])
         offset = mutant.line - mutant.first
-        there = [test for test, lines in found if offset in lines] or [test for test, _ in found]
+        there = [test for test, lines in found if offset in lines] or [test for test, at in found if not at]
         there.sort(key=lambda test: test.seconds)
         chosen, total = [], 0.0
         for test in there:
@@ -57,7 +63,7 @@ class Map:
 
 def numbers(text: str) -> set[int]:
     """0-3,7 is 0, 1, 2, 3 and 7."""
-    ends = [part.split("-") for part in text.split(",")]
+    ends = [part.split("-") for part in text.split(",") if part]
     return {n for end in ends for n in range(int(end[0]), int(end[-1]) + 1)}
 
 
@@ -79,14 +85,14 @@ def load() -> Map:
     ]
     found = {}
     for place, reached in stored["functions"].items():
-        parts = [part.split(":") for part in reached.split(" ")]
-        found[place] = [(tests[int(number)], numbers(lines)) for number, lines in parts]
+        parts = [part.partition(":") for part in reached.split(" ")]
+        found[place] = [(tests[int(number)], numbers(lines)) for number, _, lines in parts]
     return Map({test.name: test for test in tests}, found)
 
 
-def store(places: dict[str, dict[Test, set[int]]]) -> None:
+def store(places: Places) -> None:
     """Places are files with their functions. A test gets a number, in the order of the file."""
-    used = sorted({test for tests in places.values() for test in tests}, key=lambda test: test.name)
+    used = sorted({test for tests in places.values() for test, _ in tests}, key=lambda test: test.name)
     cases: dict[str, dict[str, float]] = defaultdict(dict)
     for test in used:
         file, _, name = test.name.rpartition("::")
@@ -94,7 +100,7 @@ def store(places: dict[str, dict[Test, set[int]]]) -> None:
     order = [f"{file}::{name}" if file else name for file in cases for name in cases[file]]
     number_of = {name: i for i, name in enumerate(order)}
     functions = {
-        place: " ".join(f"{number_of[test.name]}:{ranges(at)}" for test, at in tests.items())
+        place: " ".join(f"{number_of[test.name]}:{ranges(at)}".rstrip(":") for test, at in tests)
         for place, tests in sorted(places.items())
     }
     FILE.write_text(json.dumps({"tests": cases, "functions": functions}, indent=0) + "\n")
@@ -163,26 +169,41 @@ def condense(folder: Path, build: Path) -> None:
             for file, lines in said["lines"].items():
                 for number in lines:
                     reached[file, number].append(test)
-    places: dict[str, dict[Test, set[int]]] = {}
+    places: Places = {}
     for file, found in functions(ROOT, build.name).items():
         for name, first, last in found:
+            rare: dict[Test, set[int]] = defaultdict(set)
+            common: set[Test] = set()
             for number in range(first, last + 1):
-                for test in some(reached.get((file, number), []), file):
-                    places.setdefault(f"{file} {name}", {}).setdefault(test, set()).add(number - first)
+                tests = cheapest(reached.get((file, number), []), file)
+                if len(tests) > RARE:
+                    common.update(tests)
+                for test in tests if len(tests) <= RARE else []:
+                    rare[test].add(number - first)
+            kept = in_turn(cheapest(list(common), file))[:KEPT]
+            if rare or kept:
+                places[f"{file} {name}"] = [*((test, set()) for test in kept), *rare.items()]
     store(places)
 
 
-def some(tests: list[Test], file: str) -> list[Test]:
-    """The cheapest of each file of tests in turn; of one function's cases only the cheapest."""
+def cheapest(tests: list[Test], file: str) -> list[Test]:
+    """Of the cases of one test the cheapest; nanomsg and NNG share a source, but not its branches.
+
+    IPv6 last: not every machine has it.
+    """
     best: dict[str, Test] = {}
-    for test in sorted(tests, key=lambda test: test.seconds):
+    for test in sorted(tests, key=lambda test: ("tcp6" in test.name, test.seconds)):
         panel = re.search(r"nanomsg|nng", test.name) if file.startswith("nng/") else None
         best.setdefault(test.name.split("[")[0] + (panel[0] if panel else ""), test)
+    return list(best.values())
+
+
+def in_turn(tests: list[Test]) -> list[Test]:
+    """One of each file of tests in turn."""
     piles: dict[str, list[Test]] = defaultdict(list)
-    for test in best.values():
+    for test in tests:
         piles["unit" if test.unit else test.name.split("::")[0]].append(test)
-    turns = [pile[i] for i in range(len(best)) for pile in piles.values() if i < len(pile)]
-    return turns[:KEPT]
+    return [pile[i] for i in range(len(tests)) for pile in piles.values() if i < len(pile)]
 
 
 def coverage(folder: Path, build: Path) -> str:
