@@ -31,6 +31,12 @@ class FakeSite:
         return await verbs.verb(program, *words, seconds=seconds)
 
 
+    def fragment(self, template: str, **shown: Any) -> str:
+        from web.render import fragment
+
+        return fragment(template, **shown)
+
+
 class Document(html.parser.HTMLParser):
     """The elements of a page, and what may not stand in one: handlers, styles, unclosed elements."""
 
@@ -78,7 +84,7 @@ EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\u
 def evil(of: Any) -> Any:
     """The same data, with markup in every text that is not a name which code relies on."""
     if isinstance(of, dict):
-        kept = ("name", "theme", "status", "experiment", "panel", "mark", "file", "pattern", "part", "direction")
+        kept = ("name", "theme", "status", "experiment", "panel", "mark", "file", "pattern", "part", "direction", "event", "hex")
         return {key: value if key in kept else evil(value) for key, value in of.items()}
     if isinstance(of, list):
         return [evil(value) for value in of]

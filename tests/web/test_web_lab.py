@@ -54,7 +54,7 @@ def test_an_experiment_can_be_read_without_scripts() -> None:
     assert [a["data-panel"] for a in shown.all("section") if "data-panel" in a] == ["raw", "zmq"]
 
 
-def test_texts_are_data_whatever_is_in_them() -> None:
+def test_a_hostile_experiment_is_data() -> None:
     for query in ({}, {"experiment": "one"}):
         site = FakeSite(lab=evil(LISTING))
         asyncio.run(lab.data(site, {}))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import NamedTuple
+
+from harness.panels import ROOT
 
 
 class Clause(NamedTuple):
@@ -144,3 +148,9 @@ PATTERNS = {"reqrep": "R", "pubsub": "P"}  # and the letter that its clauses beg
 
 def pattern_of(clause: str) -> str:
     return "reqrep" if clause.startswith("R") else "pubsub"
+
+
+def texts(path: Path = ROOT / "common" / "CONTRACT.md") -> dict[str, str]:
+    """What the contract says of each clause, without Markdown's marks."""
+    entries = re.findall(r"^- \*\*([RP]\d+)\*\* (.*?)(?=^- \*\*|^#|\Z)", path.read_text("utf-8"), re.M | re.S)
+    return {name: " ".join(text.replace("*", "").replace("`", "").split()) for name, text in entries}

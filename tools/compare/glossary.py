@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from check.clauses import CLAUSES
+from check.clauses import CLAUSES, texts
 
 FILE = Path(__file__).with_name("glossary.txt")
 
@@ -48,3 +48,14 @@ def entries_of(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
 def as_json(entry: Entry) -> dict[str, Any]:
     clauses = {clause: CLAUSES[clause].title for clause in entry.clauses}
     return {"says": entry.says, "clauses": clauses, "experiment": entry.experiment or None}
+
+
+def clauses_of(words: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """The clauses that these entries name, in the contract's order."""
+    named = {clause for word in words.values() for clause in word["clauses"]}
+    said = texts()
+    return {
+        name: {"title": clause.title, "text": said[name], "experiment": clause.experiment, "step": clause.step}
+        for name, clause in CLAUSES.items()
+        if name in named
+    }

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from compare.alignment import align, count, merge, paired, rows_of
-from compare.glossary import entries_of, spans
+from compare.glossary import clauses_of, entries_of, spans
 from compare.sources import Line, Source
 
 COUNTS = ("alike", "changed", "only_left", "only_right")
@@ -108,6 +108,7 @@ def as_json(sources: list[Source], pattern: str, name: str | None) -> dict[str, 
     names: list[str] = [name] if name else reduce(merge, [[s.name for s in x.sections] for x in sources])
     pairs = [[count(rows_of(a, b)) for _, a, b in paired(x, y, name)] for x, y in pairwise(sources)]
     totals = [map(sum, zip(*counts)) for counts in pairs]
+    words = entries_of(line.text for source in sources for line in source.lines)
     return {
         "pattern": pattern,
         "panels": [
@@ -122,5 +123,6 @@ def as_json(sources: list[Source], pattern: str, name: str | None) -> dict[str, 
         ],
         "counts": [dict(zip(COUNTS, total)) for total in totals],
         "sections": [section_json(sources, section) for section in names],
-        "words": entries_of(line.text for source in sources for line in source.lines),
+        "words": words,
+        "clauses": clauses_of(words),
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from check.clauses import texts
 from harness.panels import ROOT, Panel, read_panels
 
 from lab.experiments import Experiment
@@ -91,12 +92,10 @@ def of_experiment(experiment: Experiment) -> Find:
     return find.add(" ".join([experiment.explanation, *experiment.predict]), TEXT)
 
 
-def clauses(path: Path = ROOT / "common" / "CONTRACT.md") -> list[Find]:
+def clauses() -> list[Find]:
     """Each clause of the contract."""
     finds = []
-    entries = r"^- \*\*([RP]\d+)\*\* (.*?)(?=^- \*\*|^#|\Z)"
-    for name, text in re.findall(entries, path.read_text("utf-8"), re.M | re.S):
-        says = " ".join(text.replace("*", "").replace("`", "").split())
+    for name, says in texts().items():
         find = Find(f"clause {name}", first_sentences(says), f"less +/{name} common/CONTRACT.md")
         finds.append(find.add(name, TITLE).add(says, QUESTION))
     return finds

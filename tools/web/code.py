@@ -51,18 +51,26 @@ def coloured_lines(lines: list[str], language: str) -> list[list[Piece]]:
     return found[: len(lines)] + [[] for _ in range(len(lines) - len(found))]
 
 
-def line_html(text: str, pieces: Iterable[Piece], changed: Iterable[Json] = (), words: Iterable[Json] = ()) -> Markup:
-    """A line as HTML: cut wherever a piece, a changed word or a word of the glossary begins or ends."""
-    spans = [(start, end, name) for start, end, name in pieces]
-    spans += [(start, end, "differs") for start, end in changed]
+def line_html(
+    text: str, pieces: Iterable[Piece], changed: Iterable[Json] = (), words: Iterable[Json] = (), key: str = ""
+) -> Markup:
+    """A line as HTML: cut wherever a piece, a changed word or a word of the glossary begins or ends.
+
+    A word of the glossary is a link to its entry, which has the id KEY-word-NAME.
+    """
+    pieces = list(pieces)
+    differ = [(start, end) for start, end in changed]
     linked = {start: end for start, end in words}
-    cuts = sorted({0, len(text), *(cut for start, end, _ in spans for cut in (start, end)), *linked, *linked.values()})
+    ends = [(start, end) for start, end, _ in pieces] + differ + list(linked.items())
+    cuts = sorted({0, len(text), *(cut for span in ends for cut in span)})
     parts: list[Markup] = []
     for start, end in zip(cuts, cuts[1:]):
-        names = " ".join(dict.fromkeys(name for a, b, name in spans if a <= start and end <= b))
         if start in linked:
-            parts.append(Markup('<a class="word" href="#word-{0}" data-word="{0}">').format(text[start : linked[start]]))
-        parts.append(Markup('<span class="{}">{}</span>').format(names, text[start:end]) if names else escape(text[start:end]))
+            link = Markup('<a class="word" href="#{0}-word-{1}" data-word="{1}">')
+            parts.append(link.format(key, text[start : linked[start]]))
+        names = " ".join(name for a, b, name in pieces if a <= start and end <= b)
+        part = Markup('<span class="{}">{}</span>').format(names, text[start:end]) if names else escape(text[start:end])
+        parts.append(Markup("<mark>{}</mark>").format(part) if any(a <= start < b for a, b in differ) else part)
         if end in linked.values():
             parts.append(Markup("</a>"))
     return Markup("").join(parts)
@@ -75,8 +83,8 @@ def listing(text: str, language: str) -> Markup:
     return Markup("\n").join(line_html(line, pieces) for line, pieces in zip(lines, coloured))
 
 
-def colour_alignment(said: Json) -> Json:
-    """What diff --json says, and `html` in each cell."""
+def colour_alignment(said: Json, key: str) -> Json:
+    """What diff --json says, and `html` in each cell. `key` stands in the ids of its glossary."""
     for place in range(len(said["panels"])):
         cells = [
             row[place]
@@ -87,7 +95,7 @@ def colour_alignment(said: Json) -> Json:
         ]
         cells.sort(key=lambda cell: int(cell["number"]))
         for cell, pieces in zip(cells, coloured_lines([cell["text"] for cell in cells], "c")):
-            cell["html"] = line_html(cell["text"], pieces, cell["changed"], cell["words"])
+            cell["html"] = line_html(cell["text"], pieces, cell["changed"], cell["words"], key)
     return said
 
 

@@ -28,6 +28,10 @@ class Site(Protocol):
     async def verb(self, program: str, *words: str, seconds: float = 60.0) -> Json:
         """What a verb prints with --json: program is "compare.diff", words are its own."""
 
+    @property
+    def fragment(self) -> Callable[..., str]:
+        """A template of pages/, filled in: fragment("reading.html", reading=...)."""
+
 
 Data = Callable[[Site, Query], Awaitable[dict[str, Json]]]
 Answer = Callable[[Site, dict[str, Json]], Awaitable[Json]]

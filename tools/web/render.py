@@ -63,10 +63,15 @@ def panel_colours() -> str:
     return "".join(f".panel-{panel.name} {{ --panel: {panel.rgb}; }}\n" for panel in read_panels())
 
 
+def fragment(template: str, **shown: Any) -> str:
+    """A part of a page, for a script that puts it in place of another."""
+    return templates.get_template(template).render(panels=panel_list(), **shown)
+
+
 def render(page: Page, data: dict[str, Json], query: Query) -> str:
-    """The page as HTML. Its script finds the same data in the document."""
+    """The page as HTML. Its script finds the same data in the document, but for the names with a _."""
     look = query.get("look", "auto")
-    known = {"panels": panel_list(), "page": page.name, "data": data}
+    known = {"panels": panel_list(), "page": page.name, "data": {name: value for name, value in data.items() if name[0] != "_"}}
     return templates.get_template(f"{page.name}.html").render(
         page=page,
         pages=PAGES,

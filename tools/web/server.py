@@ -31,7 +31,7 @@ from web import verbs
 from web.guard import Guard
 from web.page import Json, Page, Refused
 from web.pages import PAGES
-from web.render import panel_colours, render
+from web.render import fragment, panel_colours, render
 from web.stream import Reader, Stream
 
 STATIC = Path(__file__).with_name("static")
@@ -55,6 +55,7 @@ class Server:
         self.streams: dict[str, Stream] = {}
         self.state: dict[str, Any] = {}
         self.verb = verbs.verb
+        self.fragment = fragment
         self.sockets: set[web.WebSocketResponse] = set()
         self.left = time.monotonic()  # when the last page was closed
         self.files = {path.name: path for path in STATIC.iterdir() if path.suffix in TYPES}

@@ -1,0 +1,124 @@
+"""The page Read without a browser: panels side by side, the words that are explained, the steps."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+pytest.importorskip("aiohttp")
+pytest.importorskip("jinja2")
+pytest.importorskip("pygments")
+
+from conftest import ROOT
+from pages import Document, FakeSite, evil
+from web.code import coloured_lines, line_html
+from web.page import Refused
+from web.pages import read
+from web.render import render
+
+
+def page(site: FakeSite, **query: str) -> Document:
+    return Document(render(read.PAGE, asyncio.run(read.data(site, query)), query))
+
+
+def cell(number: int, text: str, mark: str = "alike", changed: Any = (), words: Any = ()) -> Any:
+    return {"number": number, "text": text, "mark": mark, "changed": list(changed), "words": list(words)}
+
+
+def said(*words: str) -> Any:
+    rows = [
+        [cell(1, "/* a comment"), cell(4, "/* a comment")],
+        [cell(2, " * of two lines */", "alone"), None],
+        [cell(3, "    close(one);", "changed", [(10, 13)], [(4, 9)]), cell(5, "    close(two);", "changed", [(10, 13)], [(4, 9)])],
+    ]
+    entry = {"says": "gives it back", "clauses": {"R11": "the last reply"}, "experiment": "backlog"}
+    clause = {"title": "the last reply", "text": "A reply arrives.", "experiment": "backlog", "step": "raw-2"}
+    count = {"alike": 1, "changed": 1, "only_left": 1, "only_right": 0}
+    panels = [{"name": name, "heading": "a heading", "folder": "raw", "file": f"{name}/reqrep.c", "lines": 3} for name in words[1:3]]
+    return {
+        "pattern": words[0], "panels": panels, "counts": [count], "words": {"close": entry}, "clauses": {"R11": clause},
+        "sections": [{"name": "req_close", "counts": [count], "blocks": [{"name": "req_close", "rows": rows}]}],
+    }  # fmt: skip
+
+
+def test_panels_stand_side_by_side_with_what_differs() -> None:
+    shown = page(FakeSite(diff=said), panels="raw-1 zmq-1")
+    assert not shown.wrong
+    assert [a["class"].split()[0] for a in shown.all("td")] == ["alike", "alike", "alone", "none", "changed", "changed"]
+    assert len(shown.all("mark")) == 2 + 1, "two words that differ, and the legend's"
+    assert shown.says("1 lines alike, 1 changed, 1 only in raw-1, 0 only in zmq-1.")
+
+
+def test_a_word_leads_to_what_it_is_for_and_that_to_clause_and_experiment() -> None:
+    shown = page(FakeSite(diff=said), panels="raw-1 zmq-1")
+    ids = {attributes["id"] for _, attributes in shown.elements if "id" in attributes}
+    words = [a["href"] for a in shown.all("a") if a.get("class") == "word"]
+    assert words == ["#reqrep-raw-1-zmq-1-word-close"] * 2
+    inside = [a["href"][1:] for a in shown.all("a") if a["href"].startswith("#")]
+    assert "reqrep-raw-1-zmq-1-clause-R11" in inside and set(inside) <= ids
+    assert "/lab?experiment=backlog" in [a["href"] for a in shown.all("a")] and shown.says("Gives it back.")
+
+
+def test_a_hostile_file_is_data() -> None:
+    shown = page(FakeSite(diff=lambda *words: evil(said(*words))), panels="raw-1 zmq-1")
+    assert not shown.wrong and not shown.all("img") and shown.text.count("alert(1)") >= 5
+    assert "<" not in "".join(shown.scripts)
+
+
+def test_a_comment_of_several_lines_is_coloured_to_its_end() -> None:
+    assert coloured_lines(["/* a", " * b */ int c;"], "c")[1][0] == (0, 7, "c-note")
+    html = line_html("close(a);", [(0, 9, "c-key")], [(4, 7)], [(0, 5)], "k")
+    assert html == (
+        '<a class="word" href="#k-word-close" data-word="close"><span class="c-key">clos</span>'
+        '<mark><span class="c-key">e</span></mark></a><mark><span class="c-key">(a</span></mark><span class="c-key">);</span>'
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"pattern": "neither"}, {"panels": "raw"}, {"panels": "raw nobody"}, {"panels": "raw raw"}, {"panels": "raw zmq nng nanomsg"},
+     {"panels": "raw --tree"}, {"panels": ["raw", "zmq"]}, {"panels": "../raw zmq"}, {"panels": 7}],
+    ids=str,
+)  # fmt: skip
+def test_what_may_not_be_read(asked: Any) -> None:
+    site = FakeSite(diff=said)
+    with pytest.raises(Refused):
+        asyncio.run(read.alignment(site, asked))
+    assert not site.asked
+
+
+def test_without_scripts_the_form_names_a_panel_in_each_field() -> None:
+    site = FakeSite(diff=said)
+    page(site, p0="raw-1", p1="raw-2", p2="")
+    assert site.asked == [("compare.diff", "reqrep", "raw-1", "raw-2", "--json")]
+
+
+def test_the_trees_own_files_stand_on_the_page() -> None:
+    site = FakeSite()
+    html = asyncio.run(read.alignment(site, {"pattern": "pubsub", "panels": "raw-1 raw-2 zmq-1"}))["html"]
+    shown = Document(html)
+    assert not shown.wrong
+    for file in ("raw/steps/1-lecture/pubsub.c", "zmq/steps/1-first/pubsub.c"):
+        for line in (ROOT / file).read_text().splitlines():
+            assert line in shown.text
+    assert len(shown.all("div", **{"data-word": "zmq_bind"})) == 1
+
+
+def test_the_ways_are_those_of_the_steps() -> None:
+    ways = read.ways()
+    assert ways["raw"] == ["raw-1", "raw-2", "raw-3", "raw-4", "raw-5", "raw"] and ways["zmq"] == ["zmq-1", "zmq"]
+    shown = page(FakeSite(diff=said), panels="raw-1 zmq-1")
+    stops = [a["href"] for a in shown.all("a") if a.get("class") == "stop"]
+    assert "/read?pattern=reqrep&panels=raw-4+raw-5" in stops and all(re.search(r"panels=[\w-]+\+[\w-]+$", stop) for stop in stops)
+
+
+def test_what_a_step_adds_is_asked_for_once() -> None:
+    adds = {"to": "raw-1", "gained": ["R1"], "lost": [], "lines": 160}
+    site = FakeSite(diff=said, steps=[{"name": "raw-1", "adds": None}, {"name": "raw-2", "adds": adds}])
+    for _ in range(2):
+        assert asyncio.run(read.steps(site, {}))["raw-2"]["adds"]["lines"] == 160
+    assert site.asked == [("compare.steps", "--json")]
+    assert page(site).says("+160 lines, newly keeps R1")
