@@ -8,10 +8,12 @@
 #include "pattern.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zmq.h>
 
 #include "clock.h"
@@ -31,6 +33,7 @@ enum {
 struct pub {
     void *ctx;
     void *socket;
+    int commands; /* descriptor: readable when the socket has work to do */
     size_t message_max;
     struct ipc_path path; /* to remove; none for TCP */
 };
@@ -83,6 +86,9 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(pub->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
         zmq_setsockopt(pub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0)
         goto fail;
+    size_t size = sizeof(pub->commands);
+    if (zmq_getsockopt(pub->socket, ZMQ_FD, &pub->commands, &size) < 0)
+        goto fail;
     if (zmq_bind(pub->socket, url) < 0)
         goto fail;
     if (ipc_path_take(&pub->path, url) < 0)
@@ -109,8 +115,31 @@ pub_send(struct pub *pub, const void *data, size_t len)
 int
 pub_idle(struct pub *pub, int64_t until_ns)
 {
-    (void)pub; /* the library's thread accepts, reads and writes meanwhile */
-    return until_ns == 0 ? 0 : clock_sleep(until_ns);
+    /* The library's thread accepts, reads and writes meanwhile. But the socket
+     * takes what subscribers say only in a call, at most 1000 messages at a
+     * time (its high-water mark). If a flood of them waited for the next
+     * pub_send(), the end of its connection would be seen many seconds later
+     * (P7). */
+    sig_atomic_t seen = interrupts;
+    for (;;) {
+        int events;
+        size_t size = sizeof(events);
+        int64_t left = until_ns - clock_now();
+        if (until_ns == 0 || left <= 0)
+            return 0;
+        if (interrupts != seen) {
+            errno = EINTR;
+            return -1;
+        }
+        /* The descriptor becomes readable once for all that has come before
+         * the socket is asked: zmq_getsockopt(3), ZMQ_FD. */
+        if (zmq_getsockopt(pub->socket, ZMQ_EVENTS, &events, &size) < 0)
+            return -1;
+        struct pollfd pollfd = {.fd = pub->commands, .events = POLLIN};
+        struct timespec timeout = {left / CLOCK_S, left % CLOCK_S};
+        if (ppoll(&pollfd, 1, &timeout, NULL) < 0)
+            return -1;
+    }
 }
 
 void

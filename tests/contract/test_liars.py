@@ -338,6 +338,21 @@ def test_P3_while_ten_subscribers_never_read(stage: Stage) -> None:
     assert pub.running
 
 
+@pytest.mark.says(
+    "A subscriber sends a flood of what is no subscription, and goes; an event comes each second",
+    "its descriptor is free 1 s after it has gone",
+)
+@pytest.mark.transports("tcp")
+def test_P7_flood_of_a_subscriber_that_goes(stage: Stage) -> None:
+    url = stage.url()
+    pub = stage.ready("pub", url, "-n", 0, "-r", 1, "--quiet")
+    before = pub.descriptors()
+    with Peer(stage.panel, "sub", url).greet() as peer, suppress(OSError):
+        peer.push(peer.protocol.pack(b"\2") * 1_000_000, 0.5)  # nanomsg and NNG hang up
+    until(lambda: pub.descriptors() <= before, 1.0, "its descriptor is freed")
+    assert pub.running
+
+
 def loses_nothing(stage: Stage, url: str) -> None:
     """A healthy subscriber. The machine may disturb two of three; bad peers disturb them all."""
     seen = []

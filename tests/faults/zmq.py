@@ -69,4 +69,7 @@ FAULTS = [
     Fault("zmq-hasty-reconnection", "a subscriber connects again at once", "zmq/pubsub.c",
           "RECONNECT_MS = 100", "RECONNECT_MS = 1",
           "", "test_a_broken_connection_is_made_again_soon_and_not_at_once", panel="zmq"),
+    Fault("zmq-pub-asleep", "what subscribers say waits for the next event", "zmq/pubsub.c",
+          ".fd = pub->commands, .events = POLLIN", ".fd = pub->commands",
+          "", "test_P7_flood_of_a_subscriber_that_goes", panel="zmq"),
 ]
