@@ -1,6 +1,7 @@
 """./triptych test - tests the contract, clause by clause, and everything else
 
 Usage:  ./triptych test [PANEL...] [-k EXPRESSION] [-x]
+        ./triptych test --web [-k EXPRESSION] [-x]
 
 First runs the unit tests in C (meson test). Then runs pytest on tests/: the
 contract (common/CONTRACT.md) on each panel, through its real programs, and the
@@ -12,6 +13,8 @@ last line counts all: "N passed, N failed".
   -k EXPRESSION  only tests whose names match, as pytest understands it, and no
                  unit tests: ./triptych test raw -k R4
   -x             stops at the first failure
+  --web          the pages of ./triptych web in a browser without a window
+                 (Chromium), and nothing else: a minute
 
 Ctrl-C ends the tests and leaves no process behind.
 Exit status: 0 all passed, 1 something failed, 2 the command line was wrong,
@@ -114,14 +117,14 @@ def units(count: Count) -> None:
         count.failed += 1
 
 
-def contract(count: Count, panels: list[str], options: list[str]) -> None:
-    """The contract on these panels, and all else that pytest finds in tests/."""
+def contract(count: Count, panels: list[str], options: list[str], files: str = "tests") -> None:
+    """The contract on these panels, and all else that pytest finds in tests/; or these files alone."""
     report = BUILD / "pytest.junit.xml"
     report.unlink(missing_ok=True)
-    print(f"== contract (pytest): {' '.join(panels)}", flush=True)
+    print(f"== {'pages' if files != 'tests' else 'contract'} (pytest): {' '.join(panels)}", flush=True)
     chosen = [word for panel in panels for word in ("--panel", panel)]
     arguments = ["--build", str(BUILD), f"--junitxml={report}", *chosen]
-    status = run([*PYTEST, "tests", *arguments, *options])
+    status = run([*PYTEST, files, *arguments, *options])
     first = Count()
     found = first.add(report)
     if not found:
@@ -170,6 +173,7 @@ def test() -> int:
     command = CommandLine("test", __doc__)
     command.add_argument("-k", metavar="EXPRESSION")
     command.add_argument("-x", action="store_true")
+    command.add_argument("--web", action="store_true")
     command.add_argument("panels", nargs="*")
     arguments = command.read()
     panels, left_out = choose_panels(arguments.panels, "test")
@@ -177,11 +181,12 @@ def test() -> int:
         print(f"Panel {panel.name} is left out: it is not built. ./triptych build says why.", flush=True)
     os.environ["TRIPTYCH_BUILD"] = str(BUILD)
     count = Count()
-    if not arguments.k:
+    if not arguments.k and not arguments.web:
         units(count)
     if not (arguments.x and count.failed):
         options = (["-x"] if arguments.x else []) + (["-k", arguments.k] if arguments.k else [])
-        contract(count, [panel.name for panel in panels], options)
+        names = [panel.name for panel in panels]
+        contract(count, names, options, "tests/web/check_browser.py" if arguments.web else "tests")
     if left_out and arguments.panels:
         count.failed += len(left_out)  # asked for by name, and not tested
     print(f"\n{count}", flush=True)

@@ -144,8 +144,10 @@ class Program:
         while not self.unheard:
             if not self.read(deadline - time.monotonic()):
                 return None
-        line, _, self.pending = self.pending.partition(b"\n")
-        return bytes(line)
+        end = self.pending.index(b"\n")
+        line = bytes(self.pending[:end])
+        del self.pending[: end + 1]  # partition() would copy the rest, for each line of a flood
+        return line
 
     def heard(self, event: str = "", seconds: float = STEP_SECONDS) -> Event | None:
         """The next JSON line, or the next of that event; None: it did not come."""

@@ -32,6 +32,8 @@ COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
 class Voice(Player):
     """A program that may talk for hours: what it said of each message is told, and not kept."""
 
+    place: tuple[Conversation, Role]
+
     def read(self, seconds: float) -> bool:
         if len(self.pending) > LINE_MOST and not self.unheard:
             self.kill_group()
@@ -120,7 +122,7 @@ class Conversation:
         except Failed as problem:
             self.trouble(role, "error", str(problem))
             return
-        voice.panel, voice.role = self.panel, role.kind
+        voice.panel, voice.role, voice.place = self.panel, role.kind, (self, role)
         role.voice = voice
         role.lives += 1
         self.change(role, "started")
@@ -145,18 +147,9 @@ class Conversation:
         self.tell({"k": "trouble", "p": self.panel.name, "r": role.name if role else "line",
                    "what": what, "text": text, "t": self.now() if t is None else t})  # fmt: skip
 
-    def role_of(self, program: object) -> Role | None:
-        return next((role for role in self.roles.values() if role.voice is program), None)
-
     # What is said.
 
-    def heard(self, program: Any, event: Event, t: float) -> None:
-        if program is self.tap:
-            self.heard_line(event)
-            return
-        role = self.role_of(program)
-        if role is None:  # an earlier life
-            return
+    def heard(self, role: Role, event: Event, t: float) -> None:
         kind = event.get("event")
         if kind == "message":
             self.journal.message(role.name, event, t)

@@ -10,6 +10,7 @@ each topic every n-th message, n a power of two, and the same messages at both e
 
 from __future__ import annotations
 
+import bisect
 import collections
 import zlib
 from collections.abc import Callable
@@ -29,6 +30,7 @@ UNHEARD_MS = 1000.0  # nobody has received it
 WAITS_MS = 300.0  # a "received" waits so long for its "sent"
 TOPICS_MOST = 1024
 GAP_TOLD = 150  # lost messages of one gap that are told one by one
+TOLD_KEPT = 600  # told messages of a topic that are found again when they are lost
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Journal:
         self.panel = panel
         self.tell = tell
         self.sent: collections.OrderedDict[Key, Sent] = collections.OrderedDict()
+        self.told_of: dict[str, list[tuple[int, Sent]]] = {}  # by topic, in the order of sequence
         self.recent: collections.deque[tuple[float, Key, Sent]] = collections.deque()
         self.early: collections.deque[tuple[float, str, Key, Event]] = collections.deque()
         self.counts: dict[str, Counts] = {}
@@ -126,10 +129,21 @@ class Journal:
         if told:
             self.tell(self.described(who, "sent", event, t, one.number))
             self.recent.append((t, key, one))
+            self.keep(key, one)
         self.sent.pop(key, None)
         self.sent[key] = one
         if len(self.sent) > REMEMBERED:
             self.sent.popitem(last=False)
+
+    def keep(self, key: Key, one: Sent) -> None:
+        if key[1] not in self.told_of and len(self.told_of) >= TOPICS_MOST:
+            return
+        kept = self.told_of.setdefault(key[1], [])
+        if kept and kept[-1][0] >= key[2]:
+            kept.clear()  # the sender counts from 1 again
+        kept.append((key[2], one))
+        if len(kept) > 2 * TOLD_KEPT:
+            del kept[:TOLD_KEPT]
 
     def was_received(self, who: str, key: Key, event: Event, t: float) -> None:
         counts = self.of(who)
@@ -168,14 +182,11 @@ class Journal:
 
     def tell_gap(self, who: str, topic: str, first: int, after: int, t: float) -> None:
         """Messages that others were sent, and this one never got: the next one has come."""
-        told = 0
-        for key, one in reversed(self.sent.items()):
-            if key[1] == topic and first <= key[2] < after and one.told:
-                self.tell({"k": "lost", "p": self.panel, "r": who, "from": one.who, "topic": topic,
-                           "n": key[2], "id": one.number, "t0": one.t, "t": t})  # fmt: skip
-                told += 1
-                if told == GAP_TOLD:
-                    break
+        kept = self.told_of.get(topic, [])
+        low, high = (bisect.bisect_left(kept, n, key=lambda pair: pair[0]) for n in (first, after))
+        for sequence, one in kept[max(low, high - GAP_TOLD) : high]:
+            self.tell({"k": "lost", "p": self.panel, "r": who, "from": one.who, "topic": topic,
+                       "n": sequence, "id": one.number, "t0": one.t, "t": t})  # fmt: skip
         count = after - first
         self.tell({"k": "gap", "p": self.panel, "r": who, "topic": topic, "first": first,
                    "last": after - 1, "count": count, "t": t})  # fmt: skip

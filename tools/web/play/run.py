@@ -24,12 +24,13 @@ from typing import Any
 from harness.program import Event, Failed
 from harness.stage import Stage
 from web.page import Refused
-from web.play.conversation import Conversation
+from web.play.conversation import Conversation, Voice
 from web.play.settings import Settings
 from web.stream import Stream
 
 TICK_SECONDS = 0.05
 LOOK_SECONDS = 0.25  # between two looks at figures and ends
+DRAIN_SECONDS = 2.0  # to hear what was said before the end
 ALONE_SECONDS = 60.0  # without a page
 RUN_SECONDS = 2 * 3600.0
 MEMORY_MOST = 2 << 20  # KiB of all programs together
@@ -145,10 +146,23 @@ class Run(threading.Thread):
             self.turn()
             while steps and time.monotonic() - started >= steps[0][0]:
                 self.step(steps.pop(0))
-        stage.stop([role.voice for talk in talks for role in talk.roles.values() if role.voice])
+        self.end(stage, [role.voice for talk in talks for role in talk.roles.values() if role.voice])
         for talk in talks:
             talk.watch()
         self.show()
+
+    def end(self, stage: Stage, voices: list[Voice]) -> None:
+        """Ends them in order. One that is told to end while its output is full would lose a line.
+        So all stand still until what they have said was heard."""
+        for voice in voices:
+            voice.freeze()
+
+        def drained() -> bool:
+            more = [voice.read(0) or voice.unheard for voice in voices]
+            return not any(more)
+
+        stage.wait(drained, DRAIN_SECONDS)
+        stage.stop(voices)
 
     def step(self, step: Step) -> None:
         _, action, text = step
@@ -159,15 +173,18 @@ class Run(threading.Thread):
             self.tell({"k": "trouble", "p": "", "r": "", "what": "story", "text": str(problem), "t": self.now()})
 
     def heard(self, program: Any, event: Event) -> None:
-        talk = next((one for one in self.conversations.values() if one.tap is program or one.role_of(program)), None)
-        if talk is None:
+        if not isinstance(program, Voice):
+            for talk in self.conversations.values():
+                if program is talk.tap:
+                    talk.heard_line(event)
             return
+        talk, role = program.place
         us = event.get("us")
         t = round(us / 1000 - self.began * 1000, 3) if isinstance(us, int) else self.now()
         try:
-            talk.heard(program, event, t)
+            talk.heard(role, event, t)
         except (TypeError, ValueError, KeyError) as problem:  # a panel of programs may say anything
-            talk.trouble(talk.role_of(program), "error", f"said what nobody understands: {problem}"[:200])
+            talk.trouble(role, "error", f"said what nobody understands: {problem}"[:200])
 
     def turn(self) -> None:
         """What is to be done between two looks at the pipes."""

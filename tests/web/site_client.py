@@ -1,0 +1,128 @@
+"""./triptych web as a program, and somebody who talks to it: with the token, or in every wrong way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import sys
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from conftest import ROOT
+from harness.program import Program
+
+SECONDS = 30.0
+
+
+class Site(Program):
+    """A server of its own, on a free port."""
+
+    def __init__(self, *words: str):
+        super().__init__(
+            [sys.executable, "-B", ROOT / "tools", "web.web", "--no-open", "--port", "0", *words], name="web"
+        )
+        address = (self.line(SECONDS) or b"").decode()
+        self.address = urllib.parse.urlsplit(address)
+        self.base = f"http://{self.address.netloc}"
+        self.cookie = ""
+
+    def enter(self) -> None:
+        """Takes the cookie that the printed address gives."""
+        status, headers, _ = self.get(f"/?{self.address.query}")
+        assert status == 303
+        self.cookie = headers["Set-Cookie"].partition(";")[0]
+
+    def request(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, Any, str]:
+        """Status, headers and text of what is answered; the headers are these alone, and Host."""
+        with contextlib.closing(http.client.HTTPConnection(self.address.netloc, timeout=SECONDS)) as line:
+            named = {name.replace("_", "-"): value for name, value in headers.items() if value}
+            line.request(method, path, body, named)
+            answer = line.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+
+    def get(self, path: str, **headers: str) -> tuple[int, Any, str]:
+        return self.request("GET", path, **{"Cookie": self.cookie, **headers})
+
+    def post(self, path: str, question: Any, **headers: str) -> tuple[int, Any]:
+        """A question as a page asks it; `headers` change it."""
+        asked = {"Cookie": self.cookie, "Origin": self.base, "Content_Type": "application/json", **headers}
+        text = question if isinstance(question, str) else json.dumps(question)
+        status, _, answer = self.request("POST", path, text, **asked)
+        with contextlib.suppress(ValueError):
+            return status, json.loads(answer)
+        return status, answer
+
+    def start(self, story: str = "", **form: str) -> str:
+        """A run, which must start."""
+        question = {"story": story, **({"form": form} if form or not story else {})}
+        status, answer = self.post("/play/start", question)
+        assert status == 200, answer
+        return str(answer["run"])
+
+    def act(self, run: str, do: str, role: str = "", **more: Any) -> None:
+        status, answer = self.post("/play/act", {"run": run, "do": do, "role": role, **more})
+        assert status == 200, answer
+
+    def hears(self, run: str, until: Callable[[list[Any]], bool], seconds: float = SECONDS) -> list[Any]:
+        """What a page hears of a run until something is true of it; fails if that does not come."""
+        return asyncio.run(self._hears(run, until, seconds))
+
+    async def _hears(self, run: str, until: Callable[[list[Any]], bool], seconds: float) -> list[Any]:
+        found: list[Any] = []
+        headers = {"Cookie": self.cookie, "Origin": self.base}
+        async with aiohttp.ClientSession() as session:
+            address = f"{self.base}/events?stream={run}"
+            async with session.ws_connect(address, headers=headers, max_msg_size=0) as socket:
+                try:
+                    async with asyncio.timeout(seconds):
+                        async for message in socket:
+                            found += json.loads(message.data)
+                            if until(found):
+                                return found
+                except TimeoutError:
+                    pass
+        raise AssertionError(f"within {seconds:g} s there came only {found[-5:]}")
+
+
+def of(events: list[Any], kind: str, **members: Any) -> list[Any]:
+    """Those events of a kind that have these members."""
+    return [e for e in events if e["k"] == kind and members.items() <= e.items()]
+
+
+def descendants(pid: int) -> set[int]:
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                found |= {child} | descendants(child)
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that still run; one that nobody has reaped is over."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError, IndexError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                found.add(pid)
+    return found
+
+
+@contextlib.contextmanager
+def running(*words: str) -> Iterator[Site]:
+    site = Site(*words)
+    try:
+        site.enter()
+        yield site
+    finally:
+        site.signal(15)
+        site.ended(10.0)
+        site.kill()
+        assert os.path.exists(f"/proc/{site.pid}") is False

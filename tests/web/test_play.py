@@ -1,0 +1,299 @@
+"""What runs behind the page Play: real programs, broken as a reader breaks them; and the journal."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.panels import read_panels
+from site_client import Site, alive, descendants, of, running
+from web.play.journal import Journal
+from web.play.settings import of_form, read_settings, to_form
+from web.play.stories import STORIES
+
+COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
+HOSTILE = "<script>alert(1)</script> \x1b[2J \u202e --help $(reboot) 'x"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with running() as one:
+        yield one
+
+
+@pytest.fixture
+def run_of(site: Site) -> Iterator[Any]:
+    """Starts runs, and ends them with the test."""
+    begun = []
+
+    def start(story: str = "", **form: str) -> str:
+        begun.append(site.start(story, **form))
+        return str(begun[-1])
+
+    yield start
+    for run in begun:
+        site.post("/play/stop", {"run": run})
+        site.hears(run, lambda found: bool(of(found, "end")))
+
+
+def finish(site: Site, run: str) -> list[Any]:
+    site.post("/play/stop", {"run": run})
+    return site.hears(run, lambda found: bool(of(found, "end")))
+
+
+def received(found: list[Any], panel: str, count: int) -> bool:
+    return len(of(found, "message", p=panel, d="received")) >= count
+
+
+def test_a_run_says_what_each_message_did(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw\nzmq", rate="20", texts="hello")
+    found = site.hears(run, lambda all: all and received(all, "raw", 6) and received(all, "zmq", 6))
+    arrow = of(found, "message", p="zmq", r="rep", d="received", n=2)[0]
+    assert arrow["from"] == "req" and 0 < arrow["t0"] <= arrow["t"] and arrow["text"] == "hello"
+    assert {e["state"] for e in of(found, "state", p="raw", r="rep")} == {"started", "ready"}
+
+
+@pytest.mark.parametrize("pattern", ["reqrep", "pubsub"])
+def test_the_counters_agree_with_the_programs_own_summaries(site: Site, run_of: Any, pattern: str) -> None:
+    run = run_of(panels="raw\nnng", pattern=pattern, peers="2", rate="50", prefixes="", join="200")
+    site.hears(run, lambda found: received(found, "raw", 40) and received(found, "nng", 40))
+    count = of(finish(site, run), "count")[-1]
+    for panel in ("raw", "nng"):
+        for role, has in count["panels"][panel]["roles"].items():
+            assert has["own"] == {name: has[name] for name in COUNTED}, (panel, role)
+            assert has["sent"] + has["received"] > 0
+
+
+def test_a_role_is_killed_and_started_again(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw", rate="10", timeout="300")
+    site.hears(run, lambda found: received(found, "raw", 4))
+    site.act(run, "kill", "rep")
+    site.hears(run, lambda found: bool(of(found, "trouble", what="timeout")))
+    site.act(run, "restart", "rep", panel="raw")
+    after = site.hears(run, lambda found: bool(lately(found)))
+    states = [e["state"] for e in of(after, "state", r="rep")]
+    assert states == ["started", "ready", "killed", "started", "ready"]
+
+
+def lately(found: list[Any]) -> list[Any]:
+    """What the server received after its second start."""
+    starts = of(found, "state", r="rep", state="started")
+    return [e for e in of(found, "message", r="rep", d="received") if len(starts) > 1 and e["t"] > starts[1]["t"]]
+
+
+def test_a_stopped_subscriber_misses_what_its_queue_cannot_hold(site: Site, run_of: Any) -> None:
+    run = run_of(panels="nng", pattern="pubsub", peers="2", rate="400", queue="10", prefixes="", topics="t", join="300")
+    site.hears(run, lambda found: received(found, "nng", 40))
+    site.act(run, "stop", "sub B")
+    time.sleep(2.0)  # the flood fills the queue; how far is for nobody to see
+    site.act(run, "continue", "sub B")
+    found = site.hears(run, lambda found: bool(of(found, "gap", r="sub B")))
+    assert of(found, "lost", r="sub B", topic="t")
+    assert [e["state"] for e in of(found, "state", r="sub B")][-2:] == ["stopped", "ready"]
+    count = of(finish(site, run), "count")[-1]["panels"]["nng"]["roles"]["sub B"]
+    assert count["lost"] > 0 and count["own"]["lost"] == count["lost"]
+
+
+def test_the_line_stalls_and_goes_on(site: Site, run_of: Any) -> None:
+    run = run_of(panels="zmq", rate="10", timeout="300")
+    site.hears(run, lambda found: received(found, "zmq", 4))
+    site.act(run, "stall")
+    site.hears(run, lambda found: bool(of(found, "unheard")))
+    site.act(run, "go")
+    found = site.hears(run, lambda found: bool(arrived_late(found)))
+    assert [e["text"] for e in of(found, "fault")] == ["stall", "go"]
+
+
+def arrived_late(found: list[Any]) -> list[Any]:
+    """What nobody had received after a second, and somebody has by now."""
+    late = {e["id"] for e in of(found, "unheard")}
+    return [e for e in of(found, "message", d="received") if e["id"] in late and e["t"] - e["t0"] > 1000]
+
+
+def test_a_delay_is_the_slope_of_the_arrow(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw", rate="10")
+    site.hears(run, lambda found: received(found, "raw", 4))
+    site.act(run, "delay", value=150, way="up")
+    found = site.hears(run, lambda all: any(e["t"] - e["t0"] > 140 for e in of(all, "message", r="rep", d="received") if "t0" in e))
+    down = [e["t"] - e["t0"] for e in of(found, "message", r="req", d="received") if "t0" in e]
+    assert min(down) < 140
+
+
+def test_the_bytes_of_a_message(site: Site, run_of: Any) -> None:
+    run = run_of(panels="zmq", rate="10", texts="hello")
+    site.hears(run, lambda found: received(found, "zmq", 8))
+    status, answer = site.post("/play/bytes", {"run": run, "panel": "zmq", "kind": "request", "topic": "", "n": 2})
+    assert status == 200
+    elements = answer["frames"][0]["elements"]
+    assert elements[-1]["field"] == "message.body" and bytes.fromhex(elements[-1]["hex"]) == b"hello"
+    assert {e["part"] for e in elements} == {"framing", "message"}
+
+
+def test_texts_by_hand(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw\nzmq", rate="0")
+    site.hears(run, lambda found: len(of(found, "state", r="req", state="ready")) == 2)
+    site.act(run, "say", "req", value=HOSTILE)
+    found = site.hears(run, lambda found: received(found, "raw", 2) and received(found, "zmq", 2))
+    assert {e["text"] for e in of(found, "message")} == {HOSTILE}
+    for wrong in ("a\nb", "\0", "x" * 2000, 3):
+        assert site.post("/play/act", {"run": run, "do": "say", "role": "req", "value": wrong})[0] == 400
+
+
+@pytest.mark.parametrize("pattern", ["reqrep", "pubsub"])
+def test_a_text_is_data_and_no_option(site: Site, run_of: Any, pattern: str) -> None:
+    """Also where it begins as an option does, and as large as may be."""
+    texts = [HOSTILE, "--help", "-n", "x" * 1024]
+    run = run_of(panels="raw", pattern=pattern, rate="50", texts="\n".join(texts), prefixes="-", topics="-x\n--\n<b>", join="300")
+    found = site.hears(run, lambda found: received(found, "raw", 1 if pattern == "pubsub" else 8))
+    said = {e["text"] for e in of(found, "message", d="sent")}
+    assert said <= {text[:256] for text in texts} and HOSTILE in said
+
+
+NOTHING = (
+    {"do": "reboot"}, {"do": "kill", "role": "init"}, {"do": "kill", "role": "rep", "panel": "zmq"},
+    {"do": "delay", "value": -1}, {"do": "delay", "value": "5; quit"}, {"do": "delay", "value": 1e3},
+    {"do": "slice", "value": 1 << 40}, {"do": "stall", "way": "quit"}, {"do": "quit"}, {"do": "flush"},
+    {"do": ["kill"]}, {"do": "kill", "role": 1}, {"do": "clear", "way": "up"},
+)  # fmt: skip
+
+
+def test_what_cannot_be_done_is_refused(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw")
+    site.hears(run, lambda found: len(of(found, "state", state="ready")) >= 2)
+    before = descendants(site.pid)
+    for question in NOTHING:
+        status, answer = site.post("/play/act", {"run": run, **question})
+        assert status == 400 and answer["error"], question
+    assert alive(before) == before
+
+
+def test_a_run_that_is_not_there(site: Site) -> None:
+    for name in ("act", "stop", "bytes"):
+        assert site.post(f"/play/{name}", {"run": "../x"})[0] == 400
+
+
+def test_runs_are_bounded_and_seen_by_who_comes_later(site: Site) -> None:
+    runs = [site.start(panels="raw", rate="20") for _ in range(2)]
+    status, answer = site.post("/play/start", {"form": {"panels": "raw"}})
+    assert status == 400 and "stop one first" in answer["error"]
+    first = site.hears(runs[0], lambda found: received(found, "raw", 6))
+    again = site.hears(runs[0], lambda found: received(found, "raw", 6))
+    assert again[:5] == first[:5]
+    assert site.get(f"/play?run={runs[0]}")[2].count('data-panel="raw"') == 1
+    for run in runs:
+        finish(site, run)
+    assert not descendants(site.pid)
+    assert "Start one again" in site.get("/play?run=gone")[2]
+    for _ in range(6):
+        finish(site, site.start(panels="raw"))
+    assert "Start one again" in site.get(f"/play?run={runs[0]}")[2]
+
+
+def test_a_panel_that_aborts_is_shown(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw\nzmq", rate="10")
+    site.hears(run, lambda found: received(found, "raw", 4))
+    victim = next(pid for pid in descendants(site.pid) if "raw-rep" in command_of(pid))
+    os.kill(victim, 6)
+    found = site.hears(run, lambda found: bool(of(found, "state", p="raw", r="rep", state="ended")))
+    assert "SIGABRT" in of(found, "state", p="raw", state="ended")[0]["text"]
+    count = len(of(found, "message", p="zmq", d="received"))
+    site.hears(run, lambda found: received(found, "zmq", count + 4))
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+@pytest.mark.heavy
+def test_a_flood_is_sampled_and_counted(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw", pattern="pubsub", rate="20000", prefixes="", topics="flood", join="300", queue="100000")
+    began = time.monotonic()
+    found = site.hears(run, lambda found: bool(of(found, "count")) and of(found, "count")[-1]["panels"]["raw"]["seen"] > 30000)
+    told = of(found, "message", d="sent")
+    seconds = time.monotonic() - began
+    assert len(told) < 200 * seconds + 100
+    arrows = of(found, "message", d="received")
+    assert len([e for e in arrows if "t0" in e]) > 0.8 * len(arrows)  # the same at both ends
+    last = of(finish(site, run), "count")[-1]["panels"]["raw"]
+    for role in ("pub", "sub"):
+        has = last["roles"][role]
+        for name in COUNTED:  # a program that must end while its output is full says one line less
+            assert 0 <= has["own"][name] - has[name] <= 1, (role, name)
+    assert site.figure("VmRSS") < 300 << 10
+
+
+# Without programs.
+
+
+def journal() -> tuple[Journal, list[Any]]:
+    told: list[Any] = []
+    return Journal("raw", told.append), told
+
+
+def event(direction: str, n: int, kind: str = "event", topic: str = "t", text: str = "x") -> Any:
+    return {"direction": direction, "kind": kind, "topic": topic, "sequence": n, "text": text, "length": len(text)}
+
+
+def test_a_message_heard_before_it_was_said_to_be_sent() -> None:
+    book, told = journal()
+    book.message("sub", event("received", 1), 5.0)
+    book.message("pub", event("sent", 1), 4.0)
+    book.look(10.0)
+    assert [(e["d"], e.get("from"), e.get("t0")) for e in told] == [("sent", None, None), ("received", "pub", 4.0)]
+
+
+def test_a_gap_is_lost_and_a_restart_is_none() -> None:
+    book, told = journal()
+    for n in (1, 2, 3, 4):
+        book.message("pub", event("sent", n), n)
+    for n in (1, 4):
+        book.message("sub", event("received", n), n)
+    assert [e["n"] for e in of(told, "lost")] == [2, 3] and book.of("sub").lost == 2
+    book.new_life("pub")
+    book.message("pub", event("sent", 1), 9)
+    book.message("sub", event("received", 1), 9)
+    assert book.of("sub").lost == 2 and book.of("sub").duplicates == 0
+    book.message("sub", event("received", 1), 10)
+    assert book.of("sub").duplicates == 1
+
+
+def test_what_nobody_received_is_told_once() -> None:
+    book, told = journal()
+    book.message("pub", event("sent", 1), 0.0)
+    book.look(900.0)
+    assert not of(told, "unheard")
+    book.look(1100.0)
+    book.look(2000.0)
+    assert len(of(told, "unheard")) == 1
+
+
+def test_a_journal_is_bounded() -> None:
+    book, told = journal()
+    for n in range(1, 100001):
+        book.message("pub", event("sent", n, topic=f"t{n % 5000}"), n / 20)
+        book.message("sub", event("received", n + 1, topic=f"t{n % 5000}"), n / 20)
+    book.look(1e6)
+    assert len(book.sent) <= 8192 and len(book.early) <= 8192 and len(book.last) <= 1024
+    assert book.of("pub").sent == 100000 and len(told) < 20000
+
+
+def test_settings_go_through_a_form_and_back() -> None:
+    for story in STORIES:
+        settings = read_settings({**story.settings, "panels": ["raw"]})
+        assert read_settings(of_form(to_form(settings.json()))) == settings
+        assert story.watch.count("?") or "Click" in story.watch
+
+
+def test_stories_name_what_there_is() -> None:
+    known = {panel.name for panel in read_panels()}
+    experiments = {path.stem.replace("_", "-") for path in (Path(__file__).parents[2] / "lab/experiments").glob("*.py")}
+    assert len(STORIES) == 8 and len({story.name for story in STORIES}) == 8
+    for story in STORIES:
+        assert set(story.settings["panels"]) <= known and story.experiment in experiments
+        json.dumps(story.settings)
