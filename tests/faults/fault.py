@@ -14,4 +14,4 @@ class Fault:
     tests: str = ""  # the tests in Python that should notice
     times: int = 1
     lab: str = ""  # the experiments of ./triptych lab whose outcome on the panel should differ
-    panel: str = "raw"  # whose programs are built and tested; "": the tap and the decoder
+    panel: str = "raw"  # whose programs are built and tested; "": the tap and the decoder alone

@@ -60,7 +60,7 @@ class Worker(Tree):
         targets += [f"tests/units/unit-{unit}" for unit in units]
         for panel in panels:
             roles = [f"{panel}-{role}" for role in ("req", "rep", "pub", "sub", "driver")]
-            targets += roles if panel else ["tap", "decode"]
+            targets += ["tap", "decode"] + (roles if panel else [])
         self.ninja(targets)
 
     def failed_tests(self, panel: str, tests: list[str], *options: str) -> list[str]:

@@ -28,6 +28,6 @@ export function keepInLinks(now = chosen()) {
       if (now.has(name)) to.searchParams.set(name, now.get(name));
       else to.searchParams.delete(name);
     }
-    link.href = to.href;
+    link.setAttribute("href", `${to.pathname}${to.search}${to.hash}`);
   }
 }

@@ -1,0 +1,260 @@
+"""The pages in a browser: ./triptych test --web runs this, and nothing else does."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from browsing import NAMELESS, OUTSIDE, PALE, Browser, browser
+from site_client import Site, of, running
+from web.pages import PAGES
+
+pytestmark = pytest.mark.xdist_group("browser")  # one session
+
+COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
+HOSTILE = "<img src=x onerror=document.title='owned'> \x1b[2J \u202e </script><script>document.title='owned'</script>"
+WIDTHS = (360, 800, 1440, 2560)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with running() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def session(site: Site) -> Iterator[Browser]:
+    with browser() as one:
+        one.open(site.base + "/?" + site.address.query)
+        yield one
+
+
+@pytest.fixture
+def page(session: Browser, site: Site) -> Iterator[Browser]:
+    """The browser; a test leaves nothing in its console, and no run behind."""
+    session.messages()
+    yield session
+    found = [m for m in session.messages() if "favicon" not in m["message"]]
+    session.open(site.base + "/play")
+    session.size(1440)
+    for run in runs_of(site):
+        site.post("/play/stop", {"run": run})
+        site.hears(run, lambda heard: bool(of(heard, "end")))
+    begun.clear()
+    assert found == []
+
+
+begun: list[str] = []
+
+
+def runs_of(site: Site) -> list[str]:
+    return list(begun)
+
+
+def in_run(page: Browser) -> str:
+    """The run that the page shows."""
+    run = page.wait(lambda: page.run("return new URLSearchParams(location.search).get('run')"), "run in the address")
+    begun.append(str(run))
+    return str(run)
+
+
+def start(page: Browser, site: Site, story: str) -> str:
+    page.open(site.base + "/play")
+    page.one(f"button[data-story='{story}']").click()
+    return in_run(page)
+
+
+def own(page: Browser, site: Site, **form: str) -> str:
+    """A run with settings of its own, shown."""
+    run = site.start(**form)
+    begun.append(run)
+    page.open(f"{site.base}/play?run={run}")
+    return run
+
+
+def stop(page: Browser) -> None:
+    page.one("#stop").click()
+    page.one("html[data-run='over']")
+
+
+@pytest.mark.parametrize("name", [one.name for one in PAGES])
+def test_a_page_loads_without_a_message(page: Browser, site: Site, name: str) -> None:
+    page.open(f"{site.base}/{name}")
+    assert page.text("h1") and page.text("nav a[aria-current]") == page.text("h1")
+    assert page.run(NAMELESS) == []
+
+
+def test_a_story_plays_and_the_kill_is_shown(page: Browser, site: Site) -> None:
+    run = start(page, site, "killed-server")
+    cards = [str(card.get_attribute("data-panel")) for card in page.all("[data-panel]")]
+    assert len(cards) >= 2
+    page.one("[data-panel='raw'] .diagram .arrow.request")
+    page.wait(lambda: len(page.all("#steps li.done")) == 2, "end of the story")
+    for name in cards:
+        page.one(f"[data-panel='{name}'] .diagram .band-dead")
+        after = page.wait(functools.partial(arrows_after_the_kill, page, name), f"arrow of {name} after the kill")
+        assert after
+    page.wait(lambda: "KILLED" in page.text("[data-panel='raw'] .said"), "line that says so")
+    stop(page)
+    agrees(page, site, run, cards)
+
+
+def arrows_after_the_kill(page: Browser, panel: str) -> Any:
+    return page.run(
+        """const card = document.querySelector(`[data-panel='${arguments[0]}'] .diagram`);
+        const band = card.querySelector(".band-dead").getBoundingClientRect();
+        return [...card.querySelectorAll(".arrow")].filter((one) => one.getBoundingClientRect().bottom > band.bottom).length;""",
+        panel,
+    )
+
+
+def agrees(page: Browser, site: Site, run: str, cards: list[str]) -> None:
+    """The table shows what the programs' own summaries say."""
+    found = site.hears(run, lambda heard: bool(of(heard, "end")))
+    for panel in cards:
+        lives: dict[str, int] = {}
+        sums: dict[str, dict[str, int]] = {}
+        for e in found:
+            if e.get("p") == panel and e["k"] == "state" and e["state"] == "started":
+                lives[e["r"]] = lives.get(e["r"], 0) + 1
+            if e.get("p") == panel and e["k"] == "summary":
+                lives[e["r"]] -= 1
+                had = sums.setdefault(e["r"], dict.fromkeys(COUNTED, 0))
+                sums[e["r"]] = {name: had[name] + (e[name] or 0) for name in COUNTED}
+        known = [role for role, left in lives.items() if left == 0]
+        assert known
+        for role in known:
+            for name in COUNTED:
+                cell = page.text(f"[data-panel='{panel}'] td[data-role='{role}'][data-measure='{name}']")
+                assert int(cell.replace(",", "")) == sums[role][name], (panel, role, name)
+        assert "agree" in page.text(f"[data-panel='{panel}'] .agree")
+
+
+def test_an_arrow_shows_its_message_and_its_bytes(page: Browser, site: Site) -> None:
+    own(page, site, panels="zmq", rate="5", texts="hello")
+    page.wait(lambda: len(page.all(".arrow.request")) > 3, "arrow")
+    page.run("document.querySelector('.arrow.request .hit').dispatchEvent(new MouseEvent('click', { bubbles: true }))")
+    page.wait(lambda: "hello" in page.text("#message-facts"), "text of the message")
+    page.wait(lambda: page.all("#message-bytes .part-framing"), "bytes of its frame")
+    assert "68 65 6c 6c 6f" in page.text("#message-bytes")
+    assert "µs" in page.text("#message-facts") or "ms" in page.text("#message-facts")
+
+
+def test_buttons_do_what_they_say(page: Browser, site: Site) -> None:
+    own(page, site, panels="raw\nzmq", rate="10", timeout="300")
+    page.wait(lambda: len(page.all("[data-panel='zmq'] .arrow")) > 3, "arrow")
+    page.one("[data-panel='zmq'] button[data-do='stop'][data-who='rep']").click()
+    page.one("[data-panel='zmq'] .band-stopped")
+    page.wait(lambda: page.text("[data-panel='zmq'] th[data-role='rep'] .state") == "stopped", "state")
+    assert not page.all("[data-panel='raw'] .band-stopped")
+    page.one("[data-panel='zmq'] button[data-do='continue'][data-who='rep']").click()
+    page.one("#controls button[data-do='delay']").click()
+    page.wait(lambda: all(page.all(f"[data-panel='{name}'] .fault") for name in ("raw", "zmq")), "fault in both panels")
+    page.one("#controls button[data-do='kill']").click()
+    page.wait(lambda: all(page.all(f"[data-panel='{name}'] .band-dead") for name in ("raw", "zmq")), "band in both")
+    page.wait(lambda: page.text("[data-panel='raw'] .trouble-mark"), "time-out")
+
+
+def test_the_keyboard_suffices(page: Browser, site: Site) -> None:
+    page.open(site.base + "/play")
+    focused = page.driver.switch_to.active_element
+    for _ in range(40):
+        focused.send_keys(Keys.TAB)
+        focused = page.driver.switch_to.active_element
+        if focused.get_attribute("data-story") == "requests":
+            break
+    assert focused.get_attribute("data-story") == "requests"
+    outline = page.run("return getComputedStyle(document.activeElement).outlineStyle")
+    assert outline not in ("none", "")
+    focused.send_keys(Keys.ENTER)
+    in_run(page)
+    page.wait(lambda: len(page.all("[data-panel='raw'] .arrow")) > 4, "arrow")
+    for _ in range(60):
+        focused = page.driver.switch_to.active_element
+        if "diagram" in (focused.get_attribute("class") or ""):
+            break
+        focused.send_keys(Keys.TAB)
+    focused.send_keys(Keys.ARROW_UP)
+    page.wait(lambda: page.all("#message:not([hidden])"), "message")
+    first = page.text("#message-title")
+    focused.send_keys(Keys.ARROW_UP)
+    page.wait(lambda: page.text("#message-title") != first, "other message")
+    focused.send_keys(Keys.ESCAPE)
+    page.wait(lambda: not page.all("#message:not([hidden])"), "end of the message")
+
+
+def test_a_page_that_comes_back_finds_its_run_and_so_does_another(page: Browser, site: Site) -> None:
+    own(page, site, panels="raw", rate="10")
+    page.wait(lambda: len(page.all(".arrow")) > 6, "arrow")
+    page.driver.refresh()
+    page.wait(lambda: len(page.all(".arrow")) > 6, "arrow after a reload")
+    assert page.text(".said").count("is ready") >= 1
+    address, first = page.driver.current_url, page.driver.current_window_handle
+    page.driver.switch_to.new_window("window")
+    try:
+        page.open(address)
+        page.wait(lambda: len(page.all(".arrow")) > 6, "arrow in another window")
+        stop(page)
+    finally:
+        page.driver.close()
+        page.driver.switch_to.window(first)
+    page.one("html[data-run='over']")
+
+
+def test_a_text_is_shown_and_never_run(page: Browser, site: Site) -> None:
+    run = own(page, site, panels="raw\nzmq", rate="0")
+    page.wait(lambda: page.text(".said").count("ready") == 2, "programs")
+    site.act(run, "say", "req", value=HOSTILE)
+    page.wait(lambda: "<img src=x" in page.text("[data-panel='zmq'] .said"), "text")
+    page.wait(lambda: page.all("[data-panel='zmq'] .arrow"), "arrow")
+    page.run("document.querySelector('.arrow .hit').dispatchEvent(new MouseEvent('click', { bubbles: true }))")
+    page.wait(lambda: "<img src=x" in page.text("#message-facts"), "text in the message")
+    assert "\\u{1b}" in page.text("#message-facts") and "\u202e" not in page.text("main")
+    assert page.run("return document.title") == "Play - Triptych" and not page.all("main img")
+
+
+def test_a_flood_is_sampled_and_the_page_stays_small(page: Browser, site: Site) -> None:
+    own(page, site, panels="raw", pattern="pubsub", rate="20000", prefixes="", topics="flood", join="300", queue="100000")
+    page.wait(lambda: "Sampled" in page.text(".sampled"), "word that it samples")
+    page.wait(lambda: int(page.text("td[data-role='pub'][data-measure='sent']").replace(",", "")) > 30000, "flood", 30.0)
+    slow = page.driver.execute_async_script(
+        """const done = arguments[0]; let last = performance.now(), worst = 0, count = 0;
+        const tick = (now) => { worst = Math.max(worst, now - last); last = now; ++count < 60 ? requestAnimationFrame(tick) : done(worst); };
+        requestAnimationFrame(tick);"""
+    )
+    assert slow < 1000, f"a frame took {slow:.0f} ms"
+    page.driver.execute_cdp_cmd("Performance.enable", {})
+    metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    heap = next(m["value"] for m in metrics if m["name"] == "JSHeapUsedSize")
+    assert heap < 300e6 and len(page.all(".diagram *")) < 12000
+
+
+def test_the_address_keeps_what_is_chosen(page: Browser, site: Site) -> None:
+    own(page, site, panels="raw", rate="5")
+    page.one("#big").click()
+    page.run("const s = document.getElementById('span'); s.value = '1000'; s.dispatchEvent(new Event('change'))")
+    assert {"big=1", "span=1000"} <= set(page.driver.current_url.split("?")[1].split("&"))
+    page.driver.refresh()
+    assert page.all("html[data-big]") and page.one("#span").get_attribute("value") == "1000"
+    assert "big=1" in str(page.one("nav a").get_attribute("href"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off_and_all_can_be_read(page: Browser, site: Site, scheme: str) -> None:
+    page.dark(scheme == "dark")
+    wrong = {}
+    run = site.start(panels="raw\nzmq\nnanomsg\nnng", pattern="pubsub", peers="2", rate="10", prefixes="", join="200")
+    begun.append(run)
+    for path in [*(f"/{one.name}" for one in PAGES), f"/play?run={run}", f"/play?run={run}&big=1"]:
+        page.open(site.base + path)
+        for width in WIDTHS:
+            page.size(width)
+            found = page.run(OUTSIDE) + (page.run(PALE) if width == WIDTHS[0] else [])
+            if found:
+                wrong[f"{path} at {width}"] = found[:5]
+    page.dark(False)
+    assert wrong == {}
