@@ -45,6 +45,17 @@ def test_a_close_with_a_request_that_nobody_reads(stage: Stage) -> None:
             assert req.must("close", seconds=5)["us"] < 1_000_000
 
 
+def test_a_close_with_events_that_nobody_reads(stage: Stage) -> None:
+    url = stage.url()
+    pub, sub = stage.driver("pub", url), stage.driver("sub", url)
+    sub.must("subscribe")
+    sync(pub, [(sub, "")])
+    sub.signal(signal.SIGSTOP)
+    assert pub.must("burst 300 64000")["result"] == 300
+    assert pub.must("close", seconds=5)["us"] < 1_000_000
+    sub.signal(signal.SIGCONT)
+
+
 @pytest.mark.panels("raw", "zmq")
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_late_reader_gets_its_reply_from_a_closing_server(stage: Stage, interrupted: bool) -> None:
@@ -111,20 +122,21 @@ def test_nn_a_close_without_anything_sent_waits_for_nothing(stage: Stage, role: 
 @pytest.mark.transports("tcp")
 @pytest.mark.parametrize("role", ["req", "sub"])
 def test_a_broken_connection_is_made_again_soon_and_not_at_once(stage: Stage, role: str) -> None:
-    """Within a quarter of a second, and less than 50 times a second."""
-    url = stage.url()
+    """By a server that hangs up each time: ten times within 4 s, and never a hundred times.
+
+    NNG waits a random time, and often hardly any.
+    """
+    url, enough = stage.url(), 45 if stage.panel == "nng" else 10
     with Server(stage.panel, {"req": "rep", "sub": "pub"}[role], url) as server:
         driver = stage.driver(role, url, timeout=20000)
         driver.begin("subscribe" if role == "sub" else "send hello")
         driver.begin("recv")  # raw connects within its calls
-        times = []
-        start = time.monotonic()
-        while time.monotonic() < start + 1.5 or len(times) < 4:
-            server.accept(5).close()
-            times.append(time.monotonic())
-    waits = [later - sooner for sooner, later in zip(times, times[1:])]
-    assert min(waits) < 0.25, waits
-    assert len(times) < 75, waits
+        connections, start = 0, time.monotonic()
+        with contextlib.suppress(TimeoutError):
+            while (left := start + (0.8 if connections >= enough else 4) - time.monotonic()) > 0:
+                server.accept(left).close()
+                connections += 1
+    assert enough <= connections < 100
 
 
 HTTP = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
@@ -163,16 +175,18 @@ def test_memory_after_many_requests(stage: Stage) -> None:
 
 @pytest.mark.transports("tcp")
 def test_memory_after_many_events(stage: Stage) -> None:
+    """Some may be lost on a busy machine; of those that arrive, none stays."""
     url = stage.url()
-    pub, sub = stage.driver("pub", url), stage.driver("sub", url, timeout=5000)
+    pub, sub = stage.driver("pub", url), stage.driver("sub", url, timeout=500)
     sub.must("subscribe")
     sync(pub, [(sub, "")])
-    before = 0, 0
+    before, received = (0, 0), 0
     for part in range(6):
         sub.begin("collect 100")
         assert pub.must("burst 100 100000 300", seconds=30)["result"] == 100
-        assert sub.result(30)["result"] == 100
+        received += sub.result(30)["result"]
         if part == 0:
             before = memory(pub), memory(sub)
+    assert received > 300
     grown = memory(pub) - before[0], memory(sub) - before[1]
     assert max(grown) < 8 << 10, f"KiB, publisher and subscriber: {grown}"

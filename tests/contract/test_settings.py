@@ -1,5 +1,6 @@
 """What a panel sets on its sockets, and before they bind or connect: later has no effect."""
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -8,7 +9,7 @@ from typing import Iterator
 
 import pytest
 
-from peers import connect
+from peers import Peer, Server, connect
 from programs import Program, Stage, sync
 
 PIDFD_GETFD = 438  # pidfd_getfd(2), for which Python 3.11 has no function
@@ -71,6 +72,56 @@ def test_queues_are_as_long_as_asked(stage: Stage) -> None:
     sync(pub, [(sub, "")])
     assert pub.must("burst 300 100000 1000")["result"] == 300
     assert 0 < sub.call("collect 300")["result"] < 250
+
+
+@pytest.mark.transports("tcp")
+def test_a_queue_holds_as_much_as_asked(stage: Stage) -> None:
+    """400 events at once, and nobody receives: NNG's queues would hold 144 by default."""
+    url = stage.url()
+    pub = stage.driver("pub", url, queue=1000)
+    sub = stage.driver("sub", url, queue=1000, timeout=500)
+    sub.must("subscribe")
+    sync(pub, [(sub, "")])
+    assert pub.must("burst 400 50")["result"] == 400
+    time.sleep(0.2)
+    assert sub.call("collect 400")["result"] == 400
+
+
+@pytest.mark.panels("raw", "zmq")
+@pytest.mark.transports("tcp")
+def test_more_unanswered_requests_than_a_queue_holds(stage: Stage) -> None:
+    """Each replaces the one before (R3), at once and on the same connection."""
+    url = stage.url()
+    with Server(stage.panel, "rep", url) as server:
+        req = stage.driver("req", url, timeout=1000)
+        req.begin("send first")
+        with server.greeted():
+            assert req.result()["result"] == 0
+            for _ in range(2500):
+                assert req.must("send -s 10000")["us"] < 500_000
+            with pytest.raises(TimeoutError):
+                server.accept(0.1)
+
+
+def test_more_subscriptions_than_a_queue_holds(stage: Stage) -> None:
+    url = stage.url()
+    sub = stage.driver("sub", url, timeout=5000)
+    for i in range(1500):
+        sub.must(f"subscribe {i}.")
+    pub = stage.driver("pub", url)
+    sync(pub, [(sub, "0."), (sub, "1499.")])
+
+
+@pytest.mark.panels("raw", "zmq")
+@pytest.mark.transports("tcp")
+def test_a_subscribers_message_over_the_limit_costs_its_connection(stage: Stage) -> None:
+    url = stage.url()
+    stage.driver("pub", url, max=20_000).begin("idle 20000")
+    with Peer(stage.panel, "sub", url).greet() as peer:
+        peer.subscribe(b"x" * 30_000)
+        with contextlib.suppress(ConnectionResetError):
+            while peer.socket.recv(1000):
+                pass
 
 
 @pytest.mark.transports("tcp")

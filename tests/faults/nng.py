@@ -69,4 +69,10 @@ FAULTS = [
     Fault("nng-events-kept", "no event is freed", "nng/pubsub.c",
           "(void)nn_freemsg(sub->event); /* fails", "; /* fails",
           "", "test_memory_after_many_events", panel="nng"),
+    Fault("nng-queue-default", "a queue has the default's length", "nng/pubsub.c",
+          "(queue > 0 &&", "(false &&",
+          "", "test_a_queue_holds_as_much_as_asked", panel="nng"),
+    Fault("nng-random-reconnection", "a connection is made again after up to a second", "nng/pubsub.c",
+          "RECONNECT_MS = 100", "RECONNECT_MS = 1000",
+          "", "test_a_broken_connection_is_made_again_soon_and_not_at_once", panel="nng"),
 ]
