@@ -190,3 +190,33 @@ def test_memory_after_many_events(stage: Stage) -> None:
     assert received > 300
     grown = memory(pub) - before[0], memory(sub) - before[1]
     assert max(grown) < 8 << 10, f"KiB, publisher and subscriber: {grown}"
+
+
+@pytest.mark.transports("tcp")
+@pytest.mark.parametrize(("binds", "connects"), [("rep", "req"), ("pub", "sub")])
+def test_memory_after_many_handles(stage: Stage, binds: str, connects: str) -> None:
+    """Each had a message of 4 MB when it closed."""
+    servers, clients = stage.driver(), stage.driver()
+    before = 0, 0
+    for turn in range(10):
+        url = stage.url()
+        server = servers.open(binds, url, timeout=5000)
+        client = clients.open(connects, url, timeout=5000)
+        if binds == "rep":
+            client.begin("send -s 4000000")
+            client.begin("recv")
+            assert server.call("recv")["result"] == 4_000_000
+            server.must("send -s 4000000")
+            assert client.result()["result"] == 0
+        else:
+            client.must("subscribe")
+            sync(server, [(client, "")])
+            client.begin("recv")
+            server.must("send -s 4000000")
+        assert client.result()["result"] == 4_000_000
+        server.must("close")
+        client.must("close")
+        if turn == 2:
+            before = memory(servers), memory(clients)
+    grown = memory(servers) - before[0], memory(clients) - before[1]
+    assert max(grown) < 16 << 10, f"KiB: {grown}"
