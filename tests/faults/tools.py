@@ -114,4 +114,13 @@ FAULTS = [
           "`tcp` `ipc` `inproc` `ws` |", "`tcp` `ipc` `inproc` `ws` `wss` |", "test_transports_are_those_that_the_library_has"),
     fault("choosing-misquotes", "CHOOSING.md quotes what was not recorded", "CHOOSING.md",
           "not counted: one unsubscribe ends both", "counted; one unsubscribe ends both", "test_what_is_quoted_of_an_experiment_was_recorded"),
+    fault("search-prepares-wine", "a panel that a search names is prepared as if it would run", "triptych",
+          'names_experiment "$@" || runs= ;;', "runs=yes ;;", "test_what_one_panel_needs"),
+    # The lab's tests need a panel.
+    Fault("excerpt-cut-off", "a search does not show the sentence that matches", "tools/lab/search.py",
+          "if not asked & set(stems(best)) - found", "if best",
+          tests="test_the_sentence_that_matches_is_shown"),
+    Fault("step-taken-for-a-fault", "what a step cannot do counts as a fault", "tools/lab/experiments.py",
+          'p.kind in ("step", "programs")', 'p.kind == "programs"',
+          tests="test_a_step_may_stop_before_the_end"),
 ]

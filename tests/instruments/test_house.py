@@ -199,7 +199,7 @@ IMPORTS = {
     ("demo", "compare"): "its table counts lines of code as size does",
     ("grade", "check"): "marks what check finds",
     ("grade", "compare"): "a rubric may bound the lines of code, counted as size does",
-    ("lab", "check"): "a search finds clauses, by the contract's text",
+    ("lab", "check"): "a search finds clauses, by the contract's text, and steps, by their kept.txt",
     ("compare", "check"): "steps: the clauses that a step keeps, and their tests",
 }
 

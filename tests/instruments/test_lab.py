@@ -23,8 +23,9 @@ from programs import until
 pytest.importorskip("rich")
 
 from lab import experiments as lab
+from check.kept import keeps_a_part
 from harness import panels
-from lab.search import everything, search, stems
+from lab.search import TEXT, TITLE, Find, everything, excerpt, search, stems
 from lab.workbench import Failed, Skip, Workbench
 
 LAB = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "lab.lab"]
@@ -256,6 +257,23 @@ def test_a_skip_passes_a_check_for_a_named_lack_alone(fake: Any) -> None:
             assert status == 1 and why in err, which
 
 
+def test_a_step_may_stop_before_the_end(fake: Any) -> None:
+    """It keeps a part of the contract, so that is no fault; a panel that ships, or a reader's, may not."""
+
+    def outcome(body: str, panel: str) -> tuple[str, str]:
+        fake.write("one_thing", body=body)
+        seen = lab.Running(lab.load(fake.folder / "one_thing.py"), [panel]).run()[panel]
+        return seen.status, seen.phrase
+
+    for body, why in (("raise Failed('no luck')", "no luck"), ("1 / 0", "ZeroDivisionError")):
+        assert outcome(body, "raw")[0] == outcome(body, "mine")[0] == "broken"
+        status, phrase = outcome(body, "raw-2")
+        assert status == "skipped" and why in phrase
+        assert "raw-2 keeps a part of the contract: ./triptych steps raw-2" in phrase
+    status, phrase = outcome("workbench.probe('no-such-probe')", "raw-2")
+    assert status == "skipped" and "there is none for raw-2: name raw, zmq, nanomsg or nng" in phrase
+
+
 def test_what_is_left_out_in_part_is_said(fake: Any) -> None:
     """A key that was not tried for a named lack deviates nowhere; without that it would."""
     left_out = "return Observation({}, 'tried nothing', 0, {'n': 'namespaces'})"
@@ -431,12 +449,32 @@ def test_what_an_experiment_refers_to_is_there() -> None:
         ("kill publisher and restart", "lab publisher-restart"),
         ("request reply bytes unchanged", "clause R1"),
         ("echo server datagrams", "step 0, datagram server"),
+        ("steps", "verb steps"),
+        ("size", "verb size"),
+        ("new", "verb new"),
+        ("grade my students", "verb grade"),
+        ("which licence has it", "page Versions and licences"),
+        ("windows", "step winsock"),
     ],
 )
 def test_what_answers_stands_first(words: str, first: str) -> None:
     """Or second: an experiment and a step may answer the same question."""
     found = [find.name for find in search(words.split(), everything(lab.load_all()))]
     assert first in found[:2], found
+
+
+def test_the_sentence_that_matches_is_shown() -> None:
+    text = "It begins. While one client never reads, the others are answered. It ends."
+    find = Find("clause R0", "It begins.", "less x", text)
+    assert excerpt(find, ["begins"]) == "It begins."
+    assert excerpt(find, ["reads", "client"]) == f"It begins. ... {text[11:-9]}"
+    assert excerpt(find, ["elsewhere"]) == "It begins."
+
+
+def test_what_has_the_words_in_passing_is_left_out() -> None:
+    about = Find("lab one", "One.", "x").add("zebra", TITLE)
+    passing = [Find(f"lab {n}", "Two.", "x").add("zebra", TEXT / 5) for n in range(3)]
+    assert [find.name for find in search(["zebra"], [*passing, about])] == ["lab one"]
 
 
 def test_a_search(fake: Any) -> None:
@@ -455,13 +493,15 @@ def test_clauses_and_steps_are_found_with_a_command_that_works() -> None:
     names = [find.name for find in finds]
     contract = (ROOT / "common/CONTRACT.md").read_text()
     assert names.count("clause R1") == 1 and contract.count("\n- **") == sum("clause" in n for n in names)
-    steps = [panel for panel in panels.read_panels() if panel.kind == "step"]
+    steps = [panel for panel in panels.read_panels() if keeps_a_part(panel)]
     assert all(f"step {panel.name}" in names for panel in steps)
     for find in finds:
         command = find.command.split()
         assert find.says and len(find.says) < 400 and "*" not in find.says
         if command[0] == "less":
             assert (ROOT / command[-1]).is_file(), find.command
+        elif find.name.startswith("verb "):
+            assert command == ["./triptych", find.name[5:], "--help"]
         else:
             assert command[:2] == ["./triptych", "diff"] and f"step {command[3]}" == find.name
 

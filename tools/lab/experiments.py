@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any
 
 from lab.words import sentence, words
-from harness.panels import ROOT
+from harness.panels import ROOT, read_panels
 from lab.workbench import Failed, Observation, Skip, Workbench, lack
 
 FOLDER = Path(os.environ.get("TRIPTYCH_LAB") or ROOT / "lab" / "experiments")
@@ -192,6 +192,18 @@ def judge(experiment: Experiment, panel: str, seen: Observation) -> Outcome:
     return outcome
 
 
+def unfinished(experiment: Experiment, panel: str, why: str) -> Outcome:
+    """What did not come to its end: a fault, except on a panel that keeps a part of the contract.
+
+    The experiments are written for panels that keep all of it, and some know four by name.
+    """
+    part = any(p.name == panel and p.kind in ("step", "programs") for p in read_panels())
+    if panel in experiment.panels or not part:
+        return Outcome("broken", why)
+    keeps = f"{panel} keeps a part of the contract: ./triptych steps {panel} says which"
+    return Outcome("skipped", f"this experiment is for whole panels. {keeps}. It stopped at: {why}")
+
+
 class Running:
     """An experiment under way: a thread and a workbench for each panel.
 
@@ -271,13 +283,12 @@ class Running:
         except Skip as reason:
             outcome = Outcome("skipped", str(reason), lack=reason.lack)
         except Failed as problem:
-            outcome = Outcome("broken", str(problem))
+            outcome = unfinished(self.experiment, panel, str(problem))
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
-            outcome = Outcome(
-                "broken",
-                f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
-            )
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            why = f"{type(error).__name__}: {error} ({place})"
+            outcome = unfinished(self.experiment, panel, why)
         if self.overdue:
             outcome = Outcome("broken", f"took more than {RUN_SECONDS:g} s")
         outcome.seconds = round(time.monotonic() - started, 3)

@@ -18,7 +18,8 @@ for.
   PANEL...      these panels only; without: all that are built
 
   WORDS...      what you would like to know, as in ./triptych lab who filters:
-                lists the experiments, clauses and steps that answer, best first
+                lists the experiments, clauses, steps, verbs and pages that answer,
+                best first
 
   --no-predict  does not ask for a prediction
   --step        waits for a key before what happens, the outcome and the
@@ -225,7 +226,7 @@ def find(console: Console, experiments: list[Experiment], options: argparse.Name
     if not found:
         words = " ".join(options.words)
         complain(1, f"lab: nothing answers '{words}'; try other words. ./triptych lab lists all")
-    view.show_finds(console, found)
+    view.show_finds(console, found, options.words)
     return 0
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from lab import data
 from lab.document import UNCHECKED
 from lab.experiments import THEMES, Experiment, Outcome
-from lab.search import Find
+from lab.search import Find, excerpt
 from harness.panels import Panel
 from harness.terminal import BLUE, RED
 
@@ -54,11 +54,11 @@ def show_list(console: Console, experiments: list[Experiment]) -> None:
     console.print("./triptych lab WORDS... searches: ./triptych lab who filters")
 
 
-def show_finds(console: Console, finds: list[Find]) -> None:
+def show_finds(console: Console, finds: list[Find], words: list[str]) -> None:
     """What may answer, best first, each with the command that shows it."""
     for find in finds:
         console.print(Text(find.name, style="bold"))
-        paragraphs(console, find.says, "  ")
+        paragraphs(console, excerpt(find, words), "  ")
         console.print(Text(f"  {find.command}", style=BLUE), soft_wrap=True)
 
 

@@ -129,7 +129,11 @@ class Workbench(PanelStage):
         for path in (folder / f"{name}-{self.panel}", folder / name):
             if os.access(path, os.X_OK):
                 return self.start(path, *arguments, **options)
-        raise Skip(f"no probe {name} for {self.panel}: its library is missing, or it is not built")
+        if any(panel.name == self.panel and panel.kind == "shipped" for panel in panels.read_panels()):
+            why = "its library is missing, or it is not built"
+            raise Skip(f"no probe {name} for {self.panel}: {why}")
+        about = f"this experiment looks at a library itself, with a probe ({name})"
+        raise Skip(f"{about}, and there is none for {self.panel}: name raw, zmq, nanomsg or nng")
 
     def calls(self, *lines: str) -> Driver:
         """The library's own calls, one a line, with its own defaults; these lines at once."""
