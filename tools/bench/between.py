@@ -69,7 +69,7 @@ def measure_between(
         assert hosts
         seconds = QUICK_SECONDS if arguments.quick else RUN_SECONDS
         session = Session(seconds, time.monotonic() + total, progress)
-        session.few = max(FEW, int(SHORT_SECONDS * 1e6 / round_trip_us(hosts)))
+        session.few = max(FEW, int(SHORT_SECONDS * 1e6 / hosts.reach_us))
         results = opening(console, hosts, panels, arguments.quick)
         groups = [
             session.cells_for(case, competitors(case, panels, arguments.quick))
@@ -107,11 +107,6 @@ def competitors(case: Case, panels: list[Panel], quick: bool) -> list[tuple[Pane
     return chosen
 
 
-def round_trip_us(hosts: Hosts) -> float:
-    """Of the slowest connection from here, far end included."""
-    return max(2 * host.error_us for host in hosts.all)
-
-
 def opening(console: Console, hosts: Hosts, panels: list[Panel], quick: bool) -> dict[str, Any]:
     """Says what runs where, and what is not known; returns the results, which are to be filled."""
     lines = [
@@ -131,10 +126,8 @@ def opening(console: Console, hosts: Hosts, panels: list[Panel], quick: bool) ->
         "quick": quick,
         "interrupted": True,
         "machine": machine(),
-        "hosts": [
-            {"name": host.name, "machine": host.hello["machine"], "round_trip_us": 2 * host.error_us}
-            for host in hosts.all
-        ],
+        "hosts": [{"name": host.name, "machine": host.hello["machine"]} for host in hosts.all],
+        "connecting_us": round(hosts.reach_us, 1),
         "build": build_type(),
         "versions": versions(panels),
         "method": {"rounds": ROUNDS, "placements": f"{HOSTS}: each side where its host's kernel likes"},

@@ -24,6 +24,7 @@ from harness.stage import Player, Stage
 
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
 QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
+QUIET_TRIPS = 3  # round trips of a line between hosts, likewise
 QUIET_SHARE = 0.25  # ... this share of it, each: some look for their publisher again
 TICK = os.sysconf("SC_CLK_TCK")
 SAMPLE_SECONDS = 0.05  # between two looks at a few programs' memory
@@ -303,6 +304,8 @@ def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> bool:
     False: they still receive after so many seconds, and nobody knows what would be lost.
     """
     deadline = time.monotonic() + seconds
+    # A long line is silent for a few round trips, and goes on.
+    each = max(QUIET_SECONDS, QUIET_TRIPS * stage.hosts.reach_us * 1e-6 if stage.hosts else 0.0)
     before: dict[Program, int] = {}
     quiet = 0
     while time.monotonic() < deadline and quiet < 2:
@@ -311,7 +314,7 @@ def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> bool:
             return True
         now = {program: activity(program) for program in running}
         busiest = max(now[program] - before.get(program, 0) for program in running)
-        quiet = quiet + 1 if before and busiest < QUIET_SHARE * QUIET_SECONDS * 1e9 else 0
+        quiet = quiet + 1 if before and busiest < QUIET_SHARE * each * 1e9 else 0
         before = now
-        stage.wait(lambda: not any(p.running for p in running), QUIET_SECONDS)
+        stage.wait(lambda: not any(p.running for p in running), each)
     return quiet >= 2 or not any(program.running for program in programs)

@@ -93,7 +93,7 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     said = (demo.versions.get(name) for name in names)
     versions = "; ".join(dict.fromkeys(version for version in said if version))
     text = [
-        f"Round trips: {MEASURE_COUNT} requests of {MEASURE_BODY} bytes over TCP (UDP for datagrams), one panel after "
+        f"Round trips: {demo.count} of {MEASURE_BODY} bytes over TCP (UDP for datagrams), one panel after "
         f"the other; {demo.placed}." + ("" if Stage.hosts else " On two cores the figures differ."),
     ]
     if any(demo.figures[name].missed for name in names):

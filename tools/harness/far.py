@@ -199,8 +199,7 @@ class FarEnd:
             self.listener = socket.create_server((frame["address"], 0), family=family(frame["address"]))
             return {"port": self.listener.getsockname()[1]}
         if do == "reach":
-            socket.create_connection((frame["address"], frame["port"]), REACH_SECONDS).close()
-            return {}
+            return {"us": reach(frame["address"], frame["port"])}
         raise Failed(f"it does not know how to '{do}'")
 
     def act(self, frame: dict[str, Any], data: bytes) -> None:
@@ -291,6 +290,13 @@ class FarEnd:
 
 def family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def reach(address: str, port: int) -> float:
+    """How long a connection takes to be made: one round trip. OSError: it is not made."""
+    began = time.monotonic()
+    socket.create_connection((address, port), REACH_SECONDS).close()
+    return (time.monotonic() - began) * 1e6
 
 
 def try_program(argv: list[str]) -> dict[str, Any]:

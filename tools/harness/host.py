@@ -31,7 +31,7 @@ from typing import IO, Any
 from harness import addresses, far, folders, process
 from harness.process import Failed, dying
 from harness.signals import uninterrupted
-from harness.way import PACKAGES, command_for, refusal
+from harness.way import NET, PACKAGES, command_for, refusal
 
 CONNECT_SECONDS = 20.0
 ANSWER_SECONDS = 15.0
@@ -213,6 +213,8 @@ class Host:
         """Where other hosts reach it."""
         if self.hello["address"]:
             return str(self.hello["address"])
+        if own := NET.get(self.name.partition("net:")[2]):
+            return own
         try:
             return str(socket.getaddrinfo(self.name, 0, type=socket.SOCK_STREAM)[0][4][0])
         except OSError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import platform
 import re
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ class Hosts:
 
     def __init__(self, names: Sequence[str]):
         self.all: list[Host] = []
+        self.reach_us = 0.0  # how long the slowest connection to the server took to be made
         self.turn = 0
         try:
             for name in names:
@@ -81,6 +81,7 @@ class Hosts:
                 f"The clock of {host.name} is {host.ahead_us / 1e6:+.6f} s from this machine's, give or "
                 f"take {host.error_us:.0f} us."
             )
+        lines.append(f"To connect a client with {self.server.name} took {self.reach_us:.0f} us.")
         return [*lines, "That was measured at the start; the times below are by this machine's clock."]
 
     # Whether they will do.
@@ -116,10 +117,10 @@ class Hosts:
         port = self.server.ask("listen", address=address)["port"]
         for host in self.all[1:] or [None]:
             try:
-                if host:
-                    host.ask("reach", address=address, port=port)
-                else:
-                    socket.create_connection((address, port), far.REACH_SECONDS).close()
+                us = host.ask("reach", address=address, port=port)["us"] if host else (
+                    far.reach(address, port)
+                )
+                self.reach_us = max(us, self.reach_us)
             except (Failed, OSError) as problem:
                 who = f"host {host.name}" if host else "this machine"
                 why = str(problem).rpartition(": ")[2]

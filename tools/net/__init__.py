@@ -1,0 +1,1 @@
+"""./triptych net: two network namespaces and a line between them."""
