@@ -11,10 +11,18 @@ import pytest
 pytest.importorskip("aiohttp")
 pytest.importorskip("jinja2")
 
+from harness.panels import read_panels
 from pages import Document, FakeSite, evil
 from web.page import Refused
 from web.pages import wire
 from web.render import render
+
+
+@pytest.fixture
+def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The panels are offered whether they are built or not."""
+    streams = [panel for panel in read_panels() if "tcp" in panel.speaks]
+    monkeypatch.setattr(wire, "offered", lambda: streams)
 
 
 def page(site: FakeSite, **query: str) -> Document:
@@ -42,13 +50,13 @@ def said(pattern: str, *words: str) -> Any:
     return [{"panel": name, "elements": [dict(e) for e in elements], **common} for name in names]
 
 
-def test_a_page_that_is_opened_starts_nothing() -> None:
+def test_a_page_that_is_opened_starts_nothing(unbuilt: None) -> None:
     site = FakeSite(wire=said)
     shown = page(site, panels="raw zmq")
     assert not shown.wrong and not site.asked and shown.says("Nothing is recorded yet.")
 
 
-def test_every_byte_is_in_the_cell_of_its_element() -> None:
+def test_every_byte_is_in_the_cell_of_its_element(unbuilt: None) -> None:
     site = FakeSite(wire=said)
     answer = asyncio.run(wire.exchange(site, {"panels": "raw zmq", "size": "900"}))
     for shown in (Document(answer["html"]), page(site, panels="raw zmq", size="900")):
@@ -61,7 +69,7 @@ def test_every_byte_is_in_the_cell_of_its_element() -> None:
     assert site.asked[0][:5] == ("wire.view.wire", "reqrep", "raw", "zmq", "--size")
 
 
-def test_hostile_bytes_are_data() -> None:
+def test_hostile_bytes_are_data(unbuilt: None) -> None:
     site = FakeSite(wire=lambda *words: evil(said(*words)))
     shown = Document(asyncio.run(wire.exchange(site, {"panels": "raw"}))["html"])
     assert not shown.wrong and not shown.all("img") and "alert(1)" in shown.text
@@ -81,7 +89,7 @@ def test_what_may_not_be_recorded(asked: Any) -> None:
     assert not site.asked
 
 
-def test_few_exchanges_are_kept() -> None:
+def test_few_exchanges_are_kept(unbuilt: None) -> None:
     site = FakeSite(wire=said)
     for size in range(wire.KEPT + 3):
         asyncio.run(wire.exchange(site, {"panels": "raw", "size": str(size)}))
