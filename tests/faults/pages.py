@@ -24,4 +24,10 @@ FAULTS = [
           "test_a_page_that_is_opened_starts_nothing"),
     fault("bytes-out-of-place", "each element says that it begins at 0", "tools/web/pages/exchange.html",
           'data-offset="{{ e.offset }}"', 'data-offset="0"', "test_every_byte_is_in_the_cell_of_its_element"),
+    fault("intervals-lost", "a chart shows medians without their intervals", "tools/harness/svg.py",
+          "for (low, high), (a, _) in zip(line.ranges, line.points):", "for (low, high), (a, _) in []:",
+          "test_an_interval_reaches_from_its_low_to_its_high_value"),
+    fault("linear-for-all", "a logarithmic axis is drawn as a linear one", "tools/harness/svg.py",
+          "share = math.log(value / self.low) / math.log(self.high / self.low)",
+          "share = (value - self.low) / (self.high - self.low)", "test_a_point_stands_where_its_value_is"),
 ]

@@ -129,8 +129,8 @@ def test_a_case_in_which_all_fail_is_told_and_the_rest_goes_on(monkeypatch: pyte
     console = Console(file=text, width=200)
     for group in groups:
         bench_show.show_group(console, group)
-    charts(done.cells)
     cells = [bench_results.cell_dict(cell, done.cells) for cell in done.cells]
+    charts(cells)
     assert [cell["counting"] for cell in cells] == [0, 0, 5, 5]
     assert text.getvalue().count("there is no figure: ") == 2
     said = " ".join(bench_words.found({"cells": cells}))

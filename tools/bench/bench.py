@@ -28,7 +28,7 @@ matter. tools/bench/METHOD.md says how it is done, and why.
                  (its format: tools/bench/results.schema.json)
   --compare FILE says what has changed since the run that wrote FILE
   --read FILE    measures nothing; prints the sentences of the run that wrote FILE
-  --svg FOLDER   writes the charts to FOLDER (default: build/bench)
+  --svg FOLDER   writes charts and figures to FOLDER (default: build/bench)
 
 Without a terminal the tables are 150 columns wide; COLUMNS changes that.
 If a run fails, the others go on, and a sentence says which failed and why.
@@ -62,10 +62,11 @@ from bench.machine import build_type, library_options, options_in_force
 from bench.record import Bar, Recorder
 from bench.run import FREE, ONE, TWO, possible
 from bench.session import ROUNDS, TOOLS, Session, baselines_of
-from harness.chart import svg_chart, terminal_chart
+from harness.chart import terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
 from harness.panels import BUILD, Panel, choose_panels, complain, printable, read_panels, warn
+from harness.svg import svg_text
 from harness.terminal import Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
@@ -221,13 +222,16 @@ def run_benches(
     bench_show.show_costs(console, results["costs"], list(counted))
 
 
-def draw_charts(console: Console, session: Session, folder: Path) -> None:
-    for chart in charts(session.cells):
+def draw_charts(console: Console, results: dict[str, Any], folder: Path) -> None:
+    """In the terminal, and into the folder; the figures as well: the page Price shows the newest."""
+    OutputFile("bench: --svg", folder / "results.json").write(bench_results.text_of(results))
+    for chart in charts(results["cells"]):
         text = terminal_chart(chart, console.width, console.is_terminal)
         if text:
             console.file.write(text.strip("\f\n") + "\n")
+        if drawn := svg_text(chart):
             path = folder / f"{chart.name}.svg"
-            OutputFile("bench: --svg", path).write(svg_chart(chart))
+            OutputFile("bench: --svg", path).write(drawn)
             console.print(f"[dim]{escape(printable(str(path)))}[/]\n", soft_wrap=True)
 
 
@@ -318,7 +322,7 @@ def main() -> int:
         bench_show.show_goals(console, goals, bench_words.disturbance(recorder.results))
     else:
         with recorder.going_on("charts"):
-            draw_charts(console, session, arguments.svg)
+            draw_charts(console, recorder.results, arguments.svg)
         bench_show.show_options(console, recorder.results["options"])
     bench_show.show_method(console, recorder.results)
     if not goals:

@@ -1,12 +1,18 @@
-"""The benchmark's charts: which there are, and what is in them. harness/chart.py draws them."""
+"""The benchmark's charts, from its figures as they stand in JSON: which there are, and what is in them.
+
+harness/chart.py draws them in the terminal, harness/svg.py as SVG.
+"""
 
 from __future__ import annotations
 
-from bench.kinds import Case
-from bench.run import ONE
-from bench.session import Cell
-from harness.chart import Chart, Line
+from typing import Any
 
+from harness.chart import Chart, Line
+from harness.panels import read_panels
+
+Cell = dict[str, Any]
+
+ONE = "one core"
 PERCENTILES = (
     ("min", 1.0),
     ("p50", 2.0),
@@ -16,58 +22,60 @@ PERCENTILES = (
 )  # x: 1 / (1 - share)
 
 
-def label(cell: Cell) -> str:
-    return (
-        cell.competitor.heading
-        if cell.kind == "panel"
-        else f"{cell.competitor.name} ({cell.competitor.heading})"
-    )
+CASE = ("bench", "transport", "placement", "size", "queue", "rate", "peers")
+
+
+def line_of(cell: Cell) -> Line:
+    """Without points yet. A baseline has the colour of its panel, and a dashed line."""
+    known = {panel.name: panel for panel in read_panels()}
+    panel = known.get(cell["competitor"])
+    label = cell["label"] if cell["kind"] == "panel" else f"{cell['competitor']} ({cell['label']})"
+    colour = cell.get("colour") or (panel.rgb if panel else "#808080")
+    return Line(label, colour, [], cell["kind"] != "panel", mark=panel.mark if panel else "○")
+
+
+def take(line: Line, x: float, figure: dict[str, float] | None) -> None:
+    """A point of the line, with its interval, if there is a figure."""
+    if figure and figure["median"] > 0:
+        line.points.append((x, figure["median"]))
+        line.ranges.append((figure["low"], figure["high"]))
 
 
 def distribution(group: list[Cell], name: str, title: str) -> Chart:
     """Latency by percentile: each step to the right is ten times rarer."""
-    chart = Chart(
-        name, title, "percentile", "us", x_ticks="'min' 1, '50' 2, '90' 10, '99' 100, '99.9' 1000"
-    )
+    chart = Chart(name, title, "percentile", "us", x_ticks="'min' 1, '50' 2, '90' 10, '99' 100, '99.9' 1000")
     for cell in group:
-        figures = [(x, cell.figure(metric)) for metric, x in PERCENTILES]
-        points = [(x, figure.median) for x, figure in figures if figure and figure.median > 0]
-        chart.lines.append(Line(label(cell), cell.competitor.rgb, points, cell.kind != "panel"))
+        line = line_of(cell)
+        for metric, x in PERCENTILES:
+            take(line, x, cell["metrics"].get(metric))
+        chart.lines.append(line)
     return chart
 
 
-def by(
-    cells: list[Cell], attribute: str, metric: str, name: str, title: str, x: str, y: str
-) -> Chart:
+def by(cells: list[Cell], attribute: str, metric: str, name: str, title: str, x: str, y: str) -> Chart:
     """One line a competitor: a figure by the cases' size, or number of peers."""
     chart = Chart(name, title, x, y)
     lines: dict[str, Line] = {}
-    for cell in cells:
-        figure = cell.figure(metric)
-        if figure and figure.median > 0 and getattr(cell.case, attribute) > 0:
-            line = lines.setdefault(
-                cell.competitor.name,
-                Line(label(cell), cell.competitor.rgb, [], cell.kind != "panel"),
-            )
-            line.points.append((float(getattr(cell.case, attribute)), figure.median))
-    for line in lines.values():
-        line.points.sort()
-    chart.lines = list(lines.values())
+    for cell in sorted(cells, key=lambda cell: int(cell[attribute])):
+        if cell[attribute] > 0:
+            take(lines.setdefault(cell["competitor"], line_of(cell)), float(cell[attribute]), cell["metrics"].get(metric))
+    order = dict.fromkeys(cell["competitor"] for cell in cells)
+    chart.lines = [lines[competitor] for competitor in order if competitor in lines]
     return chart
 
 
 def charts(cells: list[Cell]) -> list[Chart]:
     """All that these cells give rise to."""
     made = []
-    groups: dict[Case, list[Cell]] = {}
-    for cell in cells:
-        if cell.counting:
-            groups.setdefault(cell.case, []).append(cell)
-    for case, group in groups.items():
-        if case.bench == "latency" and case.size == 64 and case.placement == ONE and not case.rate:
-            title = f"round trip, 64 B, {case.transport}, one core"
-            made.append(distribution(group, f"latency-{case.transport}", title))
-    good = [cell for group in groups.values() for cell in group]
+    good = [cell for cell in cells if cell["counting"]]
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in good:
+        groups.setdefault(tuple(cell[key] for key in CASE), []).append(cell)
+    for group in groups.values():
+        case = group[0]
+        if case["bench"] == "latency" and case["size"] == 64 and case["placement"] == ONE and not case["rate"]:
+            title = f"round trip, 64 B, {case['transport']}, one core"
+            made.append(distribution(group, f"latency-{case['transport']}", title))
     for bench, attribute, metric, x, y in (
         ("latency", "size", "p50", "bytes of the body", "p50, us"),
         ("throughput", "size", "rate", "bytes of the body", "delivered/s"),
@@ -77,22 +85,13 @@ def charts(cells: list[Cell]) -> list[Chart]:
         chosen = [
             cell
             for cell in good
-            if cell.case.bench == bench
-            and cell.case.transport == "tcp"
-            and not cell.case.rate
-            and cell.case.queue == (-1 if bench == "fanout" else 1000)
-            and (bench != "latency" or cell.case.placement == ONE)
+            if cell["bench"] == bench
+            and cell["transport"] == "tcp"
+            and not cell["rate"]
+            and cell["queue"] == (-1 if bench == "fanout" else 1000)
+            and (bench != "latency" or cell["placement"] == ONE)
         ]
-        if len({getattr(c.case, attribute) for c in chosen if getattr(c.case, attribute) > 0}) > 1:
-            made.append(
-                by(
-                    chosen,
-                    attribute,
-                    metric,
-                    f"{bench}-by-{attribute}",
-                    f"{bench} by {x}, tcp",
-                    x,
-                    y,
-                )
-            )
+        if len({cell[attribute] for cell in chosen if cell[attribute] > 0}) > 1:
+            title = f"{bench} by {x}, tcp"
+            made.append(by(chosen, attribute, metric, f"{bench}-by-{attribute}", title, x, y))
     return made

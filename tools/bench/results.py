@@ -60,6 +60,7 @@ def cell_dict(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
         **asdict(cell.case),
         "competitor": cell.competitor.name,
         "label": cell.competitor.heading,
+        "colour": cell.competitor.rgb,
         "kind": cell.kind,
         "count": cell.count,
         "metrics": {name: as_dict(cell.figure(name)) for name in names},

@@ -55,14 +55,16 @@ from check.contract import NOT_REACHED
 from check.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, kept_file, read_kept
 from compare.diff import Coloured, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
+from compare.picture import picture
 from compare.rows import TEMPLATE, parts_of, progress, value_of
 from compare.sources import contract_functions
 from harness import panels
-from harness.chart import Chart, Line, svg_chart, terminal_chart
+from harness.chart import terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile
 from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.stage import Stage
+from harness.svg import svg_text
 from harness.terminal import BROWN, GREEN, RED, Output, need_terminal, wait_for_key
 
 MARKS = {
@@ -191,39 +193,8 @@ def markdown(steps: list[Step]) -> str:
     return "\n".join(lines)
 
 
-def picture(steps: list[Step]) -> Chart:
-    most = max(step.lines for step in steps)
-    chart = Chart(
-        "steps",
-        "What the lines buy",
-        "lines of code, net of template",
-        "clauses kept",
-        log_x=False,
-        log_y=False,
-        key=False,
-        reach=(most * 1.15, len(CLAUSES) + 1),
-    )
-    # A sibling leads nowhere: it stands for itself, beside the way.
-    ways = [
-        [step for step in steps if step.towards == towards and not step.sibling]
-        for towards in dict.fromkeys(step.towards for step in steps)
-    ]
-    ways += [[step] for step in steps if step.sibling]
-    for way in filter(None, ways):
-        towards = way[0].towards
-        chart.lines.append(
-            Line(
-                towards.heading,
-                towards.rgb,
-                [(step.lines, step.count(KEPT)) for step in way],
-                names=[f"{towards.mark} {step.panel.name}" for step in way],
-            )
-        )
-    return chart
-
-
 def show_picture(console: Console, steps: list[Step]) -> None:
-    text = terminal_chart(picture(steps), console.width, console.is_terminal)
+    text = terminal_chart(picture([step.as_json() for step in steps]), console.width, console.is_terminal)
     if not text:
         console.print(Text("The picture needs gnuplot: ./triptych install steps", style="dim"))
         return
@@ -480,10 +451,7 @@ def main() -> int:
     needed = chosen + [step.before for step in chosen if step.before and arguments.json]
     count_lines(needed or steps)
     if arguments.svg and not words:
-        drawn = svg_chart(picture(steps))
-        if not drawn:
-            complain(1, "steps: --svg needs gnuplot: ./triptych install steps")
-        OutputFile("steps: --svg", arguments.svg).write(drawn)
+        OutputFile("steps: --svg", arguments.svg).write(svg_text(picture([step.as_json() for step in steps])))
     if arguments.json:
         print(json.dumps([step.as_json() for step in chosen or steps], indent=2))
     elif arguments.markdown:

@@ -1,4 +1,4 @@
-"""Charts, drawn by gnuplot: in the terminal, and as SVG files.
+"""Charts: what is in them. gnuplot draws them in the terminal, svg.py as SVG.
 
 One colour and one mark a panel, as everywhere. A line's points may have names: each is written
 beside its point, where there is room.
@@ -10,12 +10,11 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-POINT_TYPES = {"●": 7, "▲": 9, "■": 5, "◆": 13, "○": 6, "△": 8, "□": 4, "◇": 12, "★": 3}
 WIDTH_MOST = 100
 ROWS = 27  # of a chart in the terminal
 MARGINS = {"l": 8, "r": 3, "t": 2, "b": 3}  # columns or rows around it, where points have names
-SVG_ROOM = (110, 28)  # letters and lines that have room inside an SVG file's axes
 
 # Where a point's name may stand: so many rows below it, and left of it or right.
 PLACES = [(down, left) for down in (0, 1, -1, 2, -2, 3) for left in (False, True)]
@@ -28,6 +27,10 @@ class Line:
     points: list[tuple[float, float]]
     dashed: bool = False
     names: list[str] = field(default_factory=list)  # of the points, each after its mark
+    mark: str = "●"  # of a line whose points have no names
+    ranges: list[tuple[float, float]] = field(default_factory=list)  # of the points' values, from and to
+    titles: list[str] = field(default_factory=list)  # what a point says of itself
+    links: list[str] = field(default_factory=list)  # where a point leads, on a page
 
 
 @dataclass
@@ -50,7 +53,6 @@ def quoted(text: str) -> str:
 
 def script(chart: Chart, terminal: str) -> str:
     """What gnuplot is told. Data stands in the script itself."""
-    dumb = terminal.startswith("dumb")
     commands = [
         "set encoding utf8",
         f"set terminal {terminal}",
@@ -61,7 +63,7 @@ def script(chart: Chart, terminal: str) -> str:
     if chart.log_y:
         commands += ["set logscale y", "set format y '%.0s%c'"]
     if chart.key:
-        commands.append("set key outside bottom center" if dumb else "set key outside right top")
+        commands.append("set key outside bottom center")
     else:
         commands.append("unset key")
     if chart.log_x:
@@ -71,8 +73,6 @@ def script(chart: Chart, terminal: str) -> str:
     for axis, last in zip("xy", chart.reach):
         if last:
             commands.append(f"set {axis}range [0:{last:g}]")
-    if not dumb:
-        commands.append("set grid")
     if any(line.names for line in chart.lines):
         commands += named_points(chart, terminal)
     plots = []
@@ -80,39 +80,42 @@ def script(chart: Chart, terminal: str) -> str:
         rows = "\n".join(f"{x:g} {y:g}" for x, y in line.points)
         commands.append(f"$data{index} << END\n{rows}\nEND")
         colour = quoted(line.colour)
-        dash = " dashtype 2" if line.dashed and not dumb else ""
-        width = "" if dumb else " linewidth 2"
-        style = "lines" if line.names and dumb else "linespoints"
-        if line.names and not dumb:
-            width += f" pointtype {POINT_TYPES.get(line.names[0][0], 7)}"
+        style = "lines" if line.names else "linespoints"
         plots.append(
-            f"$data{index} using 1:2 with {style} linecolor rgb {colour}{width}{dash} title {quoted(line.label)}"
+            f"$data{index} using 1:2 with {style} linecolor rgb {colour} title {quoted(line.label)}"
         )
     commands.append("plot " + ", ".join(plots))
     return "\n".join(commands) + "\n"
 
 
-def named_points(chart: Chart, terminal: str) -> list[str]:
-    """Labels, each beside its point: where no label, point or line is, if there is such a place."""
-    columns, rows = SVG_ROOM
-    commands = []
-    if size := re.match(r"dumb size (\d+),(\d+)", terminal):
-        columns = int(size[1]) - MARGINS["l"] - MARGINS["r"] - 1
-        rows = int(size[2]) - MARGINS["t"] - MARGINS["b"] - 1
-        commands += [f"set {side}margin {width}" for side, width in MARGINS.items()]
+class Place(NamedTuple):
+    """Where a point's name stands: a column of the chart, and so many rows below its point."""
+
+    line: Line
+    mark: str
+    text: str
+    x: float
+    y: float
+    start: int
+    down: int
+
+
+def places_of(chart: Chart, columns: int, rows: int) -> list[Place]:
+    """A place beside each point where no name, point or line is, if there is one."""
     taken: set[tuple[int, int]] = set()  # cells of a grid over the chart
-    places = []
+    wanted = []
 
     def cell(x: float, y: float) -> tuple[int, int]:
         return round(x / chart.reach[0] * columns), round(y / chart.reach[1] * rows)
 
     for line in chart.lines:
         for name, (x, y) in zip(line.names, line.points):
-            places.append((line, name, x, y, cell(x, y)))
+            wanted.append((line, name, x, y, cell(x, y)))
             taken |= {(cell(x, y)[0] + i, cell(x, y)[1]) for i in (-1, 0, 1)}
         for (x, y), (to_x, to_y) in zip(line.points, line.points[1:]):
             taken |= {cell(x + (to_x - x) * i / columns, y + (to_y - y) * i / columns) for i in range(columns)}
-    for line, name, x, y, (column, row) in places:
+    found = []
+    for line, name, x, y, (column, row) in wanted:
         mark, text = name.split(" ", 1)
         for down, left in PLACES:
             start = column - 3 - len(text) if left else column + 2
@@ -121,14 +124,24 @@ def named_points(chart: Chart, terminal: str) -> list[str]:
             if inside and not cells & taken:
                 break
         else:
-            down, left, start = 0, False, column + 2
+            down, start = 0, column + 2
             cells = {(start + i, row) for i in range(len(text))}
         taken |= cells
-        at = f"{start / columns * chart.reach[0]:g},{y - down / rows * chart.reach[1]:g}"
-        colour = f"front textcolor rgb {quoted(line.colour)}"
-        commands.append(f"set label {quoted(text)} at {at} {colour}")
-        if size:
-            commands.append(f"set label {quoted(mark)} at {x:g},{y:g} center {colour}")
+        found.append(Place(line, mark, text, x, y, start, down))
+    return found
+
+
+def named_points(chart: Chart, terminal: str) -> list[str]:
+    """Labels for gnuplot, each beside its point."""
+    size = re.match(r"dumb size (\d+),(\d+)", terminal)
+    columns = int(size[1] if size else WIDTH_MOST) - MARGINS["l"] - MARGINS["r"] - 1
+    rows = int(size[2] if size else ROWS) - MARGINS["t"] - MARGINS["b"] - 1
+    commands = [f"set {side}margin {width}" for side, width in MARGINS.items()]
+    for place in places_of(chart, columns, rows):
+        at = f"{place.start / columns * chart.reach[0]:g},{place.y - place.down / rows * chart.reach[1]:g}"
+        colour = f"front textcolor rgb {quoted(place.line.colour)}"
+        commands.append(f"set label {quoted(place.text)} at {at} {colour}")
+        commands.append(f"set label {quoted(place.mark)} at {place.x:g},{place.y:g} center {colour}")
     return commands
 
 
@@ -151,8 +164,3 @@ def draw(chart: Chart, terminal: str) -> str:
 def terminal_chart(chart: Chart, width: int, coloured: bool) -> str:
     size = f"{min(width, WIDTH_MOST)},{ROWS}"
     return draw(chart, f"dumb size {size} {'ansi256' if coloured else 'mono'} noenhanced")
-
-
-def svg_chart(chart: Chart) -> str:
-    """The text of an SVG file. Empty without gnuplot, or nothing to draw."""
-    return draw(chart, "svg size 900,520 dynamic noenhanced background rgb 'white' font 'sans,13'")

@@ -1,0 +1,54 @@
+"""The steps' picture, from what steps --json says: lines of code against clauses kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.chart import Chart, Line
+from harness.panels import read_panels
+
+Json = dict[str, Any]
+
+
+def picture(steps: list[Json]) -> Chart:
+    """A line from the first step to the panel that keeps all; a sibling stands for itself."""
+    known = {panel.name: panel for panel in read_panels()}
+    most = max(step["lines"] for step in steps)
+    clauses = len(steps[0]["clauses"])
+    chart = Chart(
+        "steps",
+        "What the lines buy",
+        "lines of code, net of template",
+        "clauses kept",
+        log_x=False,
+        log_y=False,
+        key=False,
+        reach=(most * 1.15, clauses + 1),
+    )
+    ways = [
+        [step for step in steps if step["towards"] == towards and not step["sibling"]]
+        for towards in dict.fromkeys(step["towards"] for step in steps)
+    ]
+    ways += [[step] for step in steps if step["sibling"]]
+    for way in filter(None, ways):
+        towards = known[way[0]["towards"]]
+        chart.lines.append(
+            Line(
+                towards.heading,
+                towards.rgb,
+                [(step["lines"], step["kept"]) for step in way],
+                names=[f"{towards.mark} {step['name']}" for step in way],
+                titles=[
+                    f"{step['name']}, {step['heading']}: {step['lines']:,} lines, {step['kept']} of {clauses} clauses kept"
+                    for step in way
+                ],
+                links=[link(step) for step in way],
+            )
+        )
+    return chart
+
+
+def link(step: Json) -> str:
+    """The page that shows what it adds; a first step and a sibling stand beside the panel that they lead to."""
+    beside = step["adds"]["to"] if step["adds"] else step["towards"]
+    return f"/read?panels={beside}+{step['name']}"
