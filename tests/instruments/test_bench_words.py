@@ -196,7 +196,6 @@ def test_a_file_is_read_out(tmp_path: Path) -> None:
     assert done.returncode == 0 and " ".join(done.stdout.split()).endswith(said(RAW_CELL, ZMQ_CELL, costs=COSTS))
 
 
-@pytest.mark.heavy
 def test_a_case_that_fails_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
     """With a raw-sub that fails, the fan-out has no figure; round trips have theirs."""
     pytest.importorskip("rich")

@@ -5,6 +5,7 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
         ./triptych bench --goals [PANEL...] [--json FILE] [--compare FILE]
         ./triptych bench --hosts NAMES [WHAT...] [PANEL...] [--quick]
                          [--json FILE]
+        ./triptych bench --scale [PANEL...] [--json FILE]
         ./triptych bench --read FILE
 
 Measures the panels' own programs. Beside each panel stands its baseline: the
@@ -27,7 +28,10 @@ matter. tools/bench/METHOD.md says how it is done, and why.
   --json FILE    writes all figures, those of each run, too, to FILE
                  (its format: tools/bench/results.schema.json)
   --compare FILE says what has changed since the run that wrote FILE
-  --read FILE    measures nothing; prints the sentences of the run that wrote FILE
+  --scale        measures what an event costs a publisher for each subscriber, and
+                 prints what follows for a million: a document, in five minutes
+  --read FILE    measures nothing; prints the sentences, or the document, of the
+                 run that wrote FILE
   --svg FOLDER   writes charts and figures to FOLDER (default: build/bench)
 
 Without a terminal the tables are 150 columns wide; COLUMNS changes that.
@@ -40,6 +44,8 @@ was measured until then), 141 the reader of the output has gone.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,6 +56,8 @@ from rich.markup import escape
 
 from bench import costs as bench_costs
 from bench import results as bench_results
+from bench import scale as bench_scale
+from bench import scale_doc
 from bench import search as bench_search
 from bench import show as bench_show
 from bench.between import complain_between, measure_between
@@ -247,6 +255,7 @@ def read_command_line() -> argparse.Namespace:
     command.add_argument("--json", type=Path, metavar="FILE")
     command.add_argument("--compare", type=Path, metavar="FILE")
     command.add_argument("--read", type=Path, metavar="FILE")
+    command.add_argument("--scale", action="store_true")
     command.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
     command.add_argument("words", nargs="*")
     arguments = command.read()
@@ -265,9 +274,36 @@ def read_command_line() -> argparse.Namespace:
             2,
             "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick",
         )
+    if arguments.scale and (arguments.quick or arguments.goals or arguments.hosts or len(arguments.names) < len(words)):
+        complain(2, "bench: --scale measures what its document needs; it takes panels, and no other way to measure")
     if arguments.hosts is not None:
         complain_between(arguments)
     return arguments
+
+
+def read_out(path: Path) -> int:
+    """What an earlier run found, in words, or the document that --scale makes of it."""
+    with contextlib.suppress(ValueError):
+        sys.stdout.write(scale_doc.document(scale_doc.read(path)))
+        return 0
+    bench_show.show_words(Output(bench_show.WIDE), bench_words.found(earlier_run("--read", path)))
+    return 0
+
+
+def measure_scale(panels: list[Panel], output: OutputFile | None) -> int:
+    """Measures, and prints the document on standard output."""
+
+    def progress(what: str) -> None:
+        print(f"scale: {what}", file=sys.stderr, flush=True)
+
+    results = bench_scale.measure_all(panels, progress)
+    if output:
+        output.write(bench_results.text_of(results))
+    sys.stdout.write(scale_doc.document(results))
+    failed = [f"{panel['panel']}: {what}" for panel in results["panels"] for what in panel["failed"]]
+    for sentence in failed:
+        warn(sentence)
+    return 1 if failed else 0
 
 
 def earlier_run(option: str, path: Path) -> dict[str, Any]:
@@ -281,9 +317,7 @@ def earlier_run(option: str, path: Path) -> dict[str, Any]:
 def main() -> int:
     arguments = read_command_line()
     if arguments.read:
-        read = earlier_run("--read", arguments.read)
-        bench_show.show_words(Output(bench_show.WIDE), bench_words.found(read))
-        return 0
+        return read_out(arguments.read)
     earlier = earlier_run("--compare", arguments.compare) if arguments.compare else None
     panels, left_out = choose_panels(arguments.names, "bench")
     if build_type() not in BUILDS:
@@ -296,6 +330,8 @@ def main() -> int:
         warn(f"panel {panel.name} is left out: it is not built; ./triptych build says why")
     # Better now than after forty minutes.
     output = OutputFile("bench: --json", arguments.json) if arguments.json else None
+    if arguments.scale:
+        return measure_scale(panels, output)
     if not arguments.goals and arguments.hosts is None:
         make_folder("bench: --svg", arguments.svg)
 

@@ -118,7 +118,7 @@ def options_in_force(panel: Panel) -> dict[str, dict[str, int]]:
             for role in roles:
                 arguments = speaks if role in ("req", "pub") else []
                 programs.append(stage.play(panel, role, role, "--quiet", "-u", url, *arguments))
-                stage.wait(lambda: programs[-1].counts["ready"], 5)
+                stage.need_ready(programs[-1], 5)
             stage.pause(0.4)
             for role, program in zip(roles, programs):
                 options[role] = socket_options(program.pid)

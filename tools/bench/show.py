@@ -194,7 +194,7 @@ def show_opening(console: Console, results: dict[str, Any], seconds: float) -> N
     took = f"{math.ceil(seconds / 10) * 10} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
     text = (
         f"{' '.join(shorter(info['cpu']).split())}, {info['cpus']} {virtual}processors, load {info['load_before'][0]:.1f}; "
-        f"each figure: median of {results['method']['rounds']} runs; about {took}"
+        f"each figure: median of {results['method']['rounds']} runs; up to {took}"
     )
     console.print(f"[bold]{escape(text)}[/]\n", soft_wrap=True)
 

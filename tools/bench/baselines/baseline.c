@@ -50,10 +50,10 @@ baseline_open(struct baseline *baseline, const char *name, int argc, char **argv
         {"quiet", no_argument, NULL, 'j'}, /* here it is always so */
         {0},
     };
-    *baseline =
-        (struct baseline){.name = name, .version = "", .role = "ROLE", .size = 64, .peers = 1};
+    *baseline = (struct baseline){
+        .name = name, .version = "", .role = "ROLE", .size = 64, .peers = 1, .prefix = ""};
     int letter;
-    while ((letter = getopt_long(argc, argv, "u:n:s:q:c:d:r:", options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "u:n:s:q:c:d:r:T:", options, NULL)) != -1) {
         unsigned long long number = optarg ? strtoull(optarg, NULL, 10) : 0;
         switch (letter) {
         case 'u':
@@ -74,6 +74,9 @@ baseline_open(struct baseline *baseline, const char *name, int argc, char **argv
         case 'd':
             baseline->delay_ms = (int)number;
             break;
+        case 'T':
+            baseline->prefix = optarg;
+            break;
         case 'r':
             baseline->rate = (int64_t)number;
             break;
@@ -91,7 +94,8 @@ baseline_open(struct baseline *baseline, const char *name, int argc, char **argv
     }
     if (optind != argc - 1)
         fail(baseline, "usage",
-            "ROLE -u URL [-n COUNT] [-s BYTES] [-r RATE] [-q QUEUE] [-c PEERS] [-d MS] [--cpu N]");
+            "ROLE -u URL [-n COUNT] [-s BYTES] [-r RATE] [-q QUEUE] [-c PEERS] [-T PREFIX] [-d MS] "
+            "[--cpu N]");
     baseline->role = argv[optind];
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {

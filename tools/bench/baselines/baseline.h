@@ -25,6 +25,7 @@ struct baseline {
     size_t size; /* -s bytes of a message, all told */
     int queue; /* -q messages, as the panels' -q; 0: the library's own */
     int peers; /* -c subscribers to publish to, or idle clients to be */
+    const char *prefix; /* -T what subscribers subscribe to; "": everything */
     int delay_ms; /* -d: wait so long for subscribers before publishing */
     int64_t rate; /* -r requests a second; 0: the next when the last is answered */
     uint64_t warm_up; /* --warm-up: the first so many round trips are not timed */
