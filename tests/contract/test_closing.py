@@ -28,6 +28,27 @@ def unread_reply(stage: Stage) -> tuple[Driver, Peer]:
     return rep, peer
 
 
+@pytest.mark.parametrize("role", ["req", "rep", "pub", "sub"])
+def test_a_close_ends_the_connection(stage: Stage, role: str) -> None:
+    """The process goes on; its first socket is number 0 to nanomsg and NNG."""
+    url, other = stage.url(), {"req": "rep", "rep": "req", "pub": "sub", "sub": "pub"}[role]
+    if role in ("rep", "pub"):
+        driver = stage.driver(role, url)
+        peer = Peer(stage.panel, other, url).greet()
+    else:
+        with Server(stage.panel, other, url) as server:
+            driver = stage.driver(role, url)
+            driver.begin("send hello" if role == "req" else "subscribe")
+            peer = server.greeted()
+            driver.result()
+    with peer:
+        driver.must("close")
+        peer.socket.settimeout(2)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            while peer.socket.recv(1000):
+                pass
+
+
 def test_a_close_with_a_reply_that_nobody_reads(stage: Stage) -> None:
     """It returns within 1 s, and so does the client's."""
     rep, peer = unread_reply(stage)

@@ -78,4 +78,7 @@ FAULTS = [
     Fault("nanomsg-last-event-kept", "a closed subscriber leaves its last event", "nng/pubsub.c",
           "(void)nn_freemsg(sub->event);\n", ";\n",
           "", "test_memory_after_many_handles", panel="nanomsg"),
+    Fault("nanomsg-first-socket-kept", "the socket whose number is 0 stays open", "nng/reqrep.c",
+          "if (rep->socket >= 0)", "if (rep->socket > 0)",
+          "", "test_a_close_ends_the_connection", panel="nanomsg"),
 ]

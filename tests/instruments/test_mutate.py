@@ -86,7 +86,10 @@ f(int a, void *s)
         TWICE(i);
     while (a > 0)
         a -= a + 1;
+    if (a > 5)
+        a = 5;
     errno = ENOENT;
+    a = 7 < a ? 7 : a;
     return zmq_setsockopt(s, a == 1 ? 1 : 2, 0,
         0) < 0 && errno == EINTR;
 }
@@ -115,15 +118,19 @@ def test_mechanical_faults_of_a_file(tmp_path: Path) -> None:
         ("bound", 13, ">", ">="),
         ("drop", 14, "a -= a + 1;", ";"),
         ("bound", 14, "+ 1", "+ 0"),
-        ("drop", 15, "errno = ENOENT;", ";"),
-        ("errno", 15, "ENOENT", "EDOM"),
-        ("option", 16, "zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0)", "0"),
-        ("negate", 16, "zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0) < 0",
+        ("negate", 15, "a > 5", "!(a > 5)"),
+        ("drop", 16, "a = 5;", ";"),
+        ("drop", 17, "errno = ENOENT;", ";"),
+        ("errno", 17, "ENOENT", "EDOM"),
+        ("drop", 18, "a = 7 < a ? 7 : a;", ";"),
+        ("negate", 18, "7 < a", "!(7 < a)"),
+        ("option", 19, "zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0)", "0"),
+        ("negate", 19, "zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0) < 0",
          "!(zmq_setsockopt(s, a == 1 ? 1 : 2, 0,\n        0) < 0)"),
-        ("negate", 16, "a == 1", "!(a == 1)"),
-        ("bound", 17, "<", "<="),
-        ("negate", 17, "errno == EINTR", "!(errno == EINTR)"),
-        ("errno", 17, "EINTR", "EDOM"),
+        ("negate", 19, "a == 1", "!(a == 1)"),
+        ("bound", 20, "<", "<="),
+        ("negate", 20, "errno == EINTR", "!(errno == EINTR)"),
+        ("errno", 20, "EINTR", "EDOM"),
     ]
     text = SAMPLE.encode()
     for m in made:

@@ -88,6 +88,7 @@ class Source:
             raise ValueError(f"{file}: {wrong[0]}")
         self.found: dict[tuple[int, int, str], Mutant] = {}
         self.function: Cursor | None = None
+        self.choosing: list[Cursor] = []  # comparisons that choose the smaller or the larger
 
     def text(self, cursor: Cursor) -> str:
         return self.bytes[cursor.extent.start.offset : cursor.extent.end.offset].decode()
@@ -144,17 +145,28 @@ class Source:
             statements = children[-1:] if kind in (CursorKind.WHILE_STMT, CursorKind.FOR_STMT) else []
         for statement in statements:
             self.drop(statement)
+        if kind in (CursorKind.IF_STMT, CursorKind.CONDITIONAL_OPERATOR):
+            self.note_choice(children)
         if kind in CONDITION_AT:
             self.negate(children[CONDITION_AT[kind]])
         elif kind == CursorKind.FOR_STMT:
             self.negate_for(children)
         elif kind == CursorKind.BINARY_OPERATOR:
-            self.binary(*children)
+            self.binary(*children, chooses=cursor in self.choosing)
         elif kind == CursorKind.CALL_EXPR and OPTION_CALL.search(cursor.spelling):
             self.change("option", cursor.extent.start.offset, cursor.extent.end.offset, "0")
         for child in children:
             if self.written(child):
                 self.visit(child)
+
+    def note_choice(self, children: list[Cursor]) -> None:
+        """a < b ? a : b, and if (a < b) b = a;: with <= it is the same, since the two are equal then."""
+        compared = {squeezed(self.text(c)) for c in children[0].get_children()}
+        chosen = children[1:]
+        if len(chosen) == 1 and chosen[0].kind == CursorKind.BINARY_OPERATOR:
+            chosen = list(chosen[0].get_children())
+        if len(chosen) == 2 and {re.sub(r"^\(\w+\)", "", squeezed(self.text(c))) for c in chosen} == compared:
+            self.choosing.append(children[0])
 
     def drop(self, statement: Cursor) -> None:
         """A statement alone in its place becomes an empty one."""
@@ -190,9 +202,9 @@ class Source:
         operator = text.strip().strip("()").strip() if start < end else ""
         return operator, start + text.find(operator)
 
-    def binary(self, left: Cursor, right: Cursor) -> None:
+    def binary(self, left: Cursor, right: Cursor, chooses: bool) -> None:
         operator, at = self.between(left, right)
-        if operator in MOVED:
+        if operator in MOVED and not chooses:
             self.change("bound", at, at + len(operator), MOVED[operator])
         elif operator in ("+", "-") and self.text(right) == "1":
             self.change("bound", at, right.extent.end.offset, f"{operator} 0")
