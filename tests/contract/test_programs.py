@@ -384,3 +384,23 @@ def test_one_of_several_servers_started_at_once(stage: Stage) -> None:
         for server in servers:
             server.kill()
             server.wait()
+
+
+@pytest.mark.transports("tcp")
+@pytest.mark.parametrize("role", ROLES)
+def test_standard_streams_are_opened_only_where_they_are_closed(stage: Stage, role: str) -> None:
+    """Else a connection would get the number of a closed one, and print to a peer."""
+    program = stage.ready(role, stage.url(), *(("-n", 0, "-r", 10, "-t", -1, "x") if role == "req" else ()))
+    numbers = Path(f"/proc/{program.pid}/fd")
+    assert [n.name for n in numbers.iterdir() if os.readlink(n) == os.devnull] == []
+    command = [stage.path_of(role), "-u", stage.url(), "--quiet", *(["-t", "-1", "x"] if role == "req" else [])]
+    if role == "pub":
+        command += ["-n", "0", "-r", "10", "x"]
+    process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&-', "sh", *command], stderr=subprocess.DEVNULL)
+    try:
+        first = Path(f"/proc/{process.pid}/fd")
+        until(lambda: len(list(first.iterdir())) > 3, 5, "it is open")
+        assert [os.readlink(first / number) for number in "01"] == [os.devnull] * 2
+    finally:
+        process.kill()
+        process.wait()
