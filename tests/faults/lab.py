@@ -29,6 +29,8 @@ FAULTS = [
           "ZMQ_LINGER, &none", "ZMQ_MAX_MSGSZ, &none", "zmq"),
     moves("vanished-client", "the end of a client is not noticed", "raw/conn.c",
           "        conn->ended = true;\n        update", "        update", "raw"),
+    moves("unread-replies", "half as many replies are kept for a client that sleeps", "zmq/reqrep.c",
+          "REPLIES_MAX = 32", "REPLIES_MAX = 16", "zmq"),
     moves("exit-without-closing", "a server that ends waits for its replies", PROBES + "exit_zmq.c",
           'if (strcmp(argv[1], "term") == 0)', "if (zmq_close(socket) || 1)", "zmq"),
     moves("too-long", "nanomsg takes any length", "nng/reqrep.c",
