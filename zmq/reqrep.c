@@ -7,11 +7,15 @@
 #include "pattern.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
+#include "clock.h"
+#include "interrupt.h"
 #include "ipc_path.h"
 
 enum {
@@ -28,17 +32,21 @@ enum {
 struct req {
     void *ctx;
     void *socket;
+    int commands; /* descriptor: readable when the socket has work to do */
     char *url;
     zmq_msg_t reply; /* lent to the caller */
     size_t message_max;
+    int timeout_ms;
     bool pending; /* the reply to the latest request has not come */
 };
 
 struct rep {
     void *ctx;
     void *socket;
+    int commands; /* as in struct req */
     zmq_msg_t request; /* lent to the caller */
     size_t message_max;
+    int timeout_ms;
     struct ipc_path path; /* to remove; none for TCP */
 };
 
@@ -49,12 +57,13 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
     int ipv6 = strchr(url, '[') != NULL;
     int none = 0;
     int reconnect = RECONNECT_MS;
-    int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
+    size_t size = sizeof(int);
     struct req *req = calloc(1, sizeof(*req));
     if (!req)
         return -1;
     (void)zmq_msg_init(&req->reply); /* cannot fail: zmq_msg_init(3) */
     req->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    req->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     req->url = strdup(url);
     if (!req->url)
         goto fail;
@@ -71,10 +80,10 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(req->socket, ZMQ_REQ_CORRELATE, &on, sizeof(on)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_LINGER, &none, sizeof(none)) < 0 ||
-        zmq_setsockopt(req->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
         zmq_setsockopt(
             req->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
+        zmq_getsockopt(req->socket, ZMQ_FD, &req->commands, &size) < 0 ||
         zmq_connect(req->socket, url) < 0)
         goto fail;
     *ret = req;
@@ -111,6 +120,37 @@ req_send(struct req *req, const void *data, size_t len)
 }
 
 /*
+ * Waits for a message. zmq_msg_recv() could wait itself, with ZMQ_RCVTIMEO. But
+ * it goes on in a loop when what has come is discarded, such as a request
+ * without the empty part. While a peer sends that without end it hardly ever
+ * sleeps, and no signal ends it (measured). So we ask for the signal.
+ */
+static int
+receive(void *socket, int commands, zmq_msg_t *message, int timeout_ms)
+{
+    int64_t deadline = clock_deadline(timeout_ms);
+    sig_atomic_t seen = interrupts;
+    for (;;) {
+        int len = zmq_msg_recv(message, socket, ZMQ_DONTWAIT);
+        if (len >= 0 || errno != EAGAIN)
+            return len;
+        if (interrupts != seen) {
+            errno = EINTR;
+            return -1;
+        }
+        /* The descriptor becomes readable once for all that has come before
+         * the socket is asked (zmq_getsockopt(3), ZMQ_FD). It has just been. */
+        struct pollfd pollfd = {.fd = commands, .events = POLLIN};
+        int left = clock_left_ms(deadline);
+        int ready = left != 0 ? poll(&pollfd, 1, left) : 0;
+        if (ready == 0)
+            errno = ETIMEDOUT;
+        if (ready <= 0)
+            return -1;
+    }
+}
+
+/*
  * Discards the remaining parts. We never send multipart messages, so one counts
  * as empty.
  */
@@ -135,10 +175,8 @@ req_recv(struct req *req, const void **data)
         errno = EFSM;
         return -1;
     }
-    if (zmq_msg_recv(&req->reply, req->socket, 0) < 0 ||
+    if (receive(req->socket, req->commands, &req->reply, req->timeout_ms) < 0 ||
         discard_parts(req->socket, &req->reply) < 0) {
-        if (errno == EAGAIN)
-            errno = ETIMEDOUT;
         req->pending = errno == EINTR;
         return -1;
     }
@@ -174,13 +212,14 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     int handshake = HANDSHAKE_MS;
     int linger = LINGER_MS;
     int replies = REPLIES_MAX;
+    size_t size = sizeof(int);
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
-    int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     struct rep *rep = calloc(1, sizeof(*rep));
     if (!rep)
         return -1;
     (void)zmq_msg_init(&rep->request);
     rep->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    rep->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     rep->ctx = zmq_ctx_new();
     if (!rep->ctx)
         goto fail;
@@ -196,8 +235,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(rep->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
         zmq_setsockopt(rep->socket, ZMQ_SNDHWM, &replies, sizeof(replies)) <
             0 ||
-        zmq_setsockopt(rep->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
-        zmq_setsockopt(rep->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0)
+        zmq_setsockopt(rep->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
+        zmq_getsockopt(rep->socket, ZMQ_FD, &rep->commands, &size) < 0)
         goto fail;
     if (zmq_bind(rep->socket, url) < 0)
         goto fail;
@@ -215,12 +254,10 @@ fail:;
 ssize_t
 rep_recv(struct rep *rep, const void **data)
 {
-    if (zmq_msg_recv(&rep->request, rep->socket, 0) < 0 ||
-        discard_parts(rep->socket, &rep->request) < 0) {
-        if (errno == EAGAIN)
-            errno = ETIMEDOUT;
+    if (receive(rep->socket, rep->commands, &rep->request, rep->timeout_ms) <
+            0 ||
+        discard_parts(rep->socket, &rep->request) < 0)
         return -1;
-    }
     *data = zmq_msg_data(&rep->request);
     return (ssize_t)zmq_msg_size(&rep->request);
 }

@@ -146,18 +146,15 @@ def test_a_reply_without_its_envelope(stage: Stage, reply: bytes) -> None:
 
 
 @contextmanager
-def flooded(server: Server) -> Iterator[None]:
-    """The server's next client asks once, and hears replies to nobody without end."""
+def flow_of(peer: Peer, frame: bytes) -> Iterator[None]:
+    """The peer sends this frame without end."""
     ended = threading.Event()
-    peer = server.greeted()
-    peer.receive()
-    lie = peer.protocol.pack(NO_ID, *peer.protocol.envelope[1:], b"lie")
 
     def flow() -> None:
         rest = b""
         with suppress(OSError):
             while not ended.is_set():
-                rest = rest[peer.push(rest, 0.1) :] or lie * 100_000
+                rest = rest[peer.push(rest, 0.1) :] or frame * 100_000
 
     thread = threading.Thread(target=flow)
     thread.start()
@@ -167,6 +164,15 @@ def flooded(server: Server) -> Iterator[None]:
         ended.set()
         thread.join()
         peer.close()
+
+
+@contextmanager
+def flooded(server: Server) -> Iterator[None]:
+    """The server's next client asks once, and hears replies to nobody without end."""
+    peer = server.greeted()
+    peer.receive()
+    with flow_of(peer, peer.protocol.pack(NO_ID, *peer.protocol.envelope[1:], b"lie")):
+        yield
 
 
 @pytest.mark.says(
@@ -247,6 +253,23 @@ def test_a_publisher_sends_what_nobody_subscribed_to(stage: Stage) -> None:
             for text in (b"rome 1", b"", b"osl", b"Oslo", b"oslo %d" % i):
                 peer.send(text)
         assert [sub.recv() for _ in range(10)] == [f"oslo {i}" for i in range(10)]
+
+
+@pytest.mark.says(
+    "A client sends requests without what must stand before them, without end; SIGTERM",
+    "exit status 0 within 1 s",
+)
+@pytest.mark.transports("tcp")
+def test_a_signal_while_a_client_sends_without_an_envelope(stage: Stage) -> None:
+    url = stage.url()
+    for _ in range(3):
+        rep = stage.ready("rep", url, "--quiet")
+        peer = Peer(stage.panel, "req", url).greet()
+        with flow_of(peer, peer.protocol.pack(b"")):
+            assert rep.ended(0.3) is None  # the flood has begun
+            rep.signal(signal.SIGTERM)
+            assert rep.ended(1.0) is not None, "still there 1 s after SIGTERM"
+        assert rep.wait() == 0
 
 
 # Ten bad peers.

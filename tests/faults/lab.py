@@ -42,7 +42,7 @@ FAULTS = [
     moves("mute-client", "a silent client is kept for five seconds", "zmq/reqrep.c",
           "HANDSHAKE_MS = 1000", "HANDSHAKE_MS = 5000", "zmq"),
     moves("nobody-there", "a time-out has the library's name", "zmq/reqrep.c",
-          "errno = ETIMEDOUT;\n        req->pending", "errno = EAGAIN;\n        req->pending", "zmq"),
+          "errno = ETIMEDOUT;\n        if (ready", "errno = EAGAIN;\n        if (ready", "zmq"),
     moves("slow-joiner", "a subscriber looks for its publisher once a second", "nng/pubsub.c",
           "RECONNECT_MS = 100", "RECONNECT_MS = 1000", "nng"),
     moves("slow-subscriber", "queues have the library's length", "zmq/pubsub.c",
