@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from browsing import NAMELESS, OUTSIDE, PALE, Browser, browser
@@ -249,7 +250,9 @@ def test_nothing_is_cut_off_and_all_can_be_read(page: Browser, site: Site, schem
     wrong = {}
     run = site.start(panels="raw\nzmq\nnanomsg\nnng", pattern="pubsub", peers="2", rate="10", prefixes="", join="200")
     begun.append(run)
-    for path in [*(f"/{one.name}" for one in PAGES), f"/play?run={run}", f"/play?run={run}&big=1"]:
+    site.post("/wire/exchange", {"panels": "raw zmq"})
+    more = ["/lab?outcomes=1", "/lab?experiment=killed-server", "/read?panels=raw+zmq+nng", "/wire?panels=raw+zmq"]
+    for path in [*(f"/{one.name}" for one in PAGES), f"/play?run={run}", f"/play?run={run}&big=1", *more]:
         page.open(site.base + path)
         for width in WIDTHS:
             page.size(width)
@@ -258,3 +261,63 @@ def test_nothing_is_cut_off_and_all_can_be_read(page: Browser, site: Site, schem
                 wrong[f"{path} at {width}"] = found[:5]
     page.dark(False)
     assert wrong == {}
+
+
+def test_a_prediction_is_made_and_compared(page: Browser, site: Site) -> None:
+    page.open(f"{site.base}/lab?experiment=out-of-turn&on=raw")
+    seen = page.one(".seen-part")
+    assert seen.get_attribute("open") is None, "the outcome is not shown before a prediction"
+    page.one(".choices button[data-number='2']").click()
+    assert "predict=2" in page.driver.current_url
+    page.one(".run").click()
+    page.wait(lambda: page.all(".told [data-panel='raw'] li"), "line of what happens")
+    page.wait(lambda: "You expected" in page.text(".verdict"), "comparison")
+    assert page.one(".choices button[aria-pressed='true']").text in page.text(".verdict")
+    assert "this run" in page.text(".outcomes [data-panel='raw'] .now") and not page.text(".outcomes [data-panel='zmq'] .now")
+    page.driver.refresh()
+    assert page.all(".choices button[data-number='2'][aria-pressed='true']")
+    page.open(f"{site.base}/lab?find=filter&outcomes=1&without=nng")
+    rows = [row for row in page.all(".matrix tbody tr") if row.is_displayed()]
+    assert 0 < len(rows) < 10 and "where-filtered" in " ".join(row.text for row in rows)
+    assert not page.one(".matrix td[data-panel='nng']").is_displayed()
+
+
+def test_the_slider_steps(page: Browser, site: Site) -> None:
+    page.open(f"{site.base}/read?panels=raw-1+raw-2")
+    page.one("#slide:not([hidden])")
+    slider = page.one("#step")
+    slider.send_keys(Keys.ARROW_RIGHT)
+    page.wait(lambda: page.all(".reading[data-key='reqrep-raw-2-raw-3']"), "the next step's code")
+    assert "panels=raw-2+raw-3" in page.driver.current_url
+    assert "raw-3" in str(slider.get_attribute("aria-valuetext"))
+    page.wait(lambda: "raw-3 has" in page.text("#adds"), "what it adds", 60.0)
+    assert page.all("#adds a[href^='/lab?experiment=']") and page.all(".reading mark")
+    word = page.one(".reading tbody a.word[data-word='poll']")
+    page.run("arguments[0].focus()", word)
+    page.wait(lambda: "poll" in page.text("#tip"), "what the word means")
+    assert page.all("#tip a[href*='-clause-']") and page.all("#tip a[href*='experiment=']")
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not page.all("#tip:not([hidden])")
+
+
+def test_a_byte_is_pointed_at(page: Browser, site: Site) -> None:
+    page.open(f"{site.base}/wire?panels=raw+zmq")
+    page.one("#go").click()
+    page.wait(lambda: len(page.all(".wires [data-panel]")) == 2, "bytes of two panels", 60.0)
+    one = page.one("[data-panel='raw'] .el[data-what='kind']")
+    ActionChains(page.driver).move_to_element(one).perform()
+    page.wait(lambda: "kind: request" in page.text("#tip"), "what the byte is")
+    lit = [str(other.get_attribute("data-field")) for other in page.all("[data-panel='zmq'] .el[data-like]")]
+    assert lit and set(lit) == {"message.kind"}
+    assert str(page.one("#capture").get_attribute("href")).startswith("blob:")
+    assert page.all(".totals td.number")
+
+
+def test_a_chart_answers_to_the_pointer(page: Browser, site: Site) -> None:
+    page.open(f"{site.base}/price")
+    page.wait(lambda: page.all("#lines svg a"), "the steps' picture", 90.0)
+    page.wait(lambda: page.all("#size .measures"), "sizes", 90.0)
+    point = page.one("#lines svg a[href='/read?panels=raw-1+raw-2']")
+    assert "raw-2" in str(point.get_attribute("aria-label")) and "clauses kept" in str(point.get_attribute("aria-label"))
+    page.run("arguments[0].dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))", point)
+    page.wait(lambda: page.all(".reading[data-key='reqrep-raw-1-raw-2']"), "the code that it leads to")

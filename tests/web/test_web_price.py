@@ -1,0 +1,111 @@
+"""The page Price without a browser: the picture, the sizes, the newest measurements."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("aiohttp")
+pytest.importorskip("jinja2")
+pytest.importorskip("rich")
+
+from pages import Document, FakeSite, evil
+from web.pages import price
+from web.render import render
+
+WORDS = ("kept", "broken", "luck", "not reachable")
+
+
+def step(name: str, towards: str, lines: int, words: tuple[str, ...], to: str | None) -> Any:
+    clauses = {
+        f"R{n}": {"word": word, "reason": "it waits for ever", "test": "", "rate": "", "title": "a clause of it", "experiment": "backlog"}
+        for n, word in enumerate(words, 1)
+    }
+    adds = {"to": to, "gained": [], "lost": [], "lines": 5} if to else None
+    return {"name": name, "folder": "raw", "heading": "a step on it", "towards": towards, "sibling": False, "lines": lines, "tokens": 9,
+            "kept": words.count("kept"), "not_reachable": 0, "clauses": clauses, "adds": adds}  # fmt: skip
+
+
+STEPS = [step("raw-1", "raw", 200, WORDS, None), step("raw", "raw", 1880, ("kept",) * 4, "raw-1")]
+SIZE = {
+    "schema": 1, "panels": [{"name": "raw"}, {"name": "zmq"}], "notes": {"a measure": "what it means"}, "troubles": ["it is so"],
+    "measures": [
+        {"part": "whole", "key": "lines", "label": "lines of code", "unit": "lines", "values": {"raw": 12345, "zmq": None}},
+        {"part": "running", "key": "memory", "label": "resident memory", "unit": "KiB", "values": {"raw": 2.5, "zmq": 7}},
+    ],
+}  # fmt: skip
+
+
+def page(site: FakeSite) -> Document:
+    return Document(render(price.PAGE, asyncio.run(price.data(site, {})), {}))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(price, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_a_page_that_is_opened_counts_nothing() -> None:
+    site = FakeSite(steps=STEPS, size=SIZE)
+    shown = page(site)
+    assert not shown.wrong and not site.asked and shown.says("Nothing has been measured in this build.")
+
+
+def test_the_picture_has_a_link_for_each_step_and_a_table_behind_it() -> None:
+    site = FakeSite(steps=STEPS)
+    fragment = Document(asyncio.run(price.lines(site, {}))["html"])
+    for shown in (fragment, page(site)):
+        assert not shown.wrong
+        assert [a["href"] for a in shown.all("a") if a["href"].startswith("/read?panels")] == ["/read?panels=raw+raw-1", "/read?panels=raw-1+raw"]
+        assert shown.says("raw-1, a step on it: 200 lines, 1 of 4 clauses kept")
+        assert shown.text.count("✗") == 1 + 1, "a cell, and the legend"
+    assert site.asked == [("compare.steps", "--json")]
+
+
+def test_sizes_are_those_of_the_verb_and_running_programs_are_measured_when_asked_for() -> None:
+    site = FakeSite(size=SIZE)
+    shown = Document(asyncio.run(price.size(site, {}))["html"])
+    assert not shown.wrong and shown.says("12,345") and shown.says("resident memory, KiB") and shown.says("it is so")
+    for runs in (False, True, False, "yes", True):
+        asyncio.run(price.size(site, {"runs": runs}))
+    assert site.asked == [("compare.size", "--source", "--json"), ("compare.size", "--json")]
+    assert page(site).says("what it means")
+
+
+def results(started: str) -> Any:
+    def cell(competitor: str, size: int, median: float) -> Any:
+        figure = {"median": median, "low": median - 1, "high": median + 2, "coverage": 0.9, "n": 5}
+        return {"bench": "latency", "transport": "tcp", "placement": "one core", "size": size, "queue": 1000, "rate": 0, "peers": 1,
+                "competitor": competitor, "label": f"{competitor} sockets", "kind": "panel", "count": 5, "counting": 5,
+                "metrics": {"p50": figure}, "ratios": {}, "runs": [], "disturbed": False, "failures": []}  # fmt: skip
+
+    cells = [cell("raw", size, size / 10) for size in (64, 1024)] + [cell("zmq", size, size / 5) for size in (64, 1024)]
+    return {"format": "triptych-bench", "version": price.bench_results.VERSION, "started": started, "seconds": 1.0, "quick": True,
+            "machine": {"cpu": "a processor"}, "versions": {"raw": "1.0"}, "method": {}, "cells": cells}  # fmt: skip
+
+
+def test_the_newest_figures_are_shown_with_their_intervals(folder: Path) -> None:
+    for number, name in enumerate(("old", "new", "broken")):
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(results(f"it is {name}")) if name != "broken" else "{")
+        os.utime(path, (1000 + number, 1000 + number))
+    shown = page(FakeSite())
+    assert not shown.wrong and shown.says("it is new") and not shown.says("it is old")
+    assert shown.says("raw sockets: 102.4 at 1,024; from 101.4 to 104.4")
+    assert shown.says("102.4 (101.4 to 104.4)") and shown.says("a processor")
+
+
+def test_hostile_figures_are_data(folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(evil(results("it is so"))))
+    shown = page(FakeSite())
+    assert not shown.wrong and not shown.all("img") and "alert(1)" in shown.text
+    site = FakeSite(steps=evil(STEPS), size=evil(SIZE))
+    for fragment in (asyncio.run(price.lines(site, {})), asyncio.run(price.size(site, {}))):
+        shown = Document(fragment["html"])
+        assert not shown.wrong and not shown.all("img") and not shown.all("script")

@@ -1,0 +1,121 @@
+"""The page Price: lines against clauses, what each panel takes, and the newest measurements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from bench import results as bench_results
+from bench import words as bench_words
+from bench.chart import charts
+from compare.picture import picture
+from harness.chart import Chart
+from harness.panels import BUILD
+from harness.svg import exact, svg_text
+from web.page import Json, Page, Query, Site
+from web.pages.read import steps
+
+SECONDS = 180.0  # the programs run with strace, panel after panel
+FOLDER = BUILD / "bench"  # where bench keeps its newest figures
+BIG = 64 << 20  # bytes of a file that is no such figures
+
+
+def drawn(chart: Chart) -> Json:
+    """A chart and the table behind it: a row for each place on its axis."""
+    at = sorted({x for line in chart.lines for x, _ in line.points})
+    names = dict(read_ticks(chart.x_ticks))
+    rows = []
+    for x in at:
+        cells = []
+        for line in chart.lines:
+            found = [n for n, (a, _) in enumerate(line.points) if a == x]
+            if not found:
+                cells.append(None)
+                continue
+            ranges = line.ranges[found[0]] if line.ranges else None
+            cells.append({"value": exact(line.points[found[0]][1]),
+                          "range": f"{exact(ranges[0])} to {exact(ranges[1])}" if ranges else ""})  # fmt: skip
+        rows.append({"x": names.get(x, f"{x:g}"), "cells": cells})
+    lines = [{"label": line.label, "mark": line.mark} for line in chart.lines]
+    svg = Markup(svg_text(chart, inline=True))
+    return {"name": chart.name, "title": chart.title, "x": chart.x, "y": chart.y, "lines": lines, "rows": rows, "svg": svg}
+
+
+def read_ticks(ticks: str) -> list[tuple[float, str]]:
+    """The names on an axis: "'min' 1, '50' 2"."""
+    pairs = (tick.strip().rsplit(" ", 1) for tick in ticks.split(",") if tick.strip())
+    return [(float(at), name.strip("'")) for name, at in pairs]
+
+
+def newest() -> dict[str, Any] | None:
+    """The figures that bench wrote last; none: it has not run, or they cannot be read."""
+    found = []
+    for path in FOLDER.glob("*.json") if FOLDER.is_dir() else []:
+        stat = path.stat()
+        if path.is_file() and stat.st_size < BIG:
+            found.append((stat.st_mtime, path))
+    for _, path in sorted(found, reverse=True):
+        try:
+            return bench_results.read(path)
+        except ValueError:
+            continue
+    return None
+
+
+def measured() -> Json:
+    """What stands on the page of the newest figures."""
+    results = newest()
+    if results is None:
+        return None
+    machine = {name: str(value) for name, value in results["machine"].items() if isinstance(value, (str, int, float))}
+    return {
+        "started": results["started"],
+        "quick": bool(results.get("quick")),
+        "interrupted": bool(results.get("interrupted")),
+        "machine": machine,
+        "versions": results["versions"],
+        "found": bench_words.found(results),
+        "charts": [drawn(chart) for chart in charts(results["cells"])],
+    }
+
+
+async def data(site: Site, query: Query) -> dict[str, Json]:
+    known = site.state.get("read")
+    return {
+        "counted": known is not None,
+        "sized": bool(site.state.get("price")),
+        "_picture": pictured(known) if known else None,
+        "_size": site.state.get("price"),
+        "_bench": measured(),
+    }
+
+
+def pictured(known: dict[str, Json]) -> Json:
+    found = list(known.values())
+    svg = Markup(svg_text(picture(found), inline=True))
+    return {"svg": svg, "steps": found, "clauses": list(found[0]["clauses"])}
+
+
+async def lines(site: Site, asked: dict[str, Json]) -> Json:
+    """The steps' picture and its table. Their lines are counted once."""
+    return {"html": site.fragment("price_steps.html", shown=pictured(await steps(site, {})))}
+
+
+async def size(site: Site, asked: dict[str, Json]) -> Json:
+    """What each panel takes: its sources, and, when it is asked for, its programs as they run."""
+    runs = asked.get("runs") is True
+    kept = site.state.get("price")
+    if kept is None or (runs and not kept["runs"]):
+        said = await site.verb("compare.size", *([] if runs else ["--source"]), "--json", seconds=SECONDS)
+        kept = site.state["price"] = {"runs": runs, "said": said}
+    return {"html": site.fragment("price_size.html", shown=kept)}
+
+
+PAGE = Page(
+    name="price",
+    title="Price",
+    about="What each guarantee costs: lines, libraries, memory and time.",
+    data=data,
+    answers={"lines": lines, "size": size},
+)
