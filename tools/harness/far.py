@@ -139,17 +139,16 @@ class FarEnd:
         if self.names.pop(descriptor, None):
             self.poll.unregister(descriptor)
 
-    def output(self, number: int) -> bool:
-        """Some of what it says; false: it has said all."""
+    def output(self, number: int) -> None:
+        """Tells some of what it says, or that it has said all."""
         process = self.processes[number]
         data = process.take()
         if data:
             self.tell(data, to=number)
-            return True
+            return
         self.unwatch(process.stdout.fileno())
         process.stdout.close()
         self.tell(to=number, closed=True)
-        return False
 
     def ended(self, number: int) -> None:
         """Tells a process's end, after all that it has said."""
@@ -157,9 +156,10 @@ class FarEnd:
         process.reap(wait=True)
         self.drop_input(number)
         pipe = process.stdout
-        while not pipe.closed and select.select([pipe], [], [], 0)[0]:
-            if not self.output(number):
-                break
+        rest = select.poll()  # select() knows no descriptor above 1023
+        rest.register(pipe, select.POLLIN)
+        while not pipe.closed and rest.poll(0):
+            self.output(number)
         if not pipe.closed:  # what it has forked, in another session, still holds it
             self.unwatch(pipe.fileno())
             pipe.close()

@@ -163,6 +163,13 @@ class FarProcess:
         return number
 
 
+def ready(file: IO[bytes], event: int, seconds: float) -> bool:
+    """Waits so long for a file; select() knows no descriptor above 1023."""
+    poll = select.poll()
+    poll.register(file, event)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Host:
     """One host, from its connection to close()."""
 
@@ -277,7 +284,7 @@ class Host:
             if now - heard > self.silence + CONNECT_SECONDS * (not self.hello):
                 self._lose(f"it said nothing for {now - heard:.0f} s")
                 return
-            if not select.select([self.up], [], [], self.silence / 20)[0]:
+            if not ready(self.up, select.POLLIN, self.silence / 20):
                 continue
             data = os.read(self.up.fileno(), READ)
             if not data:
@@ -295,7 +302,7 @@ class Host:
         """Asks for a sign of life, unless that would wait: a question like the others."""
         if self.hello and self.writing.acquire(blocking=False):
             try:
-                if select.select([], [self.down], [], 0)[1]:
+                if not self.down.closed and ready(self.down, select.POLLOUT, 0.0):
                     self.tell("clock", ask=0)
             finally:
                 self.writing.release()
