@@ -59,6 +59,8 @@ FAULTS = [
           "while (pub->ctx && zmq_ctx_term(pub->ctx) < 0 && errno == EINTR)", "while (false)", "zmq"),
     moves("tcp-has-no-messages", "the naive reader asks for a whole message", PROBES + "naive_reader.c",
           "read(fd, buffer, sizeof(buffer))", "recv(fd, buffer, 40, MSG_WAITALL)", "raw"),
+    moves("long-line", "small events wait for an acknowledgement", "nng/pubsub.c",
+          "int on = 1;", "int on = 0;", "nanomsg"),
     moves("second-write", "a send to nobody raises no signal", PROBES + "two_ends.h",
           "wait ? 0 : MSG_DONTWAIT", "MSG_NOSIGNAL", "raw"),
     moves("nagle", "small messages wait for one another", "nng/reqrep.c",

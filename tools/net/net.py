@@ -23,6 +23,7 @@ send leaves the line. It needs root.
 
 The verbs that take --hosts know the two as net:left and net:right:
 ./triptych demo --hosts net:left,net:right
+./triptych lab long-line looks at such a line with four questions.
 
 Exit status: 0 done, 1 the system refused, or there is no such network, 2 the
 command line was wrong; run: that of the command.
