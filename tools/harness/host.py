@@ -150,7 +150,8 @@ class FarProcess:
         return text.encode()
 
     def forget(self) -> None:
-        self.host.processes.pop(self.number, None)
+        with self.host.news:
+            self.host.processes.pop(self.number, None)
 
     def look(self, name: str) -> str:
         if self.end:
