@@ -156,6 +156,18 @@ def test_its_input_ends(hosts: Hosts, stage: Stage) -> None:
         client.say("recv")
 
 
+def test_it_may_close_its_output_long_before_its_end(
+    hosts: Hosts, stage: Stage, tmp_path: Path
+) -> None:
+    script = tmp_path / "closes"
+    script.write_text("#!/bin/sh\necho first\nexec >&-\nsleep 0.2\nexit 3\n")
+    script.chmod(0o755)
+    closes = stage.start(script, where=hosts.server.start)
+    assert closes.text() == "first\n"
+    assert closes.wait() == 3
+    assert not hosts.server.lost
+
+
 def test_much_output_comes_whole(hosts: Hosts, stage: Stage) -> None:
     url = hosts.server.url("tcp")
     program(stage, hosts.all[0], "rep", "--quiet", "-u", url).hear("ready")

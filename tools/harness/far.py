@@ -335,8 +335,8 @@ def main(silence: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, silence)
     try:
         far.serve()
-    except (End, BrokenPipeError):
-        pass  # anything else is a fault of this program: its last words reach hosts.py
+    except (End, ConnectionError):
+        pass  # anything else is a fault of this program: its last words reach host.py
     finally:
         far.kill_all()
         far.addresses.close()
