@@ -211,11 +211,20 @@ class Network:
         finally:
             self.files(name, "sh", "-c", f"umount -l {folder}; umount -l /run/over; rmdir /run/over")
 
-    def rate(self, name: str, rate: str) -> None:
+    @contextlib.contextmanager
+    def rate(self, name: str, rate: str) -> Iterator[None]:
         """Bounds what is sent to that host and what it sends."""
-        bucket = f"root tbf rate {rate} burst 16kb limit 256kb".split()
-        self.run("here", "tc", "qdisc", "replace", "dev", name, *bucket)
-        self.run(name, "tc", "qdisc", "replace", "dev", "eth0", *bucket)
+        ends = ((self.inside("here"), name), (self.inside(name), "eth0"))
+        bucket = f"tbf rate {rate} burst 16kb limit 256kb".split()
+        for inside, device in ends:
+            words = ["tc", "qdisc", "add", "dev", device, "root", *bucket]
+            subprocess.run([*inside, *words], check=True, timeout=60)
+        try:
+            yield
+        finally:
+            for inside, device in ends:
+                words = ["tc", "qdisc", "del", "dev", device, "root"]
+                subprocess.run([*inside, *words], check=True, timeout=60)
 
     def processes(self, name: str) -> dict[int, str]:
         """What runs on that host, but sshd itself: command lines by number."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -23,7 +24,7 @@ from bench.results import read
 from harness import panels
 from harness.host import Host, HostFailed
 from harness.hosts import Hosts
-from harness.program import Driver, Failed, Program
+from harness.program import Driver, Failed, Program, Tap
 from harness.stage import Stage
 from network import AHEAD_SECONDS, Network
 from programs import until
@@ -192,6 +193,21 @@ def test_programs_are_copied_once_and_compared(net: Network, hosts: Hosts) -> No
     assert net.files(LEFT, "sha256sum", there).split()[0] == there.parent.name
 
 
+def test_a_slow_and_a_long_way(net: Network, hosts: Hosts, stage: Stage) -> None:
+    url, front = hosts.server.url("tcp"), str(hosts.url("tcp", "tap"))
+    program(stage, hosts.all[0], "rep", "--quiet", "-u", url).hear("ready")
+    far = ("-l", front, "-c", url, "--delay", 30, "--slice", 7)
+    stage.start(panels.BUILD / "tap", *far, kind=Tap, where=hosts.all[1].start).hear("ready")
+    summary = program(stage, hosts.all[1], "req", "-u", front, "-n", "3", "-s", "64").summary()
+    assert summary["latency_us"]["min"] > 60_000, "the tap's delay, both ways"
+    words = ("req", "--quiet", "-u", url, "-n", "1", "-s", "200000", "-t", "9000")
+    with net.rate(LEFT, "4mbit"):
+        slow = program(stage, hosts.all[1], *words).summary()
+    assert slow["latency_us"]["min"] > 600_000, "400 kB at 500 kB a second"
+    fast = program(stage, hosts.all[1], *words).summary()
+    assert fast["latency_us"]["min"] < slow["latency_us"]["min"]
+
+
 # Nothing is left, whatever happens.
 
 
@@ -352,6 +368,28 @@ def test_a_server_that_clients_do_not_reach(net: Network, hosts: Hosts) -> None:
     finally:
         net.run(RIGHT, "ip", "route", "add", "default", "via", "10.77.2.1")
     assert str(told.value) == "host right does not reach left at 10.77.1.2: Network is unreachable"
+
+
+def test_slurms_srun_takes_the_place_of_ssh(
+    net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pretended srun: what it is asked to do. Nobody has tried a real one."""
+    srun = tmp_path / "srun"
+    inside = shlex.join(net.inside(LEFT))
+    srun.write_text(
+        f"#!/bin/sh\necho \"$*\" | head -c 99 >{tmp_path}/asked\n"
+        f'while [ "$1" != sh ]; do shift; done\nexec {inside} "$@"\n'
+    )
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with Hosts(["10.77.1.2"]) as hosts, Stage() as stage:
+        assert hosts.server.url("tcp").startswith("tcp://10.77.1.2:")
+        server = serving(stage, hosts.server)
+        assert server.pid in net.processes(LEFT)
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith("--overlap --quiet --unbuffered -N1 -n1 --nodelist=10.77.1.2 sh -c exec")
+    assert_gone(net)
 
 
 # The verbs.

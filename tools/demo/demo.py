@@ -26,7 +26,8 @@ common/CONTRACT.md, and the experiment that explains it.
   --hosts NAMES
                runs servers and publishers on the first of these hosts, clients
                and subscribers on the second: --hosts one,two. `ssh one true`
-               must work without a question. With one name, clients run here
+               must work without a question. With one name, clients run here.
+               Within a Slurm allocation srun takes the place of ssh (not tried)
 
 Ctrl-C ends the demo at any moment and leaves no process and no file behind.
 Exit status: 0 done, 1 a panel failed (a step that cannot do something does
