@@ -136,7 +136,10 @@ class FarProcess:
         if self.returncode is not None:
             return False
         if wait:
-            self.host.wait(lambda: self.end, "the end of a program that was killed")
+            try:
+                self.host.wait(lambda: self.end, "the end of a program that was killed")
+            except HostFailed as problem:  # it is as good as dead: the far end kills it
+                self.end = -signal.SIGKILL, None, str(problem).encode()
         if self.end is None:
             return False
         self.returncode, usage, _ = self.end
