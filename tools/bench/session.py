@@ -186,7 +186,7 @@ class Session:
     patience_left: float = 0.0
     planned: float = 0.0
     done: float = 0.0
-    few: int = 1 << 30  # messages of a short run, at most: a long line carries only so many in its time
+    few: int = 1 << 30  # round trips of a short run, at most: a long line has its time for so many
     cells: list[Cell] = field(default_factory=list)
 
     def plan(self, cell: Cell) -> float:
@@ -283,7 +283,7 @@ class Session:
             few = max(FANOUT_MIN, few // case.peers)
         if case.publishes and isinstance(cell.competitor, Baseline) and cell.competitor.framed:
             few = max(few, READ_AT_ONCE // case.size)  # what comes in one read has no duration
-        few = min(few, self.few)
+        few = few if case.publishes else min(few, self.few)
         cell.short = self.once(cell, few)
         if cell.short is None:
             return
