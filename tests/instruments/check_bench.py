@@ -25,7 +25,6 @@ EXPECTED = [  # bench, transport, peers
     ("latency", "tcp", 1),
     ("throughput", "tcp", 1),
     ("fanout", "tcp", 64),
-    ("connections", "tcp", 1000),
 ]
 BASELINES = {"zmq": "baseline-zmq", "nanomsg": "baseline-nanomsg", "nng": "baseline-nng"}
 # Whose queue is as long as it is told: nanomsg's is the kernel's buffer, NNG's 8192 messages.

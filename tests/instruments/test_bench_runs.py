@@ -35,6 +35,7 @@ from harness.program import Program
 from harness.stage import Stage
 from harness.strace import calls
 from pretend import RAW
+from programs import until
 
 
 def test_sizes_are_those_of_the_same_bytes() -> None:
@@ -194,6 +195,26 @@ def test_what_still_works_is_waited_for_and_what_is_idle_is_not() -> None:
         began = time.monotonic()
         wait_quiet(stage, programs, 20)
         assert 0.9 < time.monotonic() - began < 10
+
+
+def test_a_thread_that_waits_for_a_processor_is_no_quiet_one() -> None:
+    """Not the first thread works, and its processor is taken by others: it has run for no time at all."""
+    code = """import threading, time
+def work():
+    end = time.monotonic() + 20
+    while time.monotonic() < end: pass
+threading.Thread(target=work, daemon=True).start()
+print("begins", flush=True)
+time.sleep(60)"""
+    with Stage() as stage:
+        program = stage.start("/usr/bin/python3", "-c", code)
+        assert program.line() == b"begins"
+        assert until(lambda: bench_run.wants_to_run(program))
+        idle = stage.start("/usr/bin/sleep", "60")
+        assert until(lambda: not bench_run.wants_to_run(idle))
+        began = time.monotonic()
+        wait_quiet(stage, [program], 1.0)
+        assert time.monotonic() - began > 0.9
 
 
 @pytest.mark.heavy

@@ -16,7 +16,8 @@ other programs or guests disturbed one of its runs. At the end sentences say
 what was found, why, as far as it was counted, and how much the disturbances
 matter. tools/bench/METHOD.md says how it is done, and why.
 
-  WHAT           latency, throughput, fanout, connections, or all (default)
+  WHAT           latency, throughput, fanout, connections, or all (default; of
+                 --quick the first three)
   PANEL...       these panels only; without: all that are built
   --quick        64 B over TCP, short runs, 64 subscribers: 90 seconds instead
                  of forty minutes
@@ -78,6 +79,7 @@ from harness.svg import svg_text
 from harness.terminal import Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
+QUICK_BENCHES = BENCHES[:3]  # of --quick, where nothing else is asked for
 BUILDS = ("debugoptimized", "release", "minsize")
 SIZES = (16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 PUBLISH_SIZES = (16, 64, 256, 1024, 4096, 16384, 65536)
@@ -262,7 +264,8 @@ def read_command_line() -> argparse.Namespace:
     words = arguments.words
     known = [panel.name for panel in read_panels()]
     arguments.names = [word for word in words if word not in (*BENCHES, "all")]
-    arguments.benches = [bench for bench in BENCHES if bench in words] or list(BENCHES)
+    usual = QUICK_BENCHES if arguments.quick and "all" not in words else BENCHES
+    arguments.benches = [bench for bench in BENCHES if bench in words] or list(usual)
     for name in arguments.names:
         if name not in known:
             complain(

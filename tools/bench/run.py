@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.panels import BUILD, Panel
+from harness.process import Process
 from harness.program import Event, Failed, Program
 from harness.stage import Player, Stage
 
@@ -291,11 +292,26 @@ def summary_of(program: Player) -> Event:
 
 
 def activity(program: Program) -> int:
-    """Nanoseconds that a process's first thread, the one that receives, has run or waited to run."""
+    """Nanoseconds that a process's first thread, the one that receives, has run or waited to run.
+
+    A thread that waits for a processor just now counts when it gets one, which may be late: a
+    process that has such a thread is as busy as it can be.
+    """
     words = program.process.look("schedstat").split()
-    if not words:
-        return time.monotonic_ns()  # not known: as if it were busy
+    if not words or wants_to_run(program):
+        return time.monotonic_ns()  # not known, or busy
     return int(words[0]) + int(words[1])
+
+
+def wants_to_run(program: Program) -> bool:
+    """Whether a thread of it runs, or waits for nothing but a processor; on this machine only."""
+    if not isinstance(program.process, Process):
+        return False
+    for task in Path(f"/proc/{program.pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread may end meanwhile
+            if (task / "stat").read_text().rpartition(")")[2].split()[0] == "R":
+                return True
+    return False
 
 
 def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> bool:

@@ -14,7 +14,7 @@ from bench.stats import Interval, equal_groups, median
 
 LOST_MIN = 0.01  # of the messages: a sentence tells of losses from here on
 CLEARLY = 1.25  # times the reference's: what is counted so much more often can be a reason
-HALVES_MIN = 4  # runs: fewer have no halves to be compared
+HALVES_MIN = 2  # runs: one has no halves to be compared
 RATIO_METRICS = {"latency": "p50", "connections": "p50", "throughput": "rate", "fanout": "rate"}
 LOWER_IS_BETTER = {"latency", "connections"}
 CASE = ("bench", "transport", "placement", "size", "queue", "rate", "peers")
