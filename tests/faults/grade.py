@@ -8,6 +8,22 @@ def fault(name: str, says: str, file: str, old: str, new: str, tests: str, panel
 
 
 FAULTS = [
+    fault("unpacked-without-limits", "an archive is unpacked by the process that marks all",
+          "tools/grade/unpacking.py", "    limit()\n", "", "test_a_bomb_costs_its_own_process"),
+    fault("home-of-the-student", "Python takes modules from the home that a submission writes to",
+          "tools/grade/sandbox.py", '"PYTHONNOUSERSITE": "yes"', '"NOTHING": "yes"',
+          "test_programs_are_marked_like_the_others", panel="raw"),
+    fault("panel-named-json", "pytest imports json from the panel of that name",
+          "tools/check/contract.py", '"-BP"', '"-B"',
+          "test_programs_are_marked_like_the_others", panel="raw"),
+    fault("build-lingers", "what a build has left running sees the tests start",
+          "tools/grade/inside.py", "    end_others()\n    write(built)", "    write(built)",
+          "test_a_class_with_hostile_submissions", panel="raw"),
+    fault("rubric-in-the-open", "where there is no sandbox, the rubric may be read",
+          "tools/grade/gradescope.py", '(base / "source").chmod(0o700)', "pass", "test_it_marks", panel="raw"),
+    fault("daemon-survives", "where there is no sandbox, a daemon outlives the marking",
+          "tools/grade/watcher.py", "            end_all_of(user)\n", "            pass\n", "test_it_marks",
+          panel="raw"),
     fault("panel-named-tests", "a submission whose panel is named tests brings the tests along",
           "tools/grade/submissions.py", "if name in TAKEN:", "if name in ():",
           "test_no_panel_takes_the_place_of_the_tests"),

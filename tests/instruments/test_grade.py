@@ -1,6 +1,7 @@
 """./triptych grade: submissions of every kind, and what a hostile one can do to the others."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from conftest import ROOT
 from grade import results, sandbox, submissions
 from grade.results import Student, as_csv, cell, merged, slug
 from grade.submissions import Submission, Unfit, unpack
+from grade.unpacking import unpack_apart
 
 STEP = ROOT / "raw" / "steps" / "2-framed"
 FILES = ("reqrep.c", "pubsub.c", "panel.c", "meson.build")
@@ -146,6 +148,17 @@ def test_sizes_and_numbers_are_bounded(tmp_path: Path) -> None:
         opened(packed(tmp_path / "many.zip", many), tmp_path)
 
 
+def test_a_bomb_costs_its_own_process(tmp_path: Path) -> None:
+    """Of 700 MiB in the header of a member, before any name is known."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 700 << 20
+    zeros = gzip.compress(bytes(1 << 20))  # members of a gzip file may follow each other
+    (tmp_path / "x.tgz").write_bytes(gzip.compress(header.tobuf(tarfile.USTAR_FORMAT)) + zeros * 701)
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(Unfit, match="too much"):
+        unpack_apart(Submission("x", tmp_path / "x.tgz"), tmp_path / "scratch")
+
+
 def test_what_is_no_archive_says_so(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"PK\3\4 garbage")
     whole = packed(tmp_path / "whole.zip", texts()).read_bytes()
@@ -223,6 +236,37 @@ def test_names_are_data() -> None:
     assert row[1][:3] == ['<script>"=1', "1", "2"]
 
 
+# Said by a hostile module that Python imports instead of its own, in the process of the tests.
+FORGE = """
+import os
+try:
+    lines = int(os.environ["TRIPTYCH_CHECK"].rpartition('"lines": ')[2].rstrip("}"))
+    for clause in ("R4", "P4"):
+        os.write(lines, b'{"test": "test_%s_x", "clause": "%s", "transport": "ipc", "result": "kept",'
+                        b' "reason": "", "seconds": 0}\\n' % (clause.encode(), clause.encode()))
+    os._exit(0)
+except (KeyError, ValueError, OSError):
+    pass
+"""
+
+# Leaves a process behind the build that ends the tests.
+LINGER = """
+run_command('python3', '-c', '''
+import os, time
+if not os.fork():
+    os.setsid()
+    os.closerange(0, 100)
+    while True:
+        for pid in filter(str.isdecimal, os.listdir("/proc")):
+            try:
+                if b"check.plugin" in open(f"/proc/{pid}/cmdline", "rb").read():
+                    os.kill(int(pid), 9)
+            except OSError:
+                pass
+        time.sleep(0.01)
+''', check: true)
+"""
+
 AT_OPEN = {
     "Forks": "for (;;) (void)!fork();",
     "Kills": "(void)kill(getppid(), SIGKILL); (void)kill(-1, SIGKILL);",
@@ -260,6 +304,8 @@ def test_a_class_with_hostile_submissions(tmp_path: Path) -> None:
             "EVIL", str(evil)) + body  # fmt: skip
         write(folder / name, files)
     write(folder / "Empty", {})
+    lingers = texts()
+    write(folder / "Lingers", {**lingers, "meson.build": LINGER + lingers["meson.build"]})
     (tmp_path / "rubric.toml").write_text(RUBRIC)
     line = [str(folder), "--rubric", str(tmp_path / "rubric.toml"), "--json"]
     (tmp_path / "scratch").mkdir()
@@ -267,8 +313,8 @@ def test_a_class_with_hostile_submissions(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     students = {one["name"]: one for one in json.loads(done.stdout)["students"]}
     points = {name: one["points"] for name, one in students.items()}
-    good = {"Ada <b>": 4, "Bob": 4, "Elsewhere": 4}
-    assert points == {**{name: 0 for name in students}, **good}
+    good = {"Ada <b>": 4, "Bob": 4, "Elsewhere": 4, "Lingers": 4}
+    assert points == {**{name: 0 for name in students}, **good}, done.stderr
     assert "error:" in " ".join(students["Wrong"]["words"])
     assert "no file at all" in students["Empty"]["problem"]
     assert not evil.exists() and "evil" not in (ROOT / "tests" / "conftest.py").read_text()
@@ -286,7 +332,8 @@ def test_a_class_with_hostile_submissions(tmp_path: Path) -> None:
 
 @pytest.mark.heavy
 def test_programs_are_marked_like_the_others(tmp_path: Path) -> None:
-    """A copy of template-programs/, whole, and one whose server answers with other bytes."""
+    """A copy of template-programs/, whole, and one whose server answers with other bytes. Then two
+    that do nothing, but bring a module which writes results in the place of the tests."""
     if why := sandbox.missing():
         pytest.skip(why)
     files = {p.name.replace("python-", "mine-"): p.read_text() for p in (ROOT / "template-programs").iterdir()}
@@ -297,12 +344,19 @@ def test_programs_are_marked_like_the_others(tmp_path: Path) -> None:
     folder.mkdir()
     packed(folder / "Ada.zip", {f"mine/{name}": text for name, text in files.items()})
     packed(folder / "Bob.zip", {**files, "roles.py": wrong})
+    home = f"cat >$HOME/.local/lib/python3.$n/site-packages/usercustomize.py <<'EOF'\n{FORGE}\nEOF\n"
+    plants = f"#!/bin/sh\nfor n in 11 12 13 14; do mkdir -p $HOME/.local/lib/python3.$n/site-packages\n{home}done\n"
+    packed(folder / "Customs.zip", {f"x-{role}": plants for role in ("req", "rep", "pub", "sub")})
+    named = {f"json-{role}": "#!/bin/false\n" for role in ("req", "rep", "pub", "sub")}
+    packed(folder / "Json.zip", {**named, "__init__.py": FORGE})
     rubric = tmp_path / "rubric.toml"
     rubric.write_text('framing = "raw"\ntransports = ["ipc"]\n[clauses]\nR4 = 2\nR9 = 1\nP4 = 3\n')
     (tmp_path / "scratch").mkdir()
     done = verb(str(folder), "--rubric", str(rubric), "--json", seconds=300, scratch=tmp_path / "scratch")
     assert done.returncode == 0, done.stderr
-    ada, bob = json.loads(done.stdout)["students"]
+    ada, bob, customs, named_json = json.loads(done.stdout)["students"]
+    assert (customs["points"], named_json["points"]) == (0, 0)
+    assert customs["problem"] == named_json["problem"] == ""
     assert [item["points"] for item in ada["items"]] == [2, 0, 3]
     assert "no driver" in ada["items"][1]["why"]  # R9 is not reachable
     assert [item["points"] for item in bob["items"]] == [0, 0, 3]

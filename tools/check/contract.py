@@ -193,7 +193,8 @@ def pytest_lines(panel: str, settings: dict[str, Any]) -> Iterable[dict[str, Any
     """What the plugin writes, line by line; in the end nothing is left running."""
     reading, writing = os.pipe()
     folder = Path(settings["folder"])
-    command = ["/usr/bin/python3", "-B", "-m", "pytest", "tests/contract", "-q", "--panel", panel]
+    # -P: nothing is imported from the folder of a panel that has the name of a module
+    command = ["/usr/bin/python3", "-BP", "-m", "pytest", "tests/contract", "-q", "--panel", panel]
     command += ["--build", str(BUILD), "--capture=no", "-p", "check.plugin"]
     command += [word for name in ("cacheprovider", "xdist") for word in ("-p", f"no:{name}")]
     environment = {

@@ -1,6 +1,7 @@
 """./triptych grade - marks the submissions of a class by a rubric
 
 Usage:  ./triptych grade SUBMISSIONS --rubric FILE [--jobs N] [--out DIR] [--json]
+        ./triptych grade --gradescope FILE.zip --rubric FILE
 
 SUBMISSIONS is a folder with one folder or one archive (zip, tar) for each
 student, as learning systems export them. Each is built and checked in a sandbox
@@ -11,6 +12,9 @@ A clause that fails is tried once more before it counts.
   --jobs N       submissions at a time; default: 2
   --out DIR      where the results go; default: SUBMISSIONS-marks
   --json         prints the results as JSON, too
+  --gradescope FILE.zip
+                 marks nothing: packs an autograder for Gradescope, which marks by
+                 this rubric there
 
 DIR gets marks.csv, results.json, index.html (the class) and sheets/ (a page for
 each student). A run that was stopped goes on where it stood: what is marked
@@ -27,6 +31,7 @@ import json
 import sys
 import threading
 import time
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -35,10 +40,13 @@ from queue import SimpleQueue
 from check.rubric import BadRubric, Rubric, mark, read
 from compare.sources import lines_of_code
 from grade import results, sandbox
+from grade.pack import pack
 from grade.results import Student, clean, figure, merged, put, slug
-from grade.submissions import Submission, Unfit, Work, digest, find, strange, unpack
+from grade.submissions import Submission, Unfit, Work, digest, find, strange
+from grade.unpacking import unpack_apart
+from grade.watcher import run
 from harness.command import CommandLine
-from harness.files import make_folder
+from harness.files import OutputFile, make_folder
 from harness.folders import temporary_folder
 from harness.panels import ROOT, complain
 
@@ -46,7 +54,10 @@ from harness.panels import ROOT, complain
 class Marking:
     """The submissions of a class, some at a time."""
 
-    def __init__(self, rubric: Rubric, project: Path, out: Path, salt: str, jobs: int):
+    def __init__(
+        self, rubric: Rubric, project: Path, out: Path, salt: str, jobs: int, contained: bool = False
+    ):
+        self.contained = contained  # by the container that this runs in
         self.rubric = rubric
         self.project = project  # as the sandboxes see it
         self.out = out
@@ -75,7 +86,7 @@ class Marking:
         began = time.monotonic()
         try:
             with temporary_folder() as scratch:
-                work = unpack(submission, scratch)
+                work = unpack_apart(submission, scratch)
                 student.panel = work.panel
                 self.check(student, work, slot, scratch)
         except Unfit as unfit:
@@ -97,9 +108,9 @@ class Marking:
             keys += f"speaks={','.join(rubric.transports)} "
         lines = sum(lines_of_code(path.read_text("utf-8", "replace"))
                     for path in work.folder.rglob("*.[ch]") if path.is_file())  # fmt: skip
-        outcome = sandbox.run(
+        outcome = run(
             self.project, work, keys, order, rubric.limits, slot, scratch,
-            stopped=self.stopping.is_set,
+            stopped=self.stopping.is_set, contained=self.contained,
         )  # fmt: skip
         stages = {line.get("stage"): line for line in outcome.lines}
         if "begin" not in stages and not outcome.ended:
@@ -185,25 +196,42 @@ def salt_of(rubric: Path) -> str:
     return total.hexdigest()
 
 
+def pack_for_gradescope(arguments: Namespace) -> int:
+    file = OutputFile("grade: --gradescope", arguments.gradescope)
+    rubric = rubric_of(arguments.rubric)
+    file.write(pack(Path(arguments.rubric)))
+    print(f"{arguments.gradescope} marks by '{clean(rubric.title)}', {figure(rubric.most)} points.")
+    print("On Gradescope, choose a base image with Debian 12, Ubuntu 24.04 or a later one, and give")
+    print(f"the autograder more than {rubric.limits.seconds} s.")
+    return 0
+
+
+def rubric_of(path: str) -> Rubric:
+    try:
+        return read(Path(path))
+    except BadRubric as error:
+        complain(2, f"grade: {clean(str(error))}")
+
+
 def main() -> int:
     command = CommandLine("grade", __doc__)
     command.add_argument("submissions", nargs="?")
     command.add_argument("--rubric")
     command.add_argument("--jobs", type=int, default=2)
     command.add_argument("--out")
+    command.add_argument("--gradescope")
     command.add_argument("--json", action="store_true")
     arguments = command.read()
-    if not arguments.submissions or not arguments.rubric:
+    if bool(arguments.submissions) == bool(arguments.gradescope) or not arguments.rubric:
         complain(2, "grade: which folder, and which rubric? ./triptych grade FOLDER --rubric FILE")
+    if arguments.gradescope:
+        return pack_for_gradescope(arguments)
     if not 1 <= arguments.jobs <= 64:
         complain(2, "grade: --jobs is at least 1 and at most 64")
     folder = Path(arguments.submissions)
     if not folder.is_dir():
         complain(2, f"grade: {folder}: no such folder")
-    try:
-        rubric = read(Path(arguments.rubric))
-    except BadRubric as error:
-        complain(2, f"grade: {clean(str(error))}")
+    rubric = rubric_of(arguments.rubric)
     submissions = find(folder)
     for name in strange(folder):
         print(f"triptych: grade: {clean(name)} is no folder and no archive: left out", file=sys.stderr)

@@ -8,7 +8,9 @@
 
 Nothing of this can be read or changed by the submission's processes, which run as the same user: a
 process that is not dumpable cannot be traced, and its descriptors cannot be opened (ptrace(2)).
-They can end it, which costs them their marks.
+They can end it, which costs them their marks. The build runs what the submission's meson.build
+says, so nothing of it may be left when the tests begin: no process, since one would see the tests
+start, before they are guarded; and no module that Python would find (-P, PYTHONNOUSERSITE).
 """
 
 from __future__ import annotations
@@ -18,12 +20,16 @@ import json
 import os
 import re
 import resource
+import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
-from harness.panels import BUILD, ROOT
+from check.contract import Failed, run
+from harness.panels import BUILD, ROOT, read_panels
 
 BUILD_S = 120
 PR_SET_DUMPABLE = 4
@@ -35,6 +41,13 @@ def guard() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
 
 
+def end_others() -> None:
+    """All processes of this user but this one: in the sandbox there is nobody else."""
+    if "TRIPTYCH_GUARD" in os.environ:  # so it is a sandbox
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+
+
 def limit(order: dict[str, Any]) -> None:
     for what, most in (
         (resource.RLIMIT_NPROC, order["threads"]),
@@ -44,6 +57,16 @@ def limit(order: dict[str, Any]) -> None:
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
+
+
+def need_ipv6(transports: list[str]) -> None:
+    """Without it, every panel would fail over these transports."""
+    if {"tcp6", "udp6"} & set(transports):
+        try:
+            with socket.socket(socket.AF_INET6) as sock:
+                sock.bind(("::1", 0))
+        except OSError as error:
+            sys.exit(f"no IPv6 here (::1: {error.strerror}): the rubric's transports must be without tcp6, udp6")
 
 
 def compiler_words(text: str) -> list[str]:
@@ -99,6 +122,7 @@ def main() -> int:
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")  # dup() closes it on exec
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     limit(order)
+    need_ipv6(order["transports"])
 
     def write(line: dict[str, Any]) -> None:
         results.write(json.dumps(line) + "\n")
@@ -106,11 +130,9 @@ def main() -> int:
 
     write({"stage": "begin"})
     built = build(order)
+    end_others()
     write(built)
     if built["ok"]:
-        from check.contract import Failed, run
-        from harness.panels import read_panels
-
         panel = next(one for one in read_panels() if one.name == order["panel"])
         clauses, transports, tests = order["clauses"], order["transports"], order["tests"]
         try:
@@ -120,6 +142,7 @@ def main() -> int:
                       if any(r["result"] in ("broken", "not reached")
                              for r in about["results"].values())]  # fmt: skip
             if broken:
+                end_others()
                 again = run(panel, broken, transports, tests=tests)
                 write({"stage": "again", "report": again.as_json()})
         except Failed as failed:
