@@ -64,9 +64,12 @@ def test_nothing_to_draw() -> None:
     assert svg_text(chart(lines=[])) == "" and svg_text(chart(lines=[Line("a", "#000000", [])])) == ""
 
 
-@pytest.mark.parametrize("value, said", [(0, "0"), (64, "64"), (1000, "1 k"), (1024, "1 Ki"), (65536, "64 Ki"), (2.5e6, "2.5 M")])
-def test_ticks_are_short(value: float, said: str) -> None:
-    assert short(value) == said
+@pytest.mark.parametrize(
+    "value, said, of_bytes",
+    [(0, "0", "0"), (64, "64", "64"), (1000, "1 k", "1 k"), (65536, "65.536 k", "64 Ki"), (2.5e6, "2.5 M", "2.5 M")],
+)
+def test_ticks_are_short(value: float, said: str, of_bytes: str) -> None:
+    assert (short(value), short(value, binary=True)) == (said, of_bytes)
 
 
 @pytest.mark.parametrize("values", [[5.0], [1.0, 1e9], [64.0, 65536.0], [0.5, 3.0]])

@@ -14,7 +14,7 @@ from harness.chart import Chart, Line, places_of
 
 WIDTH, HEIGHT = 900, 520
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 48, 62
-KEY = 250  # pixels to the right of the axes for the lines' labels
+KEY = 310  # pixels to the right of the axes for the lines' labels
 INK, PAPER = "#17191c", "#ffffff"
 FONT = 14
 COLUMNS, ROWS = 110, 28  # letters and lines that have room inside the axes
@@ -24,7 +24,7 @@ TICKS_MOST = 9
 class Axis:
     """Values to pixels, and where its ticks stand."""
 
-    def __init__(self, values: list[float], first: float, last: float, log: bool, reach: float, ticks: str = ""):
+    def __init__(self, values: list[float], first: float, last: float, log: bool, reach: float, ticks: str = "", unit: str = ""):
         self.first, self.last, self.log = first, last, log
         named = [(float(at), name) for name, at in re.findall(r"'([^']*)' ([\d.]+)", ticks)]
         if log:
@@ -43,7 +43,7 @@ class Axis:
             self.low, self.high = 0.0, reach or max(values) * 1.05
             step = nice((self.high - self.low) / TICKS_MOST)
             self.ticks = [n * step for n in range(int(self.high / step + 1e-9) + 1)]
-        self.names = [name for _, name in named] or [short(at) for at in self.ticks]
+        self.names = [name for _, name in named] or [short(at, "bytes" in unit) for at in self.ticks]
         if named:
             self.ticks = [at for at, _ in named]
 
@@ -62,10 +62,10 @@ def nice(step: float) -> float:
     return next(n * power for n in (1, 2, 5, 10) if n * power >= step)
 
 
-def short(value: float) -> str:
-    """1000 is 1k, 65536 is 64Ki where that is what it is."""
+def short(value: float, binary: bool = False) -> str:
+    """1000 is 1 k; of bytes, 65536 is 64 Ki."""
     for size, letter in ((2**20, "Mi"), (2**10, "Ki")):
-        if value >= size and value % size == 0:
+        if binary and value >= size and value % size == 0:
             return f"{value / size:g} {letter}"
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= limit:
@@ -92,7 +92,7 @@ def svg_text(chart: Chart, inline: bool = False) -> str:
     right = WIDTH - RIGHT - (KEY if chart.key else 0)
     points = [point for line in lines for point in line.points]
     heights = [y for _, y in points] + [value for line in lines for pair in line.ranges for value in pair if value > 0]
-    x = Axis([x for x, _ in points], LEFT, right, chart.log_x, chart.reach[0], chart.x_ticks)
+    x = Axis([x for x, _ in points], LEFT, right, chart.log_x, chart.reach[0], chart.x_ticks, chart.x)
     y = Axis(heights, HEIGHT - BOTTOM, TOP, chart.log_y, chart.reach[1])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="{"group" if inline else "img"}" '
