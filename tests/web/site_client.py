@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import sys
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +90,25 @@ class Site(Program):
                 except TimeoutError:
                     pass
         raise AssertionError(f"within {seconds:g} s there came only {found[-5:]}")
+
+
+    @contextlib.contextmanager
+    def looking(self, run: str) -> Iterator[None]:
+        """A page that looks at a run meanwhile."""
+        there, over = threading.Event(), threading.Event()
+
+        def until(found: list[Any]) -> bool:
+            there.set()
+            return over.is_set()
+
+        page = threading.Thread(target=self.hears, args=(run, until))
+        page.start()
+        try:
+            assert there.wait(SECONDS)
+            yield
+        finally:
+            over.set()
+            page.join(SECONDS)
 
 
 def of(events: list[Any], kind: str, **members: Any) -> list[Any]:

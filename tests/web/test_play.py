@@ -187,21 +187,34 @@ def test_a_run_that_is_not_there(site: Site) -> None:
         assert site.post(f"/play/{name}", {"run": "../x"})[0] == 400
 
 
-def test_runs_are_bounded_and_seen_by_who_comes_later(site: Site) -> None:
-    runs = [site.start(panels="raw", rate="20") for _ in range(2)]
-    status, answer = site.post("/play/start", {"form": {"panels": "raw"}})
+def test_runs_are_bounded(site: Site) -> None:
+    """One more than may run ends the one at which nobody looks; where somebody looks at each, it is refused."""
+    runs = [site.start(panels="raw", rate="20") for _ in range(3)]
+    ended = of(site.hears(runs[0], lambda found: bool(of(found, "end"))), "end")
+    assert "nobody looked" in ended[0]["why"]
+    with site.looking(runs[1]), site.looking(runs[2]):
+        status, answer = site.post("/play/start", {"form": {"panels": "raw"}})
     assert status == 400 and "stop one first" in answer["error"]
-    first = site.hears(runs[0], lambda found: received(found, "raw", 6))
-    again = site.hears(runs[0], lambda found: received(found, "raw", 6))
-    assert again[:5] == first[:5]
-    assert site.get(f"/play?run={runs[0]}")[2].count('data-panel="raw"') == 1
-    for run in runs:
+    for run in runs[1:]:
         finish(site, run)
     assert not descendants(site.pid)
-    assert "Start one again" in site.get("/play?run=gone")[2]
-    for _ in range(6):
-        finish(site, site.start(panels="raw"))
+
+
+def test_a_run_is_seen_by_who_comes_later(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw", rate="20")
+    first = site.hears(run, lambda found: received(found, "raw", 6))
+    again = site.hears(run, lambda found: received(found, "raw", 6))
+    assert again[:5] == first[:5]
+    assert site.get(f"/play?run={run}")[2].count('data-panel="raw"') == 1
+
+
+def test_old_runs_are_forgotten(site: Site) -> None:
+    runs = [site.start(panels="raw") for _ in range(6)]
+    for run in runs[-1:]:
+        finish(site, run)
+    finish(site, site.start(panels="raw"))
     assert "Start one again" in site.get(f"/play?run={runs[0]}")[2]
+    assert "Start one again" in site.get("/play?run=gone")[2]
 
 
 def test_a_panel_that_aborts_is_shown(site: Site, run_of: Any) -> None:

@@ -16,6 +16,7 @@ from web.play.settings import Settings, of_form, read_settings, role_names, to_f
 from web.play.stories import STORIES, Story
 
 RUNNING_MOST = 2  # at the same time: at most 2 x 4 panels x (5 programs and a tap)
+END_SECONDS = 10.0  # that the programs of a run have to end
 KEPT_MOST = 4  # that have ended, and can still be looked at
 
 LIMITS = {
@@ -86,8 +87,7 @@ async def start(site: Site, question: dict[str, Json]) -> Json:
         asked["panels"] = [panel for panel in story.settings["panels"] if panel in built]
     chosen = read_settings({**asked, **of_form(form or {})})
     known = runs(site)
-    if sum(not run.stream.ended for run in known.values()) >= RUNNING_MOST:
-        raise Refused(f"{RUNNING_MOST} runs are going on already: stop one first")
+    await make_room(known)
     ended = [run for run in known.values() if run.stream.ended]
     for run in ended[: max(0, len(ended) - KEPT_MOST)]:
         del known[run.key]
@@ -97,6 +97,19 @@ async def start(site: Site, question: dict[str, Json]) -> Json:
     site.streams[run.key] = run.stream
     run.start()
     return described(run)
+
+
+async def make_room(known: dict[str, Run]) -> None:
+    """For one more run: ends the oldest at which nobody looks, or refuses."""
+    running = [run for run in known.values() if not run.stream.ended]
+    if len(running) < RUNNING_MOST:
+        return
+    forgotten = [run for run in running if not run.stream.readers]
+    if not forgotten:
+        raise Refused(f"{RUNNING_MOST} runs are going on already: stop one first")
+    forgotten[0].why = "another run was started, and nobody looked at this one"
+    forgotten[0].stop()
+    await asyncio.to_thread(forgotten[0].join, END_SECONDS)
 
 
 async def act(site: Site, question: dict[str, Json]) -> Json:
@@ -136,7 +149,7 @@ def close(site: Site) -> None:
     for run in runs(site).values():
         run.stop()
     for run in runs(site).values():
-        run.join(10.0)
+        run.join(END_SECONDS)
 
 
 PAGE = Page(

@@ -7,14 +7,16 @@
 
 import { draw, shown } from "./dom.js";
 
-const HEAD = 34; // pixels above the diagram: the roles
-const LEFT = 46; // pixels beside it: the time
-const RIGHT = 30; // and what stands beside the last role
+// In letters' heights, so that a projector's large type has its room.
+const HEAD = 2.2; // above the diagram: the roles
+const LEFT = 2.9; // beside it: the time
+const RIGHT = 1.9; // and what stands beside the last role
 const KEPT = 12000; // items
 const DRAWN = 1500; // items at the same time
 const PRUNE_MS = 500;
 const APART = 2.5; // pixels between two arrows of the same two roles
-const LABEL_ROOM = 13; // pixels between two labels
+const LABEL_ROOM = 0.9; // between two labels
+const LETTER = 0.43; // the width of a letter
 const BAND = { stopped: "stopped", killed: "dead", ended: "dead" };
 
 export class Diagram {
@@ -58,14 +60,18 @@ export class Diagram {
     const box = this.svg.getBoundingClientRect();
     this.width = Math.max(200, box.width);
     this.height = Math.max(120, box.height);
+    this.em = parseFloat(getComputedStyle(this.svg).fontSize) || 16;
+    this.head = HEAD * this.em;
+    this.left = LEFT * this.em;
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
-    const room = this.width - LEFT - RIGHT;
-    this.x = new Map(this.roles.map((role, i) => [role, LEFT + (room * (i + 0.5)) / this.roles.length]));
+    const room = this.width - this.left - RIGHT * this.em;
+    this.x = new Map(this.roles.map((role, i) => [role, this.left + (room * (i + 0.5)) / this.roles.length]));
     this.heads.replaceChildren(
-      draw("rect", { class: "cover", x: 0, y: 0, width: this.width, height: HEAD - 8 }),
-      ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: 16, "text-anchor": "middle" }, role)),
+      draw("rect", { class: "cover", x: 0, y: 0, width: this.width, height: this.head - this.em / 2 }),
+      ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: this.em, "text-anchor": "middle" }, role)),
     );
     this.stale = true;
+    if (this.scale) this.show(this.end, this.span);
   }
 
   hear(event) {
@@ -103,7 +109,10 @@ export class Diagram {
     item.id = this.number++;
     this.items.push(item);
     if (this.items.length > KEPT) {
-      for (const old of this.items.splice(0, this.items.length - KEPT)) this.undraw(old);
+      for (const old of this.items.splice(0, this.items.length - KEPT)) {
+        this.undraw(old);
+        if (old.type === "unheard") this.pending.delete(old.event.id);
+      }
     }
     if (!this.stale && item.t1 > this.end - this.span * 1.2) this.place(item);
   }
@@ -127,10 +136,10 @@ export class Diagram {
     if (end < this.end || end - this.end > span) this.stale = true;
     this.end = end;
     this.span = span;
-    this.scale = (this.height - HEAD - 10) / span;
+    this.scale = (this.height - this.head - 10) / span;
     if (this.stale) this.redraw();
     this.prune();
-    const shift = HEAD + (span - end) * this.scale;
+    const shift = this.head + (span - end) * this.scale;
     this.body.setAttribute("transform", `translate(0 ${shift})`);
     this.lives.setAttribute("transform", `translate(0 ${shift})`);
     this.growBands();
@@ -192,9 +201,9 @@ export class Diagram {
     for (let t = Math.ceil((this.end - this.span) / step) * step; t <= this.end; t += step) {
       if (t < 0) continue;
       const y = this.y(t) + shift;
-      if (y < HEAD) continue;
-      rules.push(draw("line", { class: "rule", x1: LEFT, x2: this.width, y1: y, y2: y }));
-      rules.push(draw("text", { class: "tick", x: LEFT - 4, y: y + 4, "text-anchor": "end" }, step < 1000 ? `${(t / 1000).toFixed(step < 10 ? 3 : 2)}` : `${t / 1000} s`));
+      if (y < this.head) continue;
+      rules.push(draw("line", { class: "rule", x1: this.left, x2: this.width, y1: y, y2: y }));
+      rules.push(draw("text", { class: "tick", x: this.left - 4, y: y + 4, "text-anchor": "end" }, step < 1000 ? `${(t / 1000).toFixed(step < 10 ? 3 : 2)}` : `${t / 1000} s`));
     }
     this.rules.replaceChildren(...rules);
   }
@@ -232,7 +241,7 @@ export class Diagram {
     const y0 = this.y(item.t0);
     if (item.type === "dot") return draw("circle", { class: "dot", cx: x0, cy: y0, r: 3 });
     if (item.type === "fault") {
-      return draw("g", { class: "fault" }, draw("line", { x1: LEFT, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: LEFT + 4, y: y0 - 4 }, item.text));
+      return draw("g", { class: "fault" }, draw("line", { x1: this.left, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: this.left + 4, y: y0 - 4 }, item.text));
     }
     if (item.type === "trouble") {
       return draw("g", { class: "trouble-mark" }, draw("text", { x: x0 + 7, y: y0 + 4 }, item.text));
@@ -260,17 +269,17 @@ export class Diagram {
   // The text of a message, where no other stands.
   label(item, x0, x1, y0, y1) {
     const { event } = item;
-    const room = Math.floor(Math.abs(x1 - x0) / 7) - 3;
+    const room = Math.floor(Math.abs(x1 - x0) / (this.em * LETTER)) - 2;
     if (room < 3) return null;
     const x = (x0 + x1) / 2;
     const y = (y0 + y1) / 2 - 4;
     const way = `${item.from} ${item.to}`;
-    const near = Math.abs(y - (this.before.get(way) ?? -1e9)) < LABEL_ROOM;
+    const near = Math.abs(y - (this.before.get(way) ?? -1e9)) < LABEL_ROOM * this.em;
     this.before.set(way, y);
     if (near) return null;
     this.labels = this.labels.filter((other) => other.y > y - 400);
-    if (this.labels.some((other) => Math.abs(other.y - y) < LABEL_ROOM && Math.abs(other.x - x) < room * 7)) return null;
-    this.labels.push({ x, y });
+    if (this.labels.some((other) => Math.abs(other.y - y) < LABEL_ROOM * this.em && Math.abs(other.x - x) < (other.room + room) * this.em * LETTER / 2)) return null;
+    this.labels.push({ x, y, room });
     const words = [event.topic, event.text].filter(Boolean).join(" ");
     return draw("text", { x, y, "text-anchor": "middle", "pointer-events": "none" }, shown(`${event.n} ${words}`, room));
   }

@@ -91,6 +91,9 @@ function watch() {
     } else if (event.k === "story") {
       steps.find((step) => step.textContent === event.text)?.classList.add("done");
       document.getElementById("status").textContent = event.text;
+    } else if (event.k === "skipped") {
+      const some = event.count.toLocaleString("en");
+      document.getElementById("missed").textContent = event.before ? `The first ${some} events are not kept.` : `This page was too slow for ${some} events.`;
     } else if (event.k === "end") {
       over(event);
     } else if (event.k === "summary" && panel) {
