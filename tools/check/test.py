@@ -186,7 +186,10 @@ def test() -> int:
     if not (arguments.x and count.failed):
         options = (["-x"] if arguments.x else []) + (["-k", arguments.k] if arguments.k else [])
         names = [panel.name for panel in panels]
-        contract(count, names, options, "tests/web/check_browser.py" if arguments.web else "tests")
+        if arguments.web:  # one browser
+            contract(count, names, [*options, "-n", "0"], "tests/web/check_browser.py")
+        else:
+            contract(count, names, options)
     if left_out and arguments.panels:
         count.failed += len(left_out)  # asked for by name, and not tested
     print(f"\n{count}", flush=True)
