@@ -53,8 +53,9 @@ def received(found: list[Any], panel: str, count: int) -> bool:
 
 def test_a_run_says_what_each_message_did(site: Site, run_of: Any) -> None:
     run = run_of(panels="raw", rate="20", texts="hello")
-    found = site.hears(run, lambda found: received(found, "raw", 6))
-    arrow = of(found, "message", p="raw", r="rep", d="received", n=2)[0]
+    second = {"p": "raw", "r": "rep", "d": "received", "n": 2}
+    found = site.hears(run, lambda found: bool(of(found, "message", **second)))
+    arrow = of(found, "message", **second)[0]
     assert arrow["from"] == "req" and 0 < arrow["t0"] <= arrow["t"] and arrow["text"] == "hello"
     assert {e["state"] for e in of(found, "state", p="raw", r="rep")} == {"started", "ready"}
 
@@ -159,7 +160,7 @@ def test_a_text_is_data_and_no_option(site: Site, run_of: Any, pattern: str) -> 
     """Also where it begins as an option does, and as large as may be."""
     texts = [HOSTILE, "--help", "-n", "x" * 1024]
     run = run_of(panels="raw", pattern=pattern, rate="50", texts="\n".join(texts), prefixes="-", topics="-x\n--\n<b>", join="300")
-    found = site.hears(run, lambda found: received(found, "raw", 1 if pattern == "pubsub" else 8))
+    found = site.hears(run, lambda found: received(found, "raw", 1) and len(of(found, "message", d="sent")) > 8)
     said = {e["text"] for e in of(found, "message", d="sent")}
     assert said <= {text[:256] for text in texts} and HOSTILE in said
 
