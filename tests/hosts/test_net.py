@@ -7,14 +7,19 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import network
+from bench import kinds
+from bench.kinds import Case
+from bench.run import HOSTS
 from conftest import ROOT
-from harness.panels import BUILD
+from harness.panels import BUILD, Panel
 from harness.program import Program
+from harness.stage import Stage
 from net.line import Way
 
 lacks = network.lacking() or ("" if os.path.exists("/dev/net/tun") else "needs /dev/net/tun")
@@ -40,6 +45,18 @@ def test_a_full_queue_drops_what_comes() -> None:
     assert way.stats == {"packets": 2, "bytes": 2000, "dropped": 3}
     way.take(b"x" * 1000, 10.0011)  # the first has been sent
     assert way.stats["packets"] == 3
+
+
+def test_a_publisher_waits_longer_where_the_line_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[int] = []
+    monkeypatch.setattr(kinds, "publish", lambda *given: delays.append(given[-1]))
+    monkeypatch.setattr(kinds, "delays", {})
+    case = Case("throughput", placement=HOSTS)
+    for reach_us in (200.0, 80_000.0):
+        monkeypatch.setattr(Stage, "hosts", SimpleNamespace(reach_us=reach_us))
+        kinds.run_publishing(Panel("zmq", "zmq", "ZeroMQ"), case, 100)
+    assert delays[0] < 300, "for a machine beside it"
+    assert delays[1] > 800, "greetings and a subscription cross the line some times"
 
 
 class Verb:

@@ -37,6 +37,7 @@ from harness.stage import Player
 
 JOIN_MS = 200  # a publisher waits so long for its first subscriber ...
 JOIN_EACH_MS = 6  # ... and so much longer for each more
+JOIN_TRIPS = 10  # round trips of a line between hosts: connection, greetings, subscription
 LATE_TIMES = 5  # so many times longer, where that was not enough, again and again ...
 DELAY_MAX = 15_000  # ms: ... up to this
 DROPS_OLDEST = ("nng",)  # a full queue's: so the first event that comes need not be the first
@@ -239,7 +240,9 @@ def run_publishing(panel: Panel, case: Case, count: int) -> Outcome:
 
     Later runs begin with what sufficed: on a busy machine they would come too late as well.
     """
-    delay = delays.get(case.peers, JOIN_MS + JOIN_EACH_MS * case.peers)
+    line_ms = BenchStage.hosts.reach_us / 1000 if BenchStage.hosts else 0.0
+    joining = JOIN_MS + JOIN_EACH_MS * case.peers + round(JOIN_TRIPS * line_ms)
+    delay = delays.get(case.peers, joining)
     while True:
         try:
             return publish(panel, case, count, delay)
