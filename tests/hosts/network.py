@@ -11,6 +11,7 @@ Each is the child of one process that dies with the test, and takes all of its h
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import shutil
@@ -80,6 +81,7 @@ Host *
 """
 
 
+@functools.cache
 def lacking() -> str:
     """What this machine lacks; empty: nothing."""
     if os.geteuid() != 0:

@@ -113,8 +113,8 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
             "which is built twice."
         )
     text += [
-        f"{versions}. {platform.system()} {platform.release()}, {os.cpu_count()} cores. The demo took "
-        f"{seconds:.0f} s.",
+        f"{versions}. {'This machine: ' if Stage.hosts else ''}{platform.system()} {platform.release()}, "
+        f"{os.cpu_count()} cores. The demo took {seconds:.0f} s.",
         "",
     ]
     text += [
