@@ -30,11 +30,13 @@ NAMESPACES = "triptych-{}"
 # What ssh says, and what to do about it.
 REFUSALS = {
     "Could not resolve hostname": "is unknown, in ~/.ssh/config and to the name service",
-    "Permission denied": "refuses the key: `ssh {0} true` must work without a question",
+    "Permission denied (": "refuses the key: `ssh {0} true` must work without a question",
     "IDENTIFICATION HAS CHANGED": "has another key than it had: `ssh {0} true` says more",
     "Host key verification failed": "has a key that is not known: run `ssh {0} true` by hand once",
     "python3: not found": "has no python3",
     "python3: command not found": "has no python3",
+    "command not found: python3": "has no python3",
+    "nknown command: python3": "has no python3",
     "nsenter: cannot open /run/netns": "is not there: ./triptych net up",
     "nsenter: reassociate": "needs root",
     "SyntaxError": "has a python3 that is too old: 3.9 is needed",
