@@ -35,8 +35,8 @@ pytestmark = [
     pytest.mark.skipif(bool(network.lacking()), reason=network.lacking()),
 ]
 
-GONE_SECONDS = 5.0
-QUICK_SILENCE = 1.5  # of a connection that is cut; 10 s outside the tests
+GONE_SECONDS = 15.0
+QUICK_SILENCE = 2.0  # of a connection that is cut; 10 s outside the tests
 LEFT, RIGHT = AHEAD_SECONDS
 
 
@@ -128,7 +128,7 @@ def test_times_are_told_by_this_clock(hosts: Hosts, stage: Stage) -> None:
     slack = hosts.server.error_us
     assert before - slack <= received["us"] <= after + slack
     took = driver(stage, hosts.server).call(f"open rep {hosts.server.url('tcp')}")["us"]
-    assert 0 <= took < 1e6, "a duration is none by its clock"
+    assert 0 <= took < 60e6, "a duration is none by its clock"
 
 
 def test_signals_reach_it_before_the_call_returns(hosts: Hosts, stage: Stage) -> None:
