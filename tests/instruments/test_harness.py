@@ -194,3 +194,18 @@ def test_a_signal_waits_for_the_end_of_a_block() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
     assert done == ["inner"]
+
+
+def test_what_is_stopped_goes_on_before_it_is_told_to_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGCONT after SIGTERM would take back the SIGSTOP by which a sanitizer stops its threads."""
+    end = 'trap \'echo "{\\"event\\":\\"summary\\"}"; exit\' TERM'
+    program = shell(stage, f"{end}; echo '{{\"event\":\"ready\"}}'; while :; do sleep 0.1; done")
+    program.hear("ready")
+    program.freeze()
+    sent: list[int] = []
+    send = program.process.signal
+    monkeypatch.setattr(program.process, "signal", lambda n: (sent.append(n), send(n)))
+    program.stop()
+    assert sent == [signal.SIGCONT, signal.SIGTERM]

@@ -221,8 +221,10 @@ class Program:
 
     def stop(self, number: int = ORDERLY, seconds: float = STEP_SECONDS) -> Event:
         """A signal, and its summary; it must end with status 0."""
-        self.signal(number)
+        # In this order: SIGCONT takes back any SIGSTOP that is pending. LeakSanitizer stops a
+        # program's threads at its end by such signals (PTRACE_ATTACH), and would wait for ever.
         self.thaw()
+        self.signal(number)
         summary = self.summary(seconds)
         if self.process.returncode != 0:
             raise self.fail(f"{self.end()} on {signal.Signals(number).name}")
