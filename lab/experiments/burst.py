@@ -15,20 +15,22 @@ HOSTS = True
 TIMING = True
 EXPLANATION = """
 Publishing never blocks and never fails; what has no room is dropped. So what counts is how long the
-queue is and how soon somebody empties it. In ZeroMQ it holds 1000 messages for each subscriber, and
-zmq_send takes a tenth of a microsecond: the queue is full before the thread that empties it has
-caught up. nanomsg has no queue of messages but the kernel's send buffer (128 KiB): nn_send writes
-by itself, and one message that did not fit is handed to the thread; all that come meanwhile are
-dropped. NNG's call takes longest of all, but its queue holds 16 messages only, and each of them
-waits for a thread to be woken: it loses the most. A slow call is no brake if the queue is short.
+queue is and how soon somebody empties it. ZeroMQ's holds 1000 messages for each subscriber, and
+zmq_send takes less than a tenth of a microsecond: the queue is full before the thread that empties
+it has caught up, so a burst keeps 1000, or 2000 if the thread came in between. nanomsg has no queue
+of messages but the kernel's send buffer (128 KiB): nn_send writes by itself, and one message that
+did not fit is handed to the thread; all that come meanwhile are dropped. NNG's queue holds 16
+messages only, and each of them waits for a thread to be woken. Its call takes longest of all, a
+microsecond or more, which leaves the threads some time: a burst keeps hundreds or a few thousand.
 
 raw loses nothing here, and that is no merit of its queue: with no thread to hand over to, it
 writes by itself whenever 64 KiB have gathered, and the kernel's buffers take these two megabytes.
 With larger messages or a slower subscriber its log overflows too.
 
-With queues of 100,000 nothing is lost, unless the engine sets a limit of its own (NNG: 8192
-messages; nanomsg: what the kernel allows for a buffer). A queue is memory, and in the libraries it
-is there for each subscriber. How many arrive by default depends on how the threads are scheduled.
+With queues of 100,000 raw and ZeroMQ lose nothing. nanomsg and NNG may lose something, since their
+queues do not get so long (NNG: 8192 messages; nanomsg: what the kernel allows for a buffer). A
+queue is memory, and in the libraries it is there for each subscriber. How many arrive by default
+depends on how the threads are scheduled.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_SNDHWM; zmq_socket(3), ZMQ_PUB: drops in mute state",

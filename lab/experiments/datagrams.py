@@ -52,21 +52,24 @@ WORDS = {
     "third": "the third receive returns {} bytes, of a datagram of 20",
     "cut": "a receive with room for 10 bytes returns {}, of a datagram of 100",
     "cut, with MSG_TRUNC": "the same with MSG_TRUNC returns {}",
-    "the rest": "a receive of the rest returns {}",
-    "flood: the next": "the reader does not read; the sender's next sendto returns {}",
+    "the rest": "a receive of the rest says: {}",
+    "flood: the next": "the reader does not read; the sender's next sendto says: {}",
     "flood: sent": "{} datagrams of a KiB were sent while the reader did not read",
     "flood: received": "then the reader receives {} datagrams",
-    "flood: ordered": "they came in order (1) or not (0): {}",
-    "flood: the first ones are kept": "those that were sent first came (1) or not (0): {}",
+    "flood: ordered": "they came in order: {}",
+    "flood: the first ones are kept": "they are those that were sent first: {}",
     "flood: lost": "{} datagrams were lost",
-    "sender's address": "the reader learns the sender's address (1) or not (0): {}",
-    "answer": "sendto to that address returns {}",
-    "to nobody": "the reader closes its socket; sendto returns {}",
-    "to nobody again": "another sendto returns {}",
-    "connect to nobody": "connect to the address where nobody is returns {}",
-    "connected, to nobody": "the sender calls connect; its send returns {}",
-    "connected, to nobody again": "another send returns {}",
+    "sender's address": "the reader learns the sender's address: {}",
+    "answer": "sendto to that address says: {}",
+    "to nobody": "the reader closes its socket; the sender's next sendto says: {}",
+    "to nobody again": "another sendto says: {}",
+    "connect to nobody": "connect to the address where nobody is says: {}",
+    "connected, to nobody": "the sender calls connect; its send says: {}",
+    "connected, to nobody again": "another send says: {}",
 }
+YES_OR_NO = ("flood: ordered", "flood: the first ones are kept", "sender's address")
+SENDS = ("answer", "to nobody", "to nobody again")
+SENDS += ("connected, to nobody", "connected, to nobody again")
 OF_BOTH = {
     "first": 100,
     "second": 0,
@@ -74,8 +77,8 @@ OF_BOTH = {
     "cut": 10,
     "cut, with MSG_TRUNC": 100,
     "the rest": "Resource temporarily unavailable",
-    "flood: ordered": 1,
-    "flood: the first ones are kept": 1,
+    "flood: ordered": True,
+    "flood: the first ones are kept": True,
 }
 REFUSED = "Connection refused"
 EXPECTED = {
@@ -84,18 +87,18 @@ EXPECTED = {
             **OF_BOTH,
             "flood: sent": 2000,
             "flood: received": [10, 1999],
-            "sender's address": 1,
-            "answer": 3,
-            "to nobody": 5,
-            "to nobody again": 5,
-            "connected, to nobody": 5,
+            "sender's address": True,
+            "answer": "ok",
+            "to nobody": "ok",
+            "to nobody again": "ok",
+            "connected, to nobody": "ok",
             "connected, to nobody again": REFUSED,
         },
         "unix": {
             **OF_BOTH,
             "flood: the next": "Resource temporarily unavailable",
             "flood: lost": 0,
-            "sender's address": 0,
+            "sender's address": False,
             "answer": "Transport endpoint is not connected",
             "to nobody": REFUSED,
             "to nobody again": REFUSED,
@@ -108,8 +111,10 @@ EXPECTED = {
 def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for said in workbench.probe("datagrams", where).rest():
-        data[said["event"]] = said["error"] or said["result"]
-        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
+        step, result = said["event"], said["result"]
+        known = bool(result) if step in YES_OR_NO else "ok" if step in SENDS else result
+        data[step] = said["error"] or known
+        workbench.say(f"{name}: {sentence(WORDS, step, data[step])}")
     data["flood: lost"] = data["flood: sent"] - data["flood: received"]
     return data
 

@@ -58,16 +58,16 @@ WORDS = {
     "flags 0, SO_RCVTIMEO, ms": "that recv took {} ms",
     "send with MSG_OOB": "after abc, send of XY with MSG_OOB returns {}; def follows",
     "recv up to the mark": "a plain recv returns {}",
-    "the urgent byte is the last": "that byte is the Y (1) or not (0): {}",
+    "the urgent byte is the last": "that byte is the Y: {}",
     "recv behind the mark": "the next plain recv returns {}",
     "write": "write to the socket returns {}",
     "write arrives": "recv of what was written returns {}",
     "write, broken": "after shutdown, write returns {}",
-    "write, broken: SIGPIPE": "that write raised SIGPIPE {} times",
+    "write, broken: SIGPIPE": "that write raised SIGPIPE: {}",
     "send with flags 0, broken": "after shutdown, send with flags 0 returns {}",
-    "send with flags 0, broken: SIGPIPE": "that send raised SIGPIPE {} times",
+    "send with flags 0, broken: SIGPIPE": "that send raised SIGPIPE: {}",
     "send with MSG_NOSIGNAL, broken": "after shutdown, send with MSG_NOSIGNAL returns {}",
-    "send with MSG_NOSIGNAL, broken: SIGPIPE": "that send raised SIGPIPE {} times",
+    "send with MSG_NOSIGNAL, broken: SIGPIPE": "that send raised SIGPIPE: {}",
     "after an empty datagram's read": "read took an empty datagram; the next recv returns {}",
     "after an empty datagram's recv": "recv took an empty datagram; the next recv returns {}",
     "after an empty datagram's read of 0 bytes": "after a read of 0 bytes, recv returns {}",
@@ -91,11 +91,11 @@ OF_BOTH = {
     "write to a pipe": 5,
     "send to a pipe": "Socket operation on non-socket",
     "write, broken": BROKEN,
-    "write, broken: SIGPIPE": 1,
+    "write, broken: SIGPIPE": True,
     "send with flags 0, broken": BROKEN,
-    "send with flags 0, broken: SIGPIPE": 1,
+    "send with flags 0, broken: SIGPIPE": True,
     "send with MSG_NOSIGNAL, broken": BROKEN,
-    "send with MSG_NOSIGNAL, broken: SIGPIPE": 0,
+    "send with MSG_NOSIGNAL, broken: SIGPIPE": False,
     "after an empty datagram's read": 4,
     "after an empty datagram's recv": 4,
     "after an empty datagram's read of 0 bytes": 0,
@@ -105,7 +105,7 @@ URGENT = {
     "send with MSG_OOB": 2,
     "recv up to the mark": 4,
     "recv with MSG_OOB": 1,
-    "the urgent byte is the last": 1,
+    "the urgent byte is the last": True,
     "recv behind the mark": 3,
 }
 EXPECTED = {
@@ -126,8 +126,10 @@ ip addr add 198.51.100.1/24 dev near && ip route add default via 198.51.100.2 &&
 def observe(workbench: Workbench, name: str, probe: Any) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for said in probe.rest():
-        data[said["event"]] = said["error"] or said["result"]
-        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
+        step, result = said["event"], said["result"]
+        yes_or_no = step.endswith("SIGPIPE") or step == "the urgent byte is the last"
+        data[step] = said["error"] or (bool(result) if yes_or_no else result)
+        workbench.say(f"{name}: {sentence(WORDS, step, data[step])}")
     return data
 
 

@@ -42,10 +42,10 @@ SOURCES = [
 TRY_NEXT = "Read and write a TCP socket that neither listens nor is connected."
 WORDS = {
     "read before": "no client is there; read of the listening descriptor returns {}",
-    "poll": "a client has connected and sent 5 bytes; poll says readable (1) or not (0): {}",
+    "poll": "a client has connected and sent 5 bytes; poll says readable: {}",
     "read": "read of the listening descriptor returns {}",
     "write": "write to the listening descriptor returns {}",
-    "SIGPIPE": "that write raised SIGPIPE {} times",
+    "SIGPIPE": "that write raised SIGPIPE: {}",
     "SO_ACCEPTCONN": "SO_ACCEPTCONN of the listening descriptor is {}",
     "read of accepted": "read of the accepted descriptor returns {}",
     "SO_ACCEPTCONN of accepted": "SO_ACCEPTCONN of the accepted descriptor is {}",
@@ -53,7 +53,7 @@ WORDS = {
     "read after close of the listening one": "read of the accepted descriptor then returns {}",
 }
 OF_BOTH = {
-    "poll": 1,
+    "poll": True,
     "SO_ACCEPTCONN": 1,
     "read of accepted": 5,
     "SO_ACCEPTCONN of accepted": 0,
@@ -68,14 +68,14 @@ EXPECTED = {
             "read before": NOT_CONNECTED,
             "read": NOT_CONNECTED,
             "write": "Broken pipe",
-            "SIGPIPE": 1,
+            "SIGPIPE": True,
         },
         "unix": {
             **OF_BOTH,
             "read before": INVALID,
             "read": INVALID,
             "write": NOT_CONNECTED,
-            "SIGPIPE": 0,
+            "SIGPIPE": False,
         },
     }
 }
@@ -84,8 +84,9 @@ EXPECTED = {
 def observe(workbench: Workbench, name: str, where: object) -> dict[str, Any]:
     data = {}
     for said in workbench.probe("listening", where).rest():
-        data[said["event"]] = said["error"] or said["result"]
-        workbench.say(f"{name}: {sentence(WORDS, said['event'], data[said['event']])}")
+        step, result = said["event"], said["result"]
+        data[step] = said["error"] or (bool(result) if step in ("poll", "SIGPIPE") else result)
+        workbench.say(f"{name}: {sentence(WORDS, step, data[step])}")
     return data
 
 

@@ -68,14 +68,15 @@ EXPECTED = {
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
-    workbench.say("a server binds and ends; another binds; a thief takes a live one's path")
     data: dict[str, str] = {}
     for said in workbench.probe("path-stays", workbench.path()).rest():
         step, result = said["event"], said["error"] or (
             "a socket" if said["event"] == "left" else "ok"
         )
         data[step] = f"{data[step]}, then {result}" if step in data else result
-        workbench.say(sentence(WORDS, step, result))
+        if step != "abstract":  # it comes twice
+            workbench.say(sentence(WORDS, step, result))
+    workbench.say(sentence(WORDS, "abstract", data.get("abstract")))
     again = data.get("bind again", "")
     answer = {"Address already in use": 4, "File exists": 3, "ok": 2}.get(again, 0)
     if answer == 2 and data.get("left") != "a socket":

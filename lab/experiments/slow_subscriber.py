@@ -33,15 +33,20 @@ still holds the newest, and between them is the gap.
 How many: ZeroMQ's high-water mark counts messages, at the publisher and again at the subscriber.
 nanomsg's NN_SNDBUF and NN_RCVBUF are bytes, and the kernel gets them as SO_SNDBUF and SO_RCVBUF.
 NNG divides these bytes by 1024 and calls the quotient messages. raw's log counts messages. So "a
-queue of 500" is four different things, each beside the kernel's own buffers, which for this UNIX
-socket hold about a hundred messages, and over TCP, which tunes itself, megabytes.
+queue of 500" is four different things.
 
-The other subscriber is not slowed down by this one anywhere. If it lost some by default in NNG, it
+The kernel's own buffers hold messages, too: for this UNIX socket about a hundred of them, and over
+TCP, which tunes itself, megabytes. raw's figures show them beside the log. ZeroMQ's do not: its
+publisher hears only of every 500th message that has left the queue (of half the mark), so a hundred
+in the kernel still count as queued.
+
+The slow subscriber slows the other one down nowhere. If the other lost some by default in NNG, it
 lost them by itself: 16 messages at the publisher are six milliseconds at this pace.
 """
 SOURCES = [
     'zmq_socket(3), ZMQ_PUB: "any messages ... shall instead be dropped"',
     "zmq_setsockopt(3), ZMQ_SNDHWM, ZMQ_RCVHWM: 1000 messages",
+    "libzmq: src/pipe.cpp, compute_lwm(): messages that were read are told at half the mark",
     "nn_getsockopt(3), NN_SNDBUF, NN_RCVBUF: 128 kB; nanomsg: src/protocols/utils/dist.c",
     "NNG: src/sp/protocol/pubsub0/pub.c (16 messages), sub.c (128; the oldest is dropped)",
     "NNG: src/compat/nanomsg/nn.c: NN_SNDBUF and NN_RCVBUF divided by 1024",
