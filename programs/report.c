@@ -380,7 +380,7 @@ report_close(struct report *report, bool stopped)
         print_malformed(report, NULL, 0);
     if (report->options->json)
         print_summary_json(report);
-    else
+    else if (report->opened || !report->failed) /* else it never began */
         print_summary_text(report);
     int status = report->failed && !stopped ? EXIT_FAILED : EXIT_DONE;
     if (stopped && (fflush(stdout) != 0 || ferror(stdout)) && errno == EINTR) {

@@ -66,7 +66,8 @@ void report_error(struct report *report, const char *text, int errnum);
 
 /*
  * Prints the summary and returns the exit status. stopped: a signal ended the
- * program, which is no failure.
+ * program, which is no failure. For people there is no summary of a program
+ * that failed before it began.
  */
 int report_close(struct report *report, bool stopped);
 

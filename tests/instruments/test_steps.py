@@ -71,6 +71,7 @@ def test_the_table_says_what_kept_txt_says(tmp_path: Path) -> None:
     assert marks == ["✓", "✗", "~", "?"] + ["✓"] * 16
     shown = steps_of(tree)[0]
     assert re.search(r"raw-1 .*✓ +✗ +~ +\? +✓.* 17$", shown, re.M)
+    assert re.search(r"^Lines without the (\d+) of template/", shown, re.M)
     told = steps_of(tree, "raw-1")[0]
     for reason in ("it is so", "3 of 10", "of the weather", "nobody can"):
         assert reason in told

@@ -137,6 +137,23 @@ test_a_summary_for_people(void **state)
         "max 1000.000  mean 341.337\n");
 }
 
+/* The complaint is enough; for a program that reads it, the last line is there. */
+static void
+test_a_program_that_never_began(void **state)
+{
+    (void)state;
+    for (int json = 0; json < 2; json++) {
+        for (int began = 0; began < 2; began++) {
+            begin(ROLE_REQ, json);
+            report.opened = began;
+            report.failed = true;
+            assert_int_equal(report_close(&report, false), EXIT_FAILED);
+            end();
+            assert_int_equal(strlen(output) > 0, json || began);
+        }
+    }
+}
+
 static void
 test_the_exit_status(void **state)
 {
@@ -216,6 +233,7 @@ main(void)
         cmocka_unit_test(test_a_publishers_and_a_subscribers_summary),
         cmocka_unit_test(test_without_a_message),
         cmocka_unit_test(test_a_summary_for_people),
+        cmocka_unit_test(test_a_program_that_never_began),
         cmocka_unit_test(test_the_exit_status),
         cmocka_unit_test(test_a_line_for_a_message),
         cmocka_unit_test(test_a_long_body),

@@ -147,20 +147,21 @@ def all_steps() -> list[Step]:
     return found
 
 
-def count_lines(steps: list[Step]) -> None:
-    """The figures of size: the whole of a panel, less template/."""
+def count_lines(steps: list[Step]) -> int:
+    """The figures of size: the whole of a panel, less template/. Returns the lines of template/."""
     template = parts_of(TEMPLATE)["whole"]
     for step in steps:
         whole = parts_of(step.panel)["whole"]
         step.lines = int(value_of(whole, "lines", template) or 0)
         step.tokens = int(value_of(whole, "tokens", template) or 0)
     progress("")
+    return template.lines
 
 
 # The table and the picture.
 
 
-def show_table(console: Console, steps: list[Step]) -> None:
+def show_table(console: Console, steps: list[Step], template: int) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     for title in ("lines", "tokens"):
@@ -178,6 +179,8 @@ def show_table(console: Console, steps: list[Step]) -> None:
         table.add_row(name, f"{step.lines:,}", f"{step.tokens:,}", *marks, str(step.count(KEPT)))
     console.print(table)
     console.print(Text("✓ kept  ✗ not kept  ~ kept with luck  ? not reachable", style="dim"))
+    said = f"Lines without the {template} of template/, which does nothing; demo and size count them."
+    console.print(Text(said, style="dim"))
 
 
 def markdown(steps: list[Step]) -> str:
@@ -205,12 +208,12 @@ def show_picture(console: Console, steps: list[Step]) -> None:
 # One step, and the way from one to another.
 
 
-def show_step(console: Console, step: Step) -> None:
+def show_step(console: Console, step: Step, template: int) -> None:
     panel, kept = step.panel, step.count(KEPT)
     head = f"{panel.name}  {panel.folder}/  {panel.heading}"
     console.print(Text(head, style=f"bold {step.towards.colour}"))
     console.print(
-        f"{step.lines:,} lines of code, net of template; {kept} of {len(CLAUSES)} clauses kept, "
+        f"{step.lines:,} lines of code beside the {template} of template/; {kept} of {len(CLAUSES)} clauses kept, "
         f"{step.count(NOT_REACHABLE)} not reachable"
     )
     for clause, claim in step.claims.items():
@@ -232,11 +235,11 @@ def hanging(console: Console, text: str, indent: str = "      ", style: str = "d
         console.print(Text(indent) + line, soft_wrap=True)
 
 
-def show_between(console: Console, before: Step, after: Step) -> None:
+def show_between(console: Console, before: Step, after: Step, template: int) -> None:
     """What the second step has and the first has not."""
     console.print(Text(f"What {after.panel.name} adds to {before.panel.name}", style="bold"))
     console.print(
-        f"lines of code, net of template: {before.lines:,}, then {after.lines:,}; "
+        f"lines of code beside the {template} of template/: {before.lines:,}, then {after.lines:,}; "
         f"clauses kept: {before.count(KEPT)}, then {after.count(KEPT)}"
     )
     gained, lost = after.gained(before), before.gained(after)
@@ -449,7 +452,7 @@ def main() -> int:
     by_name = {step.panel.name: step for step in steps}
     chosen = [by_name[word] for word in words]
     needed = chosen + [step.before for step in chosen if step.before and arguments.json]
-    count_lines(needed or steps)
+    template = count_lines(needed or steps)
     if arguments.svg and not words:
         OutputFile("steps: --svg", arguments.svg).write(svg_text(picture([step.as_json() for step in steps])))
     if arguments.json:
@@ -459,11 +462,11 @@ def main() -> int:
     elif len(chosen) == 2:
         wide = Console(width=console.width, highlight=False, markup=False, soft_wrap=True)
         with wide.capture() as capture:
-            show_between(wide, *chosen)
+            show_between(wide, *chosen, template)
         show(capture.get(), shutil.get_terminal_size().lines)
     elif chosen:
-        show_step(console, chosen[0])
+        show_step(console, chosen[0], template)
     else:
-        show_table(console, steps)
+        show_table(console, steps, template)
         show_picture(console, steps)
     return 0

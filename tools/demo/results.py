@@ -10,6 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
+from compare.rows import TEMPLATE
 from compare.sources import panel_lines
 from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, MEASURE_COUNT, Demo, Figures
 from harness.panels import Panel
@@ -106,12 +107,14 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
             "the oldest."
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
+    said = (
+        "Lines of code: blank lines and comments do not count. "
+        f"{panel_lines(TEMPLATE)} of them are those of template/, which ./triptych steps leaves out."
+    )
     for folder in sorted(shared):
         sharing = " and ".join(p.name for p in panels if p.folder == folder)
-        text.append(
-            f"Lines of code: blank lines and comments do not count. {sharing} have one source, {folder}/, "
-            "which is built twice."
-        )
+        said += f" {sharing} have one source, {folder}/, which is built twice."
+    text.append(said)
     text += [
         f"{versions}. {'This machine: ' if Stage.hosts else ''}{platform.system()} {platform.release()}, "
         f"{os.cpu_count()} cores. The demo took {seconds:.0f} s.",
