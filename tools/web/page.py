@@ -25,6 +25,8 @@ class Site(Protocol):
     streams: dict[str, Stream]
     state: dict[str, Any]  # of a page, under its name
 
+    quick: bool  # of a report: what takes long is left out
+
     async def verb(self, program: str, *words: str, seconds: float = 60.0) -> Json:
         """What a verb prints with --json: program is "compare.diff", words are its own."""
 
@@ -33,6 +35,20 @@ class Site(Protocol):
         """A template of pages/, filled in: fragment("reading.html", reading=...)."""
 
 
+@dataclass(frozen=True)
+class View:
+    """A page with certain choices, as a report shows it: without a server."""
+
+    query: dict[str, str]  # of its address
+    answers: list[tuple[str, dict[str, Json], Json]] = field(default_factory=list)  # name, question, answer
+    streams: list[str] = field(default_factory=list)  # of the site's, that it listens to
+
+
+async def first_view(site: Site) -> list[View]:
+    return [View({})]
+
+
+Views = Callable[[Site], Awaitable[list[View]]]
 Data = Callable[[Site, Query], Awaitable[dict[str, Json]]]
 Answer = Callable[[Site, dict[str, Json]], Awaitable[Json]]
 
@@ -44,4 +60,5 @@ class Page:
     about: str  # one sentence under the title
     data: Data  # for the template as `data`, and for the script: the same, as JSON
     answers: dict[str, Answer] = field(default_factory=dict)  # POST /NAME/ANSWER
+    views: Views = first_view  # of a report: runs what it must
     close: Callable[[Site], None] = lambda site: None  # ends what the page has started

@@ -68,7 +68,7 @@ def fragment(template: str, **shown: Any) -> str:
     return templates.get_template(template).render(panels=panel_list(), **shown)
 
 
-def render(page: Page, data: dict[str, Json], query: Query) -> str:
+def render(page: Page, data: dict[str, Json], query: Query, report: bool = False) -> str:
     """The page as HTML. Its script finds the same data in the document, but for the names with a _."""
     look = query.get("look", "auto")
     known = {"panels": panel_list(), "page": page.name, "data": {name: value for name, value in data.items() if name[0] != "_"}}
@@ -80,5 +80,6 @@ def render(page: Page, data: dict[str, Json], query: Query) -> str:
         query=query,
         known=known,
         panels=known["panels"],
+        report=report,
         data=data,
     )

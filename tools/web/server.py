@@ -54,6 +54,7 @@ class Server:
         self.guard = guard
         self.streams: dict[str, Stream] = {}
         self.state: dict[str, Any] = {}
+        self.quick = False
         self.verb = verbs.verb
         self.fragment = fragment
         self.sockets: set[web.WebSocketResponse] = set()

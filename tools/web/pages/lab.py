@@ -8,11 +8,12 @@ import time
 from typing import Any
 
 from harness.panels import ROOT, read_panels
-from web.page import Json, Page, Query, Refused, Site
+from web.page import Json, Page, Query, Refused, Site, View
 from web.stream import Stream
 from web.told import tell
 
 RUN_SECONDS = 150.0  # every run of an experiment is shorter: 60 s a panel at most, most at once
+ALL_SECONDS = 1800.0  # all experiments, on a busy machine
 KEPT = 20  # runs whose events stay
 PANELS_MOST = 4
 
@@ -136,6 +137,22 @@ async def stop(site: Site, asked: dict[str, Json]) -> Json:
     return {}
 
 
+async def views(site: Site) -> list[View]:
+    """For a report: every experiment, with the outcomes that were recorded; all are run, if there is time."""
+    known = await experiments(site)
+    if not site.quick and not lab_of(site).outcomes:
+        keep(site, await site.verb("lab.lab", "all", "--json", seconds=ALL_SECONDS))
+    return [View({}), *(View({"experiment": name}) for name in known)]
+
+
+def keep(site: Site, results: Json) -> None:
+    """What `lab all --json` has observed."""
+    when = {"date": results["date"], "system": results["system"]}
+    for experiment in results["experiments"]:
+        outcomes = {panel: outcome | when for panel, outcome in experiment["panels"].items()}
+        lab_of(site).outcomes[experiment["name"]] = outcomes
+
+
 def close(site: Site) -> None:
     lab = lab_of(site)
     if lab.running and lab.stop:
@@ -148,5 +165,6 @@ PAGE = Page(
     about="Predict what a panel does, let it happen, and see why.",
     data=data,
     answers={"run": run, "stop": stop},
+    views=views,
     close=close,
 )

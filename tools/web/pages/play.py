@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.panels import read_panels
-from web.page import Json, Page, Query, Refused, Site
+from web.page import Json, Page, Query, Refused, Site, View
 from web.play import settings
-from web.play.bytes import KINDS, frames_of
+from web.play.bytes import KINDS, decoded, frames, frames_of, named, shown
 from web.play.run import Run
 from web.play.settings import Settings, of_form, read_settings, role_names, to_form
 from web.play.stories import STORIES, Story
@@ -18,6 +18,9 @@ from web.play.stories import STORIES, Story
 RUNNING_MOST = 2  # at the same time: at most 2 x 4 panels x (5 programs and a tap)
 END_SECONDS = 10.0  # that the programs of a run have to end
 KEPT_MOST = 4  # that have ended, and can still be looked at
+REPORT_SECONDS = 3.0  # a report's run goes on for so long after a story's last step
+REPORT_FRAMES = 24  # messages of each panel whose bytes a report keeps
+QUICK = ("killed-server", "slow-subscriber")  # the stories of a quick report
 
 LIMITS = {
     "panels": settings.PANELS_MOST, "peers": settings.PEERS_MOST, "size": settings.SIZE_MOST,
@@ -44,6 +47,7 @@ def described(run: Run) -> dict[str, Json]:
         "story": run.story,
         "ended": run.stream.ended,
         "roles": role_names(run.settings),
+        "counts": run.counts() if run.stream.ended else {},
     }
 
 
@@ -53,7 +57,7 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
     story = find_story(run.story if run else query.get("story", ""))
     own = run.settings.json() if run else {**Settings().json(), **(story.settings if story else {})}
     return {
-        "stories": [as_json(one) for one in STORIES],
+        "stories": [as_json(one) | {"run": newest(site, one)} for one in STORIES],
         "story": as_json(story) if story else None,
         "form": {**to_form(own), **to_form(of_form(dict(query)))},
         "limits": LIMITS,
@@ -64,6 +68,11 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
 
 def find_story(name: str) -> Story | None:
     return next((one for one in STORIES if one.name == name), None)
+
+
+def newest(site: Site, story: Story) -> str | None:
+    """The newest run of a story that has ended."""
+    return next((run.key for run in reversed(runs(site).values()) if run.stream.ended and run.story == story.name), None)
 
 
 def as_json(story: Story) -> dict[str, Json]:
@@ -144,6 +153,43 @@ async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
     return {"frames": await asyncio.to_thread(find)}
 
 
+async def views(site: Site) -> list[View]:
+    """For a report: each story is run, and what became of it is kept."""
+    found = [View({})]
+    for story in STORIES:
+        if site.quick and story.name not in QUICK:
+            continue
+        answer = await start(site, {"story": story.name})
+        run = runs(site)[answer["run"]]
+        last = max((when for when, _, _ in story.steps), default=0.0)
+        await asyncio.sleep(last + REPORT_SECONDS)
+        kept = [] if run.stream.ended else await asyncio.to_thread(recorded_bytes, run)
+        run.stop()
+        await asyncio.to_thread(run.join, 30.0)
+        found.append(View({"run": run.key}, kept, [run.key]))
+    return found
+
+
+def recorded_bytes(run: Run) -> list[tuple[str, Json, Json]]:
+    """What show_bytes() says of the first messages of each panel."""
+    found: list[tuple[str, Json, Json]] = []
+    for panel in run.settings.chosen():
+        recording = run.ask(functools.partial(run.recording, panel.name))
+        if recording is None or not recording.exists():
+            continue
+        first: dict[tuple[str, str, int], list[Json]] = {}
+        for frame in frames(decoded(panel, run.settings.pattern, recording)):
+            of = named(frame)
+            if of and of not in first and len(first) == REPORT_FRAMES:
+                break
+            if of:
+                first.setdefault(of, []).append(shown(frame))
+        for (kind, topic, number), of_message in first.items():
+            question = {"run": run.key, "panel": panel.name, "kind": kind, "topic": topic, "n": number}
+            found.append(("bytes", question, {"frames": of_message[-1:]}))
+    return found
+
+
 def close(site: Site) -> None:
     """Ends all runs; waits until nothing of them is left."""
     for run in runs(site).values():
@@ -158,5 +204,6 @@ PAGE = Page(
     about="Run the same conversation on several panels, break something, and watch what each one does.",
     data=data,
     answers={"start": start, "act": act, "stop": stop, "bytes": show_bytes},
+    views=views,
     close=close,
 )

@@ -31,6 +31,8 @@ def decoded(panel: Panel, pattern: str, recording: Path) -> Iterator[Element]:
         try:
             assert decoder.stdout
             for line in decoder.stdout:
+                if not line.endswith(b"\n"):
+                    break  # the limit has ended it in the middle of a line
                 element = json.loads(line)
                 if element.get("event") == "element":
                     yield element
@@ -53,14 +55,25 @@ def frames(elements: Iterator[Element]) -> Iterator[list[Element]]:
     yield from (frame for frame in begun.values() if frame)
 
 
-def is_of(frame: list[Element], kind: str, topic: str, sequence: int) -> bool:
+def named(frame: list[Element]) -> tuple[str, str, int] | None:
+    """The kind, topic and sequence number of the message in a frame; None: the frame is no message."""
     values = {element["field"]: element for element in frame}
-    named = values.get("message.topic", {}).get("text") or ""
-    return (
-        values.get("message.sequence", {}).get("value") == sequence
-        and values.get("message.kind", {}).get("value") == KINDS.get(kind)
-        and named == topic
-    )
+    code = values.get("message.kind", {}).get("value")
+    kind = next((name for name, number in KINDS.items() if number == code), None)
+    sequence = values.get("message.sequence", {}).get("value")
+    if kind is None or sequence is None:
+        return None
+    return kind, values.get("message.topic", {}).get("text") or "", sequence
+
+
+def shown(frame: list[Element]) -> dict[str, Any]:
+    """What a page shows of a frame."""
+    kept = ("field", "part", "meaning", "hex", "length")
+    return {
+        "connection": frame[0]["connection"],
+        "direction": frame[0]["direction"],
+        "elements": [{name: one.get(name) for name in kept} for one in frame],
+    }
 
 
 def frames_of(
@@ -69,14 +82,6 @@ def frames_of(
     """The frames that held this message, the newest last: a restarted sender counts from 1 again."""
     found = []
     for frame in frames(decoded(panel, pattern, recording)):
-        if is_of(frame, kind, topic, sequence):
-            first = frame[0]
-            found.append({
-                "connection": first["connection"],
-                "direction": first["direction"],
-                "elements": [
-                    {name: one.get(name) for name in ("field", "part", "meaning", "hex", "length")}
-                    for one in frame
-                ],
-            })  # fmt: skip
+        if named(frame) == (kind, topic, sequence):
+            found.append(shown(frame))
     return found[-FRAMES_MOST:]

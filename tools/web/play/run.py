@@ -11,6 +11,7 @@ than it may.
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import secrets
 import threading
@@ -80,6 +81,12 @@ class Run(threading.Thread):
             return result.result(seconds)
         except TimeoutError:
             raise Refused("this run does not answer: wait a moment") from None
+
+    def counts(self) -> dict[str, Any]:
+        """The newest counters and figures, by panel."""
+        newest = self.stream.latest.get("count")
+        found: dict[str, Any] = json.loads(newest)["panels"] if newest else {}
+        return found
 
     def act(self, panel: str, role: str, do: str, value: Any = None, way: str = "") -> None:
         """What a reader does to one panel, or to all (""): raises Refused if that is nothing."""

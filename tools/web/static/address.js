@@ -1,7 +1,15 @@
 // What is chosen on a page stands in its address: a link shows the same, and so does a reload.
+// In a report every page is the same file: what is chosen stands behind the #, as in #lab?find=dies.
+
+const report = document.getElementById("recorded") !== null;
 
 export function chosen() {
-  return new URLSearchParams(location.search);
+  return new URLSearchParams(report ? location.hash.split("?")[1] : location.search);
+}
+
+function address(page, words) {
+  const query = words.toString();
+  return query ? `${page}?${query}` : page;
 }
 
 // Changes some of what is chosen; an empty value takes it out of the address.
@@ -11,23 +19,20 @@ export function choose(changes) {
     if (value === "" || value === null || value === undefined) now.delete(name);
     else now.set(name, value);
   }
-  const words = now.toString();
-  try {
-    history.replaceState(null, "", words ? `?${words}` : location.pathname);
-  } catch {
-    // a report opened as a file: some browsers keep its address as it is
-  }
+  history.replaceState(null, "", address(report ? location.hash.split("?")[0] || "#" : location.pathname, now));
   keepInLinks(now);
 }
 
 // Links with data-keep="a b" carry a and b along.
 export function keepInLinks(now = chosen()) {
   for (const link of document.querySelectorAll("a[data-keep]")) {
-    const to = new URL(link.href, location.href);
+    const [page, query] = link.getAttribute("href").split("?");
+    const [words, place] = (query ?? "").split("#");
+    const to = new URLSearchParams(words);
     for (const name of link.dataset.keep.split(" ")) {
-      if (now.has(name)) to.searchParams.set(name, now.get(name));
-      else to.searchParams.delete(name);
+      if (now.has(name)) to.set(name, now.get(name));
+      else to.delete(name);
     }
-    link.setAttribute("href", `${to.pathname}${to.search}${to.hash}`);
+    link.setAttribute("href", address(page, to) + (place ? `#${place}` : ""));
   }
 }

@@ -1,0 +1,192 @@
+"""./triptych report - the pages of ./triptych web in one file, to hand out
+
+Usage:  ./triptych report FILE [--quick]
+
+Runs the stories of Play and the experiments of the lab, and writes what happened
+into one HTML file with all pages. The file needs no server and no network: open
+it in a browser. A run has a slider for its time. An experiment still asks for a
+prediction before it shows its outcome. Without scripts, all texts and tables are
+there, one below the other.
+
+  --quick   two stories, and of the lab the recorded outcomes: half a minute in
+            place of several
+
+Exit status: 0 done, 1 something failed, 2 the command line was wrong, 130
+stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import datetime
+import gzip
+import hashlib
+import json
+import os
+import platform
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from harness.command import CommandLine
+from harness.files import OutputFile
+from harness.panels import BUILD, choose_panels, complain
+from harness.program import Failed, Program
+from web import verbs
+from web.page import Json, Page, Refused, View
+from web.pages import PAGES
+from web.render import panel_colours, panel_list, render, templates
+from web.stream import Stream
+
+STATIC = Path(__file__).with_name("static")
+POLICY = "default-src 'none'; script-src {hashes} data:; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+MAIN = re.compile(r'<main id="main"[^>]*>\n(.*)</main>', re.DOTALL)
+STYLE = re.compile(r'<link rel="stylesheet" href="/static/([\w.]+)">')
+SCRIPT = re.compile(r'<script type="module" src="/static/([\w.]+)"></script>')
+LINK = re.compile(r'(?<= href=")/(\w+)(\?[^"#]*)?(?:#[^"]*)?(?=")')
+IMPORT = re.compile(r'(?<=from ")\./(?=[\w.]+";)')
+
+
+class Recorder:
+    """The Site of a report's pages: what they show is recorded."""
+
+    def __init__(self, quick: bool):
+        self.quick = quick
+        self.streams: dict[str, Stream] = {}
+        self.state: dict[str, Any] = {}
+        self.verb = verbs.verb
+
+
+class Report:
+    """The views of all pages, and what these take from the server otherwise."""
+
+    def __init__(self) -> None:
+        self.views: list[dict[str, Json]] = []
+        self.styles: list[str] = []
+        self.scripts: dict[str, list[str]] = {}
+
+    async def add(self, site: Recorder, page: Page, view: View) -> None:
+        data = await page.data(site, view.query)
+        text = render(page, data, view.query, report=True)
+        main = MAIN.search(text)
+        assert main, f"{page.name}.html extends base.html"
+        words = urlencode(view.query)
+        self.views.append({
+            "key": f"{page.name}?{words}" if words else page.name,
+            "page": page.name,
+            "html": Markup(LINK.sub(inside, main[1])),
+            "packed": packed({"known": {"page": page.name, "data": data}, "recorded": recorded(site, page, view)}),
+        })  # fmt: skip
+        self.styles += [name for name in STYLE.findall(text) if name not in (*self.styles, "panels.css")]
+        self.scripts[page.name] = [name for name in SCRIPT.findall(text) if name != "frame.js"]
+
+    def html(self, about: str) -> str:
+        importmap = json.dumps({"imports": modules()}, separators=(",", ":"))
+        start = 'import "triptych/report.js";'
+        styles = [(STATIC / name).read_text("utf-8") for name in (*self.styles, "report.css")]
+        return templates.get_template("report.html").render(
+            about=about,
+            pages=PAGES,
+            views=self.views,
+            style=Markup("\n".join([*styles, panel_colours()]).replace("</", "<\\/")),
+            importmap=Markup(importmap),
+            start=Markup(start),
+            policy=POLICY.format(hashes=" ".join(map(hashed, (importmap, start)))),
+            common={"scripts": self.scripts, "panels": panel_list()},
+        )
+
+
+def recorded(site: Recorder, page: Page, view: View) -> Json:
+    """What source.js says in place of the server."""
+    answers = {}
+    for name, question, answer in view.answers:
+        asked = json.dumps(question, ensure_ascii=False, separators=(",", ":"))  # as JSON.stringify does
+        answers[f"{page.name}/{name} {asked}"] = answer
+    streams = {}
+    for name in view.streams:
+        stream = site.streams[name]
+        streams[name] = [json.loads(line) for line in (*stream.events, *stream.latest.values())]
+    return {"answers": answers, "streams": streams}
+
+
+def packed(data: Json) -> str:
+    """For scripts alone, so it may be small: a tenth of the JSON."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def inside(link: re.Match[str]) -> str:
+    """A link to another page, within the document."""
+    return f"#{link[1]}{link[2] or ''}"
+
+
+def hashed(script: str) -> str:
+    """How a content policy names a script that stands in the document."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def modules() -> dict[str, str]:
+    """The pages' scripts as data, by names that do not depend on where the document lies."""
+    return {
+        f"triptych/{path.name}": "data:text/javascript;base64,"
+        + base64.b64encode(IMPORT.sub("triptych/", path.read_text("utf-8")).encode()).decode()
+        for path in sorted(STATIC.glob("*.js"))
+    }
+
+
+def version_of(panel: str) -> str:
+    """What a panel's program says with -V."""
+    child = Program([BUILD / f"{panel}-rep", "-V"], name=f"{panel}-rep")
+    try:
+        child.hang_up()
+        return child.text(5.0).strip()
+    except Failed:
+        return panel
+    finally:
+        child.kill()
+
+
+def about() -> str:
+    """The versions, the machine, the date and the command."""
+    with contextlib.suppress(OSError):
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    panels = [panel["name"] for panel in panel_list() if panel["built"] and panel["kind"] == "shipped"]
+    command = "./triptych report " + " ".join(map(shlex.quote, sys.argv[2:]))
+    today = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
+    machine = f"Linux {platform.release()}, {platform.machine()}, {os.cpu_count()} cores"
+    return ". ".join([today, machine, system, "; ".join(map(version_of, panels)), f"Made by {command}"])
+
+
+async def make(quick: bool) -> str:
+    site, report = Recorder(quick), Report()
+    try:
+        for page in PAGES:
+            print(f"report: {page.title}", file=sys.stderr, flush=True)
+            for view in await page.views(site):
+                await report.add(site, page, view)
+    finally:
+        verbs.stop()
+        for page in PAGES:
+            await asyncio.to_thread(page.close, site)
+    return report.html(about())
+
+
+def main() -> int:
+    line = CommandLine("report", __doc__)
+    line.add_argument("file")
+    line.add_argument("--quick", action="store_true")
+    options = line.read()
+    choose_panels([], "report")  # ends here if nothing is built
+    out = OutputFile("report", options.file)
+    try:
+        out.write(asyncio.run(make(options.quick)))
+    except Refused as problem:
+        complain(1, f"report: {problem}")
+    return 0
