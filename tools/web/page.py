@@ -24,7 +24,6 @@ class Site(Protocol):
 
     streams: dict[str, Stream]
     state: dict[str, Any]  # of a page, under its name
-
     quick: bool  # of a report: what takes long is left out
 
     async def verb(self, program: str, *words: str, seconds: float = 60.0) -> Json:

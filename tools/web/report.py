@@ -42,7 +42,7 @@ from harness.program import Failed, Program
 from web import verbs
 from web.page import Json, Page, Refused, View
 from web.pages import PAGES
-from web.render import panel_colours, panel_list, render, templates
+from web.render import fragment, panel_colours, panel_list, render, templates
 from web.stream import Stream
 
 STATIC = Path(__file__).with_name("static")
@@ -62,6 +62,7 @@ class Recorder:
         self.streams: dict[str, Stream] = {}
         self.state: dict[str, Any] = {}
         self.verb = verbs.verb
+        self.fragment = fragment
 
 
 class Report:
@@ -69,7 +70,8 @@ class Report:
 
     def __init__(self) -> None:
         self.views: list[dict[str, Json]] = []
-        self.styles: list[str] = []
+        self.answers: dict[str, dict[str, Json]] = {}  # by page: what source.js says in place of the server
+        self.styles: dict[str, list[str]] = {}  # by file: the pages that load it
         self.scripts: dict[str, list[str]] = {}
 
     async def add(self, site: Recorder, page: Page, view: View) -> None:
@@ -78,24 +80,33 @@ class Report:
         main = MAIN.search(text)
         assert main, f"{page.name}.html extends base.html"
         words = urlencode(view.query)
+        shown = {name: value for name, value in data.items() if name[0] != "_"}
         self.views.append({
             "key": f"{page.name}?{words}" if words else page.name,
             "page": page.name,
             "html": Markup(LINK.sub(inside, main[1])),
-            "packed": packed({"known": {"page": page.name, "data": data}, "recorded": recorded(site, page, view)}),
+            "packed": packed({"known": {"page": page.name, "data": shown}, "streams": recorded(site, view)}),
         })  # fmt: skip
-        self.styles += [name for name in STYLE.findall(text) if name not in (*self.styles, "panels.css")]
+        for name in STYLE.findall(text):
+            users = self.styles.setdefault(name, [])
+            users += [page.name] if page.name not in users else []
+        answers = self.answers.setdefault(page.name, {})
+        for name, question, answer in view.answers:
+            asked = json.dumps(question, ensure_ascii=False, separators=(",", ":"))  # as JSON.stringify does
+            answers[f"{page.name}/{name} {asked}"] = answer
         self.scripts[page.name] = [name for name in SCRIPT.findall(text) if name != "frame.js"]
 
     def html(self, about: str) -> str:
         importmap = json.dumps({"imports": modules()}, separators=(",", ":"))
         start = 'import "triptych/report.js";'
-        styles = [(STATIC / name).read_text("utf-8") for name in (*self.styles, "report.css")]
+        every = [page.name for page in PAGES]
+        styles = [(users, style_of(name)) for name, users in {**self.styles, "report.css": every}.items()]
         return templates.get_template("report.html").render(
             about=about,
             pages=PAGES,
             views=self.views,
-            style=Markup("\n".join([*styles, panel_colours()]).replace("</", "<\\/")),
+            answers={page: packed(answers) for page, answers in self.answers.items()},
+            styles=styles,
             importmap=Markup(importmap),
             start=Markup(start),
             policy=POLICY.format(hashes=" ".join(map(hashed, (importmap, start)))),
@@ -103,17 +114,13 @@ class Report:
         )
 
 
-def recorded(site: Recorder, page: Page, view: View) -> Json:
-    """What source.js says in place of the server."""
-    answers = {}
-    for name, question, answer in view.answers:
-        asked = json.dumps(question, ensure_ascii=False, separators=(",", ":"))  # as JSON.stringify does
-        answers[f"{page.name}/{name} {asked}"] = answer
+def recorded(site: Recorder, view: View) -> Json:
+    """The events of the streams that a view listens to."""
     streams = {}
     for name in view.streams:
         stream = site.streams[name]
         streams[name] = [json.loads(line) for line in (*stream.events, *stream.latest.values())]
-    return {"answers": answers, "streams": streams}
+    return streams
 
 
 def packed(data: Json) -> str:
@@ -125,6 +132,11 @@ def packed(data: Json) -> str:
 def inside(link: re.Match[str]) -> str:
     """A link to another page, within the document."""
     return f"#{link[1]}{link[2] or ''}"
+
+
+def style_of(name: str) -> Markup:
+    text = panel_colours() if name == "panels.css" else (STATIC / name).read_text("utf-8")
+    return Markup(text.replace("</", "<\\/"))
 
 
 def hashed(script: str) -> str:
@@ -158,7 +170,7 @@ def about() -> str:
     with contextlib.suppress(OSError):
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
     panels = [panel["name"] for panel in panel_list() if panel["built"] and panel["kind"] == "shipped"]
-    command = "./triptych report " + " ".join(map(shlex.quote, sys.argv[2:]))
+    command = "./triptych report " + " ".join(map(shlex.quote, sys.argv[1:]))
     today = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
     machine = f"Linux {platform.release()}, {platform.machine()}, {os.cpu_count()} cores"
     return ". ".join([today, machine, system, "; ".join(map(version_of, panels)), f"Made by {command}"])

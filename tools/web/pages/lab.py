@@ -68,15 +68,16 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
     name = query.get("experiment", "")
     if name and name not in known:
         raise Refused(f"There is no experiment of that name. There are: {', '.join(known)}.")
-    shared = {"running": lab.running, "themes": list(dict.fromkeys(e["theme"] for e in known.values()))}
+    shared = {"running": lab.running, "_themes": list(dict.fromkeys(e["theme"] for e in known.values()))}
     if not name:
         listed = [brief(one, lab.outcomes.get(one["name"], {})) for one in known.values()]
-        return shared | {"experiments": listed, "experiment": None}
-    return shared | {"experiments": [], "experiment": whole(known, name, lab.outcomes.get(name, {}))}
+        return shared | {"experiment": None, "_experiments": listed}
+    one = whole(known, name, lab.outcomes.get(name, {}))
+    return shared | {"experiment": {key: one[key] for key in ("name", "predict", "now")}, "_experiment": one}
 
 
 def whole(known: dict[str, Json], name: str, outcomes: Json) -> Json:
-    """All of an experiment, with its neighbours; its code is for the template alone."""
+    """All of an experiment, with its neighbours."""
     names = list(known)
     at = names.index(name)
     return known[name] | {

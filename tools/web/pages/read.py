@@ -7,9 +7,10 @@ from typing import Any
 from harness.command import PATTERNS
 from harness.panels import ROOT, Panel, read_panels
 from web.code import colour_alignment
-from web.page import Json, Page, Query, Refused, Site
+from web.page import Json, Page, Query, Refused, Site, View
 
 LEAST, MOST = 2, 3  # panels side by side
+IN_REPORTS = (["raw-1", "zmq-1"], ["raw", "zmq"], ["zmq", "nanomsg"], ["nanomsg", "nng"])
 SECONDS = 90.0  # libclang counts the lines of all panels
 
 
@@ -78,10 +79,24 @@ async def steps(site: Site, asked: dict[str, Json]) -> Json:
     return site.state["read"]
 
 
+async def views(site: Site) -> list[View]:
+    """For a report: the slider's stops, and what ships beside each other."""
+    await steps(site, {})
+    known = {pattern: [panel.name for panel in readable(pattern)] for pattern in PATTERNS}
+    pairs = [way[at : at + 2] for way in ways().values() for at in range(len(way) - 1)]
+    answers: list[tuple[str, dict[str, Json], Json]] = []
+    for pattern, names in ((pattern, names) for pattern in PATTERNS for names in (*IN_REPORTS, *pairs)):
+        if all(name in known[pattern] for name in names):
+            question = {"pattern": pattern, "panels": " ".join(names)}
+            answers.append(("alignment", question, await alignment(site, question)))
+    return [View({}, answers), View({"pattern": "pubsub", "panels": "raw zmq"})]
+
+
 PAGE = Page(
     name="read",
     title="Read",
     about="The same function in each panel, line by line; and what each step adds to the one before.",
     data=data,
     answers={"alignment": alignment, "steps": steps},
+    views=views,
 )

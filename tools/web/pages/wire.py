@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.command import PATTERNS
 from harness.panels import Panel, read_panels
-from web.page import Json, Page, Query, Refused, Site
+from web.page import Json, Page, Query, Refused, Site, View
 
 MOST = 4  # panels side by side
 SIZE_MOST = 4096  # bytes of the body; the decoder shows 256 of an element
@@ -124,10 +124,18 @@ async def exchange(site: Site, asked: dict[str, Json]) -> Json:
     return {"html": shown, "capture": capture}
 
 
+async def views(site: Site) -> list[View]:
+    """For a report: an exchange of each pattern on the panels that ship."""
+    for pattern in PATTERNS:
+        await exchange(site, {"pattern": pattern})
+    return [View({}), *(View({"pattern": pattern}) for pattern in PATTERNS[1:])]
+
+
 PAGE = Page(
     name="wire",
     title="Wire",
     about="One exchange on each panel, and what every byte of it is for.",
     data=data,
     answers={"exchange": exchange},
+    views=views,
 )

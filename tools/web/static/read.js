@@ -143,6 +143,11 @@ for (const stop of document.querySelectorAll("a.stop")) {
 }
 slide.hidden = false;
 mirror();
+if (recorded && (chosen().get("panels") ?? names.join(" ")) !== names.join(" ")) { // a link into a report
+  pattern = chosen().get("pattern") ?? "reqrep";
+  names = chosen().get("panels").split(" ");
+  show();
+}
 if (!steps && !recorded) {
   ask("steps").then((said) => {
     steps = said;

@@ -17,8 +17,8 @@ function viewOf(hash) {
 }
 
 // The JSON in base64 of its gzip.
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+async function unpacked(element) {
+  const bytes = Uint8Array.from(atob(element.textContent), (character) => character.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
@@ -26,11 +26,13 @@ const view = viewOf(location.hash) ?? views[0];
 const page = view.dataset.page;
 const common = JSON.parse(document.getElementById("recorded").textContent);
 for (const one of views) if (one !== view) one.remove();
+for (const style of document.querySelectorAll("style")) if (!style.dataset.pages.split(" ").includes(page)) style.remove();
 const data = view.querySelector(":scope > script");
-const { known, recorded } = await unpacked(data.textContent);
+const { known, streams } = await unpacked(data);
+const answers = await unpacked(document.querySelector(`[data-answers="${page}"]`));
 data.textContent = JSON.stringify({ panels: common.panels, ...known });
 data.id = "known";
-document.getElementById("recorded").textContent = JSON.stringify(recorded);
+document.getElementById("recorded").textContent = JSON.stringify({ answers, streams });
 root.dataset.report = "live";
 document.body.className = `page-${page}`;
 document.querySelector(`nav [data-page="${page}"]`).setAttribute("aria-current", "page");
