@@ -117,14 +117,15 @@ def units(count: Count) -> None:
         count.failed += 1
 
 
-def contract(count: Count, panels: list[str], options: list[str], files: str = "tests") -> None:
-    """The contract on these panels, and all else that pytest finds in tests/; or these files alone."""
+def contract(count: Count, panels: list[str], options: list[str], pages: bool = False) -> None:
+    """The contract on these panels, and all else that pytest finds in tests/; or the pages in a browser alone."""
     report = BUILD / "pytest.junit.xml"
     report.unlink(missing_ok=True)
-    print(f"== {'pages' if files != 'tests' else 'contract'} (pytest): {' '.join(panels)}", flush=True)
+    print(f"== {'pages' if pages else 'contract'} (pytest): {' '.join(panels)}", flush=True)
     chosen = [word for panel in panels for word in ("--panel", panel)]
     arguments = ["--build", str(BUILD), f"--junitxml={report}", *chosen]
-    status = run([*PYTEST, files, *arguments, *options])
+    files = sorted(map(str, ROOT.glob("tests/web/check_*.py"))) if pages else ["tests"]
+    status = run([*PYTEST, *files, *arguments, *options])
     first = Count()
     found = first.add(report)
     if not found:
@@ -186,10 +187,8 @@ def test() -> int:
     if not (arguments.x and count.failed):
         options = (["-x"] if arguments.x else []) + (["-k", arguments.k] if arguments.k else [])
         names = [panel.name for panel in panels]
-        if arguments.web:  # one browser
-            contract(count, names, [*options, "-n", "0"], "tests/web/check_browser.py")
-        else:
-            contract(count, names, options)
+        one_browser = ["-n", "0"] if arguments.web else []
+        contract(count, names, [*options, *one_browser], arguments.web)
     if left_out and arguments.panels:
         count.failed += len(left_out)  # asked for by name, and not tested
     print(f"\n{count}", flush=True)

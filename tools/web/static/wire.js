@@ -85,5 +85,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") tip.hidden = true;
 });
 
-if (recorded) go.hidden = true;
+if (recorded) { // both patterns stand in a report, and nothing else can be chosen
+  go.hidden = true;
+  for (const one of form.elements) one.disabled = one.name !== "pattern";
+  form.addEventListener("change", () => location.reload());
+}
 offer(known.data.capture);

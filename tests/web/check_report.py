@@ -1,0 +1,125 @@
+"""A report in a browser, from a file, with the network off: ./triptych test --web."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browsing import NAMELESS, OUTSIDE, Browser, browser
+from test_report import packed_in
+from web import report
+from web.pages import play, read
+
+pytestmark = pytest.mark.xdist_group("browser")  # one session at a time
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quick report with one story, and few panels to read."""
+    path = tmp_path_factory.mktemp("report") / "a report.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(play, "QUICK", ("killed-server",))
+        patch.setattr(read, "ways", lambda: {"raw": ["raw-1", "raw-2"]})
+        path.write_text(asyncio.run(report.make(quick=True)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Browser]:
+    with browser() as one:
+        one.driver.execute_cdp_cmd("Network.enable", {})
+        off = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        one.driver.execute_cdp_cmd("Network.emulateNetworkConditions", off)
+        yield one
+
+
+@pytest.fixture
+def page(session: Browser) -> Iterator[Browser]:
+    session.messages()
+    yield session
+    assert session.messages() == []
+
+
+def show(page: Browser, document: Path, place: str) -> None:
+    page.open("about:blank")
+    page.open(f"{document.as_uri()}#{place}")
+    page.one("html[data-ready]")
+
+
+def run_in(document: Path) -> tuple[str, list[Any]]:
+    """The recorded run, and its events."""
+    for view in packed_in(document.read_text(), ""):
+        for name, events in view["streams"].items():
+            return name, events
+    raise AssertionError("no run is recorded")
+
+
+def test_every_page_opens(page: Browser, document: Path) -> None:
+    for name in ("play", "read", "lab", "lab?experiment=killed-server", "wire", "wire?pattern=pubsub"):
+        show(page, document, name)
+        assert page.text("h1") == page.text("nav a[aria-current]")
+        assert page.run(NAMELESS) == []
+    for width in (360, 1440):
+        page.size(width)
+        assert page.run(OUTSIDE) == []
+    assert document.stat().st_size < 3_000_000
+
+
+def test_a_run_shows_the_figures_of_its_json(page: Browser, document: Path) -> None:
+    run, events = run_in(document)
+    show(page, document, f"play?run={run}")
+    page.one("html[data-run='over']")
+    counts = next(event for event in events if event["k"] == "count")["panels"]
+    assert counts
+    for panel, has in counts.items():
+        for role, counted in has["roles"].items():
+            for measure in ("sent", "received", "lost", "duplicates", "timeouts"):
+                cell = page.text(f"[data-panel='{panel}'] td[data-role='{role}'][data-measure='{measure}']")
+                assert cell == f"{counted[measure]:,}", (panel, role, measure)
+    assert page.all("[data-panel='raw'] .diagram .band-dead")
+    assert not page.one("#stop").is_displayed()
+    page.run("const at = document.getElementById('at'); at.value = 1000; at.dispatchEvent(new Event('input'))")
+    page.wait(lambda: page.text("#clock") == "1.0 s", "time that follows the slider")
+
+
+def test_a_message_shows_its_recorded_bytes(page: Browser, document: Path) -> None:
+    run, _ = run_in(document)
+    show(page, document, f"play?run={run}")
+    page.one("[data-panel='raw'] .diagram .arrow")
+    page.run("document.querySelector(\"[data-panel='raw'] .diagram .arrow\").dispatchEvent(new Event('click', { bubbles: true }))")
+    page.one("#message-bytes .hex")
+
+
+def test_a_prediction_is_made_before_the_outcome_shows(page: Browser, document: Path) -> None:
+    show(page, document, "lab?experiment=killed-server")
+    assert not page.one(".seen-part .outcomes").is_displayed()
+    page.one(".choices button").click()
+    assert "predict=1" in page.run("return location.hash")
+    page.one(".look").click()
+    assert page.one(".seen-part .outcomes").is_displayed()
+
+
+def test_links_lead_through_the_document(page: Browser, document: Path) -> None:
+    show(page, document, "lab")
+    page.one("a[href*='experiment=late-reply']").click()
+    page.wait(lambda: page.run("return document.querySelector('.experiment')?.dataset.name") == "late-reply", "experiment")
+    page.one("nav a[data-page='wire']").click()
+    page.wait(lambda: page.text("h1") == "Wire", "another page")
+    show(page, document, "read?panels=raw-1+raw-2")
+    page.wait(lambda: "raw-2" in page.text(".reading"), "panels of the address")
+
+
+def test_all_can_be_read_without_scripts(page: Browser, document: Path) -> None:
+    page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.open("about:blank")
+        page.open(document.as_uri())
+        text = page.one("body").text
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    for words in ("The server is killed at work", "What do you expect?", "req_open", "handshake bytes to the server"):
+        assert words in text, words
