@@ -108,7 +108,7 @@ def refused(tree: Tree, *words: str, status: int = 2) -> str:
 def test_the_verbs_are_listed(tree: Tree) -> None:
     said = refused(tree)
     names = [line.split()[0] for line in said.splitlines()[1:]]
-    assert names == [*"demo lab diff steps size wire bench check net grade web teach test build new install help".split()]
+    assert names == [*"demo lab diff steps size wire bench check net grade web report teach test build new install help".split()]
     assert all(len(line) <= 80 and len(line.split()) > 3 for line in said.splitlines())
     out, _ = tree.run("help", status=0)
     assert all(line in out for line in said.splitlines()[1:])
