@@ -152,7 +152,9 @@ def test_buttons_do_what_they_say(page: Browser, site: Site) -> None:
     page.one("[data-panel='zmq'] .band-stopped")
     page.wait(lambda: page.text("[data-panel='zmq'] th[data-role='rep'] .state") == "stopped", "state")
     assert not page.all("[data-panel='raw'] .band-stopped")
+    page.one("[data-panel='zmq'] .waits")  # nobody has received it so far
     page.one("[data-panel='zmq'] button[data-do='continue'][data-who='rep']").click()
+    page.wait(lambda: not page.all("[data-panel='zmq'] .waits"), "arrow in its place")
     page.one("#controls button[data-do='delay']").click()
     page.wait(lambda: all(page.all(f"[data-panel='{name}'] .fault") for name in ("raw", "zmq")), "fault in both panels")
     page.one("#controls button[data-do='kill']").click()

@@ -14,6 +14,7 @@ const RIGHT = 1.9; // and what stands beside the last role
 const KEPT = 12000; // items
 const DRAWN = 1500; // items at the same time
 const PRUNE_MS = 500;
+const GIVEN_UP_MS = 10000; // what nobody has received by then gets its cross
 const APART = 2.5; // pixels between two arrows of the same two roles
 const LABEL_ROOM = 0.9; // between two labels
 const LETTER = 0.43; // the width of a letter
@@ -81,7 +82,7 @@ export class Diagram {
     } else if (event.k === "message" && event.d === "sent") {
       this.add({ type: "dot", from: event.r, t0: event.t, t1: event.t, event });
     } else if (event.k === "unheard") {
-      const item = { type: "unheard", from: event.r, t0: event.t0, t1: event.t0, event };
+      const item = { type: "unheard", from: event.r, t0: event.t0, t1: event.t0, over: false, event };
       this.pending.set(event.id, item);
       this.add(item);
     } else if (event.k === "lost") {
@@ -151,9 +152,19 @@ export class Diagram {
     const now = performance.now();
     if (now - (this.pruned ?? 0) < PRUNE_MS) return;
     this.pruned = now;
+    this.giveUp(this.end - GIVEN_UP_MS);
     const from = this.end - this.span * 1.1;
     for (const item of this.drawn.values()) {
       if (item.t1 < from || this.drawn.size > DRAWN) this.undraw(item);
+    }
+  }
+
+  // What was sent before `t` and nobody has received ends there; after a run, all of it.
+  giveUp(t) {
+    for (const item of this.pending.values()) {
+      if (item.over || item.t0 > t) continue;
+      item.over = true;
+      this.stale = true;
     }
   }
 
@@ -248,7 +259,9 @@ export class Diagram {
     }
     if (item.type === "unheard") {
       const way = x0 > this.width / 2 ? -1 : 1;
-      return draw("g", { class: "lost" }, draw("line", { x1: x0, x2: x0 + way * 26, y1: y0, y2: y0 }), cross(x0 + way * 30, y0));
+      const line = draw("line", { x1: x0, x2: x0 + way * 25, y1: y0, y2: y0 });
+      if (item.over) return draw("g", { class: "lost" }, line, cross(x0 + way * 30, y0));
+      return draw("g", { class: "waits" }, line, draw("circle", { cx: x0 + way * 30, cy: y0, r: 5 }));
     }
     const x1 = this.x.get(item.to);
     if (item.type === "lost") {

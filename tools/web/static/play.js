@@ -108,6 +108,7 @@ function watch() {
 
   function over(event) {
     state.over = true;
+    for (const panel of panels.values()) panel.diagram.giveUp(Infinity);
     document.getElementById("run-state").textContent = event.why === "stopped" ? "over" : `over: ${event.why}`;
     document.getElementById("status").textContent = "The run is over.";
     document.getElementById("stop").disabled = true;
@@ -122,9 +123,13 @@ function watch() {
   }
 
   let shown = 0;
+  let before = 0;
+  let wait = FRAME_MS; // longer where the browser takes long to paint: it has other things to do, too
   function frame(time) {
     requestAnimationFrame(frame);
-    if (time - shown < FRAME_MS) return;
+    if (before === shown) wait = Math.max(FRAME_MS, Math.min(1000, 3 * (time - shown)));
+    before = time;
+    if (time - shown < wait) return;
     shown = time;
     const newest = now();
     at.max = Math.max(1, Math.ceil(newest));
