@@ -227,11 +227,15 @@ def test_what_passes_at_the_second_try_counts_and_is_named() -> None:
 
 
 def test_names_are_data() -> None:
-    assert cell("=cmd|' /C calc'!A0").startswith("'=")
+    for text in ("=cmd|' /C calc'!A0", "+1", "-1", "@x", " =1", "\t=1", "\n=1", "\uff1d1", "\u3000=1"):
+        assert cell(text).startswith("'"), text
+    assert cell("Ada-Bo = x") == "Ada-Bo = x" and "\n" not in cell("a\nb")
     assert "\x1b" not in results.clean("a\x1b[31mb") and "\u202e" not in results.clean("\u202e")
     assert slug("../../etc") == "etc" and slug("é") == "e" and slug("日本") == "student"
     assert slug("A", ["a"]) == "A-2"
     student = Student('<script>"=1', "d", items=[Item("R1", "t", 1, 2, {})])
+    divided = Student("a;=1", "d", items=[Item("R1", "t", 1, 2, {})])
+    assert list(csv.reader(io.StringIO(as_csv([divided])), delimiter=";"))[1][0].startswith("a;=1")
     row = list(csv.reader(io.StringIO(as_csv([student]))))
     assert row[1][:3] == ['<script>"=1', "1", "2"]
 
@@ -259,7 +263,7 @@ if not os.fork():
     while True:
         for pid in filter(str.isdecimal, os.listdir("/proc")):
             try:
-                if b"check.plugin" in open(f"/proc/{pid}/cmdline", "rb").read():
+                if b"pytest" in open(f"/proc/{pid}/cmdline", "rb").read().split(bytes(1)):
                     os.kill(int(pid), 9)
             except OSError:
                 pass
@@ -304,6 +308,9 @@ def test_a_class_with_hostile_submissions(tmp_path: Path) -> None:
             "EVIL", str(evil)) + body  # fmt: skip
         write(folder / name, files)
     write(folder / "Empty", {})
+    solution = "/triptych/raw/steps/2-framed"  # what the assignment asks for
+    copied = f'#include "{solution}/reqrep.c"\n'
+    write(folder / "Copies", {**texts(), "reqrep.c": copied})
     lingers = texts()
     write(folder / "Lingers", {**lingers, "meson.build": LINGER + lingers["meson.build"]})
     (tmp_path / "rubric.toml").write_text(RUBRIC)
@@ -317,6 +324,7 @@ def test_a_class_with_hostile_submissions(tmp_path: Path) -> None:
     assert points == {**{name: 0 for name in students}, **good}, done.stderr
     assert "error:" in " ".join(students["Wrong"]["words"])
     assert "no file at all" in students["Empty"]["problem"]
+    assert f"{solution}/reqrep.c: No such file" in " ".join(students["Copies"]["words"])
     assert not evil.exists() and "evil" not in (ROOT / "tests" / "conftest.py").read_text()
     assert list((tmp_path / "scratch").iterdir()) == []
     out = tmp_path / "class-marks"

@@ -41,7 +41,7 @@ from check.rubric import BadRubric, Rubric, mark, read
 from compare.sources import lines_of_code
 from grade import results, sandbox
 from grade.pack import pack
-from grade.results import Student, clean, figure, merged, put, slug
+from grade.results import Student, clean, figure, merged, one_line, put, slug
 from grade.submissions import Submission, Unfit, Work, digest, find, strange
 from grade.unpacking import unpack_apart
 from grade.watcher import run
@@ -151,9 +151,9 @@ class Progress:
         rest = "" if was_there or self.done == self.number else f"  about {round(left / 6) / 10:g} min left"
         marks = f"{figure(student.points):>5} of {figure(student.most)}"
         notes = "marked before" if was_there else f"{student.seconds:.0f} s"
-        problem = f"  {clean(student.problem)}" if student.problem else ""
+        problem = f"  {one_line(student.problem)}" if student.problem else ""
         print(
-            f"{self.done:{self.width}}/{self.number}  {marks}  {clean(student.name)}  ({notes}){problem}{rest}",
+            f"{self.done:{self.width}}/{self.number}  {marks}  {one_line(student.name)}  ({notes}){problem}{rest}",
             file=sys.stderr,
             flush=True,
         )
@@ -234,7 +234,7 @@ def main() -> int:
     rubric = rubric_of(arguments.rubric)
     submissions = find(folder)
     for name in strange(folder):
-        print(f"triptych: grade: {clean(name)} is no folder and no archive: left out", file=sys.stderr)
+        print(f"triptych: grade: {one_line(name)} is no folder and no archive: left out", file=sys.stderr)
     if not submissions:
         complain(2, f"grade: {folder} has no folder and no archive in it")
     names = [one.student for one in submissions]

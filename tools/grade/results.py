@@ -87,10 +87,16 @@ def clean(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    return clean(text).replace("\n", " ").replace("\t", " ")
+
+
 def cell(text: str) -> str:
-    """A spreadsheet takes a text that begins like this for a formula."""
-    text = clean(text).replace("\n", " ")
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
+    """A spreadsheet takes a text that begins like this for a formula: also after blanks, or with
+    the wide characters of East Asian keyboards (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    text = one_line(text)
+    first = unicodedata.normalize("NFKC", text).lstrip()[:1]
+    return f"'{text}" if first in tuple("=+-@") else text
 
 
 def figure(number: float) -> str:
@@ -100,7 +106,7 @@ def figure(number: float) -> str:
 def as_csv(students: list[Student]) -> str:
     names = [item.name for item in (students[0].items if students else [])]
     out = io.StringIO()
-    writer = csv.writer(out)
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)  # some spreadsheets divide cells at ";"
     writer.writerow(["student", "points", "of", *names, "failed at first", "problem"])
     for student in students:
         marks = {item.name: figure(item.points) for item in student.items}

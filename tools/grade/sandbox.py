@@ -22,10 +22,10 @@ from check.rubric import Limits
 from grade.submissions import Work
 from harness.panels import ROOT
 
-# What of the project the sandbox sees. Rubrics and answers are not among it.
-SEEN = (
-    "common programs raw zmq nng template lab tests tools meson.build meson_options.txt"
-).split()
+# What of the project the sandbox sees: no rubric, no step, and of the panels that an assignment asks
+# for only zmq, since its meson.build finds the library.
+SEEN = "common programs zmq nng template lab tests tools meson.build meson_options.txt".split()
+LEFT_OUT = ("steps", "__pycache__", "build*")
 SCRATCH = "/scratch"  # what the sandbox writes, the build included; it ends with it
 FIRST_USER = 61000  # nobody's number on Debian; one for each submission that runs
 
@@ -39,7 +39,7 @@ def copy_project(to: Path) -> None:
     for name in SEEN:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns("__pycache__", "build*"))
+            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
         else:
             shutil.copy(source, to / name)
     readable(to)
@@ -93,11 +93,11 @@ def as_user(user: int) -> list[str]:
 
 
 def write_panels(folder: Path, work: Work, keys: str) -> Path:
-    """A panels.txt with the shipped panels, which the build needs, and the submission's."""
+    """A panels.txt with the panels whose libraries a build may need, and the submission's."""
     shipped = [
         line
         for line in (ROOT / "panels.txt").read_text("utf-8").splitlines()
-        if " kind=shipped " in line and line.split()[0] != work.panel
+        if " kind=shipped " in line and line.split()[0] != work.panel and line.split()[1] in SEEN
     ]
     kind = "kind=programs " if work.programs else ""
     path = folder / "panels.txt"
