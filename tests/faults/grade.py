@@ -8,6 +8,13 @@ def fault(name: str, says: str, file: str, old: str, new: str, tests: str, panel
 
 
 FAULTS = [
+    fault("steps-in-the-sandbox", "a submission may include the step that it is asked for",
+          "tools/grade/sandbox.py", '"common programs zmq', '"common programs raw zmq',
+          "test_a_class_with_hostile_submissions", panel="raw"),
+    fault("formula-after-a-blank", "a name is a formula after a blank",
+          "tools/grade/results.py", 'normalize("NFKC", text).lstrip()', 'normalize("NFKC", text)', "test_names_are_data"),
+    fault("cells-divided", "a name with ; in it is two cells where ; divides them",
+          "tools/grade/results.py", ", quoting=csv.QUOTE_ALL", "", "test_names_are_data"),
     fault("unpacked-without-limits", "an archive is unpacked by the process that marks all",
           "tools/grade/unpacking.py", "    limit()\n", "", "test_a_bomb_costs_its_own_process"),
     fault("home-of-the-student", "Python takes modules from the home that a submission writes to",

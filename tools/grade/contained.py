@@ -6,7 +6,7 @@ user of its own, has the limits of inside.py, and the same watcher. In contrast 
 
 - it sees the container's files as far as any user may read them, its processes and its network;
 - it may write where any user may (/tmp, /dev/shm), and what it writes there stays;
-- the size of a file is limited, and not their sum.
+- it is stopped when the disk has become fuller by the limit, not before.
 
 So it is for a container that marks one submission and ends. Only root can do it.
 """
@@ -24,8 +24,8 @@ from grade.submissions import Work
 FIRST_USER = 62000  # nobody's number on Debian and Ubuntu
 USERS = 3000
 SENTENCE = (
-    "Marked without a sandbox of its own: this container allows no namespaces. The container is "
-    "the sandbox; it limits files, network and what is left behind, and this program the rest."
+    "Marked without a sandbox of its own, because this container allows no namespaces. The "
+    "container is the sandbox. The limits on time, memory, processes and files hold all the same."
 )
 
 

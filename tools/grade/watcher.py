@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -110,7 +111,7 @@ def run(
     else:
         command = bubblewrap(project, panels, work, limits, FIRST_USER + slot)
     command += ["/usr/bin/python3", "-BP", "-m", "grade.inside", json.dumps(order)]
-    began = time.monotonic()
+    began, free = time.monotonic(), free_mib(scratch)
     outcome = Outcome()
     process = subprocess.Popen(
         command,
@@ -148,6 +149,8 @@ def run(
                     outcome.ended = f"it had more than {limits.processes} processes ({len(pids)})"
                 elif (held := watched.memory(pids)) > limits.memory:
                     outcome.ended = f"it used more than {limits.memory} MiB of memory ({held} MiB)"
+                elif contained and free - free_mib(scratch) > limits.disk:
+                    outcome.ended = f"it wrote more than {limits.disk} MiB"
                 next_look = time.monotonic() + LOOK_S
     finally:
         left = watched.look()
@@ -166,6 +169,11 @@ def run(
     outcome.log = other.decode("utf-8", "replace")[-4000:]
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
+
+
+def free_mib(folder: Path) -> int:
+    """What the file system has room for. The sandbox has one of its own, which is as large as it may be."""
+    return shutil.disk_usage(folder).free >> 20
 
 
 def wait_for_end(pid: int, seconds: float = 10.0) -> None:
