@@ -39,7 +39,8 @@ remedy is a pause, or better an acknowledgement by the client.
 """
 SOURCES = [
     "zmq_ctx_term(3); zmq_setsockopt(3), ZMQ_LINGER",
-    "nn_setsockopt(3): NN_LINGER is not implemented; nanomsg: src/core/sock.c: it reads as 0",
+    "nn_setsockopt(3): NN_LINGER is not implemented; nanomsg: src/core/sock.c: it reads as 0, and"
+    " since 0.1 nothing has used what was set",
     "NNG: src/compat/nanomsg/nn.c: it sets NN_LINGER without any effect",
     "close(2), socket(7), SO_LINGER",
     "common/CONTRACT.md, R11",
