@@ -23,9 +23,10 @@ repeated in its reply, cures it; raw's framing has one.
 
 nanomsg and NNG put such a number into every request and drop replies to any but the latest.
 ZeroMQ's REQ by default refuses the second request altogether: its state machine waits for the
-reply, for ever, and the only way out is to close the socket. ZMQ_REQ_RELAXED alone permits to ask
-again, and lets in the late answer as the new one's: worse than the error. With ZMQ_REQ_CORRELATE,
-which adds the number, both are right: these two belong together.
+reply, for ever. Disconnecting does not help; closing the socket does, and so does ZMQ_REQ_RELAXED,
+even when it is set so late. ZMQ_REQ_RELAXED alone permits to ask again, and lets in the late answer
+as the new one's: worse than the error. With ZMQ_REQ_CORRELATE, which adds the number, both are
+right: these two belong together.
 """
 SOURCES = [
     "zmq_setsockopt(3): ZMQ_REQ_RELAXED, ZMQ_REQ_CORRELATE",

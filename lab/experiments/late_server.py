@@ -21,7 +21,8 @@ until somebody listens; a socket of the operating system would have said "connec
 once. Where the request waits meanwhile differs. ZeroMQ's and nanomsg's REQ queue it, and the send
 returns at once; NNG has no pipe to put it into and keeps the sender waiting, so send itself lasts
 until the server is there. So does the panel nanomsg's, whose socket is a raw one (lab lying-server
-says why). raw does by hand what the libraries do: it dials again after 10, 20, 40 ... 200 ms.
+says why). raw does by hand what the libraries do: it dials again after about 10,
+20, 40 ... 200 ms; each wait has a random part.
 
 How long after the server's start the answer comes is the rest of the reconnect interval, not the
 network: the panels set it to 100 ms (ZeroMQ adds a random part of as much again). NNG's own default
