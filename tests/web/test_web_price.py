@@ -62,7 +62,7 @@ def test_the_picture_has_a_link_for_each_step_and_a_table_behind_it() -> None:
     fragment = Document(asyncio.run(price.lines(site, {}))["html"])
     for shown in (fragment, page(site)):
         assert not shown.wrong
-        assert [a["href"] for a in shown.all("a") if a["href"].startswith("/read?panels")] == ["/read?panels=raw+raw-1", "/read?panels=raw-1+raw"]
+        assert [a["href"] for a in shown.all("a") if a["href"].startswith("/read?panels")] == ["/read?panels=raw-1+raw"] * 2
         assert shown.says("raw-1, a step on it: 200 lines, 1 of 4 clauses kept")
         assert shown.text.count("✗") == 1 + 1, "a cell, and the legend"
     assert site.asked == [("compare.steps", "--json")]
@@ -109,3 +109,18 @@ def test_hostile_figures_are_data(folder: Path) -> None:
     for fragment in (asyncio.run(price.lines(site, {})), asyncio.run(price.size(site, {}))):
         shown = Document(fragment["html"])
         assert not shown.wrong and not shown.all("img") and not shown.all("script")
+
+
+def test_two_pages_wait_for_one_count_and_a_changed_file_is_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = FakeSite(steps=STEPS)
+    files = [("reqrep.c", 1)]
+    monkeypatch.setattr("web.pages.read.sources", lambda: list(files))
+
+    async def both() -> None:
+        await asyncio.gather(price.lines(site, {}), price.lines(site, {}))
+
+    asyncio.run(both())
+    assert len(site.asked) == 1
+    files.append(("pubsub.c", 2))
+    asyncio.run(both())
+    assert len(site.asked) == 2

@@ -42,13 +42,16 @@ def picture(steps: list[Json]) -> Chart:
                     f"{step['name']}, {step['heading']}: {step['lines']:,} lines, {step['kept']} of {clauses} clauses kept"
                     for step in way
                 ],
-                links=[link(step) for step in way],
+                links=[link(step, way) for step in way],
             )
         )
     return chart
 
 
-def link(step: Json) -> str:
-    """The page that shows what it adds; a first step and a sibling stand beside the panel that they lead to."""
-    beside = step["adds"]["to"] if step["adds"] else step["towards"]
-    return f"/read?panels={beside}+{step['name']}"
+def link(step: Json, way: list[Json]) -> str:
+    """The page that shows what it adds; of a first step, what the next one adds; of a sibling, the panel beside it."""
+    if step["adds"]:
+        return f"/read?panels={step['adds']['to']}+{step['name']}"
+    if len(way) > 1:
+        return f"/read?panels={step['name']}+{way[1]['name']}"
+    return f"/read?panels={step['towards']}+{step['name']}"

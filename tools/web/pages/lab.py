@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from harness.panels import ROOT, read_panels
+from web.kept import kept, stamp
 from web.page import Json, Page, Query, Refused, Site, View
 from web.stream import Stream
 from web.told import tell
@@ -22,8 +23,6 @@ class Lab:
     """What this server knows of the lab: the experiments, and the runs that were asked for here."""
 
     def __init__(self) -> None:
-        self.stamp: Any = None
-        self.listing: Json = None
         self.outcomes: dict[str, Json] = {}  # by experiment and panel: the newest of this server
         self.running: dict[str, Json] | None = None  # experiment, stream, panels
         self.numbers = itertools.count(1)
@@ -37,19 +36,11 @@ def lab_of(site: Site) -> Lab:
     return lab
 
 
-def stamp() -> Any:
-    """Changes when an experiment's file does."""
-    files = [*(ROOT / "lab" / "experiments").glob("*.py"), ROOT / "lab" / "RESULTS.md"]
-    return sorted((path.name, path.stat().st_mtime_ns) for path in files if path.exists())
-
-
 async def experiments(site: Site) -> dict[str, Json]:
-    """What `lab --json` says, by name. Asked again when a file has changed."""
-    lab = lab_of(site)
-    now = stamp()
-    if lab.listing is None or lab.stamp != now:
-        lab.listing, lab.stamp = await site.verb("lab.lab", "--json"), now
-    return {one["name"]: one for one in lab.listing["experiments"]}
+    """What `lab --json` says, by name."""
+    files = stamp([*(ROOT / "lab" / "experiments").glob("*.py"), ROOT / "lab" / "RESULTS.md"])
+    listing = await kept(site, "experiments", files, lambda: site.verb("lab.lab", "--json"))
+    return {one["name"]: one for one in listing["experiments"]}
 
 
 def brief(experiment: Json, outcomes: Json) -> Json:

@@ -13,8 +13,9 @@ from compare.picture import picture
 from harness.chart import Chart
 from harness.panels import BUILD
 from harness.svg import exact, svg_text
-from web.page import Json, Page, Query, Site
-from web.pages.read import steps
+from web.kept import kept, known
+from web.page import Json, Page, Query, Site, View
+from web.pages.read import counted, sources, steps
 
 SECONDS = 180.0  # the programs run with strace, panel after panel
 FOLDER = BUILD / "bench"  # where bench keeps its newest figures
@@ -81,18 +82,20 @@ def measured() -> Json:
 
 
 async def data(site: Site, query: Query) -> dict[str, Json]:
-    known = site.state.get("read")
+    now = sources()
+    found = counted(site)
+    size = known(site, "size of the running programs", now) or known(site, "size", now)
     return {
-        "counted": known is not None,
-        "sized": bool(site.state.get("price")),
-        "_picture": pictured(known) if known else None,
-        "_size": site.state.get("price"),
+        "counted": found is not None,
+        "sized": size is not None,
+        "_picture": pictured(found) if found else None,
+        "_size": size,
         "_bench": measured(),
     }
 
 
-def pictured(known: dict[str, Json]) -> Json:
-    found = list(known.values())
+def pictured(by_name: dict[str, Json]) -> Json:
+    found = list(by_name.values())
     svg = Markup(svg_text(picture(found), inline=True))
     return {"svg": svg, "steps": found, "clauses": list(found[0]["clauses"])}
 
@@ -105,11 +108,16 @@ async def lines(site: Site, asked: dict[str, Json]) -> Json:
 async def size(site: Site, asked: dict[str, Json]) -> Json:
     """What each panel takes: its sources, and, when it is asked for, its programs as they run."""
     runs = asked.get("runs") is True
-    kept = site.state.get("price")
-    if kept is None or (runs and not kept["runs"]):
-        said = await site.verb("compare.size", *([] if runs else ["--source"]), "--json", seconds=SECONDS)
-        kept = site.state["price"] = {"runs": runs, "said": said}
-    return {"html": site.fragment("price_size.html", shown=kept)}
+    name, words = ("size of the running programs", []) if runs else ("size", ["--source"])
+    said = await kept(site, name, sources(), lambda: site.verb("compare.size", *words, "--json", seconds=SECONDS))
+    return {"html": site.fragment("price_size.html", said=said)}
+
+
+async def views(site: Site) -> list[View]:
+    """For a report: all of it; the programs are run, if there is time."""
+    await lines(site, {})
+    await size(site, {"runs": not site.quick})
+    return [View({})]
 
 
 PAGE = Page(
@@ -118,4 +126,5 @@ PAGE = Page(
     about="What each guarantee costs: lines, libraries, memory and time.",
     data=data,
     answers={"lines": lines, "size": size},
+    views=views,
 )

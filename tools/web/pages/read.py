@@ -7,6 +7,7 @@ from typing import Any
 from harness.command import PATTERNS
 from harness.panels import ROOT, Panel, read_panels
 from web.code import colour_alignment
+from web.kept import kept, known, stamp
 from web.page import Json, Page, Query, Refused, Site, View
 
 LEAST, MOST = 2, 3  # panels side by side
@@ -49,7 +50,7 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
         "names": names,
         "readable": [panel.name for panel in readable(pattern)],
         "ways": ways(),
-        "steps": site.state.get("read"),
+        "steps": counted(site),
         "_alignment": await aligned(site, pattern, names),
     }
 
@@ -71,12 +72,24 @@ async def alignment(site: Site, asked: dict[str, Json]) -> Json:
     return {"html": site.fragment("reading.html", reading=await aligned(site, pattern, names))}
 
 
+def counted(site: Site) -> Json:
+    """What each step adds, if that is known of the files as they are."""
+    return known(site, "steps", sources())
+
+
+def sources() -> Any:
+    """Changes when a panel's file does, or what it says that it keeps."""
+    folders = {ROOT / panel.folder for panel in read_panels()} | {ROOT / "common", ROOT / "template"}
+    return stamp(path for folder in folders for path in folder.glob("*.*"))
+
+
 async def steps(site: Site, asked: dict[str, Json]) -> Json:
-    """What each step adds. It counts lines, which takes some seconds, and is asked for once."""
-    if "read" not in site.state:
-        said = await site.verb("compare.steps", "--json", seconds=SECONDS)
-        site.state["read"] = {step["name"]: step for step in said}
-    return site.state["read"]
+    """What each step adds. It counts lines, which takes some seconds."""
+
+    async def count() -> Json:
+        return {step["name"]: step for step in await site.verb("compare.steps", "--json", seconds=SECONDS)}
+
+    return await kept(site, "steps", sources(), count)
 
 
 async def views(site: Site) -> list[View]:
