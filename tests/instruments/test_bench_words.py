@@ -196,6 +196,24 @@ def test_a_file_is_read_out(tmp_path: Path) -> None:
     assert done.returncode == 0 and " ".join(done.stdout.split()).endswith(said(RAW_CELL, ZMQ_CELL, costs=COSTS))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"format": "triptych-bench", "version": 3, "cells": [{**RAW_CELL, "ratios": 1}]},
+        {"format": "triptych-bench", "version": 3, "cells": [{k: v for k, v in RAW_CELL.items() if k != "label"}]},
+        {"format": "triptych-scale", "version": 1},
+        {"format": "triptych-scale", "version": 2},
+    ],
+)
+def test_a_damaged_file_is_told_in_one_line(content: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("rich")
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(content))
+    done = bench("--read", str(path))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+    assert done.stderr.startswith("triptych: bench: --read") and str(path) in done.stderr
+
+
 def test_a_case_that_fails_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
     """With a raw-sub that fails, the fan-out has no figure; round trips have theirs."""
     pytest.importorskip("rich")

@@ -70,7 +70,7 @@ from bench.kinds import Case
 from bench.machine import build_type, library_options, options_in_force
 from bench.record import Bar, Recorder
 from bench.run import FREE, ONE, TWO, possible
-from bench.session import ROUNDS, TOOLS, Session, baselines_of
+from bench.session import ROUNDS, TOOLS, Session, baselines_of, why
 from harness.chart import terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
@@ -277,6 +277,8 @@ def read_command_line() -> argparse.Namespace:
             2,
             "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick",
         )
+    if arguments.read and (words or arguments.quick or arguments.goals or arguments.scale or arguments.hosts):
+        complain(2, "bench: --read measures nothing and goes with no other word")
     if arguments.scale and (arguments.quick or arguments.goals or arguments.hosts or len(arguments.names) < len(words)):
         complain(2, "bench: --scale measures what its document needs; it takes panels, and no other way to measure")
     if arguments.hosts is not None:
@@ -286,10 +288,19 @@ def read_command_line() -> argparse.Namespace:
 
 def read_out(path: Path) -> int:
     """What an earlier run found, in words, or the document that --scale makes of it."""
+    scale = None
     with contextlib.suppress(ValueError):
-        sys.stdout.write(scale_doc.document(scale_doc.read(path)))
-        return 0
-    bench_show.show_words(Output(bench_show.WIDE), bench_words.found(earlier_run("--read", path)))
+        scale = scale_doc.read(path)
+    results = {} if scale else earlier_run("--read", path)
+    try:
+        document = scale_doc.document(scale) if scale else ""
+        sentences = [] if scale else bench_words.found(results)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        complain(2, f"bench: --read {printable(str(path))}: damaged: {why(error)}")
+    if scale:
+        sys.stdout.write(document)
+    else:
+        bench_show.show_words(Output(bench_show.WIDE), sentences)
     return 0
 
 
@@ -357,14 +368,14 @@ def main() -> int:
     finally:
         bar.clear()
         recorder.write(last=True)
-    if goals:
-        bench_show.show_goals(console, goals, bench_words.disturbance(recorder.results))
-    else:
+    if not goals:
         with recorder.going_on("charts"):
             draw_charts(console, recorder.results, arguments.svg)
         bench_show.show_options(console, recorder.results["options"])
     bench_show.show_method(console, recorder.results)
-    if not goals:
+    if goals:
+        bench_show.show_goals(console, goals, bench_words.disturbance(recorder.results))
+    else:
         bench_show.show_words(console, recorder.results["found"])
     if arguments.json:
         console.print(f"written: {escape(printable(str(arguments.json)))}", soft_wrap=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.results import harmless
 from bench.scale import CHECKS, FEW, FORMAT, FULL_PEERS, MANY, VERSION, Point, line, predicted_cpu, predicted_kib
 from bench.stats import median
 
@@ -34,7 +35,8 @@ def read(path: Path) -> Results:
         raise ValueError(f"{path}: not JSON") from error
     if not isinstance(results, dict) or (results.get("format"), results.get("version")) != (FORMAT, VERSION):
         raise ValueError(f"{path}: not written by bench --scale --json")
-    return results
+    found: Results = harmless(results)
+    return found
 
 
 def paragraph(*sentences: str) -> list[str]:
