@@ -29,6 +29,8 @@ FEW_BYTES, MANY_BYTES = 20, 120  # messages through the tap
 PACE = 2000  # events a second: a publisher at full speed makes other calls
 WAIT_SECONDS = 20.0
 SETTLE_SECONDS, WATCH_SECONDS = 0.2, 0.3  # of the run in which threads are counted
+WATCHES = 10  # such times at most, until each side's busiest thread has been woken ...
+WOKEN_MIN = 100  # ... so often
 WORKING = 0.1  # of the busiest thread's switches: a thread that messages pass has more
 
 ROLES = {"reqrep": ("rep", "req"), "pubsub": ("pub", "sub")}
@@ -109,9 +111,14 @@ def switches_of(pid: int) -> dict[str, int]:
     return found
 
 
+def woken_since(before: dict[str, int], after: dict[str, int]) -> list[int]:
+    """How often each thread was switched to meanwhile."""
+    return [switches - before.get(thread, 0) for thread, switches in after.items()]
+
+
 def working_threads(before: dict[str, int], after: dict[str, int]) -> int:
     """How many threads take part in each message: those that wake about as often as the busiest."""
-    woken = [switches - before.get(thread, 0) for thread, switches in after.items()]
+    woken = woken_since(before, after)
     busiest = max(woken, default=0)
     return sum(switches >= max(1, WORKING * busiest) for switches in woken)
 
@@ -127,9 +134,15 @@ def threads(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, int]]:
             stage.need_ready(programs[-1])
         stage.pause(SETTLE_SECONDS + (JOIN_SECONDS if "pub" in roles else 0))
         before = [switches_of(program.pid) for program in programs]
-        stage.pause(WATCH_SECONDS)
-        after = [switches_of(program.pid) for program in programs]
+        for _ in range(WATCHES):
+            stage.pause(WATCH_SECONDS)
+            after = [switches_of(program.pid) for program in programs]
+            woken = min(max(woken_since(*pair), default=0) for pair in zip(before, after))
+            if woken >= WOKEN_MIN:
+                break
         stage.stop(programs)
+    if woken < WOKEN_MIN:
+        raise Failed(f"{panel.name}: too few messages passed while threads were counted")
     return {
         role: {"all": len(later), "working": working_threads(earlier, later)}
         for role, earlier, later in zip(roles, before, after)
