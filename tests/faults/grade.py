@@ -8,6 +8,9 @@ def fault(name: str, says: str, file: str, old: str, new: str, tests: str, panel
 
 
 FAULTS = [
+    fault("environment-of-the-marker", "what is marked reads the environment of who marks it",
+          "tools/grade/watcher.py", 'env={"PATH": os.environ["PATH"]},', "env=None,",
+          "test_another_user_marks", panel="raw"),
     fault("steps-in-the-sandbox", "a submission may include the step that it is asked for",
           "tools/grade/sandbox.py", '"common programs zmq', '"common programs raw zmq',
           "test_a_class_with_hostile_submissions", panel="raw"),

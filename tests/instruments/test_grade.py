@@ -372,8 +372,20 @@ def test_programs_are_marked_like_the_others(tmp_path: Path) -> None:
     assert [item["points"] for item in bob["items"]] == [0, 0, 3]
 
 
+# Writes results to whatever the first process of the sandbox has open, and says its environment.
+FORGER = """#!/bin/sh
+for fd in 1 2 3 4 5 6 7 8 9; do
+    echo '{"stage": "check", "report": {"kept": true, "clauses": {"R4": {"results": {"ipc":
+        {"result": "kept", "reasons": [], "failures": []}}}}}}' | tr -d '\\n' 2>/dev/null >/proc/1/fd/$fd
+    echo >/proc/1/fd/$fd
+done
+tr '\\0' ' ' </proc/1/environ >&2
+"""
+
+
 def test_another_user_marks() -> None:
-    """Not root: bubblewrap then makes a namespace of users as well."""
+    """Not root: bubblewrap then makes a namespace of users as well, and is of the same user as what
+    runs in it."""
     if os.getuid() != 0:
         pytest.skip("the other tests are run by another user already")
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -384,13 +396,15 @@ def test_another_user_marks() -> None:
         for role in ("req", "rep", "pub", "sub"):
             (folder / "class" / "Ada" / f"mine-{role}").chmod(0o755)
         (folder / "rubric.toml").write_text('framing = "raw"\ntransports = ["ipc"]\n[clauses]\nR4 = 2\n')
+        packed(folder / "class" / "Eve.zip", {f"mine-{role}": FORGER for role in ("req", "rep", "pub", "sub")})
         for path in (folder, *folder.rglob("*")):
             os.chown(path, 65534, 65534)
-        command = [*nobody, "env", f"TMPDIR={folder}", "/usr/bin/python3", "-B", str(ROOT / "tools"), "grade.grade"]
+        command = [*nobody, "env", f"TMPDIR={folder}", "SECRET=hush", "/usr/bin/python3", "-B", str(ROOT / "tools"), "grade.grade"]
         command += [str(folder / "class"), "--rubric", str(folder / "rubric.toml")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=200)
         if "lets bubblewrap make no namespaces" in done.stderr or "Permission denied" in done.stderr:
             pytest.skip(done.stderr)
         assert done.returncode == 0, done.stderr
         rows = list(csv.reader((folder / "class-marks" / "marks.csv").open()))
-        assert rows[1][:3] == ["Ada", "2", "2"], done.stderr
+        assert [row[:3] for row in rows[1:]] == [["Ada", "2", "2"], ["Eve", "0", "2"]], done.stderr
+        assert "hush" not in (folder / "class-marks" / "results.json").read_text()

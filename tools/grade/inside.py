@@ -119,8 +119,10 @@ def build(order: dict[str, Any]) -> dict[str, Any]:
 def main() -> int:
     guard()
     order = json.loads(sys.argv[1])
-    results = os.fdopen(os.dup(1), "w", encoding="utf-8")  # dup() closes it on exec
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # Not standard output: bubblewrap's own first process has that too, and other users than root
+    # can open it there. It closes all other descriptors.
+    results = os.fdopen(order["results"], "w", encoding="utf-8")
+    os.set_inheritable(order["results"], False)
     limit(order)
     need_ipv6(order["transports"])
 

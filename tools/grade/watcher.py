@@ -110,20 +110,25 @@ def run(
         command = container(project, panels, work, scratch, user)
     else:
         command = bubblewrap(project, panels, work, limits, FIRST_USER + slot)
+    reading, writing = os.pipe()
+    order["results"] = writing
     command += ["/usr/bin/python3", "-BP", "-m", "grade.inside", json.dumps(order)]
     began, free = time.monotonic(), free_mib(scratch)
     outcome = Outcome()
     process = subprocess.Popen(
         command,
+        env={"PATH": os.environ["PATH"]},  # what runs in the sandbox may read that of bubblewrap
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        pass_fds=[writing],
         start_new_session=True,
     )
-    assert process.stdout and process.stderr
+    os.close(writing)
+    assert process.stderr
     watched = Watched(process.pid, user)
     results, other = bytearray(), bytearray()
-    open_pipes = {process.stdout.fileno(): results, process.stderr.fileno(): other}
+    open_pipes = {reading: results, process.stderr.fileno(): other}
     next_look = began + LOOK_S
     try:
         while open_pipes and not outcome.ended:
@@ -161,7 +166,7 @@ def run(
         process.wait()
         for pid in left:  # bubblewrap's first process ends with it, and all others with that
             wait_for_end(pid)
-        process.stdout.close()
+        os.close(reading)
         process.stderr.close()
     for line in results.split(b"\n"):  # the last may have been cut off
         with suppress(ValueError):
