@@ -138,6 +138,22 @@ def test_a_time_out_of_0_is_none(stage: Stage, role: str) -> None:
     assert (line["errno"], line["us"] > 300_000) == ("EINTR", True), line
 
 
+@pytest.mark.transports("tcp")
+@pytest.mark.parametrize(("server", "client"), [("rep", "req"), ("pub", "sub")])
+def test_a_limit_of_0_is_the_default(stage: Stage, server: str, client: str) -> None:
+    url, length = stage.url(), 60_000
+    binds = stage.driver(server, url, timeout=5000, max=0)
+    connects = stage.driver(client, url, timeout=5000, max=0)
+    if server == "rep":
+        binds.begin("echo 1")
+        connects.must(f"send -s {length}")
+    else:
+        connects.must("subscribe")
+        sync(binds, [(connects, "")])
+        binds.must(f"send -s {length}")
+    assert connects.must("recv")["result"] == length
+
+
 @pytest.mark.panels("zmq")
 @pytest.mark.transports("tcp")
 @pytest.mark.parametrize("role", ["rep", "pub"])

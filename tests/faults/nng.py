@@ -81,4 +81,8 @@ FAULTS = [
     Fault("nanomsg-first-socket-kept", "the socket whose number is 0 stays open", "nng/reqrep.c",
           "if (rep->socket >= 0)", "if (rep->socket > 0)",
           "", "test_a_close_ends_the_connection", panel="nanomsg"),
+    Fault("nanomsg-limit-of-0", "a limit of 0 lets hardly a byte through", "nng/reqrep.c",
+          "if (tuning->message_max > 0 && tuning->message_max < INT_MAX - 4)",
+          "if (tuning->message_max < INT_MAX - 4)",
+          "", "test_a_limit_of_0_is_the_default", panel="nanomsg"),
 ]

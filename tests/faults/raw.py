@@ -172,4 +172,8 @@ FAULTS = [
     Fault("reset-at-close", "a close with bytes unread resets what is on its way", "raw/server.c",
           "conn_drain(&peer->conn);", ";",
           "", "test_raw_closes_gently_with_requests_unread"),
+    Fault("old-errno-read", "the end of a connection is read without end after a signal", "raw/conn.c",
+          "in->size - in->end, 0);\n    } while (n < 0 && errno == EINTR);",
+          "in->size - in->end, 0);\n    } while (n <= 0 && errno == EINTR);",
+          "conn_read", ""),
 ]

@@ -278,6 +278,37 @@ test_another_connection_starts_afresh(void **state)
     pair_close(&pair);
 }
 
+/* The calls succeed, so what errno says is from before. */
+static void
+test_an_old_errno_is_not_looked_at(void **state)
+{
+    (void)state;
+    const int old[] = {EINTR, EAGAIN, EMSGSIZE, ECONNRESET};
+    (void)alarm(10); /* ends a loop that does look */
+    for (size_t i = 0; i < LENGTH(old); i++) {
+        struct pair pair;
+        struct framing framing = {.max = 100};
+        struct frame frame;
+        pair_open(&pair, 0);
+        stream_len = 0;
+        add_frame(false, 1, 10);
+        send_all(pair.peer, stream, stream_len);
+        errno = old[i];
+        assert_int_equal(conn_read(&pair.conn), 0);
+        errno = old[i];
+        assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 1);
+        assert_frame(&frame, false, 1, 10);
+        errno = old[i];
+        assert_int_equal(conn_next_frame(&pair.conn, &framing, &frame), 0);
+        assert_int_equal(shutdown(pair.peer, SHUT_WR), 0);
+        errno = old[i];
+        assert_int_equal(conn_read(&pair.conn), 0);
+        assert_true(pair.conn.ended);
+        pair_close(&pair);
+    }
+    (void)alarm(0);
+}
+
 int
 main(void)
 {
@@ -291,6 +322,7 @@ main(void)
         cmocka_unit_test(test_the_end),
         cmocka_unit_test(test_nothing_to_read),
         cmocka_unit_test(test_another_connection_starts_afresh),
+        cmocka_unit_test(test_an_old_errno_is_not_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,42 @@ test_a_program_that_never_began(void **state)
 }
 
 static void
+test_who_is_ready_where(void **state)
+{
+    (void)state;
+    const char *words[] = {"req (Unit 1.0) connects to", "rep (Unit 1.0) is bound to",
+        "pub (Unit 1.0) is bound to", "sub (Unit 1.0) connects to"};
+    for (enum role role = ROLE_REQ; role <= ROLE_SUB; role++) {
+        char expected[80];
+        begin(role, false);
+        report_ready(&report);
+        end();
+        (void)snprintf(expected, sizeof(expected), "unit-%s tcp://127.0.0.1:5555\n", words[role]);
+        assert_string_equal(output, expected);
+    }
+}
+
+static void
+test_an_error_says_its_reason(void **state)
+{
+    (void)state;
+    begin(ROLE_SUB, true);
+    int standard_error = dup(STDERR_FILENO);
+    assert_true(dup2(STDOUT_FILENO, STDERR_FILENO) >= 0);
+    report_error(&report, "cannot receive", ENOSPC);
+    report_error(&report, "too long", 0);
+    assert_true(dup2(standard_error, STDERR_FILENO) >= 0);
+    assert_int_equal(close(standard_error), 0);
+    end();
+    assert_non_null(strstr(
+        output, "\"text\":\"tcp://127.0.0.1:5555: cannot receive: No space left on device\""));
+    assert_non_null(strstr(output, "\"text\":\"tcp://127.0.0.1:5555: too long\""));
+    assert_non_null(strstr(
+        output, "unit-sub: tcp://127.0.0.1:5555: cannot receive: No space left on device\n"));
+    assert_true(report.failed);
+}
+
+static void
 test_the_exit_status(void **state)
 {
     (void)state;
@@ -234,6 +270,8 @@ main(void)
         cmocka_unit_test(test_without_a_message),
         cmocka_unit_test(test_a_summary_for_people),
         cmocka_unit_test(test_a_program_that_never_began),
+        cmocka_unit_test(test_who_is_ready_where),
+        cmocka_unit_test(test_an_error_says_its_reason),
         cmocka_unit_test(test_the_exit_status),
         cmocka_unit_test(test_a_line_for_a_message),
         cmocka_unit_test(test_a_long_body),
