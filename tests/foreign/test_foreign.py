@@ -14,7 +14,7 @@ from typing import Iterator
 
 import pytest
 
-from programs import Stage, until
+from programs import Stage, memory, until
 from peers import EVENT, REPLY, REQUEST, Message, Peer, Raw, connect, read
 
 zmq = pytest.importorskip("zmq")
@@ -63,6 +63,11 @@ def test_pyzmq_publishes_in_parts(stage: Stage, context: "zmq.Context") -> None:
             s.send_multipart([b"part"] * parts)
             s.send(b"whole")
             assert [sub.must("recv")["text"] for _ in range(2)] == ["", "whole"]
+        before = memory(sub)
+        for _ in range(60):  # the last part is freed, too
+            s.send_multipart([b"", bytes(200_000)])
+            assert sub.must("recv")["text"] == ""
+        assert memory(sub) - before < 6 << 10
 
 
 @zmq_only
@@ -76,6 +81,13 @@ def test_pyzmq_asks_in_parts(stage: Stage, context: "zmq.Context") -> None:
             assert rep.recv() == ""
             rep.must("send answer")
             assert s.recv_multipart() == [b"answer"]
+        before = memory(rep)
+        for _ in range(60):  # the last part is freed, too
+            s.send_multipart([b"", b"", bytes(200_000)])
+            assert rep.recv() == ""
+            rep.must("send answer")
+            s.recv()
+        assert memory(rep) - before < 6 << 10
 
 
 @zmq_only

@@ -27,7 +27,7 @@ PANELS = ("raw", "zmq", "nanomsg", "nng")
 PROGRAMS = [f"{panel}-{role}" for panel in PANELS for role in ROLES] + ["tap", "decode"]
 QUICK = ("--buildtype", "plain", "-Doptimization=1")  # and no debug information: equal code is equal
 UNIT_S = 20  # and four times what it takes
-FREEING = re.compile(r"(\w*_)?(free|close|clear|remove|release|term)\(|while \(")
+FREEING = re.compile(r"(\(void\))?(\w*_)?(free|freemsg|close|clear|remove|release|term)\(|while \(")
 QUICK_S = 2  # of a unit
 MEMORY_MAX, FILE_MAX = 8 << 30, 1 << 30  # bytes of a process gone mad, and of what it writes
 OUTCOMES = ("noticed", "survived", "alike", "invalid")
