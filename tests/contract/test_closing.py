@@ -214,6 +214,22 @@ def test_memory_after_many_events(stage: Stage) -> None:
 
 
 @pytest.mark.transports("tcp")
+def test_memory_of_idle_clients(stage: Stage) -> None:
+    """Each had a request of 4 MB once, and stays connected."""
+    url, clients = stage.url(), stage.driver()
+    rep = stage.driver("rep", url, timeout=20000)
+    rep.begin("echo 1000")
+    before = 0
+    for number in range(12):
+        clients.open("req", url, timeout=5000)
+        clients.must("lengths 4000000 4000000")
+        if number == 1:
+            before = memory(rep)
+    clients.must("lengths 10 10")  # so that the server has turned to something else
+    assert memory(rep) - before < 16 << 10
+
+
+@pytest.mark.transports("tcp")
 @pytest.mark.parametrize(("binds", "connects"), [("rep", "req"), ("pub", "sub")])
 def test_memory_after_many_handles(stage: Stage, binds: str, connects: str) -> None:
     """Each had a message of 4 MB when it closed."""

@@ -176,4 +176,10 @@ FAULTS = [
           "in->size - in->end, 0);\n    } while (n < 0 && errno == EINTR);",
           "in->size - in->end, 0);\n    } while (n <= 0 && errno == EINTR);",
           "conn_read", ""),
+    Fault("waits-again-after-a-signal", "the wait that a signal ended is taken for one that there is not",
+          "raw/loop.c", "errno != ENOSYS", "errno == ENOSYS",
+          "loop", ""),
+    Fault("idle-peer-keeps-its-buffer", "a client that had a long request costs its length", "raw/reqrep.c",
+          "    } else {\n        conn_shrink(&peer->conn);\n", "    } else {\n",
+          "", "test_memory_of_idle_clients"),
 ]

