@@ -140,6 +140,21 @@ def test_mechanical_faults_of_a_file(tmp_path: Path) -> None:
     assert made[2].key == ("raw/f.c", "f", "if (a < 3 && s) /* asked */", "if (a <= 3 && s) /* asked */")
 
 
+def test_a_sample_takes_from_each_folder_in_turn() -> None:
+    running = pytest.importorskip("mutants.running", reason="needs python3-clang")
+    made = [
+        running.Mutant("drop", f"{folder}/f.c", "f", line, line, line + 1, "x;", ";", f"{line}", "", 1)
+        for folder, lines in (("raw", 50), ("zmq", 2), ("tools/wire/decode", 400)) for line in range(lines)
+    ]
+    chosen = running.sampled(made, 9, "seed")
+    folders = [m.file.rsplit("/", 1)[0] for m in chosen]
+    assert folders[:6] == ["raw", "zmq", "tools/wire/decode"] * 2
+    assert folders[6:] == ["raw", "tools/wire/decode", "raw"]
+    assert chosen == running.sampled(made, 9, "seed") != running.sampled(made, 9, "other")
+    results = [running.Result(m, outcome, "") for m, outcome in zip(made, ("noticed", "alike", "survived", "noticed"))]
+    assert round(running.share(results)) == 67
+
+
 def test_the_mechanical_faults_that_change_nothing_fit_the_tree(request: pytest.FixtureRequest) -> None:
     """Who changes such a line must think again whether the fault can be seen."""
     making = pytest.importorskip("mutants.making", reason="needs python3-clang")
