@@ -407,7 +407,8 @@ def test_standard_streams_are_opened_only_where_they_are_closed(stage: Stage, ro
     process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&-', "sh", *command], stderr=subprocess.DEVNULL)
     try:
         first = Path(f"/proc/{process.pid}/fd")
-        until(lambda: len(list(first.iterdir())) > 3, 5, "it is open")
+        exe = first.with_name("exe")  # until then it is the shell's
+        until(lambda: exe.resolve() == command[0] and len(list(first.iterdir())) > 3, 5, "it is open")
         assert [os.readlink(first / number) for number in "01"] == [os.devnull] * 2
     finally:
         process.kill()
