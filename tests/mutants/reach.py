@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "map.json"
 RARE = 10  # tests reach such a line, at most
-KEPT = 150  # tests of a function, at most
+KEPT = 120  # tests of a function, at most
 
 
 @dataclass(frozen=True)
