@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from harness.panels import read_panels
 from harness.program import Driver, Event, Failed, Program
 from harness.stage import PanelStage
 
@@ -31,11 +30,6 @@ class Stage(PanelStage):
     def __init__(self, panel: str, transport: str) -> None:
         super().__init__(panel)
         self.transport = transport
-
-    def path_of(self, role: str) -> Path:
-        """PANEL-role; ready programs may stand in their panel's folder."""
-        found = [panel.program(role) for panel in read_panels() if panel.name == self.panel]
-        return found[0] if found else super().path_of(role)
 
     def url(self, transport: Optional[str] = None) -> str:
         """A fresh address of the test's transport."""

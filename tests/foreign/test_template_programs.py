@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from harness.stage import PanelStage
 from programs import Program, Stage
 
 FOLDER = ROOT / "template-programs"
@@ -80,6 +81,16 @@ def test_a_client_comes_back_to_a_server(stage: Stage, server: str, client: str)
     while (line := req.hear("message"))["direction"] != "received" or line["sequence"] < number + 3:
         pass  # those that were under way may be lost
     req.stop()
+
+
+def test_the_verbs_find_the_programs() -> None:
+    """Where they stand; not in the build folder, where the programs of the other panels are."""
+    stage = PanelStage(PYTHON)
+    try:
+        for role in ("req", "rep", "pub", "sub"):
+            assert stage.path_of(role) == FOLDER / f"python-{role}"
+    finally:
+        stage.close()
 
 
 @pytest.mark.parametrize("line", ["", "-u", "-u tcp://127.0.0.1:1 --nothing", "-u tcp://127.0.0.1:1 -n x"])

@@ -183,7 +183,9 @@ class PanelStage(Stage):
         self.panel = panel
 
     def path_of(self, role: str) -> Path:
-        return panels.BUILD / f"{self.panel}-{role}"
+        """PANEL-role; ready programs may stand in their panel's folder."""
+        found = [panel.program(role) for panel in panels.read_panels() if panel.name == self.panel]
+        return found[0] if found else panels.BUILD / f"{self.panel}-{role}"
 
     def program(self, role: str, *arguments: object) -> Program:
         """The panel's req, rep, pub or sub, with --json and these arguments."""
