@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from harness.panels import read_panels
+from harness.stage import Stage
 from site_client import Site, alive, descendants, of, running
+from web.play.conversation import Conversation, Voice
 from web.play.journal import Journal
+from web.play.run import Run
 from web.play.settings import of_form, read_settings, to_form
 from web.play.stories import STORIES
+from web.stream import encoded
 
 COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
 HOSTILE = "<script>alert(1)</script> \x1b[2J \u202e --help $(reboot) 'x"
@@ -107,7 +111,7 @@ def test_the_line_stalls_and_goes_on(site: Site, run_of: Any) -> None:
     run = run_of(panels="zmq", rate="10", timeout="300")
     site.hears(run, lambda found: received(found, "zmq", 4))
     site.act(run, "stall")
-    site.hears(run, lambda found: bool(of(found, "unheard")))
+    site.hears(run, lambda found: bool(of(found, "unheard", r="req")))  # a late reply is nobody's
     site.act(run, "go")
     found = site.hears(run, lambda found: bool(arrived_late(found)))
     assert [e["text"] for e in of(found, "fault")] == ["stall", "go"]
@@ -251,7 +255,40 @@ def test_a_flood_is_sampled_and_counted(site: Site, run_of: Any) -> None:
     assert site.figure("VmRSS") < 300 << 10
 
 
+def test_a_line_without_end_is_not_kept() -> None:
+    told: list[Any] = []
+    with Stage(lambda program, event: told.append(event)) as stage:
+        voice = stage.start("sh", "-c", "tr '\\0' x </dev/zero", kind=Voice)
+        assert stage.wait(lambda: not voice.running, 20.0)
+        assert [e["text"] for e in told] == ["said a line of more than 1 MiB, and was killed"]
+        assert len(voice.pending) < 2 << 20
+
+
 # Without programs.
+
+STRANGE = (
+    {"event": "message", "direction": "sent", "sequence": "abc"}, {"event": "message", "us": 10**400},
+    {"event": "message", "sequence": float("inf")}, {"event": "summary", "sent": "many"}, {"event": ["x"]},
+    {"event": "summary", "sent": 1, "version": "v" * 10**6}, {"event": "timeout", "text": {}},
+    {"event": "error", "text": "e" * 10**6}, {"event": "message", "sequence": 10**30, "kind": "event"},
+    {"event": "message", "direction": "sent", "kind": "k" * 10**6, "topic": "t" * 10**6, "text": "x" * 10**6},
+    {"event": "message", "direction": "sent", "kind": 3, "topic": [], "text": "\ud800", "length": None},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=lambda event: str(event)[:60])
+def test_a_program_may_say_anything(strange: Any) -> None:
+    """A panel may be programs of a reader: what they say neither ends a run nor fills the memory."""
+    told: list[Any] = []
+    run = Run(read_settings({"panels": ["raw"]}), [])
+    with Stage() as stage:
+        panel = run.settings.chosen()[0]
+        talk = Conversation(stage, panel, run.settings, run.now, told.append)
+        voice = stage.start("true", kind=Voice)
+        voice.place = talk, talk.server
+        run.heard(voice, strange)
+    assert all(len(encoded(event)) < 4000 for event in told)
+
 
 
 def journal() -> tuple[Journal, list[Any]]:

@@ -160,7 +160,9 @@ class Conversation:
             role.told += 1
             for name in COUNTED:
                 role.own[name] = role.own.get(name, 0) + int(event.get(name) or 0)
-            self.tell({**event, "k": "summary", "p": self.panel.name, "r": role.name, "t": self.now()})
+            own = {name: event.get(name) and int(event[name]) for name in COUNTED}
+            self.tell({**own, "k": "summary", "p": self.panel.name, "r": role.name, "t": self.now(),
+                       "version": str(event.get("version", ""))[:100]})  # fmt: skip
         elif kind in ("timeout", "malformed", "error"):
             self.journal.of(role.name).timeouts += kind == "timeout"
             self.trouble(role, kind, str(event.get("text", ""))[:400], t)

@@ -27,6 +27,7 @@ STRIDE_MOST = 1 << 14
 REMEMBERED = 8192  # messages whose sending is remembered
 ANSWERED = 1024  # requests that a server remembers, as programs/recent.c does
 UNHEARD_MS = 1000.0  # nobody has received it
+TEXT_TOLD = 256  # characters; ours say no more, a panel of programs may
 WAITS_MS = 300.0  # a "received" waits so long for its "sent"
 TOPICS_MOST = 1024
 GAP_TOLD = 150  # lost messages of one gap that are told one by one
@@ -82,7 +83,7 @@ class Journal:
     def message(self, who: str, event: Event, t: float) -> None:
         """What a program says of a message, in its own words; t: ms since the run began."""
         text = str(event.get("text") or "")
-        kind, topic = str(event.get("kind", "")), str(event.get("topic") or "")
+        kind, topic = str(event.get("kind", ""))[:TEXT_TOLD], str(event.get("topic") or "")[:TEXT_TOLD]
         sequence = int(event.get("sequence") or 0)
         key = (kind, topic, sequence, zlib.crc32(text.encode("utf-8", "surrogatepass")))
         if event.get("direction") == "sent":
@@ -96,11 +97,11 @@ class Journal:
             "p": self.panel,
             "r": who,
             "d": direction,
-            "kind": event.get("kind"),
-            "topic": event.get("topic") or "",
-            "n": event.get("sequence"),
-            "length": event.get("length"),
-            "text": str(event.get("text") or ""),
+            "kind": str(event.get("kind", ""))[:TEXT_TOLD],
+            "topic": str(event.get("topic") or "")[:TEXT_TOLD],
+            "n": int(event.get("sequence") or 0),
+            "length": int(event.get("length") or 0),
+            "text": str(event.get("text") or "")[:TEXT_TOLD],
             "t": t,
             "id": number,
         }

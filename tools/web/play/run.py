@@ -187,10 +187,10 @@ class Run(threading.Thread):
             return
         talk, role = program.place
         us = event.get("us")
-        t = round(us / 1000 - self.began * 1000, 3) if isinstance(us, int) else self.now()
         try:
+            t = round(us / 1000 - self.began * 1000, 3) if isinstance(us, int) else self.now()
             talk.heard(role, event, t)
-        except (TypeError, ValueError, KeyError) as problem:  # a panel of programs may say anything
+        except (TypeError, ValueError, KeyError, OverflowError) as problem:  # programs may say anything
             talk.trouble(role, "error", f"said what nobody understands: {problem}"[:200])
 
     def turn(self) -> None:
