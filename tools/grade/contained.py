@@ -1,6 +1,6 @@
 """Marking where bubblewrap cannot make a sandbox: in a container that allows no namespaces.
 
-Docker does not allow a container to make its own (https://github.com/containers/bubblewrap/issues/505).
+Docker does not allow it to make its own (https://github.com/containers/bubblewrap/issues/505).
 Then the container is the sandbox, as it is for every autograder of Gradescope. What runs in it is a
 user of its own, has the limits of inside.py, and the same watcher. In contrast to sandbox.py:
 
@@ -60,7 +60,8 @@ def container(project: Path, panels: Path, work: Work, scratch: Path, user: int)
         "TRIPTYCH_GUARD": "yes",
     }
     settings = [f"{name}={value}" for name, value in variables.items()]
-    return [*as_user(user)[:-1], "--pdeathsig", "KILL", "--", "env", "-i", "-C", str(own), *settings]
+    command = [*as_user(user)[:-1], "--pdeathsig", "KILL", "--"]
+    return [*command, "env", "-i", "-C", str(own), *settings]
 
 
 def end_all_of(user: int) -> None:

@@ -202,7 +202,8 @@ def pack_for_gradescope(arguments: Namespace) -> int:
     file.write(pack(Path(arguments.rubric)))
     print(f"{arguments.gradescope} marks by '{clean(rubric.title)}', {figure(rubric.most)} points.")
     print("On Gradescope, choose a base image with Debian 12, Ubuntu 24.04 or a later one, and give")
-    print(f"the autograder more than {rubric.limits.seconds} s.")
+    print(f"the autograder more than {rubric.limits.seconds} s and {rubric.limits.memory} MiB.")
+    print("tools/grade/autograder/README.md says more.")
     return 0
 
 

@@ -5,8 +5,8 @@
     BASE/results/results.json                         what the student and the instructor see
 
 run_autograder starts it, with BASE = /autograder. The form of results.json:
-https://gradescope-autograders.readthedocs.io/en/latest/specs/. If the marking itself fails, there is
-none: Gradescope then says that the autograder failed, and nobody loses points for it.
+https://gradescope-autograders.readthedocs.io/en/latest/specs/. If the marking itself fails, there
+is none: Gradescope then says that the autograder failed to execute correctly.
 """
 
 from __future__ import annotations
@@ -82,10 +82,12 @@ def main() -> int:
         with temporary_folder() as project, temporary_folder() as state:
             (state / "state").mkdir()
             sandbox.copy_project(project)
-            marking = Marking(rubric, project, state, salt_of(base / "source" / "rubric.toml"), 1, bool(why))
+            salt = salt_of(base / "source" / "rubric.toml")
+            marking = Marking(rubric, project, state, salt, 1, contained=bool(why))
             student = marking.mark(Submission("submission", base / "submission"), "submission")
     except sandbox.Failed as failed:
         complain(1, f"gradescope: the marking itself does not work: {clean(str(failed))}")
-    put(base / "results" / "results.json", json.dumps(results(student, rubric, bool(why)), indent=1))
+    text = json.dumps(results(student, rubric, bool(why)), indent=1)
+    put(base / "results" / "results.json", text)
     print(f"{figure(student.points)} of {figure(student.most)} points  {clean(student.problem)}")
     return 0

@@ -22,8 +22,8 @@ from check.rubric import Limits
 from grade.submissions import Work
 from harness.panels import ROOT
 
-# What of the project the sandbox sees: no rubric, no step, and of the panels that an assignment asks
-# for only zmq, since its meson.build finds the library.
+# What of the project the sandbox sees: no rubric, no step, and of the panels that an assignment
+# asks for only zmq, since its meson.build finds the library.
 SEEN = "common programs zmq nng template lab tests tools meson.build meson_options.txt".split()
 LEFT_OUT = ("steps", "__pycache__", "build*")
 SCRATCH = "/scratch"  # what the sandbox writes, the build included; it ends with it
@@ -35,7 +35,7 @@ class Failed(Exception):
 
 
 def copy_project(to: Path) -> None:
-    """What the sandbox sees of the project, readable for its user whatever this checkout's modes."""
+    """What the sandbox sees of the project, readable for its user whatever modes it has here."""
     for name in SEEN:
         source = ROOT / name
         if source.is_dir():

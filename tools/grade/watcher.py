@@ -177,7 +177,7 @@ def run(
 
 
 def free_mib(folder: Path) -> int:
-    """What the file system has room for. The sandbox has one of its own, which is as large as it may be."""
+    """What the file system has room for. (A sandbox has one of its own, as large as it may be.)"""
     return shutil.disk_usage(folder).free >> 20
 
 
