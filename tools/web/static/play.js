@@ -123,7 +123,7 @@ function watch() {
   }
 
   let shown = 0;
-  let before = 0;
+  let before = -1;
   let wait = FRAME_MS; // longer where the browser takes long to paint: it has other things to do, too
   function frame(time) {
     requestAnimationFrame(frame);
