@@ -71,6 +71,13 @@ def test_usage_error(stage: Stage, line: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_a_complaint_sends_no_escape_to_the_terminal(stage: Stage, role: str) -> None:
+    code, _, errors = stage.run(role, "-u", "tcp://\x1b[2J\x07local\x7f:1")
+    assert code == 2 and one_line(errors)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", errors) and "local" in errors
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_no_address(stage: Stage, role: str) -> None:
     code, _, errors = stage.run(role)
     assert code == 2 and one_line(errors) and "-u" in errors

@@ -139,6 +139,16 @@ def test_a_time_out_of_0_is_none(stage: Stage, role: str) -> None:
 
 
 @pytest.mark.transports("tcp")
+def test_a_queue_of_0_is_the_default(stage: Stage) -> None:
+    url = stage.url()
+    pub, sub = stage.driver("pub", url, queue=0), stage.driver("sub", url, queue=0, timeout=500)
+    sub.must("subscribe")
+    sync(pub, [(sub, "")])
+    assert pub.must("burst 10 50")["result"] == 10
+    assert sub.call("collect 10")["result"] == 10
+
+
+@pytest.mark.transports("tcp")
 @pytest.mark.parametrize(("server", "client"), [("rep", "req"), ("pub", "sub")])
 def test_a_limit_of_0_is_the_default(stage: Stage, server: str, client: str) -> None:
     url, length = stage.url(), 60_000

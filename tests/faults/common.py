@@ -82,4 +82,7 @@ FAULTS = [
     Fault("error-without-reason", "an error does not say why", "programs/report.c",
           "words = panel_strerror(errnum);", ";",
           "report", ""),
+    Fault("complaint-with-escapes", "what a complaint quotes can steer the terminal", "programs/options.c",
+          "for (char *p = text; p < end;)", "for (char *p = end; p < end;)",
+          "", "test_a_complaint_sends_no_escape_to_the_terminal"),
 ]

@@ -85,4 +85,7 @@ FAULTS = [
           "if (tuning->message_max > 0 && tuning->message_max < INT_MAX - 4)",
           "if (tuning->message_max < INT_MAX - 4)",
           "", "test_a_limit_of_0_is_the_default", panel="nanomsg"),
+    Fault("nng-queue-of-0", "a queue of 0 is one that holds nothing", "nng/pubsub.c",
+          "(queue > 0 &&", "(queue >= 0 &&",
+          "", "test_a_queue_of_0_is_the_default", panel="nng"),
 ]

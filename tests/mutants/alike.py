@@ -11,10 +11,20 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (clock_now() > until_ns)",
     ): "At that very nanosecond the sleep would end at once.",
     (
+        "common/sockaddr.c", "parse_path",
+        "memcpy(ret->un.sun_path, path, len + 1);",
+        "memcpy(ret->un.sun_path, path, len + 0);",
+    ): "The address is all zeros before.",
+    (
         "nng/pubsub.c", "sub_open",
         "errno = errnum;",
         ";",
     ): "What sub_close() calls for a half open handle sets errno only if it fails.",
+    (
+        "nng/pubsub.c", "sub_open",
+        "nn_connect(sub->socket, url) < 0)",
+        "nn_connect(sub->socket, url) <= 0)",
+    ): "The numbers of endpoints begin with 1, in both libraries.",
     (
         "nng/reqrep.c", "pass_request",
         "errno = errnum;",
@@ -25,6 +35,11 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "for (; bucket < LATENCY_BUCKETS - 1; bucket++) {",
         "for (; bucket < LATENCY_BUCKETS - 0; bucket++) {",
     ): "The last bucket is always reached by the sum, since all counts together are the number.",
+    (
+        "programs/pub.c", "await_input",
+        "if (ready > 0 || (ready < 0 && errno != EINTR))",
+        "if (ready > 0 || (ready < 0 && errno != EDOM))",
+    ): "select() with a time-out of 0 does not wait, so no signal interrupts it.",
     (
         "raw/conn.c", "conn_shrink",
         "} else if (in->size > SHRINK_MIN && len < in->size / SHRINK_PART) {",

@@ -70,7 +70,8 @@ class Tree:
 
     def unit_fails(self, unit: str, seconds: float = UNIT_S, **more: str) -> str:
         """What failed, in words; "": it passes."""
-        prefix = UNLIMITED if "LD_PRELOAD" in more else []
+        preload = more.pop("LD_PRELOAD", "")
+        prefix = [*UNLIMITED, "env", f"LD_PRELOAD={preload}"] if preload else []
         command = [*prefix, f"build/tests/units/unit-{unit}", f"tests/data/corpus/{unit}"]
         done = self.run(command, seconds, **more)
         if done is None or done.returncode < 0:
