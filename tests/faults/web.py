@@ -52,6 +52,12 @@ FAULTS = [
     fault("web-strange-event-ends-run", "a number that is none ends the run", "play/run.py",
           "except (TypeError, ValueError, KeyError, OverflowError)", "except (TypeError, KeyError)",
           "test_a_program_may_say_anything"),
+    fault("web-lives-for-ever", "a server without a page goes on", "server.py",
+          "return not self.sockets and ", "return self.sockets and ", "test_the_server_ends_a_minute_after_its_last_page"),
+    fault("web-token-seen-by-others", "the token of a browser's command line is good again", "guard.py",
+          '            self.once = ""\n', "", "test_an_address_for_one_browser_is_good_for_once"),
+    fault("web-forgotten-run-goes-on", "a run at which nobody looks goes on", "play/run.py",
+          "now - self.seen > ALONE_SECONDS", "now - self.seen < 0", "test_a_run_ends_where_nobody_looks_and_after_its_time"),
     fault("web-kill-says-stop", "a role that is killed is only stopped", "play/conversation.py",
           "            role.voice.kill()\n", "            role.voice.freeze()\n", "test_a_role_is_killed_and_started_again"),
 ]  # fmt: skip

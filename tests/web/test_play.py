@@ -16,7 +16,7 @@ from harness.stage import Stage
 from site_client import Site, alive, descendants, of, running
 from web.play.conversation import Conversation, Voice
 from web.play.journal import Journal
-from web.play.run import Run
+from web.play.run import ALONE_SECONDS, RUN_SECONDS, Run
 from web.play.settings import of_form, read_settings, to_form
 from web.play.stories import STORIES
 from web.stream import encoded
@@ -215,7 +215,7 @@ def test_a_run_is_seen_by_who_comes_later(site: Site, run_of: Any) -> None:
 
 def test_old_runs_are_forgotten(site: Site) -> None:
     runs = [site.start(panels="raw") for _ in range(6)]
-    for run in runs[-1:]:
+    for run in runs[-2:]:  # the others were ended for them
         finish(site, run)
     finish(site, site.start(panels="raw"))
     assert "Start one again" in site.get(f"/play?run={runs[0]}")[2]
@@ -262,6 +262,16 @@ def test_a_line_without_end_is_not_kept() -> None:
         assert stage.wait(lambda: not voice.running, 20.0)
         assert [e["text"] for e in told] == ["said a line of more than 1 MiB, and was killed"]
         assert len(voice.pending) < 2 << 20
+
+
+def test_a_run_ends_where_nobody_looks_and_after_its_time() -> None:
+    for forgotten, old, why in ((True, False, "no page"), (False, True, "two hours"), (False, False, "stopped")):
+        run = Run(read_settings({"panels": ["raw"]}), [])
+        run.stream.readers = int(not forgotten)
+        run.seen -= ALONE_SECONDS + 1
+        run.began -= (RUN_SECONDS + 1) * old
+        run.turn()
+        assert why in run.why and run.stopping.is_set() == (forgotten or old)
 
 
 # Without programs.

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,8 @@ import pytest
 
 from harness.panels import read_panels
 from site_client import Site, alive, descendants, of, running
+from web.guard import Guard
+from web.server import ALONE_SECONDS, Server
 from web.stream import AT_ONCE, Reader, Stream
 
 
@@ -175,6 +178,23 @@ def test_a_port_that_is_taken() -> None:
         other = Site("--port", str(taken.getsockname()[1]))
         assert other.wait(10.0) == 1 and "already in use" in other.stderr()
         other.kill()
+
+
+def test_the_server_ends_a_minute_after_its_last_page() -> None:
+    server = Server(Guard(1))
+    assert not server.alone()  # a browser needs a moment
+    server.left -= ALONE_SECONDS + 1
+    assert server.alone()
+    server.sockets.add(object())  # type: ignore[arg-type]
+    assert not server.alone()
+
+
+def test_an_address_for_one_browser_is_good_for_once() -> None:
+    """Other users see it in the list of processes."""
+    guard = Guard(1)
+    once, token = (SimpleNamespace(query={"token": text}) for text in (guard.once, guard.token))
+    assert [guard.invites(once), guard.invites(once)] == [True, False]  # type: ignore[arg-type]
+    assert guard.invites(token) and guard.invites(token)  # type: ignore[arg-type]
 
 
 def test_a_stream_is_bounded_and_says_what_a_page_missed() -> None:
