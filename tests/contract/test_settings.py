@@ -139,6 +139,24 @@ def test_a_time_out_of_0_is_none(stage: Stage, role: str) -> None:
 
 
 @pytest.mark.transports("tcp")
+def test_what_is_too_long_to_send_is_refused(stage: Stage) -> None:
+    """By a byte, and with EMSGSIZE: pattern.h."""
+    url = stage.url()
+    rep, req = stage.driver("rep", url, max=1000), stage.driver("req", url, max=1000)
+    pub = stage.driver("pub", stage.url(), max=1000)
+    for driver in (req, pub):
+        line = driver.call("send -s 1001")
+        assert (line["result"], line["errno"]) == (-1, "EMSGSIZE"), driver.name
+        driver.begin("send -s 1000")
+    assert rep.must("recv")["result"] == 1000
+    line = rep.call("send -s 1001")
+    assert (line["result"], line["errno"]) == (-1, "EMSGSIZE")
+    rep.must("send -s 1000")
+    assert req.result()["result"] == pub.result()["result"] == 0
+    assert req.must("recv")["result"] == 1000
+
+
+@pytest.mark.transports("tcp")
 def test_a_queue_of_0_is_the_default(stage: Stage) -> None:
     url = stage.url()
     pub, sub = stage.driver("pub", url, queue=0), stage.driver("sub", url, queue=0, timeout=500)

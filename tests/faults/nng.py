@@ -88,4 +88,8 @@ FAULTS = [
     Fault("nng-queue-of-0", "a queue of 0 is one that holds nothing", "nng/pubsub.c",
           "(queue > 0 &&", "(queue >= 0 &&",
           "", "test_a_queue_of_0_is_the_default", panel="nng"),
+    Fault("nng-refuses-for-another-reason", "an event that is too long is refused with another errno",
+          "nng/pubsub.c", "    if (len > pub->message_max) {\n        errno = EMSGSIZE;",
+          "    if (len > pub->message_max) {\n        errno = EDOM;",
+          "", "test_what_is_too_long_to_send_is_refused", panel="nng"),
 ]
