@@ -409,7 +409,11 @@ def test_standard_streams_are_opened_only_where_they_are_closed(stage: Stage, ro
     work = {"req": ["-t", "-1", "x"], "pub": ["-n", "0", "-r", "10", "x"]}.get(role, [])
     program = stage.ready(role, stage.url(), *work)
     numbers = Path(f"/proc/{program.pid}/fd")
-    assert [n.name for n in numbers.iterdir() if os.readlink(n) == os.devnull] == []
+    kept = []
+    for number in numbers.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a connection that has ended meanwhile
+            kept.append(os.readlink(number))
+    assert kept and os.devnull not in kept
     command = [stage.path_of(role), "-u", stage.url(), "--quiet", *work]
     process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&-', "sh", *command], stderr=subprocess.DEVNULL)
     try:

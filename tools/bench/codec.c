@@ -57,7 +57,7 @@ bare(const struct message *message, struct message *decoded)
     memcpy(buffer + MESSAGE_HEADER, message->body, BODY);
     barrier(buffer);
     *decoded = (struct message){
-        .topic = buffer,
+        .topic = (const char *)buffer,
         .kind = (enum message_kind)buffer[2],
         .sequence = get_u64(buffer + 9),
         .sent = get_u64(buffer + 17),

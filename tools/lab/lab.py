@@ -18,8 +18,8 @@ for.
   PANEL...      these panels only; without: all that are built
 
   WORDS...      what you would like to know, as in ./triptych lab who filters:
-                lists the experiments, clauses, steps, verbs and pages that answer,
-                best first
+                lists the experiments, clauses, steps, verbs and pages that
+                answer, best first
 
   --no-predict  does not ask for a prediction
   --step        waits for a key before what happens, the outcome and the
@@ -37,7 +37,7 @@ for.
   --beside FILE the same, with another run's --json output: where the two differ
                 in more than numbers, both are told
 
-  --hosts NAMES runs servers and publishers on the first of these hosts, the others
+  --hosts NAMES runs servers and publishers on the first of these, the others
                 on the second: --hosts one,two (./triptych demo --help). Only
                 experiments that start nothing but roles and taps can do so;
                 `all` is then these. What was recorded is of one machine
