@@ -200,6 +200,21 @@ def test_a_paced_case_is_not_calibrated_at_length(monkeypatch: pytest.MonkeyPatc
     assert counts == [100] + [1200] * 5
 
 
+def test_a_length_that_does_not_end_in_time_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few messages fit into queues and seem fast; twenty times as many take longer than a run may."""
+    monkeypatch.setattr(Panel, "built", True)
+    counts: list[int] = []
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        counts.append(count)
+        if count >= 600:
+            raise Failed("slow: subscribers still received after 30 s")
+        return Outcome({"rate": 1e5, "seconds": 0.001, "sending_seconds": 0.001}, Disturbance(), {}, {})
+
+    (cell,) = run_group(session(run), Case("fanout", peers=64), [(FAST, "panel")])
+    assert max(counts) >= 600 and len(cell.counting) == 5 and not cell.failed
+
+
 def test_limits_bound_memory() -> None:
     assert limit(Case("throughput", size=65536, queue=-1)) * 65536 <= 512 << 20
     assert limit(Case("fanout", peers=64)) * 64 <= 20_000_000

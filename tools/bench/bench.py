@@ -23,14 +23,15 @@ matter. tools/bench/METHOD.md says how it is done, and why.
                  of forty minutes
   --goals        measures only what the goals need and prints each ratio beside
                  its bound; nine runs each, ten minutes
-  --hosts NAMES  runs servers and publishers on the first of these, the others on
-                 the second: --hosts one,two (./triptych demo --help). WHAT is
-                 then latency, throughput or fanout
+  --hosts NAMES  runs servers and publishers on the first of these, the others
+                 on the second: --hosts one,two (./triptych demo --help);
+                 WHAT is then latency, throughput or fanout
   --json FILE    writes all figures, those of each run, too, to FILE
                  (its format: tools/bench/results.schema.json)
   --compare FILE says what has changed since the run that wrote FILE
   --scale        measures what an event costs a publisher for each subscriber,
-                 and prints what follows for a million: a document, in five minutes
+                 and prints what follows for a million: a document, in five
+                 minutes
   --read FILE    measures nothing; prints the sentences, or the document, of the
                  run that wrote FILE
   --svg FOLDER   writes charts and figures to FOLDER (default: build/bench)

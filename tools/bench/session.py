@@ -34,7 +34,7 @@ COUNT_MIN = {
     "fanout": 2000,
 }  # of a short run
 FANOUT_MIN = 32  # likewise, with many subscribers
-GROWTH = 100  # times the messages of the run before, at most, while looking for their number ...
+GROWTH = 20  # times the messages of the run before, at most, while looking for their number ...
 LASTING = 0.3  # ... until a run lasts this share of what it should
 LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will do
 READ_AT_ONCE = 512 << 10  # bytes: more than the bare receiver reads
@@ -297,6 +297,7 @@ class Session:
             more = min(want, limit(case), GROWTH * count)
             longer = self.once(cell, more) if more > count else None
             if longer is None:
+                want = min(want, count)  # what has not ended in time would not in later rounds
                 break
             count, outcome = more, longer
         cell.count = max(SHORTER * few, min(want, limit(case)))
