@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,10 @@ f(int a, void *s)
 """
 
 
+without_clang = pytest.mark.skipif(not shutil.which("clang"), reason="needs clang: ./triptych install ci")
+
+
+@without_clang
 def test_mechanical_faults_of_a_file(tmp_path: Path) -> None:
     """Each kind, where it belongs, and nothing else: a comment, an initial value, a macro's inside."""
     making = pytest.importorskip("mutants.making", reason="needs python3-clang")
@@ -155,6 +160,7 @@ def test_a_sample_takes_from_each_folder_in_turn() -> None:
     assert round(running.share(results)) == 67
 
 
+@without_clang
 def test_the_mechanical_faults_that_change_nothing_fit_the_tree(request: pytest.FixtureRequest) -> None:
     """Who changes such a line must think again whether the fault can be seen."""
     making = pytest.importorskip("mutants.making", reason="needs python3-clang")

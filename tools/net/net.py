@@ -141,8 +141,6 @@ def show() -> int:
 
 
 def run(words: list[str]) -> int:
-    if len(words) < 2 or words[0] not in SIDES:
-        complain(2, "net: run takes left or right, and a command; ./triptych net --help")
     need_up()
     command = ["ip", "netns", "exec", name_of(words[0]), *words[1:]]
     os.execvp(command[0], command)
@@ -178,6 +176,8 @@ def main() -> int:
         complain(2, f"net: which of {', '.join(WORDS)}? ./triptych net --help")
     if min(options.rate, options.delay, options.queue) < 0:
         complain(2, "net: --rate, --delay and --queue are 0 or more")
+    if what == "run" and (len(words) < 2 or words[0] not in SIDES):
+        complain(2, "net: run takes left or right, and a command; ./triptych net --help")
     need_root(what)
     if not shutil.which("ip"):
         complain(1, "net: needs the program ip: Debian's package iproute2")
