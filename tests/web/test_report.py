@@ -18,6 +18,7 @@ pytest.importorskip("pygments")
 
 from pages import EVIL, FakeSite, evil
 from test_web_lab import LISTING
+from web import report
 from web.page import Page, View
 from web.pages import lab
 from web.report import Report, hashed
@@ -27,10 +28,10 @@ ANSWERS = [("bytes", {"run": "r", "n": 1, "text": "é"}, {"frames": [EVIL]})]
 
 
 def made(site: FakeSite, *views: View, page: Page = lab.PAGE) -> str:
-    report = Report()
+    made_one = Report()
     for view in views:
-        asyncio.run(report.add(site, page, view))
-    return report.html(EVIL)
+        asyncio.run(made_one.add(site, page, view))
+    return made_one.html(EVIL)
 
 
 def unpacked(text: str) -> Any:
@@ -92,3 +93,13 @@ def test_without_scripts_every_text_is_there() -> None:
     for text in ("What is it?", "it is one", "it is so", "Because it is.", "see bind(2)"):
         assert text in document
     assert ".view { display: none; }" in document and "scripting: enabled" in document
+
+
+def test_a_name_that_is_no_text_and_a_system_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> dict[str, str]:
+        raise OSError("no os-release")
+
+    monkeypatch.setattr(report.platform, "freedesktop_os_release", nameless)
+    monkeypatch.setattr(report.sys, "argv", ["report", "\udcff\x1b.html"])
+    said = report.about()
+    assert "Linux" in said and said.encode() and "\x1b" not in said

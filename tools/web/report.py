@@ -37,7 +37,7 @@ from markupsafe import Markup
 
 from harness.command import CommandLine
 from harness.files import OutputFile
-from harness.panels import BUILD, choose_panels, complain
+from harness.panels import BUILD, choose_panels, complain, printable
 from harness.program import Failed, Program
 from web import verbs
 from web.page import Json, Page, Refused, View
@@ -167,10 +167,11 @@ def version_of(panel: str) -> str:
 
 def about() -> str:
     """The versions, the machine, the date and the command."""
+    system = "Linux"
     with contextlib.suppress(OSError):
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
     panels = [panel["name"] for panel in panel_list() if panel["built"] and panel["kind"] == "shipped"]
-    command = "./triptych report " + " ".join(map(shlex.quote, sys.argv[1:]))
+    command = "./triptych report " + printable(" ".join(map(shlex.quote, sys.argv[1:])))
     today = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
     machine = f"Linux {platform.release()}, {platform.machine()}, {os.cpu_count()} cores"
     return ". ".join([today, machine, system, "; ".join(map(version_of, panels)), f"Made by {command}"])

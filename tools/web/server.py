@@ -94,11 +94,11 @@ class Server:
     def asker(self, answer: Any) -> Any:
         async def ask(request: web.Request) -> web.StreamResponse:
             try:
-                question: Json = json.loads(await request.text())
+                question: Json = json.loads(await request.read())
                 if not isinstance(question, dict):
                     raise Refused("a question is a JSON object")
                 return web.json_response(await answer(self, question))
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError, web.RequestPayloadError):
                 return web.json_response({"error": "this is no JSON"}, status=400)
             except Refused as problem:
                 return web.json_response({"error": str(problem)}, status=400)

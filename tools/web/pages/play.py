@@ -96,7 +96,13 @@ async def start(site: Site, question: dict[str, Json]) -> Json:
         asked["panels"] = [panel for panel in story.settings["panels"] if panel in built]
     chosen = read_settings({**asked, **of_form(form or {})})
     known = runs(site)
-    await make_room(known)
+    async with site.state.setdefault("play-start", asyncio.Lock()):  # each sees what the other started
+        await make_room(known)
+        return described(begin(site, known, chosen, story))
+
+
+def begin(site: Site, known: dict[str, Run], chosen: Settings, story: Story | None) -> Run:
+    """Starts a run; of those that have ended the oldest are forgotten."""
     ended = [run for run in known.values() if run.stream.ended]
     for run in ended[: max(0, len(ended) - KEPT_MOST)]:
         del known[run.key]
@@ -105,7 +111,7 @@ async def start(site: Site, question: dict[str, Json]) -> Json:
     known[run.key] = run
     site.streams[run.key] = run.stream
     run.start()
-    return described(run)
+    return run
 
 
 async def make_room(known: dict[str, Run]) -> None:
@@ -119,6 +125,8 @@ async def make_room(known: dict[str, Run]) -> None:
     forgotten[0].why = "another run was started, and nobody looked at this one"
     forgotten[0].stop()
     await asyncio.to_thread(forgotten[0].join, END_SECONDS)
+    if not forgotten[0].stream.ended:
+        raise Refused("a run that nobody looked at does not end: try again")
 
 
 async def act(site: Site, question: dict[str, Json]) -> Json:
@@ -140,7 +148,7 @@ async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
     run = run_of(site, question)
     kind, topic, number = (question.get(name) for name in ("kind", "topic", "n"))
     panel = next((p for p in run.settings.chosen() if p.name == question.get("panel")), None)
-    if panel is None or kind not in KINDS or not isinstance(topic, str) or not isinstance(number, int):
+    if panel is None or not isinstance(kind, str) or kind not in KINDS or not isinstance(topic, str) or not isinstance(number, int):
         raise Refused("which message?")
     recording = None
     if not run.stream.ended:
@@ -156,6 +164,7 @@ async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
 async def views(site: Site) -> list[View]:
     """For a report: each story is run, and what became of it is kept."""
     found = [View({})]
+    kept_runs: dict[str, Run] = {}
     for story in STORIES:
         if site.quick and story.name not in QUICK:
             continue
@@ -166,7 +175,10 @@ async def views(site: Site) -> list[View]:
         kept = [] if run.stream.ended else await asyncio.to_thread(recorded_bytes, run)
         run.stop()
         await asyncio.to_thread(run.join, 30.0)
+        kept_runs[run.key] = run
         found.append(View({"run": run.key}, kept, [run.key]))
+    runs(site).update(kept_runs)  # more than a server would keep
+    site.streams.update((run.key, run.stream) for run in kept_runs.values())
     return found
 
 

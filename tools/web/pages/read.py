@@ -26,7 +26,7 @@ def chosen(asked: dict[str, Any]) -> tuple[str, list[str]]:
     if pattern not in PATTERNS:
         raise Refused(f"The patterns are: {', '.join(PATTERNS)}.")
     known = [panel.name for panel in readable(pattern)]
-    picked = " ".join(filter(None, (asked.get(f"p{place}") for place in range(MOST))))  # without scripts
+    picked = " ".join(filter(None, (str(asked.get(f"p{place}") or "") for place in range(MOST))))  # without scripts
     named = asked.get("panels") or picked or "raw-1 zmq-1"
     names = named.split() if isinstance(named, str) else [""]
     if any(name not in known for name in names) or len(set(names)) != len(names):
