@@ -18,10 +18,11 @@ from bench import results as bench_results
 from bench import show as bench_show
 from bench import words as bench_words
 from bench.kinds import Case
-from bench.machine import build_type, machine, versions
+from bench.machine import build_type, machine
 from bench.run import HOSTS
 from bench.session import ROUNDS, Session, baselines_of
 from harness.files import OutputFile
+from harness.here import versions
 from harness.hosts import Hosts, on_hosts
 from harness.panels import Panel, complain, warn
 

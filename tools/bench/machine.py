@@ -1,4 +1,4 @@
-"""What the figures were measured with: the machine, the versions, the options really in force."""
+"""What the figures were measured with: the machine, the build, the options really in force."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import socket
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +56,6 @@ def build_type() -> str:
     sanitize = values.get("b_sanitize", "none")
     kind = str(values.get("buildtype", "unknown"))
     return kind if sanitize in ("none", [], "") else f"{kind} with {sanitize} sanitizer"
-
-
-def versions(panels: list[Panel]) -> dict[str, str]:
-    found = {}
-    for panel in panels:
-        done = subprocess.run(
-            [str(panel.program("req")), "-V"], capture_output=True, check=False, timeout=10
-        )
-        match = re.search(r"\((.*)\)", done.stdout.decode(errors="replace"))
-        found[panel.name] = match[1] if match else "?"
-    return found
 
 
 def socket_options(pid: int) -> dict[str, int]:

@@ -11,10 +11,11 @@ from typing import Any
 
 from bench import results as bench_results
 from bench import words as bench_words
-from bench.machine import build_type, machine, versions
+from bench.machine import build_type, machine
 from bench.session import Session, why
 from bench.stats import interval
 from harness.files import OutputFile
+from harness.here import versions
 from harness.panels import Panel
 
 

@@ -17,10 +17,11 @@ from typing import Any
 
 from bench.costs import wire_bytes
 from bench.kinds import Case, stage_for
-from bench.machine import build_type, machine, versions
+from bench.machine import build_type, machine
 from bench.run import RUN_SECONDS, TWO, Baseline, BenchStage, Failed, possible, summary_of
 from bench.session import why
 from bench.stats import median
+from harness.here import versions
 from harness.panels import Panel
 from harness.stage import Player
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import re
-import subprocess
 import textwrap
 import time
 from typing import Any
 
+from harness.here import machine, system, versions
 from harness.panels import ROOT, Panel
 
 from lab.document import recorded_phrases
@@ -36,31 +34,6 @@ def upstream(source: str) -> list[str]:
         else f"https://nanomsg.org/v1.1.5/{name}.html"
         for name, section in dict.fromkeys(pages)
     ]
-
-
-def versions(panels: list[Panel]) -> dict[str, str]:
-    """What each panel says of its library."""
-    said = {}
-    for panel in panels:
-        done = subprocess.run(
-            [panel.program("rep"), "-V"], capture_output=True, text=True, timeout=10
-        )
-        said[panel.name] = done.stdout.strip().removeprefix(panel.name).strip(" ()")
-    return said
-
-
-def system() -> str:
-    """Debian 12."""
-    try:
-        said = platform.freedesktop_os_release()
-    except OSError:
-        return platform.system()
-    return f"{said['NAME'].split()[0]} {said.get('VERSION_ID', '')}".strip()
-
-
-def machine() -> str:
-    cores = len(os.sched_getaffinity(0))
-    return f"{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores"
 
 
 def recorded(experiment: Experiment) -> dict[str, Any]:
