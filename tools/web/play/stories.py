@@ -33,10 +33,10 @@ STORIES = (
         "killed-server",
         "The server is killed at work",
         "The server works 600 ms on each request. It is killed in the middle of one, and starts again two "
-        "seconds later. Does the client ask again by itself? Does the second server get the request that the "
-        "first one had? When does the client notice?",
+        "seconds later. The client waits up to four seconds. Does it ask again by itself? Does the second server "
+        "get the request that the first one had? When does the client notice?",
         "killed-server",
-        {"panels": LIBRARIES, "pattern": "reqrep", "texts": ["pay 10 francs"], "rate": 1, "work": 600},
+        {"panels": LIBRARIES, "pattern": "reqrep", "texts": ["pay 10 francs"], "rate": 1, "work": 600, "timeout": 4000},
         (
             (3.3, {"do": "kill", "role": "rep"}, "The server is killed (SIGKILL) while it works."),
             (5.3, {"do": "restart", "role": "rep"}, "Another server starts at the same address."),
