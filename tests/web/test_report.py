@@ -7,6 +7,7 @@ import base64
 import gzip
 import html
 import json
+import platform
 import re
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_a_name_that_is_no_text_and_a_system_without_one(monkeypatch: pytest.Mon
     def nameless() -> dict[str, str]:
         raise OSError("no os-release")
 
-    monkeypatch.setattr(report.platform, "freedesktop_os_release", nameless)
+    monkeypatch.setattr(platform, "freedesktop_os_release", nameless)
     monkeypatch.setattr(report.sys, "argv", ["report", "\udcff\x1b.html"])
     said = report.about()
     assert "Linux" in said and said.encode() and "\x1b" not in said

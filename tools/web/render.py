@@ -68,10 +68,15 @@ def fragment(template: str, **shown: Any) -> str:
     return templates.get_template(template).render(panels=panel_list(), **shown)
 
 
+def for_scripts(data: dict[str, Json]) -> dict[str, Json]:
+    """Without what is for the template alone: the names with a _."""
+    return {name: value for name, value in data.items() if name[0] != "_"}
+
+
 def render(page: Page, data: dict[str, Json], query: Query, report: bool = False) -> str:
-    """The page as HTML. Its script finds the same data in the document, but for the names with a _."""
+    """The page as HTML. Its script finds data of its own in the document: for_scripts()."""
     look = query.get("look", "auto")
-    known = {"panels": panel_list(), "page": page.name, "data": {name: value for name, value in data.items() if name[0] != "_"}}
+    known = {"panels": panel_list(), "page": page.name, "data": for_scripts(data)}
     return templates.get_template(f"{page.name}.html").render(
         page=page,
         pages=PAGES,

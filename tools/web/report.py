@@ -19,13 +19,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import datetime
 import gzip
 import hashlib
 import json
-import os
-import platform
 import re
 import shlex
 import sys
@@ -37,12 +34,12 @@ from markupsafe import Markup
 
 from harness.command import CommandLine
 from harness.files import OutputFile
-from harness.panels import BUILD, choose_panels, complain, printable
-from harness.program import Failed, Program
+from harness.here import machine, system, versions
+from harness.panels import choose_panels, complain, printable, read_panels
 from web import verbs
 from web.page import Json, Page, Refused, View
 from web.pages import PAGES
-from web.render import fragment, panel_colours, panel_list, render, templates
+from web.render import for_scripts, fragment, panel_colours, panel_list, render, templates
 from web.stream import Stream
 
 STATIC = Path(__file__).with_name("static")
@@ -80,12 +77,14 @@ class Report:
         main = MAIN.search(text)
         assert main, f"{page.name}.html extends base.html"
         words = urlencode(view.query)
-        shown = {name: value for name, value in data.items() if name[0] != "_"}
         self.views.append({
             "key": f"{page.name}?{words}" if words else page.name,
             "page": page.name,
             "html": Markup(LINK.sub(inside, main[1])),
-            "packed": packed({"known": {"page": page.name, "data": shown}, "streams": recorded(site, view)}),
+            "packed": packed({
+                "known": {"page": page.name, "data": for_scripts(data)},
+                "streams": recorded(site, view),
+            }),
         })  # fmt: skip
         for name in STYLE.findall(text):
             users = self.styles.setdefault(name, [])
@@ -96,13 +95,13 @@ class Report:
             answers[f"{page.name}/{name} {asked}"] = answer
         self.scripts[page.name] = [name for name in SCRIPT.findall(text) if name != "frame.js"]
 
-    def html(self, about: str) -> str:
+    def html(self, head: str) -> str:
         importmap = json.dumps({"imports": modules()}, separators=(",", ":"))
         start = 'import "triptych/report.js";'
         every = [page.name for page in PAGES]
         styles = [(users, style_of(name)) for name, users in {**self.styles, "report.css": every}.items()]
         return templates.get_template("report.html").render(
-            about=about,
+            head=head,
             pages=PAGES,
             views=self.views,
             answers={page: packed(answers) for page, answers in self.answers.items()},
@@ -153,28 +152,13 @@ def modules() -> dict[str, str]:
     }
 
 
-def version_of(panel: str) -> str:
-    """What a panel's program says with -V."""
-    child = Program([BUILD / f"{panel}-rep", "-V"], name=f"{panel}-rep")
-    try:
-        child.hang_up()
-        return child.text(5.0).strip()
-    except Failed:
-        return panel
-    finally:
-        child.kill()
-
-
 def about() -> str:
     """The versions, the machine, the date and the command."""
-    system = "Linux"
-    with contextlib.suppress(OSError):
-        system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    panels = [panel["name"] for panel in panel_list() if panel["built"] and panel["kind"] == "shipped"]
+    shipped = [panel for panel in read_panels() if panel.built and panel.kind == "shipped"]
+    libraries = "; ".join(f"{name}: {said}" for name, said in versions(shipped).items())
     command = "./triptych report " + printable(" ".join(map(shlex.quote, sys.argv[1:])))
     today = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
-    machine = f"Linux {platform.release()}, {platform.machine()}, {os.cpu_count()} cores"
-    return ". ".join([today, machine, system, "; ".join(map(version_of, panels)), f"Made by {command}"])
+    return ". ".join([today, system(), machine(), libraries, f"Made by {command}"])
 
 
 async def make(quick: bool) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import itertools
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from harness.command import PATTERNS
+from harness.folders import temporary_folder
 from harness.panels import Panel, read_panels
 from web.page import Json, Page, Query, Refused, Site, View
 
@@ -111,8 +110,8 @@ async def exchange(site: Site, asked: dict[str, Json]) -> Json:
     choice = chosen(asked)
     pattern, names, transport, size = choice
     words = [pattern, *names, *(["--ipc"] if transport == "ipc" else []), *(["--size", str(size)] if size >= 0 else [])]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "exchange.pcap"
+    with temporary_folder() as folder:
+        path = folder / "exchange.pcap"
         said = await site.verb("wire.view.wire", *words, "--json", "--pcap", str(path), seconds=SECONDS)
         capture = base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
     kept = {"exchanges": laid_out(said), "capture": capture}

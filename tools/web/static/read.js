@@ -41,12 +41,6 @@ async function show() {
   choose({ pattern: pattern === "reqrep" ? "" : pattern, panels: names.join(" "), p0: "", p1: "", p2: "" });
   mirror();
   const mine = ++wanted;
-  const key = [pattern, ...names].join("-");
-  const stored = recorded && document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  if (recorded && stored) {
-    for (const article of document.querySelectorAll(".reading")) article.hidden = article !== stored;
-    return;
-  }
   const before = reading.querySelector(".reading");
   before?.setAttribute("aria-busy", "true");
   try {
@@ -183,6 +177,9 @@ for (const kind of ["pointerover", "focusin"]) {
     if (word) explain(word);
   });
 }
+reading.addEventListener("click", (event) => {
+  if (event.target.closest("a.word")) event.preventDefault(); // without scripts it leads to its entry
+});
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") forget();
 });

@@ -7,7 +7,7 @@ const views = [...document.querySelectorAll(".view")];
 
 // The view whose choices all stand in the address: of several, the one with the most.
 function viewOf(hash) {
-  const [page, query] = decodeURIComponent(hash.slice(1)).split("?");
+  const [page, query] = hash.slice(1).split("?");
   const words = new URLSearchParams(query);
   const fitting = views.filter((view) => view.dataset.page === page).map((view) => {
     const own = [...new URLSearchParams(view.dataset.view.split("?")[1])];
