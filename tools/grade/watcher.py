@@ -184,5 +184,14 @@ def free_mib(folder: Path) -> int:
 def wait_for_end(pid: int, seconds: float = 10.0) -> None:
     """The kernel ends a namespace's processes one after the other."""
     deadline = time.monotonic() + seconds
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+    while is_running(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """False for a zombie, too: not every first process of a container reaps what it inherits."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
