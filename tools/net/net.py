@@ -78,6 +78,12 @@ def need_root(what: str) -> None:
         complain(1, f"net: needs root, which alone makes networks: sudo ./triptych net {what}")
 
 
+def processes() -> list[int]:
+    """What runs in the two, the line included."""
+    made = [side for side in SIDES if file_of(side).exists()]
+    return [int(pid) for side in made for pid in ip("netns", "pids", name_of(side)).split()]
+
+
 def need_up() -> dict[str, Any]:
     if not all(file_of(side).exists() for side in SIDES):
         complain(1, "net: there is no such network yet: ./triptych net up")
@@ -85,15 +91,9 @@ def need_up() -> dict[str, Any]:
         state: dict[str, Any] = json.loads(state_file().read_text())
     except (OSError, ValueError):
         complain(1, "net: the network is half made: ./triptych net down, then up")
-    if not os.path.exists(f"/proc/{state['pid']}"):
+    if state["pid"] not in processes():
         complain(1, "net: the line has ended: ./triptych net down, then up")
     return state
-
-
-def processes() -> list[int]:
-    """What runs in the two, the line included."""
-    made = [side for side in SIDES if file_of(side).exists()]
-    return [int(pid) for side in made for pid in ip("netns", "pids", name_of(side)).split()]
 
 
 def up(options: Any) -> int:
