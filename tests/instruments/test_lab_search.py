@@ -1,0 +1,81 @@
+"""What ./triptych lab finds for words: experiments, clauses, steps, verbs and pages, the best first."""
+
+import pytest
+
+from conftest import ROOT
+
+pytest.importorskip("rich")
+
+from check.kept import keeps_a_part
+from harness import panels
+from lab import experiments as lab
+from lab.search import TEXT, TITLE, Find, everything, excerpt, search, stems
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("who filters", "lab where-filtered"),
+        ("first messages vanish", "lab slow-joiner"),
+        ("waiting in the backlog", "lab backlog"),
+        ("udp", "lab datagrams"),
+        ("why does recv return half a message?", "lab tcp-has-no-messages"),
+        ("server crashes", "lab killed-server"),
+        ("address already in use", "lab stolen-address"),
+        ("localhost ipv6", "lab host-names"),
+        ("many clients at once", "step raw-3"),
+        ("messages in frames", "step raw-2"),
+        ("EMSGSIZE", "lab too-long"),
+        ("kill publisher and restart", "lab publisher-restart"),
+        ("request reply bytes unchanged", "clause R1"),
+        ("echo server datagrams", "step 0, datagram server"),
+        ("steps", "verb steps"),
+        ("size", "verb size"),
+        ("new", "verb new"),
+        ("grade my students", "verb grade"),
+        ("which licence has it", "page Versions and licences"),
+        ("windows", "step winsock"),
+    ],
+)
+def test_what_answers_stands_first(words: str, first: str) -> None:
+    """Or second: an experiment and a step may answer the same question."""
+    found = [find.name for find in search(words.split(), everything(lab.load_all()))]
+    assert first in found[:2], found
+
+
+def test_the_sentence_that_matches_is_shown() -> None:
+    text = "It begins. While one client never reads, the others are answered. It ends."
+    find = Find("clause R0", "It begins.", "less x", text)
+    assert excerpt(find, ["begins"]) == "It begins."
+    assert excerpt(find, ["reads", "client"]) == f"It begins. ... {text[11:-9]}"
+    assert excerpt(find, ["elsewhere"]) == "It begins."
+
+
+def test_what_has_the_words_in_passing_is_left_out() -> None:
+    about = Find("lab one", "One.", "x").add("zebra", TITLE)
+    passing = [Find(f"lab {n}", "Two.", "x").add("zebra", TEXT / 5) for n in range(3)]
+    assert [find.name for find in search(["zebra"], [*passing, about])] == ["lab one"]
+
+
+def test_clauses_and_steps_are_found_with_a_command_that_works() -> None:
+    finds = everything([])
+    names = [find.name for find in finds]
+    contract = (ROOT / "common/CONTRACT.md").read_text()
+    assert names.count("clause R1") == 1 and contract.count("\n- **") == sum("clause" in n for n in names)
+    steps = [panel for panel in panels.read_panels() if keeps_a_part(panel)]
+    assert all(f"step {panel.name}" in names for panel in steps)
+    for find in finds:
+        command = find.command.split()
+        assert find.says and len(find.says) < 400 and "*" not in find.says
+        if command[0] == "less":
+            assert (ROOT / command[-1]).is_file(), find.command
+        elif find.name.startswith("verb "):
+            assert command == ["./triptych", find.name[5:], "--help"]
+        else:
+            assert command[:2] == ["./triptych", "diff"] and f"step {command[3]}" == find.name
+
+
+def test_words_without_their_endings() -> None:
+    for words in ("filter filters filtered filtering", "reply replies", "vanish vanishes vanished",
+                  "message messages", "drop dropped dropping", "address addresses", "miss missed"):  # fmt: skip
+        assert len(set(stems(words))) == 1, words
