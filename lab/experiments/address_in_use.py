@@ -29,15 +29,16 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
 The side that closes a TCP connection first keeps its address for a while (TIME_WAIT; on Linux 60 s)
 so that late packets of the old connection do not reach a new one. A killed server is the side that
-closes first. Without SO_REUSEADDR bind refuses a port on which such a connection is left; with it,
-bind refuses only a port on which somebody listens. On Linux it must be set on both, the old and the
-new listener. All three libraries set it before they bind, and raw/ does the same; the plain sockets
-of this experiment show both.
+closes first. Without SO_REUSEADDR bind refuses a port on which such a connection is left. With it,
+bind refuses a port only if somebody listens there. On Linux both listeners must have set it, the
+old one and the new one. All three libraries set it before they bind, and so does raw/. The plain
+sockets of this experiment try both.
 
 A UNIX path knows no TIME_WAIT, but the file stays. A plain socket and ZeroMQ leave it even after a
-clean close; nanomsg and NNG remove it when they close. After a kill it is always there. The plain
-socket then cannot bind; ZeroMQ removes the file before it binds, nanomsg and NNG do if nobody
-answers there. Our panels remove it at a clean close, and a stale one at the next start (R10).
+clean close; nanomsg and NNG remove it when they close. After a kill it is always there, and the
+plain socket cannot bind. ZeroMQ removes whatever is at the path before it binds; nanomsg and NNG
+remove it only if nobody answers there. Our panels remove the path at a clean close, and a stale one
+at the next start (R10).
 """
 SOURCES = [
     "socket(7), SO_REUSEADDR; tcp(7); RFC 9293 (TCP), 3.3.2: TIME-WAIT; unix(7), NOTES",

@@ -25,19 +25,20 @@ PANELS = ["raw"]
 TIMING = True
 BACKLOG, ACCEPT_MS = 2, 200
 EXPLANATION = """
-The kernel connects, not accept(): accept only hands out what is connected already. So a client of a
-server that does nothing is connected, and may even send; it cannot tell whether anybody has
-accepted it. Linux lets one more wait than was asked for: it compares with "more than", not with "at
-least".
+The kernel makes the connection; accept() only hands out connections that exist already. So a client
+of a server that does nothing is connected, and may even send. It cannot tell whether anybody has
+accepted it. Linux lets one client more wait than the backlog says: the queue is full when it is
+longer than the backlog, not when it is as long.
 
-The next client is not refused. Over TCP the server drops its SYN without a word, and the client
-repeats it after a second, so even when a place is free at once the connection takes that second. A
-UNIX socket has no packets to lose: connect waits in the kernel and is woken when one was accepted.
-Without blocking it fails with "Resource temporarily unavailable", where TCP has "Operation now in
-progress": over TCP the attempt goes on, over the UNIX socket it is over.
+The next client is not refused. Over TCP the server's kernel drops its SYN without a word, and the
+client's kernel repeats it after a second. So the connection takes that second even when a place is
+free at once. A UNIX socket has no packets to lose: connect waits, and the kernel wakes it after the
+next accept. A connect that may not wait fails with "Resource temporarily unavailable" on a UNIX
+socket, and the attempt is over. Over TCP it fails with "Operation now in progress", and the attempt
+goes on.
 
-"Connection refused" means something else: nobody listens there. And when the server closes its
-socket, those who waited learn that their connection was never more than a place in a queue.
+"Connection refused" means something else: nobody listens there. When the server closes its
+listening socket, the kernel resets the connections that still wait in the queue.
 """
 SOURCES = [
     "listen(2): the backlog argument; capped by /proc/sys/net/core/somaxconn",

@@ -22,18 +22,19 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 MESSAGES, BYTES = 10_000, 4096
 EXPLANATION = """
 A blocking send returns as soon as there is room for the message, and waits when there is none. The
-room is the kernel's send buffer here and its receive buffer there, and only a receive makes more.
+room is the sender's kernel buffer and the receiver's kernel buffer, and only a receive makes more.
 If both programs are in send, nobody receives, and both wait for ever: a deadlock without any lock.
-With a few small messages everything fits and nothing happens, so a test finds it as little as the
-first year of use does.
+A few small messages fit into the buffers, and nothing happens. So neither a test nor the first year
+of use finds the fault.
 
-A library has more room, not endless room: ZeroMQ 1000 messages at each end, nanomsg little beside
-the kernel's buffers, NNG some queues of its own. Then its send blocks as well. Without a limit
-(ZMQ_SNDHWM 0) ZeroMQ's send never blocks, and the queue is in memory: the same fault, paid for
-otherwise. A program cures it by receiving while it sends (poll for both), or by a protocol in which
-one side speaks at a time: with request/reply this cannot happen, because each waits for the other.
+A library has more room, but its room ends too: ZeroMQ has 1000 messages at each end, nanomsg little
+beside the kernel's buffers, NNG some queues of its own. Then its send blocks as well. Without a
+limit (ZMQ_SNDHWM 0) ZeroMQ's send never blocks, and the queue takes the memory of the process
+instead. A program cures the fault if it receives while it sends (poll for both), or if its protocol
+lets one side speak at a time. With request/reply the deadlock cannot happen, because each side
+waits for the other.
 
-As soon as one of the two receives, the other goes on: the experiment lets one of them do so.
+As soon as one of the two receives, the other goes on. The experiment shows that as well.
 """
 SOURCES = [
     "send(2): if the message does not fit into the send buffer, send() normally blocks; tcp(7)",

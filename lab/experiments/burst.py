@@ -14,22 +14,23 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 TIMING = True
 EXPLANATION = """
-Publishing never blocks and never fails; what has no room is dropped. So what counts is how long the
-queue is and how soon somebody empties it. ZeroMQ's holds 1000 messages for each subscriber, and
-zmq_send takes less than a tenth of a microsecond: the queue is full before the thread that empties
-it has caught up, so a burst keeps 1000, or 2000 if the thread came in between. nanomsg has no queue
-of messages but the kernel's send buffer (128 KiB): nn_send writes by itself, and one message that
-did not fit is handed to the thread; all that come meanwhile are dropped. NNG's queue holds 16
-messages only, and each of them waits for a thread to be woken. Its call takes longest of all, a
-microsecond or more, which leaves the threads some time: a burst keeps hundreds or a few thousand.
+Publishing never blocks and never fails; a message that finds no room is dropped. So two things
+count: how long the queue is, and how soon somebody empties it. ZeroMQ's queue holds 1000 messages
+for each subscriber, and here zmq_send takes less than a tenth of a microsecond. The queue is full
+before the thread that empties it has woken up, so a burst keeps 1000 messages, or 2000 if the
+thread came in between. nanomsg has no queue of messages but the kernel's send buffer (128 KiB).
+nn_send writes by itself. If a message does not fit, the thread gets it, and nn_send drops all
+others until the thread has written it. NNG's queue holds only 16 messages, and a thread must be
+woken for each of them. Its call takes longest, a microsecond or more, which leaves the threads some
+time: a burst keeps hundreds or a few thousand.
 
-raw loses nothing here, and that is no merit of its queue: with no thread to hand over to, it
-writes by itself whenever 64 KiB have gathered, and the kernel's buffers take these two megabytes.
-With larger messages or a slower subscriber its log overflows too.
+raw loses nothing here, but its queue is not the reason. It has no thread: it writes by itself
+whenever 64 KiB have gathered, and the kernel's buffers take these two megabytes. With larger
+messages or a slower subscriber its log overflows too.
 
 With queues of 100,000 raw and ZeroMQ lose nothing. nanomsg and NNG may lose something, since their
-queues do not get so long (NNG: 8192 messages; nanomsg: what the kernel allows for a buffer). A
-queue is memory, and in the libraries it is there for each subscriber. How many arrive by default
+queues cannot be that long (NNG: 8192 messages; nanomsg: what the kernel allows for a buffer). A
+queue is memory, and a library needs it for each subscriber. How many messages arrive by default
 depends on how the threads are scheduled.
 """
 SOURCES = [

@@ -21,15 +21,15 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TASKS = 100
 EXPLANATION = """
 PUSH gives the tasks to its connections in turn, and passes one over only if its queue is full. A
-queue is not full because its worker is busy: small tasks fit into the library's queue (in ZeroMQ
-1000 at each end) and into the kernel's buffers, in each library. So half of the work waits for the
+busy worker does not make its queue full: small tasks fit into the library's queue (in ZeroMQ 1000
+at each end) and into the kernel's buffers, whatever the library. So half of the work waits for the
 busy worker while the free one has nothing to do. ZMQ_SNDHWM and ZMQ_RCVHWM shorten only the
-library's part; the kernel's buffers still hold hundreds of tasks.
+library's queue; the kernel's buffers still hold hundreds of tasks.
 
-The cure is not an option but another direction: a worker that is free asks for work. Then a task
+No option cures this, but the other direction does: a worker that is free asks for work. Then a task
 leaves the dispatcher only when somebody is ready to do it. The second part does that with the
 panels' own request/reply: a worker's request means "I am free", and the reply is the task. The fast
-worker asks a hundred times a second, the slow one ten times. In ZeroMQ's Guide it is the
+worker asks a hundred times a second, the slow one ten times. ZeroMQ's Guide calls it the
 load-balancing pattern, with a ROUTER socket as the dispatcher.
 """
 SOURCES = [

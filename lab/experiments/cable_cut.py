@@ -18,18 +18,18 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 NEEDS = ["root", "namespaces", "program:ip"]
 TIMING = True
 EXPLANATION = """
-A connection is an agreement between two kernels, not a wire. Without a cable nobody tells anybody
-anything; the sender's kernel repeats what is not acknowledged, after 0.2, 0.4, 0.8 ... seconds,
-for a quarter of an hour (tcp_retries2), and a receiver that only waits, waits for ever. With the
-cable back the next repetition gets through: nothing is lost that the queues could hold.
+A connection is an agreement between two kernels; it is not a wire. When the cable is out, nobody
+tells the kernels. The sender's kernel repeats what is not acknowledged, after 0.2, 0.4, 0.8 ...
+seconds, for a quarter of an hour (tcp_retries2). A receiver that only waits, waits for ever. When
+the cable is back, the next repetition gets through: nothing is lost that the queues could hold.
 
-To notice sooner, somebody must ask. TCP's keepalive asks after two hours, unless the socket sets
-other times, as this probe does: a second, and one more. ZeroMQ has heartbeats of its own, off by
-default (ZMQ_HEARTBEAT_IVL): it closes and dials anew. nanomsg and NNG's nn_ API have nothing;
-programs send a message now and then.
+To notice sooner, one side must ask. TCP's keepalive asks after two hours, unless the socket sets
+other times, as this probe does: after one second, and again after one more. ZeroMQ has heartbeats
+of its own, off by default (ZMQ_HEARTBEAT_IVL): without an answer it closes the connection and
+connects anew. nanomsg and NNG's nn_ API have nothing, so programs send a message now and then.
 
-The difference between the two shows where the cable is whole, but what stands between has stopped
-(here the tap, stalled): kernels answer keepalives for programs that hang, but no heartbeats.
+Keepalive and heartbeats differ where the cable is whole and a program has stopped (here the tap,
+stalled): a kernel answers keepalives for a program that hangs, but it cannot answer heartbeats.
 """
 SOURCES = [
     "tcp(7), tcp_retries2, TCP_KEEPIDLE, TCP_USER_TIMEOUT; RFC 1122, 4.2.3.6; RFC 6298",

@@ -16,22 +16,22 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
-A send that succeeded has handed the message over: to the kernel, or to a thread of this process.
-The kernel goes on delivering when the process has ended; a thread does not.
+A send that succeeded has handed the message over, either to the kernel or to a thread of this
+process. The kernel goes on delivering when the process has ended; a thread does not.
 
-ZeroMQ hands everything to its thread. Neither exit nor zmq_close waits for it; zmq_ctx_term does,
-for ever or for ZMQ_LINGER: without it even the small event is lost, nearly always. nanomsg and NNG
-try to write at once, in the call itself, so the small event is in the kernel when the call returns
-(NNG 1.10, which Debian 13 has, lost some at exit all the same). What did not fit there is lost at
-the end, by nn_close too: NN_LINGER does nothing in either, and there is nothing that waits; one
-sleeps, or has the other side confirm.
+ZeroMQ hands everything to its thread. Neither exit nor zmq_close waits for that thread;
+zmq_ctx_term does, for ever or for ZMQ_LINGER. Without it even the small event is lost, nearly
+always. nanomsg and NNG try to write at once, in the call itself, so the kernel has the small event
+when the call returns. (NNG 1.10, which Debian 13 has, lost some at exit all the same.) What the
+kernel did not take is lost at the end, also after nn_close: NN_LINGER does nothing in either
+library, and no other call waits. The program must sleep, or let the other side confirm.
 
-The plain socket's send blocks until the kernel has all, and the kernel delivers it - unless
-something lies unread in the socket that is closed. Here that is the subscription: then the kernel
-sends a reset instead of an end, and throws away what was not transmitted yet. "wait" reads first.
-The subscribers sleep meanwhile, so that the large event cannot slip through: 16 MiB are more than
-the kernel's buffers hold, and for the plain socket one, which is more than a sleeping receiver's
-window.
+The plain socket's send blocks until the kernel has all of it, and the kernel delivers it, with one
+exception. If the program closes a socket with unread bytes, the kernel sends a reset instead of an
+end, and throws away what it has not transmitted yet. Here the unread bytes are the subscription;
+the way called "wait" reads them first. The subscribers sleep meanwhile, so that the large event
+cannot slip through. It has 16 MiB, more than the kernel's buffers hold; for the plain socket it has
+one MiB, more than the window of a receiver that sleeps.
 """
 SOURCES = [
     "zmq_ctx_term(3), zmq_setsockopt(3), ZMQ_LINGER",

@@ -23,21 +23,21 @@ PREDICT = [
 ]
 PANELS = ["raw"]
 EXPLANATION = """
-UDP has no way to hold a sender back. What does not fit into the receiver's buffer is dropped there,
-also on one machine, and sendto succeeds all the same; those that came first are kept, in order. A
-UNIX datagram socket knows its reader: when the queue is full (net.unix.max_dgram_qlen and one more;
-or the sender's own SO_SNDBUF) the sender waits or gets "Resource temporarily unavailable". It is
-reliable and ordered, on Linux.
+UDP has no way to hold a sender back. The kernel drops a datagram that does not fit into the
+receiver's buffer, even on one machine, and sendto succeeds all the same. The datagrams that came
+first are kept, in order. A UNIX datagram socket knows its reader. When the queue is full
+(net.unix.max_dgram_qlen and one more; or the sender's own SO_SNDBUF), the sender waits or gets
+"Resource temporarily unavailable". So on Linux it is reliable and ordered.
 
-Both keep boundaries: a receive returns one datagram, also an empty one, whose length 0 is not an
-end of file. A buffer that is too short cuts it and the rest is gone; only MSG_TRUNC tells how long
-it was.
+Both keep boundaries: a receive returns one datagram. An empty datagram has length 0, which is not
+an end of file. If the buffer is too short, the rest of the datagram is gone; only MSG_TRUNC tells
+how long it was.
 
 With nobody there, UDP's sendto goes on succeeding. The ICMP message "port unreachable" does come
-back, but only a connected socket is told, and only by its next call: "Connection refused" for a
-datagram long gone. (udp(7) promises it to every socket; Linux keeps that for those that set
-IP_RECVERR.) And recvfrom tells the sender's address, except that a UNIX sender which never called
-bind has none: no answer can be sent.
+back. But only a connected socket learns of it, and only from its next call: "Connection refused"
+for a datagram that was sent long before. (udp(7) promises the error to every socket; Linux keeps
+that promise for sockets that set IP_RECVERR.) recvfrom tells the sender's address. A UNIX sender
+that never called bind has no address, so nobody can answer it.
 """
 SOURCES = [
     "udp(7); unix(7): datagrams, on most implementations, are always reliable and in order",

@@ -19,21 +19,21 @@ FIND = (
 PREDICT = ["the request", "nothing, and nobody is told", "an error"]
 PANELS = ["zmq"]
 EXPLANATION = """
-A REQ socket puts an empty frame in front of each request, and a REP socket looks for it: what
-stands before the empty frame is the way back (the envelope), what stands after it is the request.
-REQ and REP add and remove it, so a program never sees it. DEALER adds nothing. A message without
-the empty frame is no request to REP, and REP drops it in silence; the client waits in vain. With an
-empty frame sent first (ZMQ_SNDMORE), DEALER may send as many requests as it likes, and reads the
-replies, each with its empty frame, when it wants to. Which reply belongs to which request is left
-to the program. REQ refuses a second request: EFSM.
+A REQ socket puts an empty frame in front of each request, and a REP socket looks for it. The frames
+before the empty frame are the way back (the envelope), the frames after it are the request. REQ and
+REP add and remove it, so a program never sees it. DEALER adds nothing. To REP, a message without
+the empty frame is no request: REP drops it in silence, and the client waits in vain. If the program
+sends an empty frame first (ZMQ_SNDMORE), DEALER may send as many requests as it likes, and read the
+replies, each with its empty frame, whenever it wants. The program must find out which reply belongs
+to which request. REQ refuses a second request: EFSM.
 
-ROUTER is the other end: it puts the sender's identity in front of each message that it receives,
-and takes the first frame of a message that is sent as the address. If nobody has that identity,
+ROUTER is the other end. It puts the sender's identity in front of each message that it receives,
+and takes the first frame of each message that it sends as the address. If nobody has that identity,
 because the name is wrong or the peer has gone, the message is dropped and send succeeds. With
 ZMQ_ROUTER_MANDATORY send fails with EHOSTUNREACH.
 
-nanomsg and NNG have no such sockets in their nn_ calls but "raw" ones (AF_SP_RAW), which show the
-header; a second request on their REQ replaces the first (lab out-of-turn).
+Among the nn_ calls of nanomsg and NNG only the "raw" sockets (AF_SP_RAW) are like these: they show
+the header. On a REQ of theirs, a second request replaces the first (lab out-of-turn).
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_DEALER, ZMQ_ROUTER; zmq_setsockopt(3), ZMQ_ROUTER_MANDATORY",

@@ -22,17 +22,18 @@ PREDICT = ["four", "one: then poll says nothing more", "none"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 MESSAGES = 4
 EXPLANATION = """
-poll(2) on a socket is level-triggered: as long as something is there, it says so. nanomsg's and
-NNG's NN_RCVFD keep that habit: the descriptor is readable while a message can be received.
+poll(2) on a socket is level-triggered: it reports the socket as long as there is something to read.
+nanomsg's and NNG's NN_RCVFD do the same: the descriptor is readable while a message can be
+received.
 
-ZMQ_FD does not. It is the mailbox through which the library's thread wakes the program, and it is
-woken when there is news, not as long as there are messages. The manual says "edge-triggered": after
-each event the program must ask ZMQ_EVENTS, and receive until it says EAGAIN. A loop that takes one
-message for each "readable" leaves the rest where it is, and goes on only when something else
-happens, which looks like messages that arrive one too late. Also, the descriptor may be readable
-although no message is there.
+ZMQ_FD does not. It belongs to the mailbox through which the library's thread wakes the program, and
+the thread wakes it when there is news, not as long as there are messages. The manual says
+"edge-triggered": after each event the program must ask for ZMQ_EVENTS, and receive until it gets
+EAGAIN. A loop that takes one message for each "readable" leaves the others where they are, and goes
+on only when something else happens. It looks as if each message arrived one too late. Also, the
+descriptor may be readable although no message is there.
 
-A plain socket has both: epoll(7) with EPOLLET tells only the news, and a loop that takes one
+A plain socket has both ways: epoll(7) with EPOLLET reports only the news, and a loop that takes one
 message from it gets stuck in the same way. Our panels need none of this, because they wait in the
 library's own calls.
 """

@@ -21,20 +21,21 @@ LENGTHS = {"64 B": 64, "1 MB": 1_000_000}
 TRIALS = 8
 GRACE_SECONDS = 0.3  # what arrives, arrives in a hundredth of it
 EXPLANATION = """
-With a plain socket, what send has taken is the kernel's, and the kernel delivers it whether the
-process lives, closes or crashes. A library's send has only handed the message to another thread of
-the same process. If that ends, so does the thread, with all it had not written yet.
+With a plain socket, the bytes that send has taken belong to the kernel. The kernel delivers them
+whether the process lives, closes or crashes. A library's send may only have handed the message to
+another thread of the same process. If the process ends, so does the thread, and the bytes that it
+has not written yet are lost.
 
-ZeroMQ always leaves the writing to its thread, so exit and even zmq_close make it a race. On a
-quiet machine a reply of 64 bytes loses it nearly always, one of a megabyte about half of the time;
-where other programs run, the numbers are others. zmq_ctx_term is what waits until all is sent
-(ZMQ_LINGER, for ever by default).
+ZeroMQ always leaves the writing to its thread, so exit and even zmq_close race with it. On a quiet
+machine a reply of 64 bytes is lost nearly always, one of a megabyte about half of the time. Where
+other programs run, the numbers are others. zmq_ctx_term waits until all is sent (ZMQ_LINGER, for
+ever by default).
 
 nanomsg and NNG try to write at once, in the sender's own call, and what the kernel takes in that
-call is safe: always a small reply. Of a large one nanomsg writes what fits the kernel's send
-buffer, which it sets to 128 KiB (NN_SNDBUF), and loses the rest even if nn_close is called:
+call is safe: always a small reply. Of a large one nanomsg writes what fits into the kernel's send
+buffer, which it sets to 128 KiB (NN_SNDBUF). It loses the rest even if nn_close is called:
 NN_LINGER, once meant for just that, does nothing. NNG leaves the buffer's size to the kernel, which
-over loopback takes 1 MB at a time; a longer reply or a real network would show the same loss. The
+over loopback takes 1 MB at a time. A longer reply or a real network would show the same loss. The
 remedy is a pause, or better an acknowledgement by the client.
 """
 SOURCES = [

@@ -27,20 +27,20 @@ PANELS = ["raw"]
 NEEDS = ["program:ip"]
 EXPLANATION = """
 TCP has no second channel. It has a pointer to one place in the stream, so of XY only the last byte
-is urgent. Linux takes that byte out, recv with MSG_OOB fetches it, and a plain recv stops at the
-mark: abcX, then def. Nothing has overtaken anything; RFC 6093 asks new programs to leave it alone.
-(unix(7) still says that UNIX stream sockets have no urgent data; since 5.15 Linux can be built with
-it: ./triptych lab flags --json shows what this kernel does.)
+is urgent. Linux takes that byte out of the stream, and recv with MSG_OOB fetches it. A plain recv
+stops at the mark: abcX, then def. Nothing has overtaken anything. RFC 6093 asks new programs not to
+use it. (unix(7) still says that UNIX stream sockets have no urgent data; since 5.15 Linux can be
+built with it: ./triptych lab flags --json shows what this kernel does.)
 
-MSG_PEEK reads without taking, any number of times. MSG_DONTWAIT makes one call not block; "Resource
-temporarily unavailable" is also what a blocking recv says at the end of SO_RCVTIMEO: one word for
-"not yet" and "too late". MSG_DONTROUTE does nothing for a neighbour; one behind a router becomes
-unreachable.
+MSG_PEEK reads without taking, any number of times. MSG_DONTWAIT makes one call not block. It fails
+with "Resource temporarily unavailable", which a blocking recv also says at the end of SO_RCVTIMEO:
+the same words mean "not yet" and "too late". With MSG_DONTROUTE nothing changes for a neighbour; a
+host behind a router becomes unreachable.
 
-"With flags 0, send is write": on a connected socket yes, SIGPIPE included, which MSG_NOSIGNAL
-spares. But write takes any descriptor and send only a socket. For recv and read the manual names
-another difference, that read leaves an empty datagram pending. What was measured is narrower: it
-does so only if it asks for 0 bytes.
+"With flags 0, send is write": on a connected socket that is true, and both raise SIGPIPE, which
+MSG_NOSIGNAL prevents. But write takes any descriptor, and send only a socket. For recv and read the
+manual names another difference: read leaves an empty datagram pending. What was measured is
+narrower: read does so only if it asks for 0 bytes.
 """
 SOURCES = [
     "send(2); recv(2), NOTES on zero-length datagrams; tcp(7), urgent data",

@@ -12,17 +12,17 @@ PREDICT = ["the message arrives", "the send fails", "the child is aborted", "the
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
 A descriptor is inherited: parent and child have the same socket, and what either writes arrives.
-(Framing is theirs to keep apart: two writers can cut each other's messages in two.) A library's
-socket is more than descriptors: memory, which the child gets a copy of, and threads, of which it
-gets none but the one that forked.
+(The two must keep their frames apart: two writers can cut each other's messages in two.) A
+library's socket is more than descriptors. It is memory, which the child gets a copy of. It is also
+threads, and the child has only the thread that called fork.
 
-ZeroMQ remembers the process that made the socket, and refuses in another one: EINTR, as if a
+ZeroMQ remembers the process that made the socket, and in another one it refuses with EINTR, as if a
 signal had come. It does not look at every call, though: a send within a millisecond of another one
-succeeds, into a queue that no thread empties (so the child here waits a little first). NNG aborts
+succeeds, into a queue that no thread empties. (So the child waits a little first here.) NNG aborts
 the child with a message of its own. nanomsg has no guard: its send first tries to write by itself,
-without its thread, and here that suffices. What it could not write at once, nobody would finish:
-the child has no such thread. In all three the rule is: fork first, then open sockets in each
-process.
+without its thread, and here that suffices. If the kernel did not take all of it at once, the rest
+would never be written, because the child has no such thread. In all three the rule is: fork first,
+then open sockets in each process.
 """
 SOURCES = [
     "fork(2); pthread_atfork(3)",

@@ -24,19 +24,21 @@ PANELS = ["raw"]
 EXPLANATION = """
 A connection is two streams. SHUT_WR ends one of them: over TCP it sends a FIN, and the peer reads 0
 once it has read everything before it. That 0 says "no more from me", not "I am gone". So the answer
-comes; this is how a program such as sort can be used over a connection. Only the client's own
-further sends fail, "Broken pipe".
+arrives. In this way a program such as sort, which must read all of its input before it answers, can
+be used over a connection. Only the client's own further sends fail, with "Broken pipe".
 
-close says the same to the server: it too reads the question and then 0, and cannot tell the two
-apart. It finds out by answering. Over TCP the first send succeeds, as the kernel takes the bytes;
-the client's side answers with a reset, and the second send fails. A UNIX socket knows at once.
+After a close the server sees the same: it reads the question and then 0, and cannot tell a close
+from a shutdown. It finds out by answering. Over TCP the first send succeeds, because the kernel
+takes the bytes; the client's kernel answers with a reset, and the second send fails. A UNIX socket
+knows at once.
 
-close drops a descriptor, shutdown ends the connection's direction: with a copy left, as after fork,
-close tells the peer nothing, and shutdown on any copy holds for all. This is why a server that
-forks and forgets to close its copy leaves its clients waiting for an end.
+close gives up one descriptor; shutdown ends the connection's direction. While another copy of the
+descriptor is open, as after fork, close tells the peer nothing, and shutdown on any copy holds for
+all copies. So a server that forks and forgets to close its copy leaves its clients waiting for an
+end.
 
-SHUT_RD is weak over TCP, for the protocol has no word for it: the peer's send succeeds, and Linux
-even lets the "closed" side read what came. A UNIX socket's peer is told: "Broken pipe".
+SHUT_RD does little over TCP, because the protocol has no word for it: the peer's send succeeds, and
+Linux even lets the "closed" side read what came. The peer of a UNIX socket is told: "Broken pipe".
 """
 SOURCES = [
     "shutdown(2); send(2), EPIPE; RFC 9293, section 3.6.1: half-closed connections",

@@ -14,16 +14,17 @@ PANELS = ["raw"]
 NEEDS = ["cores:2"]
 TIMING = True
 EXPLANATION = """
-They never work at the same time, so there is nothing to share. And a core whose process waits is
-halted: to wake it takes an interrupt from the other core, and in a virtual machine a turn through
-the host, which costs more than all the rest of the round trip. On one core the kernel only
-switches from one to the other. That is why two benchmarks of one program can differ several times
-over, and why ours say which core each process had.
+The two processes never work at the same time, so there is no work to share. And a core whose
+process waits is halted. To wake it takes an interrupt from the other core, and in a virtual machine
+also a turn through the host, which costs more than all the rest of the round trip. On one core the
+kernel only switches from one process to the other. That is why two benchmarks of one program can
+differ several times over, and why ours say which core each process had.
 
-The cure is not to fall asleep so soon: receives that do not block, with sched_yield between them,
-for at most 50 us, before the one that blocks. The core is not halted then, and the byte is usually
-there. It costs these microseconds of processor time for each wait that lasts longer. Without the
-yield it is the worst choice on one core: it keeps out the very process that it waits for.
+The cure is not to fall asleep so soon: the program first makes receives that do not block, with
+sched_yield between them, for at most 50 us, and only then the one that blocks. The core is not
+halted then, and the byte is usually there. It costs these microseconds of processor time for each
+wait that lasts longer. Without the yield it is the worst choice on one core: it keeps out the very
+process that it waits for.
 
 Where other programs keep the cores busy, they are not halted, and the difference is smaller.
 """

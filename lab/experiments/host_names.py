@@ -17,15 +17,15 @@ PREDICT = ["yes", "with IPv6 turned off only", "no"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 NEEDS = ["namespaces"]
 EXPLANATION = """
-A name stands for a list of addresses, the preferred first, and with IPv6 that is ::1. The
-lecture's loop over getaddrinfo's list tries one after the other. The libraries take the first and
-stay with it: with IPv6 on they dial ::1, where nobody listens, again and again, and never say so.
-ZeroMQ and nanomsg have IPv6 off by default, so by default it works, until somebody turns it on. In
-NNG it is always on.
+A name stands for a list of addresses, the preferred one first. With IPv6 that is ::1. The lecture's
+loop over getaddrinfo's list tries one address after the other. The libraries take the first and
+keep to it: with IPv6 on they connect to ::1, where nobody listens, again and again, and never say
+so. ZeroMQ and nanomsg have IPv6 off by default, so by default it works, until somebody turns IPv6
+on. In NNG it is always on.
 
-A name that does not exist is no error either: connect has succeeded, the resolving is done by a
-thread, later, again and again - a typing error looks like a server that is down. Only a plain
-socket's program learns it, from getaddrinfo, which blocks meanwhile. The panels resolve names
+A name that does not exist is no error either. connect has succeeded; a thread resolves the name
+later, again and again, so a misspelt name looks like a server that is down. Only the program with a
+plain socket learns it, from getaddrinfo, which blocks meanwhile. The panels resolve names
 beforehand, in common/address.c, IPv4 first, and give the libraries literal addresses.
 """
 SOURCES = [

@@ -28,19 +28,20 @@ CLAIMED = 512 << 20
 CLAIM = CLAIMED.to_bytes(8, "big") + b"and no more"
 GREETINGS = {"raw": b"", "zmq": ZMTP, "nanomsg": SP, "nng": SP}
 EXPLANATION = """
-What listens will be spoken to: by port scanners, by browsers, by yesterday's version of your own
-client. Over TCP all four close the connection and go on: each checks the greeting, and raw, which
-has none, the length. After a right greeting comes the length of the first message, here half a
-gigabyte of which nearly nothing follows. raw, ZeroMQ and nanomsg compare it with their limit and
-hang up. NNG has no limit as the panel uses it (lab too-long), so it asks for that memory at once:
-its address space grows by as much, its used memory hardly, and the connection stays.
+Whoever listens must expect to be spoken to: by port scanners, by browsers, by yesterday's version
+of the same client. Over TCP all four close the connection and go on. Each library checks the
+greeting; raw, which has none, checks the length. After a right greeting comes the length of the
+first message, here half a gigabyte of which nearly nothing follows. raw, ZeroMQ and nanomsg compare
+it with their limit and hang up. NNG has no limit as the panel uses it (lab too-long), so it asks
+for that memory at once: its address space grows by as much, its used memory hardly, and the
+connection stays.
 
-Over a UNIX socket nanomsg trusts whoever can reach the path: the byte that says what kind of
-message follows is asserted, not checked, and a wrong one aborts the process, with a line in its
-standard error that names the assertion. An assertion on what others send is a remote off switch.
-And NNG 1.5.2 goes deaf there without any junk: after clients that come and go without a byte, its
-listener accepts nobody, though the server lives (NNG issue 1518; cured in 1.6). A path
-needs permissions (the directory's), even more so here.
+Over a UNIX socket nanomsg trusts everybody who can reach the path. One byte says what kind of
+message follows, and nanomsg asserts its value instead of checking it. A wrong byte aborts the
+process, with a line on standard error that names the assertion. An assertion on what others send
+lets them end the process. NNG 1.5.2 goes deaf there without any junk: after clients that come and
+go without a byte, its listener accepts nobody, though the server lives (NNG issue 1518; cured in
+1.6). So the directory of a path needs permissions that keep strangers out.
 """
 SOURCES = [
     "nanomsg: src/transports/ipc/sipc.c, NN_SIPC_MSG_NORMAL",

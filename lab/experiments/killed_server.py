@@ -24,18 +24,18 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 EXPLANATION = """
-The kernel tells the client's side that the connection has ended; what is made of that is the
-library's choice. nanomsg's and NNG's REQ keep a copy of the pending request and send it again as
-soon as there is a connection: the client is answered, but the work was done twice, once by a server
-that died before it could say so. If the request was "pay 10 francs", that matters; the remedy is a
-number in the request by which the server recognises a repetition (the message format of this
-project has one).
+The kernel tells the client's side that the connection has ended; the library decides what happens
+then. nanomsg's and NNG's REQ keep a copy of the pending request and send it again as soon as there
+is a connection. The client is answered, but the work was done twice, once by a server that died
+before it could say so. If the request was "pay 10 francs", that matters. The remedy is a number in
+the request by which the server recognises a repetition (the message format of this project has
+one).
 
-ZeroMQ connects again and sends nothing: the request is lost, and the client hears so only by its
-own time-out. raw was made like ZeroMQ, the simplest that the contract allows. The panel nanomsg
-loses it, too: it does without nanomsg's REQ (lab lying-server says why), and its raw socket sends
-nothing by itself. None of them reports the death, though all of them know of it: in ZeroMQ a socket
-monitor would tell.
+ZeroMQ connects again and sends nothing: the request is lost, and the client learns so only from its
+own time-out. raw does the same, which is the simplest that the contract allows. The panel nanomsg
+loses the request, too: it does without nanomsg's REQ (lab lying-server says why), and its raw
+socket sends nothing by itself. None of them reports the death, though all of them know of it. In
+ZeroMQ a socket monitor would tell.
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_REQ; zmq_socket_monitor(3)",

@@ -16,17 +16,17 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 SETTINGS = {"raw": ["naive", "ids"], "zmq": ["defaults", "relaxed", "correlate"]}
 GIVE_UP_MS = 200
 EXPLANATION = """
-A stream delivers what was sent, in order, and an answer that nobody waits for is delivered too. A
-naive client on a socket takes it for the answer to its next question, and from then on every answer
-is the previous one's: the classic fault of clients with time-outs. A number in each request,
-repeated in its reply, cures it; raw's framing has one.
+A stream delivers what was sent, in order, and also an answer that nobody waits for any more. A
+naive client on a socket takes it for the answer to its next question. From then on every answer is
+the one to the question before: the classic fault of clients with time-outs. The cure is a number in
+each request, repeated in its reply; raw's framing has one.
 
 nanomsg and NNG put such a number into every request and drop replies to any but the latest.
 ZeroMQ's REQ by default refuses the second request altogether: its state machine waits for the
-reply, for ever. Disconnecting does not help; closing the socket does, and so does ZMQ_REQ_RELAXED,
-even when it is set so late. ZMQ_REQ_RELAXED alone permits to ask again, and lets in the late answer
-as the new one's: worse than the error. With ZMQ_REQ_CORRELATE, which adds the number, both are
-right: these two belong together.
+reply, for ever. Disconnecting does not help. Closing the socket does, and so does ZMQ_REQ_RELAXED,
+even when it is set so late. ZMQ_REQ_RELAXED alone permits the client to ask again, and then gives
+it the late answer as the new one: worse than the error. ZMQ_REQ_CORRELATE adds the number. Set
+both, always.
 """
 SOURCES = [
     "zmq_setsockopt(3): ZMQ_REQ_RELAXED, ZMQ_REQ_CORRELATE",

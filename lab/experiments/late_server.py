@@ -16,17 +16,17 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 TIMING = True
 EXPLANATION = """
-In all three libraries a connect only leaves an order with a background thread, which tries again
-until somebody listens; a socket of the operating system would have said "connection refused" at
-once. Where the request waits meanwhile differs. ZeroMQ's and nanomsg's REQ queue it, and the send
-returns at once; NNG has no pipe to put it into and keeps the sender waiting, so send itself lasts
-until the server is there. So does the panel nanomsg's, whose socket is a raw one (lab lying-server
-says why). raw does by hand what the libraries do: it dials again after about 10,
-20, 40 ... 200 ms; each wait has a random part.
+In all three libraries connect only leaves an order with a background thread, which tries again
+until somebody listens. A plain socket would have said "connection refused" at once. The libraries
+differ in where the request waits meanwhile. ZeroMQ's and nanomsg's REQ queue it, and the send
+returns at once. NNG has no connection to put it into and keeps the sender waiting, so the send
+itself lasts until the server is there. The panel nanomsg does the same, because its socket is a raw
+one (lab lying-server says why). raw does by hand what the libraries do: it connects again after
+about 10, 20, 40 ... 200 ms; each wait has a random part.
 
-How long after the server's start the answer comes is the rest of the reconnect interval, not the
-network: the panels set it to 100 ms (ZeroMQ adds a random part of as much again). NNG's own default
-is a random time up to a second.
+The answer comes some time after the server's start. That time is the rest of the reconnect
+interval, not the network: the panels set it to 100 ms (ZeroMQ adds a random part of as much again).
+NNG's own default is a random time up to a second.
 """
 SOURCES = [
     "zmq_connect(3): the connection is made asynchronously; zmq_setsockopt(3), ZMQ_RECONNECT_IVL",

@@ -11,8 +11,8 @@ THEME = "the lecture's sockets"
 ORDER = 50
 QUESTION = (
     '"The server\'s socket only listens; accept returns another one for each client," says the '
-    "lecture. A client has connected and sent hello, poll says that the listening descriptor is "
-    "readable. What does reading it say, over TCP?"
+    "lecture. A client has connected and sent hello, and poll says that the listening descriptor "
+    "is readable. What does reading it say, over TCP?"
 )
 FIND = "accept listen socket returns new descriptor readable recv on the server socket ENOTCONN"
 PREDICT = [
@@ -25,14 +25,13 @@ PREDICT = [
 PANELS = ["raw"]
 EXPLANATION = """
 A listening socket holds a queue of connections and no bytes. It has no peer, so there is nobody to
-read from: TCP says "Transport endpoint is not connected", although a client is connected, just not
-to this descriptor; a UNIX socket says "Invalid argument". To a write that same UNIX socket says
-that it is not connected, and TCP says "Broken pipe" and raises SIGPIPE. For poll "readable" means
-that the next call of the right kind does not block, and the right kind is accept.
+read from. TCP says "Transport endpoint is not connected": a client is connected, but not to this
+descriptor. A UNIX socket says "Invalid argument". To a write the same UNIX socket says that it is
+not connected, and TCP says "Broken pipe" and raises SIGPIPE. For poll "readable" means that the
+next call of the right kind does not block. Here the right kind is accept.
 
-The bytes were not waiting for accept: they came in meanwhile, and the accepted descriptor has them
-at once. After that the two have nothing to do with each other: closing the listening one harms no
-client.
+The bytes did not wait for accept: they came in meanwhile, and the accepted descriptor has them at
+once. After that the two descriptors are independent: closing the listening one harms no client.
 """
 SOURCES = [
     "accept(2); listen(2); poll(2); socket(7), SO_ACCEPTCONN",

@@ -18,14 +18,15 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 NEEDS = ["root", "namespaces", "program:ip"]
 TIMING = True
 EXPLANATION = """
-The publisher is not held back: the events are handed over in some milliseconds, and wait. Some are
-in the kernel's buffers and on the line, and arrive. The others fill the panel's queue of 1000.
-ZeroMQ drops what comes to a full queue, so the first events arrive. raw and NNG drop what has
-waited longest, so there is a gap between what the kernel had taken and the last 1000. nanomsg has
-no queue but the kernel's buffers, and its 1000 are KiB: here that was room enough.
+Nothing holds the publisher back: it hands the events over in some milliseconds, and they wait. Some
+are in the kernel's buffers and on the line, and arrive. The others fill the panel's queue of 1000.
+ZeroMQ drops an event that comes to a full queue, so the first events arrive. raw and NNG drop the
+event that has waited longest, so there is a gap between what the kernel had taken and the last
+1000. nanomsg has no queue but the kernel's buffers, and its 1000 are KiB: here that was room
+enough.
 
 The line drops packets as well: its own queue holds 64 KiB. TCP sends them again, and no program
-hears of it. What is lost to a program was lost in a queue of its own side.
+hears of it. An event that is lost to a program was lost in a queue of its own side.
 
 An answer needs a round trip of 80 ms, whatever the library. The first needs more: TCP connects in
 one. nanomsg waits for eight bytes of the other side, and ZeroMQ for its greeting, its version and

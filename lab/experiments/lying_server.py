@@ -25,13 +25,13 @@ PREDICT = [
 ]
 PANELS = ["zmq", "nanomsg", "nng"]
 EXPLANATION = """
-A REQ socket numbers its requests, and takes only the reply with the latest number. nanomsg's puts
-each frame that arrives where the reply is kept, and compares the number afterwards. A frame with
-another number is dropped; but the place may already have held the right reply, which the program
-has not taken yet, and it is still said to be there. So the program gets what is left of the frame
-that was dropped. A body of up to 27 bytes is left whole, and the program takes a lie for the reply.
-A longer one is freed memory: nanomsg's next check of it ends the process. Any server can do that to
-its clients.
+A REQ socket numbers its requests, and takes only the reply with the latest number. nanomsg puts
+each frame that arrives where it keeps the reply, and compares the number afterwards. It drops a
+frame with another number. But that place may already have held the right reply, which the program
+has not taken yet, and nanomsg still says that a reply is there. So the program gets what is left of
+the dropped frame. A body of up to 27 bytes is left whole, and the program takes a lie for the
+reply. A longer one is freed memory: nanomsg's next check of it ends the process. Any server can do
+that to its clients.
 
 No option prevents it. The panel nanomsg therefore does without nanomsg's REQ. It opens a raw socket
 of the same protocol (AF_SP_RAW), which reads a message only when the program asks for one, and
@@ -39,8 +39,8 @@ numbers the requests itself. It pays with what REQ does besides: a request whose
 is not sent again (lab killed-server).
 
 NNG compares first, and so does ZeroMQ where REQ_CORRELATE gives the requests a number at all. A
-client trusts its server more than a server its clients, and with less reason than one may think:
-whoever can take the server's address can be the server.
+client trusts its server more than a server trusts its clients, and with less reason than one may
+think: whoever can take the server's address can be the server.
 """
 SOURCES = [
     "nanomsg: src/protocols/reqrep/req.c, nn_req_in(): task.reply in the state DONE",

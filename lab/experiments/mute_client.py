@@ -17,15 +17,15 @@ PREDICT = ["about a second", "ten seconds or more", "for ever"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 WATCH_SECONDS = 11.0
 EXPLANATION = """
-Each silent connection costs the server a descriptor, of which a process has 1024 by default; a
-thousand of them, and the next honest client is not accepted. So the libraries give a newcomer a
-time to greet: nanomsg a second, NNG ten, both fixed; ZeroMQ 30 seconds, unless ZMQ_HANDSHAKE_IVL
-says otherwise, as the panel does (1 s). raw's protocol has no greeting, so a silent client is as
-good as one that has not asked yet, and is kept: a deadline for the first byte would be a dozen
-lines more.
+Each silent connection costs the server a descriptor, and a process may have 1024 of them by
+default. After a thousand silent connections the next honest client is not accepted. So the
+libraries give a new connection a time to greet: nanomsg one second, NNG ten, both fixed; ZeroMQ 30
+seconds, unless ZMQ_HANDSHAKE_IVL says otherwise. The panel sets it to 1 s. raw's protocol has no
+greeting, so it keeps a silent client like any client that has not asked yet. A deadline for the
+first byte would take a dozen lines more.
 
-None of them limits those who have greeted and then fall silent: that is an idle client, and
-welcome.
+None of them limits a client that has greeted and then falls silent: that is an idle client, and it
+is welcome.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_HANDSHAKE_IVL: 30000 ms",

@@ -14,16 +14,16 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
 Two good ideas together make a bad one. Nagle's algorithm (1984): while something small is
-unacknowledged, hold back the next small thing. Delayed acknowledgement: wait 40 ms whether an
-answer comes, with which the acknowledgement could travel. The first message goes out; the second
-waits for the acknowledgement; the acknowledgement waits for the answer; the answer waits for the
-second message.
+unacknowledged, hold back the next small thing. Delayed acknowledgement: wait 40 ms for an answer
+with which the acknowledgement could travel. The first message goes out; the second waits for the
+acknowledgement; the acknowledgement waits for the answer; the answer waits for the second message.
 
-TCP_NODELAY turns the first idea off. ZeroMQ does so always. nanomsg does not unless told to
-(NN_TCP_NODELAY), and NNG does by itself but not through its nanomsg-compatible API, which imitates
-nanomsg here too. Request and reply strictly in turn do not show it: a single small message never
-waits. That is how benchmarks miss it. The panels set the option: their second of two requests, of
-which only the second is answered, does not wait. (A ZeroMQ server must answer both.)
+TCP_NODELAY turns Nagle's algorithm off. ZeroMQ always sets it. nanomsg does not unless it is told
+to (NN_TCP_NODELAY). NNG sets it by itself, but not through its nanomsg-compatible API, which
+imitates nanomsg here too. Strict request and reply do not show the effect, because a single small
+message never waits; so benchmarks miss it. The panels set the option. The experiment sends two
+requests, of which the server answers only the second, and the second does not wait. (A ZeroMQ
+server must answer both.)
 """
 SOURCES = [
     "RFC 896 (Nagle); RFC 1122, 4.2.3.2 (delayed acknowledgement), 4.2.3.4; tcp(7), TCP_NODELAY",

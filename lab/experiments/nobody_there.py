@@ -15,16 +15,16 @@ PREDICT = ["connection refused, and unknown host", "nothing: it succeeds", "it w
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOST = "tcp://no-such-host.invalid:5555"  # RFC 6761: .invalid never exists
 EXPLANATION = """
-connect(2) tells the truth about this moment: refused, no such path; and getaddrinfo knows no such
-host. In the libraries connect only writes down an intention. A thread tries, and tries again, and a
-refused connection is a reason to try later, not an error: who starts first does not matter (lab
-late-server), and a misspelt host name looks for ever like a server that is about to start. The
-first that a client hears is the time-out of its first answer.
+connect(2) tells the truth about this moment: the port refuses, the path is not there; and
+getaddrinfo does not know the host. In the libraries connect only records the wish. A thread tries,
+and tries again, and a refused connection is a reason to try later, not an error. So either side may
+start first (lab late-server), and a misspelt host name looks for ever like a server that is about
+to start. A client hears of it only when its first answer times out.
 
-Even of a port that cannot exist some say nothing: ZeroMQ takes its lower 16 bits, as the C library
-does with getaddrinfo; nanomsg looks. This is why common/address.c checks an address and resolves
-its name before a panel sees it. To know more, ZeroMQ offers zmq_socket_monitor, nanomsg
-nn_get_statistic.
+Some say nothing even of a port that cannot exist. ZeroMQ takes its lower 16 bits, as the C library
+does in getaddrinfo; NNG looks only later, in its thread; nanomsg refuses the port. This is why
+common/address.c checks an address and resolves its name before a panel sees it. To know more,
+ZeroMQ offers zmq_socket_monitor, nanomsg nn_get_statistic.
 """
 SOURCES = [
     "connect(2), getaddrinfo(3); RFC 6761, 6.4",

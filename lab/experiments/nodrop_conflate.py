@@ -21,21 +21,23 @@ PANELS = ["zmq", "nanomsg", "nng"]
 EVENTS, BYTES = 2000, 4096
 TIMING = True
 EXPLANATION = """
-A publisher must not wait for one slow subscriber, so something has to go. ZeroMQ drops what comes
-when the queue is full: the subscriber finds the oldest events, the stale ones. nanomsg has no queue
-but the kernel's buffers, and drops the newest, too. NNG drops the oldest, both of the publisher's
-queue (16 messages by default) and of the subscriber's (128), which goes on reading for the program:
-one finds the newest, and perhaps some of the first that had already passed.
+A publisher must not wait for one slow subscriber, so something has to go. ZeroMQ drops the event
+that comes when the queue is full: the subscriber finds the oldest events, the stale ones. nanomsg
+has no queue but the kernel's buffers, and drops the newest, too. NNG drops the oldest, in the
+publisher's queue (16 messages by default) and in the subscriber's (128). The subscriber goes on
+reading while its program sleeps, so the program finds the newest, and perhaps some early ones that
+had already passed.
 
-ZeroMQ can do otherwise. ZMQ_XPUB_NODROP makes a full queue block the publisher (or fail with EAGAIN
-if ZMQ_SNDTIMEO says so), so that nothing is lost and one slow subscriber stops all. ZMQ_CONFLATE on
-the subscriber keeps the last message only. That helps only if the publisher's queue does not drop
-first, so here it has no limit (ZMQ_SNDHWM 0). In NNG a receive queue of 1 (NN_RCVBUF 1024) does the
-same.
+ZeroMQ can do otherwise. With ZMQ_XPUB_NODROP a full queue blocks the publisher (or its send fails
+with EAGAIN after ZMQ_SNDTIMEO), so nothing is lost, and one slow subscriber stops all. ZMQ_CONFLATE
+on the subscriber keeps the last message only. That helps only if the publisher's queue does not
+drop first, so here it has no limit (ZMQ_SNDHWM 0). In NNG a receive queue of 1 (NN_RCVBUF 1024)
+does the same.
 
-An option must be set before bind or connect, because the queue is made then. ZMQ_CONFLATE after
-connect is accepted without a word and changes nothing. NNG is the exception here: its queue belongs
-to the socket and is shortened at once.
+Most options must be set before bind or connect. ZMQ_CONFLATE decides what kind of queue connect
+makes, so after connect it is accepted without a word and changes nothing. (zmq_setsockopt(3) lists
+the exceptions; among them are ZMQ_LINGER and the high-water marks.) NNG shortens its receive queue
+at once, because the queue belongs to the socket and not to a connection.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_CONFLATE, ZMQ_XPUB_NODROP, ZMQ_SNDHWM; the note on options and bind",

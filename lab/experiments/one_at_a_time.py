@@ -7,7 +7,7 @@ from lab.workbench import Observation, Workbench
 THEME = "request/reply"
 ORDER = 50
 QUESTION = (
-    "Ten clients ask at once, each request is 200 ms of work. How long does the last client wait?"
+    "Ten clients ask at once; each request is 200 ms of work. How long does the last client wait?"
 )
 FIND = "slow server many clients concurrent parallel queue worker load"
 PREDICT = [
@@ -19,14 +19,14 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 CLIENTS, WORK_MS = 10, 200
 EXPLANATION = """
-A REP socket answers what it took before it takes the next, so a server with one of them does one
-thing at a time, whatever threads the library has: those move bytes, they run none of your code.
-Meanwhile the other requests wait, in the library's queues or the kernel's buffers, and nobody tells
-the clients.
+A REP socket answers the request that it took before it takes the next one. So a server with one REP
+socket does one thing at a time, whatever threads the library has: those move bytes, they run none
+of your code. Meanwhile the other requests wait, in the library's queues or the kernel's buffers,
+and nobody tells the clients.
 
-Every engine has its way out, and every one of them is your work: ZeroMQ's ROUTER with worker
-threads behind it, nanomsg's and NNG's raw sockets (AF_SP_RAW) or NNG's contexts, a process for each
-connection in the oldest manner, fork after accept.
+Each library has a way out, and each way is work for you: ZeroMQ's ROUTER with worker threads behind
+it, nanomsg's and NNG's raw sockets (AF_SP_RAW), NNG's contexts. On plain sockets the oldest way is
+a process for each connection: fork after accept.
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_REP and ZMQ_ROUTER",

@@ -20,19 +20,20 @@ FIND = (
 PREDICT = ["it drops the message", "it hangs up", "it is aborted"]
 PANELS = ["zmq", "nanomsg", "nng"]
 EXPLANATION = """
-An assertion is for what the program itself can never do wrong. nanomsg's PUB has one where a
-message from a subscriber would be taken: "We shouldn't get any messages from subscribers" says the
-source, and the process ends (nn_xpub_in). The greeting that any subscriber sends, and one message,
-are enough. What comes from a network is never impossible: it must be checked, not asserted.
+An assertion is for mistakes of the program itself. nanomsg's PUB has one where a message from a
+subscriber would be taken: "We shouldn't get any messages from subscribers" says the source, and the
+process ends (nn_xpub_in). The greeting that any subscriber sends, and one message, are enough.
+Bytes from a network may be anything: a program must check them, and not assert what they are.
 
-The panel sets NN_RCVMAXSIZE to 0. Then nanomsg closes the connection of a peer that sends more than
-that, before the assertion is reached. An empty message is within every limit and still ends the
+The panel sets NN_RCVMAXSIZE to 0. Then nanomsg closes the connection of a peer that sends a longer
+message, before the assertion is reached. An empty message is within every limit and still ends the
 process; we know of no option against it. A port of nanomsg on an open network needs a guard in
 front of it that looks at the messages.
 
-NNG drops such a message and closes the connection; the others are served. ZeroMQ takes what a
-subscriber sends for a subscription if it begins with 1 or 0, and drops the rest (an XPUB hands it
-to the program). It speaks another protocol, so here it gets its own, and goes on.
+NNG drops such a message and closes the connection; the others are served. ZeroMQ takes a
+subscriber's message for a subscription if its first byte is 1, for the end of one if it is 0, and
+drops all others (an XPUB hands them to the program). It speaks another protocol, so the experiment
+sends it a message of its own protocol, and it goes on.
 """
 SOURCES = [
     "nanomsg: src/protocols/pubsub/xpub.c, nn_xpub_in()",

@@ -26,19 +26,19 @@ TIMING = True
 EXPLANATION = """
 The kernel protects itself: each send on a plain socket goes in as a whole as long as there is room
 for it, and two threads may call it. A message that takes two sends, a head and then a body, has a
-gap between the two, into which the other thread's send falls now and then: some messages in ten
-thousand, all others are good. It takes a lock around the whole message. (A blocking send that finds
-the buffer nearly full may be interrupted in the same way; that was not measured.)
+gap between the two. Now and then the other thread's send falls into it: some messages in ten
+thousand are mixed, all others are good. It takes a lock around the whole message. (A blocking send
+that finds the buffer nearly full may be interrupted in the same way; that was not measured.)
 
-A ZeroMQ socket belongs to one thread. Nothing protects its queue, and two threads at once break
-it: an assertion ends the process, or messages vanish, or it goes well, by luck: a test with few
+A ZeroMQ socket belongs to one thread. Nothing protects its queue, and two threads at once break it.
+An assertion ends the process, or messages vanish, or it goes well, by luck: a test with few
 messages shows nothing. With a lock around each call, as the manual asks for ("full fence memory
 barrier"), it works, but the ZeroMQ way is a socket for each thread. Only its context is safe to
 share. nanomsg's and NNG's sockets have a lock of their own, so whole messages arrive.
 
-In which trial it goes wrong is luck: here in the first or only in the thirteenth. That it does
-within sixty is checked. Our panels promise nothing: a handle must be used by one thread only
-(common/pattern.h).
+Luck decides in which trial it goes wrong: here in the first, or only in the thirteenth. The
+experiment checks that it goes wrong within sixty. Our panels promise nothing: a handle must be used
+by one thread only (common/pattern.h).
 """
 SOURCES = [
     "zmq_socket(3), Thread safety; zmq(7), Multithreading",

@@ -16,17 +16,18 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 EXPLANATION = """
-REQ and REP are state machines on top of sockets: ask, wait, ask; take, answer, take. A plain socket
-has no such idea; raw has it because pattern.h asks for it. A receive before any request and a reply
-to nobody fail in every panel, each in its own words: EFSM is ZeroMQ's and nanomsg's private errno
-for it.
+REQ and REP are state machines on top of sockets. A client asks and waits, and then asks again. A
+server takes a request and answers it, and then takes the next. A plain socket has no such order;
+raw has it because pattern.h asks for it. A receive before any request and a reply to nobody fail in
+every panel, each in its own words. EFSM is a private errno of ZeroMQ and of nanomsg for this.
 
-A second request before the first one's answer abandons the first: nanomsg and NNG do so by design,
+A second request before the answer to the first abandons the first: nanomsg and NNG do so by design,
 raw does the same, and ZeroMQ only with ZMQ_REQ_RELAXED, which the panel sets (without it: EFSM).
-The server has run both all the same.
+The server may run both all the same.
 
-A server that takes a second request without having answered the first is refused by ZeroMQ. In the
-others the first client is silently forgotten, and waits for its time-out.
+A server that has not answered the first request and receives again is refused by ZeroMQ. In the
+others it gets the second request, and the first client is forgotten in silence and waits for its
+time-out.
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_REQ and ZMQ_REP; zmq_setsockopt(3), ZMQ_REQ_RELAXED",

@@ -20,15 +20,15 @@ PREDICT = [
 ]
 PANELS = ["raw"]
 EXPLANATION = """
-The kernel closes a process's descriptors at its end, the socket's too. The name is an entry in a
-folder, and nobody removes it: bind(2) makes it, only unlink(2) ends it. For bind a path that exists
-is a path in use, of whatever kind it is; that is EADDRINUSE, not EEXIST. For connect the file is
-there and nobody behind it: "Connection refused", where no file at all gives "No such file or
-directory". So a client can tell a server that died from one that never was.
+When a process ends, the kernel closes its descriptors, the socket's too. The name is an entry in a
+directory, and nobody removes it: bind(2) makes it, and only unlink(2) ends it. For bind a path that
+exists is a path in use, whatever kind of file is there; that is EADDRINUSE, not EEXIST. For connect
+the file is there and nobody is behind it: "Connection refused". Where there is no file, connect
+says "No such file or directory". So a client can tell a server that died from one that never was.
 
 The usual cure, unlink before bind, asks nobody. Against a server that lives it succeeds as well:
-those who are connected stay with the old server, all new ones reach the thief, and the old one
-hears nothing of it. raw therefore connects first and unlinks only after "Connection refused".
+connected clients stay with the old server, all new ones reach the thief, and the old server hears
+nothing of it. raw therefore connects first and unlinks only after "Connection refused".
 
 Linux's abstract names, with a zero byte in front, are no files and go with the last descriptor.
 """

@@ -13,10 +13,10 @@ PREDICT = ["the same", "poll some ten times as much", "poll a thousand times as 
 PANELS = ["raw"]
 TIMING = True
 EXPLANATION = """
-poll is handed the list of all descriptors on each call; the kernel looks at every one, registers
-with it, and takes that back again. It costs a part of a microsecond for each idle connection, each
-time. epoll is told once, and keeps a list of those that have something: what is idle costs
-nothing. With ten connections there is nothing to choose between them; select is like poll, up to
+poll gets the list of all descriptors on each call. The kernel looks at every one, registers with
+it, and takes that back again. It costs a part of a microsecond for each idle connection, each time.
+epoll is told once, and keeps a list of the descriptors that have something, so an idle connection
+costs nothing. With ten connections the two cost about the same; select is like poll, up to
 descriptor 1023.
 
 libzmq, nanomsg and NNG use epoll where there is one, as raw does (raw/loop.c).

@@ -20,8 +20,8 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
 Port 0 asks the kernel for a free port of its range, and getsockname tells which it was. That is the
-only way to get a port without a race: a program that looks for a free one first and binds later may
-find it taken by then.
+only way to get a port without a race: if a program looks for a free port first and binds later,
+another program may have taken it by then.
 
 ZeroMQ passes it on, as port 0 or as "*", and ZMQ_LAST_ENDPOINT tells the address. nanomsg refuses
 port 0. NNG binds, but its nn_ calls have no way to say to what; its own interface has one

@@ -17,18 +17,19 @@ PREDICT = [
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-No library knows topics. A subscription is a number of bytes that are compared with a message's
-first ones, so "tx" matches "tx", "tx_trytes" and "txt". Who means a topic ends it: with a NUL (as
-this sandbox's messages do; `sub -T` still takes a prefix), a space, a slash. Overlapping
-subscriptions give one copy everywhere: a message is matched, not delivered once for each match.
+No library knows topics. A subscription is some bytes that are compared with a message's first
+bytes, so "tx" matches "tx", "tx_trytes" and "txt". A program that means a whole topic ends it: with
+a NUL (as this sandbox's messages do; `sub -T` still takes a prefix), a space, a slash. Overlapping
+subscriptions give one copy everywhere: a message is matched once, not delivered once for each
+match.
 
-Whether two subscriptions to the same prefix are two or one is where they part. ZeroMQ and nanomsg
-count them; in NNG, and in raw, a prefix is in the set or not, and the first unsubscribe ends both.
-So two parts of a program that share a subscriber cannot each tidy up after itself there.
+The libraries differ on whether two subscriptions to the same prefix are two or one. ZeroMQ and
+nanomsg count them. In NNG, and in raw, a prefix is in the set or not, and the first unsubscribe
+ends both. So two parts of a program that share a subscriber cannot each tidy up after itself there.
 
-The last number is the library's own answer to unsubscribing from something never subscribed to.
-nanomsg looks into the trie of prefixes that does not exist yet. The panels remember what they
-subscribed to, and never ask.
+The last outcome is the library's own answer when a program unsubscribes from a prefix to which it
+never subscribed. nanomsg looks into the trie of prefixes, which does not exist yet, and crashes.
+The panels remember their subscriptions, and never ask.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_SUBSCRIBE, ZMQ_UNSUBSCRIBE",

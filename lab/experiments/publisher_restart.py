@@ -18,18 +18,18 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 TIMING = True
 EXPLANATION = """
-None of them tells the subscriber's program that its publisher has gone: receiving just waits. All
-reconnect by themselves, and subscribe again by themselves, ZeroMQ and raw by saying their prefixes
-once more; so the gap is the new publisher's start and the rest of a reconnect interval: 100 ms as
-the panels set it, to which ZeroMQ adds a random part of as much again; raw's doubles up to 200 ms.
-(NNG's default is a random time up to a second, which would be most of the gap.)
+None of them tells the subscriber's program that its publisher has gone: the receive just waits. All
+connect again and subscribe again by themselves; ZeroMQ and raw send their prefixes once more. So
+the gap is the new publisher's start and the rest of a reconnect interval. The panels set it to 100
+ms, to which ZeroMQ adds a random part of as much again; raw's doubles up to 200 ms. (NNG's default
+is a random time up to a second, which would be most of the gap.)
 
 What was published in the gap is lost without a trace: no library numbers messages. The programs
-number theirs, from 1 at each start, so the first number heard says how many were missed. That it
-is a new publisher they see only where this number is not above the last one heard, as here; a
-publisher that is away for longer than it had been there looks like a gap, and so it takes an
-identity in each message to be sure. Whoever must not miss anything keeps the messages at the
-publisher and asks for them.
+number theirs, from 1 at each start, so the first number heard says how many were missed. They see
+that it is a new publisher only if this number is not above the last one heard, as here. If a
+publisher is away for longer than it had been there, it looks like a gap; to be sure, each message
+would need an identity of its publisher. If a subscriber must not miss anything, the publisher keeps
+the messages and the subscriber asks for them.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_RECONNECT_IVL; RFC 29 (29/PUBSUB)",

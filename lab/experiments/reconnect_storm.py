@@ -26,12 +26,12 @@ EXPLANATION = """
 A library connects again by itself, in a thread of its own, whether the program needs the connection
 or not. The panels set the interval to 100 ms, which is ZeroMQ's and nanomsg's default: up to ten
 attempts a second for each client, so 200 clients make one or two thousand. NNG waits a random time
-up to the interval, on average half of it, so it comes about twice as often; the randomness spreads
-the attempts, so that not all clients come in the same millisecond. With 10,000 clients this is what
-keeps a server that has just crashed from coming back.
+up to the interval, on average half of it, so it comes about twice as often. The randomness spreads
+the attempts, so that not all clients come in the same millisecond. With 10,000 clients these
+attempts can keep a server that has just crashed from coming back.
 
 The cure is an interval that grows: ZMQ_RECONNECT_IVL_MAX, NN_RECONNECT_IVL_MAX. Both are off by
-default. raw's waiting time grows from 10 to 200 ms, but it makes no connection here at all: it has
+default. raw's waiting time grows from 10 to 200 ms, but it makes no connection here at all. It has
 no thread, so it does nothing while its program does nothing, and connects with its next request.
 
 When the server is back, all clients are answered, in each panel.

@@ -19,11 +19,12 @@ PANELS = ["nanomsg", "nng"]
 WORK_S, GIVE_UP_MS = 0.06, 4000
 EXPLANATION = """
 NN_REQ_RESEND_IVL is meant for requests that are lost, but the client cannot tell a lost request
-from one that is being worked on. Each copy is a request like any other for the server. The first is
-answered after 100 ms, when three copies of it wait at the server. So the second request waits for
-those three, 300 ms, is copied all that time, and leaves a dozen copies for the third. Each answer
-takes several times as long as the one before, and the server does nothing but answer copies whose
-answers nobody takes any more. From outside it looks like a server that is too slow.
+from one that a server works on. For the server each copy is a request like any other. The first
+request is answered after 60 ms, and two or three copies of it wait at the server by then. So the
+second request waits until those have run, is copied all that time, and leaves more copies for the
+third. Each answer takes longer than the one before, and in the end the server does little but
+answer copies whose answers nobody takes any more. From outside it looks like a server that is too
+slow.
 
 The interval must be longer than the longest time that an answer can take, waiting included. The
 default is 60 s for that reason, and the panel nng leaves it there: with it the server works three

@@ -18,15 +18,16 @@ PREDICT = [
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-The kernel of a killed process ends its connections with a FIN, which only says that nothing more
-will come from there. So the first write succeeds: it might still be read. The answer to it is a
-reset, and the second write finds the connection broken: the kernel sends SIGPIPE, which kills the
-program without a word, unless it is ignored or MSG_NOSIGNAL is given, and then it is EPIPE. The
-first message is lost, although its send said otherwise; no later call will ever tell.
+When a process is killed, its kernel ends its connections with a FIN, which only says that nothing
+more will come from there. So the first write succeeds: the bytes might still be read. The other
+kernel answers it with a reset, and the second write finds the connection broken. The kernel sends
+SIGPIPE, which ends the program without a word. If the program ignores SIGPIPE or gives
+MSG_NOSIGNAL, the write fails with EPIPE instead. The first message is lost, although its send
+succeeded, and no later call will ever tell.
 
 No library lets it come to that. These are PAIR sockets, which have one peer. ZeroMQ's connecting
 end keeps its queue while nobody is there, and a send goes into the queue: success, for as long as
-there is room. A nanomsg or NNG PAIR knows that there is no peer, and a send that may not wait says
+there is room. A nanomsg or NNG PAIR knows that there is no peer. A send that may not wait says
 EAGAIN; one that may, waits. Other types decide otherwise: a PUB drops the message, a nanomsg REQ
 keeps it. All of them see the end of the connection in a thread of theirs, and none lets SIGPIPE
 through to the program.

@@ -24,19 +24,19 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
 A plain socket has to connect before it can send, and connect says that nobody is there.
 
-In ZeroMQ the message is in a queue of the library. zmq_close returns at once, zmq_ctx_term waits
-until the queue is empty: ZMQ_LINGER is -1 by default, for ever. If the server comes one day, the
-message arrives and the program ends; if not, the program hangs at its very last line. With
+In ZeroMQ the message is in a queue of the library. zmq_close returns at once, and zmq_ctx_term
+waits until the queue is empty: ZMQ_LINGER is -1 by default, for ever. If the server comes one day,
+the message arrives and the program ends; if not, the program hangs at its very last line. With
 ZMQ_LINGER 0 it ends at once and the message is lost; with a number of milliseconds it tries for so
-long. zmq_ctx_term also waits for every socket of the context that has not been closed, whatever
-its ZMQ_LINGER is: the other common reason for a program that does not end.
+long. zmq_ctx_term also waits for every socket of the context that has not been closed, whatever its
+ZMQ_LINGER is: the other common reason for a program that does not end.
 
 nanomsg takes the request as well, but nn_close does not wait: the message is lost without a word.
 NN_LINGER exists and does nothing. NNG takes no request before it has a connection: its send waits,
 and here ends with a time-out, so the program knows.
 
-The panels drop what is unsent when a client closes (pattern.h, req_close): a client that gives up
-does not need the answer. A server waits, but not for ever.
+When a client of ours closes, its panel drops what is unsent (pattern.h, req_close): a client that
+gives up does not need the answer. A server waits, but not for ever.
 """
 SOURCES = [
     "zmq_ctx_term(3); zmq_setsockopt(3), ZMQ_LINGER: default -1",

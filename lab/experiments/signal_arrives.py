@@ -12,15 +12,15 @@ FIND = "EINTR interrupt ctrl-c SIGINT handler blocking call"
 PREDICT = ["it returns: EINTR", "it goes on waiting", "it depends on how the handler was installed"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-A blocking system call is interrupted, and then either ends with EINTR or is started again:
-SA_RESTART, given with the handler, decides. (Not if the socket has a time-out, nor for poll,
-epoll_wait and sleeps: these always end.) ZeroMQ and nanomsg wait in poll, so SA_RESTART does not
-help: a receive can always end with EINTR, and whoever takes that for a failure has a program that
-dies when a terminal's window is resized. NNG waits on a condition variable, which no signal ends:
-the handler runs, the receive goes on. A program that is to end on Ctrl-C never notices, if its
-handler only sets a flag.
+A signal interrupts a blocking system call. Then the call either ends with EINTR or is started
+again: SA_RESTART, given with the handler, decides. (If the socket has a time-out, it always ends;
+so do poll, epoll_wait and sleeps.) ZeroMQ and nanomsg wait in poll, so SA_RESTART does not help: a
+receive can always end with EINTR. A program that takes EINTR for a failure ends when any signal
+comes for which it, or a library of its, has a handler: a timer, or a terminal window that changes
+its size. NNG waits on a condition variable, which no signal ends: the handler runs, and the receive
+goes on. So if the handler of Ctrl-C only sets a flag, the program never looks at it.
 
-The panels promise EINTR in all four; nng/ therefore waits in nn_poll, which does heed signals.
+The panels promise EINTR in all four; nng/ therefore waits in nn_poll, which does return EINTR.
 """
 SOURCES = [
     "signal(7), interruption of system calls by signal handlers; sigaction(2), SA_RESTART",

@@ -14,19 +14,19 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 TIMING = True
 EXPLANATION = """
-A publisher keeps nothing for those who are not there, and a subscriber that waits is not there: it
-dials again every so often, and only then does its connection begin, the greeting, and in ZeroMQ
-and raw the subscription's travel to the publisher. All that was said meanwhile is said to nobody.
-Binding first and sleeping for a second is the usual cure in examples, and a guess: that no message
-was missed after such a pause shows that it works here, not that it always will.
+A publisher keeps nothing for subscribers that are not there, and a subscriber that waits is not
+there. It tries to connect every so often. Only then do its connection and the greeting begin, and
+in ZeroMQ and raw the subscription's way to the publisher. The publisher sends everything before
+that to nobody. The usual cure in examples is to bind first and to sleep for a second. It is a
+guess: if no message was missed after such a pause, then it works here, and may not work elsewhere.
 
-How one waits properly: the subscriber tells that it hears. Over a second connection (a request "I
-am here", sent once the first message of a repeated greeting came in), or, in ZeroMQ, with an XPUB
-socket, which lets the publisher read the subscriptions as they arrive. Or one does not wait,
-numbers the messages, and asks for a snapshot of what was missed.
+The proper way is that the subscriber tells when it hears. It can do so over a second connection: a
+request "I am here", sent as soon as the first message of a repeated greeting has come in. In ZeroMQ
+an XPUB socket lets the publisher read the subscriptions as they arrive. Or nobody waits: the
+messages have numbers, and the subscriber asks for a snapshot of what it has missed.
 
 The time in the cell is that of a subscriber that joins a publisher at work: from opening its socket
-to its first message. That open succeeded says nothing about it.
+to its first message. A successful open says nothing about it.
 """
 SOURCES = [
     'The ZeroMQ Guide, chapter 1, "the slow joiner"; chapter 2, "Node Coordination"',

@@ -24,11 +24,12 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
 Nobody blocks, so something must be dropped; the question is what a queue does when it is full.
-ZeroMQ and nanomsg throw away what comes: the subscriber finds the oldest, in one piece, and then
-nothing. NNG's subscriber goes on reading all the while and throws away what it has held longest:
-it finds the newest. raw has no queue per subscriber but a log of the last messages and a cursor in
-it, which jumps when it is overtaken: what the kernel had taken already is the oldest, what the log
-still holds the newest, and between them is the gap.
+ZeroMQ and nanomsg throw away the newest event: the subscriber finds the oldest, in one piece, and
+then nothing. NNG's subscriber goes on reading all the while and throws away the event that it has
+held longest: it finds the newest. raw has no queue per subscriber. It has a log of the last
+messages, and for each subscriber a cursor, which jumps when the log overtakes it. The oldest events
+are those that the kernel had taken already, the newest those that the log still holds, and the gap
+is between them.
 
 How many: ZeroMQ's high-water mark counts messages, at the publisher and again at the subscriber.
 nanomsg's NN_SNDBUF and NN_RCVBUF are bytes, and the kernel gets them as SO_SNDBUF and SO_RCVBUF.
@@ -40,8 +41,8 @@ TCP, which tunes itself, megabytes. raw's figures show them beside the log. Zero
 publisher hears only of every 500th message that has left the queue (of half the mark), so a hundred
 in the kernel still count as queued.
 
-The slow subscriber slows the other one down nowhere. If the other lost some by default in NNG, it
-lost them by itself: 16 messages at the publisher are six milliseconds at this pace.
+The slow subscriber slows the other one down nowhere. If the other one lost some by default in NNG,
+the slow one was not the cause: 16 messages at the publisher are six milliseconds at this pace.
 """
 SOURCES = [
     'zmq_socket(3), ZMQ_PUB: "any messages ... shall instead be dropped"',

@@ -20,17 +20,17 @@ PREDICT = [
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-A port belongs to the kernel, which refuses the second. A UNIX socket's path is a file that stays
-behind when its server dies, so every library has to deal with stale ones, and each does it in its
-own way. ZeroMQ unlinks whatever is at the path and binds anew: the first server lives on, its
-clients too, but every new client reaches the second one, and nobody was told. nanomsg and NNG first
-try to connect: if somebody accepts, the address is in use. In NNG that question hurts the server
-that is asked, up to release 1.5: a connection that comes and goes without a byte disturbs its
+A port belongs to the kernel, which refuses the second bind. A UNIX socket's path is a file that
+stays behind when its server dies, so every library has to deal with stale files, and each does it
+in its own way. ZeroMQ unlinks whatever is at the path and binds anew: the first server lives on,
+and so do its clients, but every new client reaches the second one, and nobody is told. nanomsg and
+NNG first try to connect: if somebody accepts, the address is in use. Up to release 1.5 NNG's
+attempt harms the server that it meets: a connection that comes and goes without a byte disturbs its
 listener, and the next client mostly reaches nobody (NNG issue 1518; cured in 1.6).
 
-What is at the path need not be a socket. All three libraries delete a regular file there, without a
-word. The sockets alone refuse it (EADDRINUSE), as they do a stale path; the panels are given
-addresses that common/address.c has checked first, for that reason.
+The file at the path need not be a socket. All three libraries delete a regular file there, without
+a word. Plain sockets refuse it (EADDRINUSE), as they do a stale path. For that reason the panels
+get only addresses that common/address.c has checked.
 """
 SOURCES = [
     "unix(7); bind(2), EADDRINUSE; unlink(2)",

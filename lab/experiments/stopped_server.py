@@ -23,16 +23,17 @@ ASKED, TIMEOUT_MS = 4, 200
 EXPLANATION = """
 A stopped process keeps its connections: the kernel goes on accepting bytes for it until the buffers
 are full. To its client a server that sleeps, one that is slow and one behind a broken cable look
-alike; a time-out ends the client's waiting, not the request. No engine takes a request back: the
+alike. A time-out ends the client's waiting, not the request. No engine takes a request back: the
 protocols have nothing by which a client could. So all of it waits in the server's kernel, and when
-the server goes on it does work for nobody, in the worst moment: after an overload the stale
+the server goes on it does work for nobody, at the worst moment. After an overload the stale
 requests delay the fresh ones, whose clients give up in turn. A server defends itself with the
-request's age: the message format here carries the time it was sent.
+request's age: the message format here carries the time at which a request was sent.
 
 A client that has left helps a little, and by accident. The first reply to a closed connection is
-answered with a reset, which throws away what the server's kernel still holds of it unread; who
-reads one request at a time (raw, nanomsg, NNG) runs those that it had taken by then. ZeroMQ's
-thread has read all of them before your code answers the first.
+answered with a reset. The requests that had arrived before it could still be read. But raw, nanomsg
+and NNG close a broken connection and forget the requests that they have not handed to your code
+yet, so only some of the four run. ZeroMQ's thread has read all four, and they stay in its queue
+although the connection has ended.
 """
 SOURCES = [
     "kill(2), signal(7), SIGSTOP and SIGCONT",

@@ -26,17 +26,17 @@ HTTP = b"HTTP/1.0 400 Bad Request\r\n\r\n"
 EXPLANATION = """
 A client that connects again by itself must decide what a wrong greeting means: a moment's trouble,
 or a wrong address. ZeroMQ takes a fault of the protocol for a wrong address and gives it up for
-good; the next send waits for ever. Words that it takes for the beginning of a very old greeting
-(HTTP's first letter, read as a length) end with the stranger's hang-up, an ordinary broken
+good; the next send waits for ever. Some words look to it like the beginning of a very old greeting
+(HTTP's first letter, read as a length). Those end with the stranger's hang-up, an ordinary broken
 connection, and so it connects again. The greeting of nanomsg and NNG begins with a zero byte, which
 is a fault.
 
 nanomsg connects again in each case, but it reads ahead into a buffer that outlives the connection.
 What the stranger said beyond the eight bytes of a greeting is read as the beginning of the next
-connection, eight bytes at each attempt. If the number comes out even, as with the 64 bytes of
-ZeroMQ's greeting, the buffer is empty one day and the client is answered. With the 28 bytes of this
-HTTP answer four are left, and from then on each greeting is read from its middle: the client is
-deaf, and hangs up every 100 ms. The same buffer is behind lab too-long-back.
+connection, eight bytes at each attempt. If the stranger's bytes are a multiple of eight, as the 64
+bytes of ZeroMQ's greeting are, the buffer is empty one day and the client is answered. With the 28
+bytes of this HTTP answer four are left, and from then on each greeting is read from its middle: the
+client is deaf, and hangs up every 100 ms. The same buffer is behind lab too-long-back.
 
 NNG and raw connect again with nothing left of the old connection. The remedy for the others is to
 close the socket and open a new one when requests time out.

@@ -24,17 +24,17 @@ PREDICT = [
 PANELS = ["zmq", "nanomsg", "nng"]
 DEADLINE_MS = 400
 EXPLANATION = """
-nanomsg and NNG have a pattern for it: a SURVEYOR's message goes to every RESPONDENT, each may
-answer once, and after NN_SURVEYOR_DEADLINE (1 s by default) a receive fails with ETIMEDOUT, and
-from then on with EFSM, as before the first survey: nobody knows how many answers were to come, so
-only the clock can end it. Each survey has a number, which comes back with the answers. A late
+nanomsg and NNG have a pattern for it. A SURVEYOR's message goes to every RESPONDENT, and each may
+answer once. After NN_SURVEYOR_DEADLINE (1 s by default) a receive fails with ETIMEDOUT, and from
+then on with EFSM, as before the first survey. Nobody knows how many answers were to come, so only
+the clock can end a survey. Each survey has a number, which comes back with the answers. A late
 answer has the number of a survey that is over, and the surveyor drops it; the respondent's send has
 succeeded.
 
 ZeroMQ has no such pattern. The usual way by hand is a PUB for the question and a PULL for the
 answers, with ZMQ_RCVTIMEO as the deadline. That alone takes the late answer for one to the next
-question: the questions need a number that the answers repeat, as SP's have it, and as request/reply
-needs it (lab late-reply).
+question: the questions need a number that the answers repeat, as in SP, and as in request/reply
+(lab late-reply).
 """
 SOURCES = [
     "nn_survey(7), NN_SURVEYOR_DEADLINE: https://nanomsg.org/v1.1.5/nn_survey.html",

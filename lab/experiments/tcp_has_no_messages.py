@@ -17,15 +17,15 @@ FIND = (
 PREDICT = ["ten", "one", "as many as there are bytes"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-TCP promises the bytes and their order, and nothing about where one send ended. A read returns what
-happens to be there: ten messages at once, or a tenth of one. Each library therefore frames: a
-length before the bytes, and a reader that goes on until it has so many. So does raw; that is most
-of raw/frame.c and raw/conn.c.
+TCP promises the bytes and their order, and says nothing about where a send ended. A read returns
+the bytes that happen to be there: ten messages at once, or a tenth of a message. So each library
+frames: it sends a length before the bytes, and its reader goes on until it has that many. raw does
+the same; most of raw/frame.c and raw/conn.c is for that.
 
-The naive reader, beside it, takes what one read returns for one message, as many a first program
-does. Ten sends, while it had other work, reached it in one read; the same ten, byte by byte, in
-more than a hundred. With a reader that is always ready, on a quiet machine, it works - which is how
-such programs get out.
+Beside it runs the naive reader, which takes the result of one read for one message, as many a first
+program does. Ten sends came while it had other work, and one read returned them all; the same ten,
+byte by byte, took more than a hundred. If a reader is always ready, on a quiet machine, it works,
+and so such programs reach their users.
 """
 SOURCES = [
     "RFC 9293 (TCP), 3.8; read(2)",

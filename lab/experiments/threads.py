@@ -17,17 +17,17 @@ PREDICT = ["its receive fails", "it waits for ever", "the process is aborted"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
 close(2) frees a number; a receive that is under way holds the socket itself, and goes on. Worse,
-the number may be given to another file meanwhile. shutdown(2) is what ends the conversation and
-wakes the receiver. ZeroMQ's sockets belong to one thread, except by handing them over with care:
-zmq_close in another one breaks the library's own bookkeeping: mostly an assertion ends the
-process, else the receive waits on. zmq_ctx_shutdown may be called from anywhere, and ends
-each blocking call with ETERM. nanomsg's and NNG's sockets may be used from several threads, and
-nn_close is how one wakes them: EBADF.
+the number may be given to another file meanwhile. shutdown(2) ends the conversation and wakes the
+receiver. A ZeroMQ socket belongs to one thread, unless one hands it over with care. zmq_close in
+another thread breaks the library's own bookkeeping: mostly an assertion ends the process, else the
+receive goes on waiting. zmq_ctx_shutdown may be called from anywhere, and ends each blocking call
+with ETERM. nanomsg's and NNG's sockets may be used from several threads, and nn_close wakes a
+receive: EBADF.
 
-The threads: one request socket's. ZeroMQ starts one for the network and one that buries sockets.
-nanomsg starts one worker; NNG several for each of its tasks, by the number of cores. raw starts
-none, so nothing happens in it while the program does something else; that is what pub_idle is
-about.
+The number of threads is that of a process with one request socket. ZeroMQ starts one thread for the
+network and one that frees closed sockets. nanomsg starts one worker; NNG several for each of its
+tasks, by the number of cores. raw starts none, so nothing happens in it while the program does
+something else; pub_idle is there for that.
 """
 SOURCES = [
     "close(2), multithreaded processes; shutdown(2)",

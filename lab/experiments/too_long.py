@@ -18,17 +18,17 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 LENGTH, LIMIT, TIMEOUT_MS = 1_000_000, 65_536, 2000
 EXPLANATION = """
 No protocol here negotiates a largest message, so the client cannot know, and its send succeeds. The
-length stands in front of the message; a server may hang up as soon as it has read that. All that
-the client sees is a closed connection, which looks like a network's whim, so the libraries connect
-again.
+length stands in front of the message, and a server may hang up as soon as it has read the length.
+The client sees only a closed connection, which looks like a passing fault of the network, so the
+libraries connect again.
 
 ZeroMQ closes the connection, forgets the request, and the client times out; raw does the same, and
-so does the panel nanomsg. nanomsg's own REQ, which that panel does without, cures a lost connection
-by sending the pending request again, to be refused again, every reconnect interval, until the
-client gives up: a request that can never succeed, at full bandwidth. NNG with a limit of its own
-(NN_RCVMAXSIZE) hangs up and is sent it again, too. Worse, in 1.5.2 a client whose connection is
-closed in the midst of a long send may stay dead. So the panel sets no limit there: it reads the
-whole message, drops it, and keeps the connection.
+so does the panel nanomsg. nanomsg's own REQ, which that panel does without, sends the pending
+request again when a connection is lost. The server refuses it again, every reconnect interval,
+until the client gives up: a request that can never succeed, at full bandwidth. NNG with a limit of
+its own (NN_RCVMAXSIZE) hangs up, and its client sends the request again, too. Worse, in 1.5.2 a
+client whose connection is closed in the middle of a long send may stay dead. So the panel sets no
+limit there: it reads the whole message, drops it, and keeps the connection.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_MAXMSGSIZE",

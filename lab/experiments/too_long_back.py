@@ -25,16 +25,15 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 LIMIT, LENGTH, TIMEOUT_MS = 1000, 5000, 700
 EXPLANATION = """
-A length limit is a protection against the other side, and its only means is to close the
-connection. On the listening side that is all; on the connecting side the question is who connects
-again.
+A length limit protects one side against the other, and its only means is to close the connection.
+On the listening side that is all. On the connecting side the question is who connects again.
 
 ZeroMQ takes a frame over ZMQ_MAXMSGSIZE for a fault of the protocol, and after such a fault a
 connecting socket gives up its address for good: the next send waits for ever, or here ends with
 EAGAIN. nanomsg connects again every reconnect interval (100 ms by default), exchanges the greeting,
 and hangs up at once; no request passes any more, and it goes on like that until the socket is
 closed. NNG connects again and sends the pending request again: the server runs it and answers it,
-which is too long again, and so on until the client gives up and asks something else.
+the answer is too long again, and so on until the client gives up and asks something else.
 
 So the panels set no such limit on the side that connects. They receive the whole message, see that
 it is too long, and say EMSGSIZE: the connection stays and the next request is answered (R8). The

@@ -24,12 +24,12 @@ A subscriber may have any number of connections, and each publisher's messages k
 Between publishers there is no order at all, and each library merges in its own way. ZeroMQ and
 nanomsg keep a queue for each connection and take from them in turn (fair queueing): a loud
 publisher cannot keep a quiet one waiting. NNG's subscriber has one queue for all: first come, first
-served, and when it overflows, the loud one pushes out the quiet one's event as well.
+served. When it overflows, a loud publisher pushes out the quiet one's event as well.
 
-Who binds and who connects is independent of who publishes: a subscriber that binds and publishers
+Who binds and who connects is independent of who publishes. A subscriber that binds and publishers
 that connect are the same to all three, and are the right way round if publishers come and go. If a
-publisher dies, the others are heard as before. Nothing in a message says from which publisher it
-is, unless the program puts it there.
+publisher dies, the others are heard as before. Nothing in a message says which publisher sent it,
+unless the program puts it there.
 
 Our panels bind the publisher and connect the subscriber to one address; for two publishers a
 program opens two subscribers. On plain sockets a subscriber would poll two connections.

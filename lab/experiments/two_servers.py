@@ -20,19 +20,19 @@ ASKS, TIMEOUT_MS = 4, 500
 EXPLANATION = """
 A socket with several connections gives them its requests in turn. The question is what counts as a
 connection. In ZeroMQ a connect makes a queue at once, before anybody listens at the other end, and
-the queue takes its turn: every second request waits there for a server that is not coming. It is
-not lost but late, which is worse if the server comes back an hour later. With ZMQ_IMMEDIATE 1 a
-queue exists only while there is a connection, and all requests go to the living server; if there is
-none at all, send blocks.
+the queue takes its turn: every second request waits there for a server that is not coming. The
+request is not lost but late, which is worse if the server comes back an hour later. With
+ZMQ_IMMEDIATE 1 a queue exists only while there is a connection, and all requests go to the living
+server; if there is none at all, send blocks.
 
-nanomsg and NNG know only connections that are established, so the living server gets everything. A
-server that dies is the same case again: ZeroMQ's queue stays while it tries to connect again, the
-others forget it. A request that was under way when its server died is another matter: nanomsg and
-NNG send it to the other one (lab killed-server).
+nanomsg and NNG know only connections that are established, so the living server gets everything.
+When a server dies, the same happens: ZeroMQ's queue stays while it tries to connect again, the
+others forget the connection. A request that was under way when its server died is another matter:
+nanomsg and NNG send it to the other server (lab killed-server).
 
 ZeroMQ's client here has ZMQ_REQ_RELAXED and ZMQ_REQ_CORRELATE, like our panel. Without them it
-could not ask again after the first time-out. With plain sockets one does it by hand: connect says
-"refused", and the program takes the next address.
+could not ask again after the first time-out. With plain sockets the program does it by hand:
+connect says "refused", and the program takes the next address.
 """
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_IMMEDIATE; zmq_socket(3), ZMQ_REQ: outgoing routing strategy",

@@ -25,19 +25,20 @@ PREDICT = [
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True
 EXPLANATION = """
-The kernels on both sides hold a few MiB for the client; then TCP's window is closed, and a plain
+The kernels on both sides hold a few MiB for the client. Then TCP's window is closed, and a plain
 send waits, for ever if the client sleeps for ever. A server of one thread that waits there serves
-nobody: one client has stopped it, without any ill will, by Ctrl-Z or by work of its own.
+nobody. One client has stopped it, perhaps only with Ctrl-Z or with work of its own.
 
-Each library has decided otherwise. ZeroMQ's REP hands the reply to a queue for that client, of
-1000 messages by default (ZMQ_SNDHWM): here all 40 MiB stay in the server's memory, and a thousand
-such replies are a GB for each sleeping client. nanomsg's REP looks whether the connection can take
-a message, and drops the reply silently if it cannot: one waits, the others are gone. NNG's REP
-waits, as the plain socket does, unless NN_SNDTIMEO is set.
+Each library has decided otherwise. ZeroMQ's REP hands the reply to a queue for that client, of 1000
+messages by default (ZMQ_SNDHWM): here all 40 MiB stay in the server's memory, and a thousand such
+replies are a GB for each sleeping client. nanomsg's REP looks whether the connection can take a
+message, and drops the reply silently if it cannot: one waits, the others are gone. NNG's REP waits,
+as the plain socket does, unless NN_SNDTIMEO is set.
 
-The contract (R6) wants a server that no client holds up, so each panel drops: raw keeps the rest of
-one reply and the next, zmq keeps 32 (ZMQ_SNDHWM), nng waits 200 ms for a client at first, and then
-10 ms at least. To drop is right for this pattern, since a client that wants its answer asks again.
+The contract (R6) wants a server that no client holds up, so each panel drops replies: raw keeps the
+rest of one reply and the next, zmq keeps 32 (ZMQ_SNDHWM), nng waits 200 ms for a client at first,
+and then 10 ms at least. For this pattern it is right to drop, since a client that wants its answer
+asks again.
 
 Only the process sleeps. Its kernel goes on acknowledging, so TCP's keepalive notices nothing.
 """

@@ -16,16 +16,16 @@ PREDICT = ["an error from send", "a signal (SIGPIPE)", "nothing: send succeeds"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 EXPLANATION = """
-A reply to nobody succeeds everywhere. With plain sockets it would be the other way round: the first
-write to a closed connection succeeds, the second fails with EPIPE and, unless MSG_NOSIGNAL says
-otherwise, SIGPIPE ends the process (lab second-write). The libraries' threads saw the connection
-end long before the reply, dropped the client's return address, and drop the reply.
+A reply to nobody succeeds everywhere. With plain sockets it would be otherwise: the first write to
+a closed connection succeeds, the second fails with EPIPE, and SIGPIPE ends the process unless
+MSG_NOSIGNAL is given (lab second-write). The libraries' threads saw the connection end long before
+the reply. They have dropped the client's return address, and so they drop the reply.
 
 That is convenient, and it means that a server of this kind cannot know whether its answer arrived.
 If it must, the client has to say so, in a request of its own.
 
-The connection's descriptor is freed without your doing: the libraries' threads notice its end by
-themselves; raw, which has no thread, in its next call.
+You need do nothing to free the connection's descriptor: the libraries' threads notice the end by
+themselves; raw, which has no thread, notices it in its next call.
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_REP: a reply to a requester that has gone is silently discarded",

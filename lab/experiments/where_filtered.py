@@ -13,11 +13,11 @@ PREDICT = ["hardly any: the publisher filters", "a megabyte: the subscriber filt
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 EXPLANATION = """
-"Subscribe" can be an order or a sieve. In ZeroMQ (since version 3) and in raw it is an order: the
-prefix travels to the publisher, which sends what matches. In nanomsg and NNG it is a sieve: the
-protocol has no way to tell the publisher anything, all events go to all subscribers, and each
-library throws away what was not asked for, after it has crossed the network, been received and
-been allocated.
+"Subscribe" can be an order or a sieve. In ZeroMQ (since version 3, over TCP and ipc) and in raw it
+is an order: the prefix travels to the publisher, which sends only what matches. In nanomsg and NNG
+it is a sieve: the protocol has no way to tell the publisher anything. All events go to all
+subscribers, and each library throws away the events that nobody asked for, after they have crossed
+the network, have been received and have taken memory.
 
 That costs bandwidth, and the subscriber's processor time, for each subscriber. It has its
 advantages too: the publisher does no work per prefix, a new subscription works at once, and a

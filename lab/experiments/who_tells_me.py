@@ -28,13 +28,13 @@ On a plain socket the end of a connection is an event like any other: the descri
 readable and a read returns 0. The libraries keep it from the program, because they connect again by
 themselves; a send or a receive never reports it.
 
-ZeroMQ tells whoever asks: zmq_socket_monitor opens a second socket from which the program reads
-events: connected, disconnected, each further attempt, and connected again. nanomsg counts instead:
-nn_get_statistic gives the connections there are now, those that were made and those that broke, and
-the attempts that failed. The program must look, and between two looks a connection may have broken
-and come back, but the counters show that. NNG has nn_get_statistic for the sake of old programs,
-and it says 0 whatever happens. NNG's own interface has nng_pipe_notify, a callback for each
-connection, and real statistics; a program may use it on the same socket.
+ZeroMQ tells a program that asks: zmq_socket_monitor opens a second socket from which the program
+reads events: connected, disconnected, each further attempt, and connected again. nanomsg counts
+instead: nn_get_statistic gives the connections there are now, those that were made, those that
+broke, and the attempts that failed. The program must look. Between two looks a connection may have
+broken and come back, but the counters show that. NNG has nn_get_statistic for the sake of old
+programs, and it says 0 whatever happens. NNG's own interface has nng_pipe_notify, a callback for
+each connection, and real statistics; a program may use it on the same socket.
 
 None of it says that the server *works*. A process that is stopped, or a cable that is cut, breaks
 no connection at once (lab stopped-server, lab cable-cut). Only an answer tells that somebody
