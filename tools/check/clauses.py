@@ -61,7 +61,7 @@ CLAUSES = {
         "raw-4",
     ),
     "R8": Clause(
-        "too long a message: an error, and on it goes",
+        "a too long message fails; the handle goes on",
         "compare the announced length with message_max before the body is read",
         "too-long",
         "raw-4",

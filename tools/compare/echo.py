@@ -522,7 +522,7 @@ BREAKS = (
         "The client sends a datagram of 5,000 bytes to a buffer of 4,096, then one of 70,000.",
         too_long,
         "raw-dgram",
-        "too long a message is EMSGSIZE before it is sent",
+        "a message that is too long fails with EMSGSIZE before it is sent",
         "datagrams",
     ),
     Break(
