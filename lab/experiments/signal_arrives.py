@@ -20,7 +20,8 @@ comes for which it, or a library of its, has a handler: a timer, or a terminal w
 its size. NNG waits on a condition variable, which no signal ends: the handler runs, and the receive
 goes on. So if the handler of Ctrl-C only sets a flag, the program never looks at it.
 
-The panels promise EINTR in all four; nng/ therefore waits in nn_poll, which does return EINTR.
+The panels promise EINTR in all four; nng/ therefore waits in poll or nn_poll, which a signal does
+end.
 """
 SOURCES = [
     "signal(7), interruption of system calls by signal handlers; sigaction(2), SA_RESTART",
