@@ -126,6 +126,9 @@ FAULTS = [
           "`tcp` `ipc` `inproc` `ws` |", "`tcp` `ipc` `inproc` `ws` `wss` |", "test_transports_are_those_that_the_library_has"),
     fault("choosing-misquotes", "CHOOSING.md quotes what was not recorded", "CHOOSING.md",
           "not counted: one unsubscribe ends both", "counted; one unsubscribe ends both", "test_what_is_quoted_of_an_experiment_was_recorded"),
+    fault("help-too-wide", "a help text has lines that a terminal of 80 columns breaks", "tools/grade/grade.py",
+          "[--jobs N] [--out DIR]\n                         [--json]", "[--jobs N] [--out DIR] [--json]",
+          "test_help_needs_nothing"),
     fault("search-prepares-wine", "a panel that a search names is prepared as if it would run", "triptych",
           'names_experiment "$@" || runs= ;;', "runs=yes ;;", "test_what_one_panel_needs"),
     # The lab's tests need a panel.

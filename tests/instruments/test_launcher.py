@@ -121,6 +121,7 @@ def test_help_needs_nothing(tree: Tree, verb: str) -> None:
     assert said == "" and not tree.asked() and not (tree.folder / "build").exists()
     assert out.startswith("NAME\n" if verb == "help" else f"./triptych {verb} - ")
     assert verb == "help" or f"Usage:  ./triptych {verb}" in out
+    assert all(len(line) <= 80 for line in out.splitlines()), "a terminal has 80 columns"
     assert tree.run(verb, "-h", status=0)[0] == out
 
 

@@ -5,9 +5,9 @@ Usage:  ./triptych check PANEL [CLAUSE...] [--reqrep|--pubsub]
 
 Runs the tests of common/CONTRACT.md on one panel, and nothing else: no rule
 of this project about style or size. A row is a clause, a column a transport.
-Below, for each clause that is not kept: what was done, what was expected,
-what came; what to look at next; an experiment of the lab and a step that
-show it. A clause's first failure ends the clause.
+Below stands, for each clause that is not kept, what was done, what was
+expected and what came; what to look at next; and an experiment of the lab
+and a step that show it. A clause's first failure ends the clause.
 
   PANEL       a panel of panels.txt; steps too
   CLAUSE      R1 to R11, P1 to P9; none: all
@@ -22,13 +22,13 @@ named: only its clauses, with the marks so far.
 
 Marks:  ✓ kept     every test of the clause passed
         ✗ broken   a test failed
-        ~ luck     some runs keep it and some do not, as the panel's kept.txt says
+        ~ luck     some runs keep it, some do not, as the panel's kept.txt says
         – not reached     not tried: the pattern's first exchange failed
         ? not reachable   no test of the clause applies to this panel
         · no test         the contract has none over this transport
 
-Exit status: 0 all is kept that can be tested, and nothing by luck, 1 not, 2 wrong command line,
-130 stopped.
+Exit status: 0 all is kept that can be tested, and nothing by luck, 1 not,
+2 wrong command line, 130 stopped.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Usage:  ./triptych diff [reqrep|pubsub] [PANEL PANEL] [--function NAME]
 Shows the same file of two panels in the order of the contract
 (common/pattern.h): each function stands opposite the function of the same name.
 A static helper stands with the function that it precedes. The sources are read
-now, so what you have changed is shown.
+now, so it shows what you have changed.
 
   reqrep       the request/reply files (default)
   pubsub       the publish/subscribe files

@@ -24,7 +24,7 @@ first step to the panel that keeps all. Lines and tokens are those of
   --step       waits for a key before each break, on a terminal
   --width N    this many columns wide; default: the terminal's, else 100
 
-Marks:  ✓ kept   ✗ not kept   ~ kept with luck   ? not reachable: no test applies
+Marks:  ✓ kept  ✗ not kept  ~ kept with luck  ? not reachable: no test applies
 
 Exit status: 0 done, 1 a step is not what its kept.txt says, or a break did not
 come about, 2 wrong command line, 130 stopped.

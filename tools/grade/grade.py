@@ -1,6 +1,7 @@
 """./triptych grade - marks the submissions of a class by a rubric
 
-Usage:  ./triptych grade SUBMISSIONS --rubric FILE [--jobs N] [--out DIR] [--json]
+Usage:  ./triptych grade SUBMISSIONS --rubric FILE [--jobs N] [--out DIR]
+                         [--json]
         ./triptych grade --gradescope FILE.zip --rubric FILE
 
 SUBMISSIONS is a folder with one folder or one archive (zip, tar) for each
@@ -13,8 +14,8 @@ A clause that fails is tried once more before it counts.
   --out DIR      where the results go; default: SUBMISSIONS-marks
   --json         prints the results as JSON, too
   --gradescope FILE.zip
-                 marks nothing: packs an autograder for Gradescope, which marks by
-                 this rubric there
+                 marks nothing: packs an autograder for Gradescope, which marks
+                 by this rubric there
 
 DIR gets marks.csv, results.json, index.html (the class) and sheets/ (a page for
 each student). A run that was stopped goes on where it stood: what is marked

@@ -9,7 +9,7 @@ Usage:  ./triptych lab
 Without a name it lists the experiments. With a name it shows the question, asks
 for your prediction (on a terminal), says what happens while it happens, then
 what was seen on each panel, why, and what to try next. Nothing is simulated:
-real processes run on this machine, and what is measured is compared with the
+real processes run on this machine, and the figures are compared with the
 outcome that was recorded earlier. Words that name no experiment are searched
 for.
 
@@ -34,13 +34,13 @@ for.
   --events      the same with one name, and before it a line of JSON for
                 everything that is said to happen, while it happens
   --markdown    prints the table for a document; lab/RESULTS.md is one
-  --beside FILE the same, with another run's --json output: where the two differ
-                in more than numbers, both are told
+  --beside FILE the same, with another run's --json output: it shows both where
+                the two differ in more than numbers
 
   --hosts NAMES runs servers and publishers on the first of these, the others
                 on the second: --hosts one,two (./triptych demo --help). Only
                 experiments that start nothing but roles and taps can do so;
-                `all` is then these. What was recorded is of one machine
+                `all` is then these. The recorded outcomes are of one machine
 
 TRIPTYCH_LAB=DIR takes the experiments from the folder DIR. lab/README.md says
 how to write one. Ctrl-C ends the lab and leaves no process and no file behind.

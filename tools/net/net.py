@@ -11,15 +11,15 @@ them have this machine's files and a network of their own: nothing that they
 send leaves the line. It needs root.
 
   up            makes them, and the line
-  run           runs a command in one of them: ./triptych net run left -- build/raw-rep
-                -u tcp://10.87.0.1:5555
+  run           runs a command in one of them:
+                ./triptych net run left -- build/raw-rep -u tcp://10.87.0.1:5555
   show          the line, and what each of the two has sent
-  down          ends what runs in them, and removes them
+  down          ends the programs in them, and removes them
 
   --rate MBIT   Mbit/s in each direction; 0: no bound. Default: 10
   --delay MS    milliseconds from one end to the other. Default: 40
-  --queue KIB   KiB that wait before the line at most; what comes then is dropped,
-                as routers do; 0: no bound. Default: 64
+  --queue KIB   KiB that may wait before the line; a packet that finds the queue
+                full is dropped, as in a router; 0: no bound. Default: 64
 
 The verbs that take --hosts know the two as net:left and net:right:
 ./triptych demo --hosts net:left,net:right

@@ -2,11 +2,11 @@
 
 Usage:  ./triptych report FILE [--quick]
 
-Runs the stories of Play and the experiments of the lab, and writes what happened
-into one HTML file with all pages. The file needs no server and no network: open
-it in a browser. A run has a slider for its time. An experiment still asks for a
-prediction before it shows its outcome. Without scripts, all texts and tables are
-there, one below the other.
+Runs the stories of Play and the experiments of the lab, and writes what
+happened into one HTML file with all pages. The file needs no server and no
+network: open it in a browser. A run has a slider for its time. An experiment
+still asks for a prediction before it shows its outcome. Without scripts, all
+texts and tables are there, one below the other.
 
   --quick   two stories, and of the lab the recorded outcomes: half a minute in
             place of several

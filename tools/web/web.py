@@ -14,7 +14,7 @@ you chose there. Two browsers can look at the same run.
 Ctrl-C ends the server and all that it started. So does closing the last page: a
 minute later.
 
-  --port N    listens on port N; default: 8472, or any free port if that is taken
+  --port N    listens on port N; default: 8472, or a free port if that is taken
   --no-open   opens no browser
 
 Exit status: 0 the last page was closed, 1 something failed, 2 the command line
