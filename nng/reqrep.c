@@ -117,7 +117,7 @@ tune(int socket, const char *url, int receive_max)
     return 0;
 }
 
-/* Gets a descriptor that tells when the socket is ready, and that it owns. */
+/* Gets a descriptor that tells when the socket is ready; the socket owns it. */
 static int
 get_descriptor(int socket, int option, int *ret)
 {
@@ -163,7 +163,7 @@ fail:;
  * wait themselves, but in NNG no signal ends them, and in nanomsg a time-out of
  * nn_recv() drops a request that has not been answered. nn_poll() would look
  * the descriptors up each time. A signal does not end poll() if the socket is
- * ready, so its number since `seen` counts, too.
+ * ready, so the signals since `seen` count, too.
  */
 static int
 wait_ready(int descriptor, int64_t deadline, sig_atomic_t seen)
@@ -233,7 +233,7 @@ req_send(struct req *req, const void *data, size_t len)
     return -1;
 }
 
-/* Receives a reply to the latest request. EAGAIN: what came is none. */
+/* Receives a reply to the latest request. EAGAIN: the message is not one. */
 static int
 receive_reply(struct req *req)
 {

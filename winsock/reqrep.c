@@ -261,8 +261,8 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    /* A server that has gone is noticed here (R5); what has not begun to leave
-     * is given up (R2), the rest of what has must go first. */
+    /* Notices a server that has gone (R5). Gives up an earlier request that has
+     * not begun to leave (R2); the rest of one that has must go first. */
     int64_t deadline = clock_deadline(req->timeout_ms);
     (void)wait_for_server(req, 0);
     if (req->conn.out_sent == 0)

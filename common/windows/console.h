@@ -1,7 +1,8 @@
 /*
- * What a signal is elsewhere. Windows has none: it starts a thread of its own
- * for Ctrl-C, and no call that waits ends for it. So who waits looks here, or
- * waits for the event as well, and fails with EINTR as pattern.h promises.
+ * Ctrl-C, which is a signal elsewhere. Windows has no signals: it starts a
+ * thread of its own for Ctrl-C, and no call that waits ends for it. So a call
+ * that waits looks here, or waits for the event as well, and fails with EINTR
+ * as pattern.h promises.
  */
 #ifndef CONSOLE_H
 #define CONSOLE_H

@@ -5,9 +5,9 @@
  *     subscriber's         length u32 | 01 prefix, or 00 prefix to unsubscribe
  *
  * poll() tells which subscribers have said what they want, so that the
- * publisher has many of them, and sends to each only what it wants. What one
- * does not take yet waits in a buffer; when that is full, it loses messages,
- * and it alone.
+ * publisher has many of them, and sends to each only what it wants. A buffer
+ * holds what a subscriber does not take yet; when it is full, that subscriber
+ * loses messages, and the others do not.
  */
 #include "pattern.h"
 
