@@ -20,8 +20,9 @@ TIMING = True
 EXPLANATION = """
 A connection is an agreement between two kernels; it is not a wire. When the cable is out, nobody
 tells the kernels. The sender's kernel repeats what is not acknowledged, after 0.2, 0.4, 0.8 ...
-seconds, for a quarter of an hour (tcp_retries2). A receiver that only waits, waits for ever. When
-the cable is back, the next repetition gets through: nothing is lost that the queues could hold.
+seconds, for a quarter of an hour at least (tcp_retries2). A receiver that only waits, waits for
+ever. When the cable is back, the next repetition gets through: nothing is lost that the queues
+could hold.
 
 To notice sooner, one side must ask. TCP's keepalive asks after two hours, unless the socket sets
 other times, as this probe does: after one second, and again after one more. ZeroMQ has heartbeats

@@ -29,7 +29,7 @@ interval, not the network: the panels set it to 100 ms (ZeroMQ adds a random par
 NNG's own default is a random time up to a second.
 """
 SOURCES = [
-    "zmq_connect(3): the connection is made asynchronously; zmq_setsockopt(3), ZMQ_RECONNECT_IVL",
+    "zmq_connect(3): the connection is not made at once; zmq_setsockopt(3), ZMQ_RECONNECT_IVL",
     "nn_connect(3), nn_getsockopt(3), NN_RECONNECT_IVL; NNG: src/compat/nanomsg/nn.c",
     "raw/dialer.c",
 ]

@@ -32,16 +32,18 @@ that finds the buffer nearly full may be interrupted in the same way; that was n
 
 A ZeroMQ socket belongs to one thread. Nothing protects its queue, and two threads at once break it.
 An assertion ends the process, or messages vanish, or it goes well, by luck: a test with few
-messages shows nothing. With a lock around each call, as the manual asks for ("full fence memory
-barrier"), it works, but the ZeroMQ way is a socket for each thread. Only its context is safe to
-share. nanomsg's and NNG's sockets have a lock of their own, so whole messages arrive.
+messages shows nothing. With a lock around each call it works here: zmq(7) lets a socket go to
+another thread with a full memory barrier, as a lock is. But zmq_socket(3) forbids "under any
+circumstances" that several threads use one. The ZeroMQ way is a socket for each thread. Only its
+context is safe to share. nanomsg's and NNG's sockets have a lock of their own, so whole messages
+arrive.
 
 Luck decides in which trial it goes wrong: here in the first, or only in the thirteenth. The
 experiment checks that it goes wrong within sixty. Our panels promise nothing: a handle must be used
 by one thread only (common/pattern.h).
 """
 SOURCES = [
-    "zmq_socket(3), Thread safety; zmq(7), Multithreading",
+    "zmq_socket(3) and zmq(7), Thread safety",
     "nn_send(3): https://nanomsg.org/v1.1.5/nn_send.html; nanomsg: src/core/sock.c, nn_ctx_enter()",
     "send(2); NNG: src/core/socket.c",
     "lab/probes/two_threads.c",

@@ -39,7 +39,7 @@ When the server is back, all clients are answered, in each panel.
 SOURCES = [
     "zmq_setsockopt(3), ZMQ_RECONNECT_IVL and ZMQ_RECONNECT_IVL_MAX",
     "nn_setsockopt(3), NN_RECONNECT_IVL_MAX: https://nanomsg.org/v1.1.5/nn_setsockopt.html",
-    "NNG: src/core/dialer.c; raw/dialer.c",
+    "NNG: src/core/socket.c, dialer_timer_start_locked() (1.5.2); raw/dialer.c",
 ]
 TRY_NEXT = "Set ZMQ_RECONNECT_IVL_MAX to 2000 in zmq/reqrep.c, build, and count again."
 WORDS = {
