@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from check import check as verb
+from check import kept
 from check import words as in_words
 from check.clauses import CLAUSES
 from check.contract import BROKEN, KEPT, NOT_REACHABLE, NOT_REACHED, Failure, Report, Result
@@ -199,6 +200,14 @@ def test_a_wrong_command_line_gives_one_line(tree: Path, words: tuple[str, ...],
     done = check(tree, *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and said in done.stderr
+
+
+def test_the_step_of_a_clause_is_the_first_that_keeps_it() -> None:
+    steps = [panel for panel in panels.read_panels() if re.fullmatch(r"raw-\d", panel.name)]
+    keeps = [(step.name, kept.read_kept(step)) for step in steps]
+    for name, clause in CLAUSES.items():
+        first = next(step for step, claims in keeps if claims[name].word == kept.KEPT)
+        assert clause.step == first, name
 
 
 def test_every_clause_has_its_words() -> None:

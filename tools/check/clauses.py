@@ -13,7 +13,7 @@ class Clause(NamedTuple):
     title: str  # one line; CONTRACT.md has the whole text
     next: str  # what to look at, when it is broken
     experiment: str  # of ./triptych lab: shows why
-    step: str  # the panel among raw/steps that repairs it
+    step: str  # the first panel among raw/steps that keeps it
 
 
 CLAUSES = {
@@ -52,7 +52,7 @@ CLAUSES = {
         "a server that waits for one client serves one at a time: poll() all connections, "
         "and never wait in send() or recv()",
         "mute-client",
-        "raw-3",
+        "raw-4",
     ),
     "R7": Clause(
         "garbage costs its own connection only",
@@ -114,13 +114,13 @@ CLAUSES = {
         "publishing to nobody succeeds",
         "without a subscriber, drop the event; when one leaves, free what was queued for it",
         "slow-joiner",
-        "raw-5",
+        "raw-3",
     ),
     "P6": Clause(
         "the last event before the end arrives",
         "wait in pub_close, 500 ms at most, until the queues are empty",
         "close-queued",
-        "raw-5",
+        "raw-3",
     ),
     "P7": Clause(
         "garbage and too long events do no harm",
@@ -139,7 +139,7 @@ CLAUSES = {
         "500 subscribers of one publisher",
         "ask for more descriptors or fewer; keep each queue small until it is needed",
         "poll-or-epoll",
-        "raw-5",
+        "raw-3",
     ),
 }
 
