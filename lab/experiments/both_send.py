@@ -27,19 +27,21 @@ If both programs are in send, nobody receives, and both wait for ever: a deadloc
 A few small messages fit into the buffers, and nothing happens. So neither a test nor the first year
 of use finds the fault.
 
-A library has more room, but its room ends too: ZeroMQ has 1000 messages at each end, nanomsg little
-beside the kernel's buffers, NNG some queues of its own. Then its send blocks as well. Without a
-limit (ZMQ_SNDHWM 0) ZeroMQ's send never blocks, and the queue takes the memory of the process
-instead. A program cures the fault if it receives while it sends (poll for both), or if its protocol
-lets one side speak at a time. With request/reply the deadlock cannot happen, because each side
-waits for the other.
+A library has more room, but its room ends too. ZeroMQ has 1000 messages at each end. nanomsg and
+NNG have little beside the kernel's buffers, and nanomsg makes those smaller (NN_SNDBUF and
+NN_RCVBUF, 128 KiB). When the room is full, their sends block as well. Without a limit (ZMQ_SNDHWM
+0) ZeroMQ's send never blocks, and the queue takes the memory of the process instead. A program
+cures the fault if it receives while it sends (poll for both), or if its protocol lets one side
+speak at a time. With request/reply the deadlock cannot happen, because each side waits for the
+other.
 
 As soon as one of the two receives, the other goes on. The experiment shows that as well.
 """
 SOURCES = [
     "send(2): if the message does not fit into the send buffer, send() normally blocks; tcp(7)",
     "zmq_setsockopt(3), ZMQ_SNDHWM; zmq_socket(3), ZMQ_PAIR: mute state",
-    "nn_send(3): https://nanomsg.org/v1.1.5/nn_send.html",
+    "nn_send(3): https://nanomsg.org/v1.1.5/nn_send.html; "
+    "NNG: src/sp/protocol/pair0/pair.c, pair0_sock_init(): queues of length 0",
     "lab/probes/calls_zmq.c, lab/probes/calls_nn.c",
 ]
 TRY_NEXT = "With 100 messages (MESSAGES in this file) all goes well. Where is the limit, and whose?"
