@@ -21,8 +21,8 @@ PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TASKS = 100
 EXPLANATION = """
 PUSH gives the tasks to its connections in turn, and passes one over only if its queue is full. A
-busy worker does not make its queue full: small tasks fit into the library's queue (in ZeroMQ 1000
-at each end) and into the kernel's buffers, whatever the library. So half of the work waits for the
+busy worker does not make its queue full: small tasks fit into the kernel's buffers, and into the
+library's queue where it has one (in ZeroMQ 1000 at each end). So half of the work waits for the
 busy worker while the free one has nothing to do. ZMQ_SNDHWM and ZMQ_RCVHWM shorten only the
 library's queue; the kernel's buffers still hold hundreds of tasks.
 
