@@ -62,7 +62,7 @@ def test_a_seed_always_chooses_the_same() -> None:
     assert first == again != other
     assert len(first.splitlines()) == 5
     seen = set()
-    for seed in range(20):
+    for seed in range(30):
         seen |= set(mutate("--list", "--sample", "24", "--seed", str(seed)).stdout.splitlines())
     assert len(seen) > len(FAULTS) * 3 // 4
 
