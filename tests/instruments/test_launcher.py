@@ -23,8 +23,8 @@ VERBS = {
     "demo": "demo/demo.py", "lab": "lab/lab.py", "diff": "compare/diff.py", "size": "compare/size.py",
     "wire": "wire/view/wire.py", "bench": "bench/bench.py", "test": "check/test.py",
     "check": "check/check.py", "steps": "compare/steps.py",
-    "teach": "teach/teach.py",
-    "web": "web/web.py",
+    "teach": "teach/teach.py", "grade": "grade/grade.py", "net": "net/net.py",
+    "web": "web/web.py", "report": "web/report.py",
 }  # fmt: skip
 PARTS = ("triptych", "panels.txt", "packages.txt", "tools", "template", "template-programs", "lab/experiments", "raw/steps", "nng/steps")
 NOBODY = 65534
