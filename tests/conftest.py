@@ -3,8 +3,7 @@
     /usr/bin/python3 -m pytest tests [--panel NAME]... [--build DIR] [-n PROCESSES]
 
 A panel that panels.txt names and whose programs are not in the build folder is left out. Most
-tests wait rather than compute, so with pytest-xdist several run at once; those that load or time
-the machine are marked `heavy` and run one after the other.
+tests wait rather than compute, so several run at once (processes.py).
 """
 
 import gc
@@ -20,17 +19,20 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 sys.dont_write_bytecode = True
 
 import harness.panels  # noqa: E402
+import processes  # noqa: E402
 from programs import Stage  # noqa: E402
 from instruments.taps import Rig  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSPORTS = harness.panels.SPEAKS
-PROCESSES = 8
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--panel", action="append", help="a panel to test; default: all that are built")
     parser.addoption("--build", default="build", help="the build folder; default: build")
+    if not pluginmanager.hasplugin("xdist"):  # which has the same option; we do without it
+        words = f"so many tests at once; default: {processes.NUMBER}"
+        parser.getgroup("processes")._addoption("-n", dest="numprocesses", type=int, help=words)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "heavy: loads or times the machine; never two at once",
         "panels(*names): only these panels speak what the test speaks",
         "first: takes long on its own, so it starts first",
+        "together: the tests of this module run in one process, one after the other",
         "says(done, expected): the test in words, for ./triptych check",
     ):
         config.addinivalue_line("markers", line)
@@ -48,27 +51,34 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Several at once by default, where pytest-xdist is installed."""
+    """Several tests at once by default, and never by pytest-xdist."""
     try:
         Expression.compile(config.option.keyword)
-    except ParseError as error:  # told once, before each of several processes has its traceback
+    except ParseError as error:
         raise pytest.UsageError(f"-k {config.option.keyword}: {error}") from None
-    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
-        return
     options = config.option
-    if options.numprocesses is None and not options.collectonly and not options.usepdb:
-        options.numprocesses = PROCESSES
-    if options.numprocesses:
-        options.dist = "loadgroup"
+    given = options.numprocesses if isinstance(options.numprocesses, int) else processes.NUMBER
+    options.processes = 0 if options.collectonly or options.usepdb else given
+    options.numprocesses = 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """The garbage collector passes over what was collected here: it stays, and is large."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("heavy"):
-            item.add_marker(pytest.mark.xdist_group("heavy"))
-    rank = {"first": 0, "heavy": 1}
-    items.sort(key=lambda item: min([rank.get(m.name, 2) for m in item.iter_markers()], default=2))
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """None: pytest goes on, and runs one test after the other."""
+    number = min(session.config.option.processes, len(session.items))
+    if session.testsfailed or number < 2:
+        return None
+    processes.run(session, number)
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    return True
 
 
 def build_folder(config: pytest.Config) -> Path:

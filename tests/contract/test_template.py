@@ -46,9 +46,7 @@ def test_every_clause_fails_on_the_template(tmp_path: Path) -> None:
     tests = sorted(str(p) for p in (tree / "tests").glob("*/test_*.py"))
     chosen = [p for p in tests if re.search(r"def test_[RP]\d", Path(p).read_text())]
     report = tmp_path / "report.xml"
-    arguments = ("-q", "--panel", "mine", "-k", "_R or _P", f"--junitxml={report}", "-n", "2")
-    if not has_xdist():
-        arguments = arguments[:-2]
+    arguments = ("-q", "--tb=no", "--panel", "mine", "-k", "_R or _P", f"--junitxml={report}")
     done = run(sys.executable, "-m", "pytest", *chosen, *arguments, cwd=tree)
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr
 
@@ -66,11 +64,3 @@ def test_every_clause_fails_on_the_template(tmp_path: Path) -> None:
             other.append(case.get("name"))
     assert not other, f"did not fail: {other}"
     assert failed == CLAUSES
-
-
-def has_xdist() -> bool:
-    try:
-        import xdist  # noqa: F401
-    except ImportError:
-        return False
-    return True

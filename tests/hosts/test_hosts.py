@@ -31,7 +31,7 @@ from programs import until
 
 pytest.importorskip("rich")
 pytestmark = [
-    pytest.mark.xdist_group("hosts"),
+    pytest.mark.together,
     pytest.mark.skipif(bool(network.lacking()), reason=network.lacking()),
 ]
 

@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ from conftest import ROOT
 from contract.test_template import LEFT_OUT, run
 from harness import panels
 
-# One worker, so that the tree is built once; and early, because that takes a minute.
-pytestmark = [pytest.mark.xdist_group("check"), pytest.mark.first]
+# One process, so that the tree is built once; and early, because that takes a minute.
+pytestmark = [pytest.mark.together, pytest.mark.first]
 
 STEP = "raw/steps/5-lasting"
 ROLES = ("req", "rep", "pub", "sub", "driver")
@@ -92,7 +94,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tree / "panels.txt").write_text("".join(lines))
     names = [*FAULTS, "sound", "empty"]
     programs = [f"{name}-{role}" for name in names for role in ROLES]
-    for argv in (("meson", "setup", "build"), ("ninja", "-C", "build", *programs)):
+    for argv in (("meson", "setup", "-Doptimization=0", "build"), ("ninja", "-C", "build", *programs)):
         built = run(*argv, cwd=tree)
         assert built.returncode == 0, built.stdout[-4000:] + built.stderr
     return tree
@@ -114,11 +116,18 @@ def report(tree: Path, *words: str) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def planted(tree: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, "Future[dict[str, Any]]"]]:
+    """What check says of each fault whose test is to run: most of the time it waits for a program
+    that hangs, so several at once."""
+    chosen = [item.callspec.params["name"] for item in request.session.items
+              if getattr(item, "originalname", "") == "test_a_planted_fault_is_named"]  # fmt: skip
+    with ThreadPoolExecutor(3) as pool:
+        yield {name: pool.submit(report, tree, name, SAYS[name][0], f"--{SAYS[name][1]}") for name in chosen}
+
+
 def results(found: dict[str, Any]) -> set[str]:
     return {r["result"] for c in found["clauses"].values() for r in c["results"].values()}
-
-
-pytestmark = pytest.mark.xdist_group("check")  # one tree, built once
 
 
 def test_the_template_keeps_nothing(tree: Path) -> None:
@@ -142,9 +151,9 @@ def test_its_screen_says_what_was_done_expected_and_came(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SAYS)
-def test_a_planted_fault_is_named(tree: Path, name: str) -> None:
+def test_a_planted_fault_is_named(planted: dict[str, "Future[dict[str, Any]]"], name: str) -> None:
     clause, transport, words = SAYS[name]
-    found = report(tree, name, clause, f"--{transport}")
+    found = planted[name].result()
     result = found["clauses"][clause]["results"][transport]
     assert result["result"] == BROKEN, result
     came = [failure["came"] for failure in result["failures"]]

@@ -31,7 +31,7 @@ def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], P
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_three.py").write_text(TESTS)
     report = tmp_path / "report.xml"
-    arguments = ["-p", "no:xdist", f"--rootdir={tmp_path}", f"--junitxml={report}"]
+    arguments = [f"--rootdir={tmp_path}", f"--junitxml={report}"]
     assert verb.run([*verb.PYTEST, "tests", *arguments]) == 1
     return arguments, report
 

@@ -62,8 +62,7 @@ def reached(counts: Path, kept: Path) -> Lines:
 @contextlib.contextmanager
 def record(test: str) -> Iterator[None]:
     """Notes the lines that are reached meanwhile by programs that are started meanwhile."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    counts = FOLDER / f"counts-{worker}"
+    counts = FOLDER / f"counts-{os.getpid()}"
     shutil.rmtree(counts, ignore_errors=True)
     os.environ["LLVM_PROFILE_FILE"] = f"{counts}/%c%m.profraw"
     since = time.monotonic()
@@ -71,9 +70,9 @@ def record(test: str) -> Iterator[None]:
     seconds = round(time.monotonic() - since, 2)
     kept = FOLDER / "profiles"
     kept.mkdir(exist_ok=True)
-    number = len(list(kept.glob(f"{worker}-*")))
-    lines = reached(counts, kept / f"{worker}-{number}")
-    with open(FOLDER / f"tests-{worker}.jsonl", "a") as file:
+    number = len(list(kept.glob(f"{os.getpid()}-*")))
+    lines = reached(counts, kept / f"{os.getpid()}-{number}")
+    with open(FOLDER / f"tests-{os.getpid()}.jsonl", "a") as file:
         file.write(json.dumps({"test": test, "seconds": seconds, "lines": lines}) + "\n")
 
 

@@ -14,7 +14,7 @@ from browsing import NAMELESS, OUTSIDE, PALE, Browser, browser
 from site_client import Site, of, running
 from web.pages import PAGES
 
-pytestmark = pytest.mark.xdist_group("browser")  # one session
+pytestmark = pytest.mark.together  # one session
 
 COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
 HOSTILE = "<img src=x onerror=document.title='owned'> \x1b[2J \u202e </script><script>document.title='owned'</script>"

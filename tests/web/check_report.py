@@ -14,7 +14,7 @@ from test_report import packed_in
 from web import report
 from web.pages import play, read
 
-pytestmark = pytest.mark.xdist_group("browser")  # one session at a time
+pytestmark = pytest.mark.together  # one session
 
 
 @pytest.fixture(scope="module")

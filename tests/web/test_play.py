@@ -24,6 +24,8 @@ from web.stream import encoded
 COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
 HOSTILE = "<script>alert(1)</script> \x1b[2J \u202e --help $(reboot) 'x"
 
+pytestmark = pytest.mark.together  # one server
+
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:

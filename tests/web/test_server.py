@@ -21,6 +21,8 @@ from web.guard import Guard
 from web.server import ALONE_SECONDS, Server
 from web.stream import AT_ONCE, Reader, Stream
 
+pytestmark = pytest.mark.together  # one server
+
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:

@@ -1,9 +1,8 @@
 """What pytest does for check: which tests it runs, where, when it gives up, what it says of each.
 
 check starts pytest with `-p check.plugin` and the settings in the environment (contract.py writes
-them). Pytest collects the tests once; then this module forks processes, gives them one test after
-the other, and they write a JSON line for each to the descriptor `lines`. (With pytest-xdist each
-process would start an interpreter and collect again, and the order could not be chosen.)
+them). The processes that run the tests (forks.py) write a JSON line for each to the descriptor
+`lines`.
 
 The processes share a folder of empty files: `reqrep-tcp.broken` says that the first exchange has
 failed there, `R6-tcp.broken` that a test of the clause has.
@@ -16,11 +15,7 @@ import fcntl
 import json
 import os
 import re
-import select
 import signal
-import socket
-import struct
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -28,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from check import forks
 from check.clauses import pattern_of
 from check.words import NotDone, Witness, came, says
 
@@ -214,62 +210,25 @@ class Plan:
             return not (cheap or cell in running or any(map(self.heavy, self.running)))
         return cell in self.tried or cell not in running
 
-    def take(self) -> int | None:
-        """A test that may run now; None: another one must end first."""
+    def take(self) -> forks.Job | None:
         number = next((one for one in self.waiting if self.may_run(one)), None)
-        if number is not None:
-            self.waiting.remove(number)
-            self.running.append(number)
-        return number
+        if number is None:
+            return None
+        self.waiting.remove(number)
+        self.running.append(number)
+        return [number]
 
-    def ended(self, number: int) -> None:
-        self.running.remove(number)
-        self.tried.add(self.cell(number))
-
-
-def serve(session: pytest.Session, ours: socket.socket) -> None:
-    """Runs the tests whose numbers come, and says when each has ended."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: none outlives pytest
-    while number := ours.recv(2):
-        item = session.items[struct.unpack("=H", number)[0]]
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-        ours.send(number)
-
-
-def fork(session: pytest.Session, others: list[socket.socket]) -> socket.socket:
-    """A process that serves at the other end of this socket."""
-    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork():
-        there.close()
-        return here
-    try:
-        for one in (here, *others):
-            one.close()
-        serve(session, there)
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(3)
+    def ended(self, job: forks.Job) -> None:
+        self.running.remove(job[0])
+        self.tried.add(self.cell(job[0]))
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Instead of pytest's own loop: the tests in several processes."""
+
+    def lost(job: forks.Job) -> None:
+        write({"crash": f"a process ended in {session.items[job[0]].nodeid}"})
+
     write({"tests": len(session.items)})
-    plan = Plan(session.items)
-    idle: list[socket.socket] = []
-    for _ in range(min(SETTINGS["processes"], len(session.items))):
-        idle.append(fork(session, idle))
-    busy: dict[socket.socket, int] = {}
-    while plan.waiting or busy:
-        while idle and (number := plan.take()) is not None:
-            busy[idle[-1]] = number
-            idle.pop().send(struct.pack("=H", number))
-        for one in select.select(list(busy), [], [])[0]:
-            if not one.recv(2):
-                write({"crash": f"a process ended in {session.items[busy[one]].nodeid}"})
-                return True
-            plan.ended(busy.pop(one))
-            idle.append(one)
-    for one in idle:
-        one.close()
+    forks.run(session, Plan(session.items), SETTINGS["processes"], lost=lost)
     return True
