@@ -48,7 +48,7 @@ def noted():
 '''
 MARKED = SLOW + "MARK\n@pytest.mark.parametrize('n', range(12))\ndef test_marked(noted, n): time.sleep(0.05)\n"
 LONG = SLOW + "@pytest.mark.parametrize('n', range(9))\ndef test_long(noted, n): time.sleep(60)\n"
-FAILING = SLOW + "@pytest.mark.parametrize('n', range(200))\ndef test_bad(noted, n): assert n != 3 or time.sleep(0.05)\n"
+FAILING = SLOW + "@pytest.mark.parametrize('n', range(200))\ndef test_bad(noted, n): assert n != 3 and not time.sleep(0.05)\n"
 
 
 def command(folder: Path, text: str, *words: str) -> tuple[list[str], dict[str, str]]:
