@@ -41,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     struct decode_options options = {
-        .pattern = (enum decode_pattern)(data[0] % 3),
+        .pattern = data[0] >> 5 == 7 ? DECODE_BARE : (enum decode_pattern)(data[0] % 3),
         .from_client = data[0] & 4,
         .show = shows[data[0] >> 3 & 3],
     };

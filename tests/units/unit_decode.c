@@ -98,6 +98,31 @@ test_a_message_that_is_not_quite_ours(void **state)
 }
 
 static void
+test_messages_without_frames(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        size_t len;
+        const char *fields;
+    } cases[] = {
+        {EVENT EVENT, 62, MESSAGE MESSAGE},
+        {EVENT "no message", 41, MESSAGE "unknown.incomplete 10\n"},
+        {EVENT "no\0 message of ours, but long", 60, MESSAGE "unknown.bytes 29\n"},
+        {EVENT EVENT, 40, MESSAGE "unknown.incomplete 9\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (uint32_t seed = 0; seed < 20; seed++) {
+            struct decode_options options = {.pattern = DECODE_BARE};
+            char text[4096] = "";
+            struct dump dump = {.text = text, .text_size = sizeof(text)};
+            dump_feed(&dump, &options, cases[i].data, cases[i].len, seed);
+            assert_null(dump.wrong);
+            assert_string_equal(text, cases[i].fields);
+        }
+}
+
+static void
 test_nothing_and_little(void **state)
 {
     (void)state;
@@ -202,6 +227,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_zmtp),
         cmocka_unit_test(test_sp),
         cmocka_unit_test(test_a_message_that_is_not_quite_ours),
+        cmocka_unit_test(test_messages_without_frames),
         cmocka_unit_test(test_nothing_and_little),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_corpus),

@@ -42,7 +42,7 @@ class Panel:
     hue: str = "grey"  # a name of COLOURS
     kind: str = "own"  # shipped; own: a reader's; step: shown when named; programs: without sources
     speaks: tuple[str, ...] = ("tcp", "tcp6", "ipc")
-    framing: str | None = None  # raw, zmtp, sp ...; None: not known
+    framing: str | None = None  # raw, zmtp, sp ...; none: it has no frames; None: not known
     mark: str = "●"
 
     @property
@@ -55,6 +55,10 @@ class Panel:
         """Its colour on this terminal, as rich names it."""
         kind = os.environ.get("COLORTERM", "") + os.environ.get("TERM", "")
         return COLOURS[self.hue][0 if re.search("256color|truecolor|24bit", kind) else 1]
+
+    def hint(self, pattern: str) -> str:
+        """How build/decode is told to read its bytes."""
+        return "unknown" if self.framing is None else "bare" if self.framing == "none" else pattern
 
     def program(self, role: str) -> Path:
         """The program that plays this role: req, rep, pub, sub or driver."""

@@ -23,8 +23,7 @@ Element = dict[str, Any]
 
 def decoded(panel: Panel, pattern: str, recording: Path) -> Iterator[Element]:
     """All elements of a recording, as the decoder names them."""
-    hint = "--" + pattern if panel.framing else "--unknown"
-    command = [panels.BUILD / "decode", hint, "--show", str(SHOWN), recording]
+    command = [panels.BUILD / "decode", f"--{panel.hint(pattern)}", "--show", str(SHOWN), recording]
     with subprocess.Popen(dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as decoder:
         limit = threading.Timer(DECODE_SECONDS, decoder.kill)
         limit.start()

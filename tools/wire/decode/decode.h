@@ -32,7 +32,8 @@ enum decode_pattern {
     DECODE_ANY, /* what has a greeting; no raw */
     DECODE_REQREP, /* or raw's request/reply, where there is no greeting */
     DECODE_PUBSUB,
-    DECODE_OTHER /* no framing that we know: each byte is unknown */
+    DECODE_OTHER, /* no framing that we know: each byte is unknown */
+    DECODE_BARE /* no frames: Triptych's messages, one behind the other */
 };
 
 struct decode_options {

@@ -258,6 +258,8 @@ guess(struct decode *decode)
     bool raw = pattern == DECODE_REQREP || pattern == DECODE_PUBSUB;
     if (pattern == DECODE_OTHER) {
         decode_unknown(decode, "of a framing that is not known");
+    } else if (pattern == DECODE_BARE) {
+        decode_bare(decode);
     } else if (zmtp) {
         if (got < 10)
             decode_expect(decode, got + 1, guess, "unknown.start");

@@ -62,6 +62,7 @@ struct decode {
 
     const struct decode *peer; /* the other direction; NULL: not known */
     uint64_t frames; /* that carry messages */
+    bool bare; /* there are none: a message's own head tells how long it is */
     bool foreign_unknown; /* a payload that is not ours may as well be something else */
 
     struct {
@@ -136,5 +137,8 @@ uint64_t decode_zmtp_body_len(const struct decode *decode, size_t at);
 
 /* Reads `left` bytes as our message, or as bytes of someone else; then calls after. */
 void decode_payload(struct decode *decode, decode_step *after);
+
+/* Reads our messages without frames, until something else comes. */
+void decode_bare(struct decode *decode);
 
 #endif

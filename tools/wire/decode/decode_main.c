@@ -13,11 +13,12 @@
 #include "trace.h"
 
 static const char usage[] =
-    "usage: decode [--reqrep | --pubsub | --unknown] [--show BYTES] [--segments] [--pcap FILE] "
-    "RECORDING...\n"
+    "usage: decode [--reqrep | --pubsub | --bare | --unknown] [--show BYTES] [--segments]\n"
+    "              [--pcap FILE] RECORDING...\n"
     "\n"
     "Prints what recordings of the tap hold, as JSON lines, each byte in one of them.\n"
     "  --reqrep, --pubsub  what has no greeting is raw's; without: if all of it fits\n"
+    "  --bare              no frames: messages one behind the other, as raw-1 sends them\n"
     "  --unknown           another framing: guesses nothing, so that each byte is unknown\n"
     "  --show BYTES        bytes of an element to give in hex (64; 1 to 16777216)\n"
     "  --segments          also each arrival at the tap, and each passing on\n"
@@ -38,6 +39,7 @@ parse(struct arguments *ret, int argc, char **argv)
     static const struct option options[] = {
         {"reqrep", no_argument, NULL, 'r'},
         {"pubsub", no_argument, NULL, 'p'},
+        {"bare", no_argument, NULL, 'b'},
         {"unknown", no_argument, NULL, 'u'},
         {"show", required_argument, NULL, 's'},
         {"segments", no_argument, NULL, 'g'},
@@ -54,6 +56,9 @@ parse(struct arguments *ret, int argc, char **argv)
             break;
         case 'p':
             ret->options.pattern = DECODE_PUBSUB;
+            break;
+        case 'b':
+            ret->options.pattern = DECODE_BARE;
             break;
         case 'u':
             ret->options.pattern = DECODE_OTHER;

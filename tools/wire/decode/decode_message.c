@@ -2,7 +2,8 @@
  * Our message, as common/message.h gives it: topic, 00, version,
  * kind, zero, body length, sequence, sent, body. It is ours if all of that
  * agrees, the body's length with the frame's too; the head, 280 bytes at most,
- * is looked at before any of it is handed out.
+ * is looked at before any of it is handed out. Without frames our messages stand
+ * one behind the other, and the body's length alone tells where one ends.
  */
 #include <string.h>
 
@@ -36,9 +37,23 @@ foreign(struct decode *decode)
 }
 
 static void
+not_ours(struct decode *decode)
+{
+    if (decode->bare)
+        decode_unknown(decode, "no message of Triptych's, and no frame that tells where it ends");
+    else
+        decode_expect(decode, decode->left, foreign, "message.foreign");
+}
+
+static void
 head_elements(struct decode *decode, size_t topic_len)
 {
     static const char *const kinds[] = {"", TABLE_KINDS};
+    if (decode->bare) {
+        decode->in_message = true;
+        decode->message++;
+        decode->frames++;
+    }
     if (topic_len > 0) {
         decode_text(decode, 0, topic_len);
         decode_element(
@@ -79,7 +94,7 @@ head(struct decode *decode)
         return;
     }
     if (!end || (size_t)(end - p) + MESSAGE_HEADER > decode->left) {
-        decode_expect(decode, decode->left, foreign, "message.foreign");
+        not_ours(decode);
         return;
     }
     size_t topic_len = (size_t)(end - p);
@@ -88,11 +103,13 @@ head(struct decode *decode)
         return;
     }
     size_t at = topic_len + 1;
+    if (decode->bare)
+        decode->left = topic_len + MESSAGE_HEADER + decode_number(decode, at + 4, 4);
     uint64_t kind = decode_number(decode, at + 1, 1);
     if (decode_number(decode, at, 1) != 1 || kind < 1 || kind > 4 ||
         decode_number(decode, at + 2, 2) != 0 ||
         decode_number(decode, at + 4, 4) != decode->left - topic_len - MESSAGE_HEADER) {
-        decode_expect(decode, decode->left, foreign, "message.foreign");
+        not_ours(decode);
         return;
     }
     head_elements(decode, topic_len);
@@ -108,4 +125,13 @@ decode_payload(struct decode *decode, decode_step *after)
         after(decode);
     else
         decode_expect(decode, 1, head, "message.topic");
+}
+
+void
+decode_bare(struct decode *decode)
+{
+    decode->bare = true;
+    decode->in_message = false;
+    decode->left = UINT64_MAX / 2; /* until the head tells */
+    decode_payload(decode, decode_bare);
 }

@@ -62,7 +62,7 @@ class Exchange:
             finish(tap)
 
     def events(self, body: bytes, publish: bool = True) -> None:
-        silent = self.panel.framing is None  # it may tell the publisher nothing
+        silent = self.panel.framing in (None, "none")  # it may tell the publisher nothing
         with PanelStage(self.panel.name) as stage:
             front, back = stage.url(self.transport), stage.url(self.transport)
             pub = stage.ready("pub", back, "-T", UNWANTED, "-T", WANTED, "-")
@@ -136,7 +136,7 @@ def finish(tap: Tap) -> None:
 
 
 def decode(hint: str, *arguments: object) -> list[Event]:
-    """What build/decode says; the hint is a pattern, or "unknown"."""
+    """What build/decode says; the hint is Panel.hint()."""
     command = [str(panels.BUILD / "decode"), "--" + hint, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

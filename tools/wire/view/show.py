@@ -140,12 +140,14 @@ def totals_table(pattern: str, observed: list[Observed]) -> Table:
     row("segments, up + down", "segments_up", "segments_down")
     if pattern == "reqrep":
         row("request: the message itself", "request")
+        row("request: of these the body", "request_body")
         row("request: bytes beyond it", "request_framing")
         row("reply: bytes beyond the message", "reply_framing")
     else:
         row("bytes to subscribe", "subscribe")
         row("bytes to unsubscribe", "unsubscribe")
         row("event: the message itself", "event")
+        row("event: of these the body", "event_body")
         row("event: bytes beyond it", "event_framing")
         cells = (str(t["unwanted_event"]) if t["unwanted_event"] else "0: not sent" for t in all_totals)
         table.add_row("bytes for the event nobody wanted", *cells)

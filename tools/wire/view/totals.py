@@ -19,6 +19,7 @@ class Message:
     topic: str
     kind: int
     itself: int
+    body: int
     framing: int
 
 
@@ -50,11 +51,13 @@ class Observed:
         for e in self.elements:
             if e["message"]:
                 key = (e["connection"], e["direction"], e["message"])
-                message = found.setdefault(key, Message(e["direction"], "", 0, 0, 0))
+                message = found.setdefault(key, Message(e["direction"], "", 0, 0, 0, 0))
                 if e["part"] == "message":
                     message.itself += e["length"]
                 else:
                     message.framing += e["length"]
+                if e["field"] == "message.body":
+                    message.body = e["length"]
                 if e["field"] == "message.topic":
                     message.topic = e["text"]
                 if e["field"] == "message.kind":
@@ -143,6 +146,7 @@ def totals(observed: Observed) -> dict[str, Any]:
         for name, kind in (("request", 1), ("reply", 2)):
             of_kind = [m for m in messages if m.kind == kind]
             found[name] = of_kind[0].itself if of_kind else None
+            found[name + "_body"] = of_kind[0].body if of_kind else None
             found[name + "_framing"] = of_kind[0].framing if of_kind else None
         return found
     control = [e for e in observed.elements if e["part"] == "control" and e["direction"] == "up"]
@@ -153,6 +157,7 @@ def totals(observed: Observed) -> dict[str, Any]:
     wanted = [m for m in messages if m.topic == WANTED]
     unwanted = [m for m in messages if m.topic == UNWANTED]
     found["event"] = wanted[0].itself if wanted else None
+    found["event_body"] = wanted[0].body if wanted else None
     found["event_framing"] = wanted[0].framing if wanted else None
     found["unwanted_event"] = sum(m.itself + m.framing for m in unwanted)
     return found

@@ -24,7 +24,8 @@ byte means.
 The columns: the time in milliseconds since the connection was there, on the
 first line of each segment; the direction (> to the server, < to the client);
 the offset in that direction; the bytes; their meaning. "00 x31" stands for 31
-bytes 00. Of a panel without framing= in panels.txt each byte is unknown.
+bytes 00. Of a panel without framing= in panels.txt each byte is unknown; with
+framing=none, as raw-1 has it, the messages stand there alone.
 Exit status: 0 done, 1 an exchange failed, 2 the command line was wrong,
 130 stopped by Ctrl-C, 141 the reader of the output has gone.
 """
@@ -83,7 +84,7 @@ def observe(panel: Panel, pattern: str, arguments: argparse.Namespace, folder: P
     body = body_of(arguments.size)
     exchange = run(panel, pattern, body, folder, arguments.ipc)
     show_bytes = SHOW_MOST if arguments.full else SHOW
-    hint = pattern if panel.framing else "unknown"
+    hint = panel.hint(pattern)
     events = decode(hint, "--show", show_bytes, exchange.recording)
     away = folder / "away"
     away.mkdir(exist_ok=True)
