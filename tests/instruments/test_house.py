@@ -198,6 +198,9 @@ def test_nobody_includes_what_includes_it(what: str) -> None:
 IMPORTS = {
     ("web", "compare"): "Price draws the steps' picture from what steps --json says",
     ("web", "bench"): "Price draws the charts of the newest figures that bench kept",
+    ("web", "check"): "the number of a clause says what the clause promises",
+    ("web", "lab"): "a word that is explained leads to the place where a search finds it",
+    ("lab", "compare"): "a search finds the terms, calls and options that are explained",
     ("demo", "compare"): "its table counts lines of code as size does",
     ("grade", "check"): "marks what check finds",
     ("grade", "compare"): "a rubric may bound the lines of code, counted as size does",

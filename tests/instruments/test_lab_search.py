@@ -1,5 +1,7 @@
 """What ./triptych lab finds for words: experiments, clauses, steps, verbs and pages, the best first."""
 
+import re
+
 import pytest
 
 from conftest import ROOT
@@ -9,7 +11,8 @@ pytest.importorskip("rich")
 from check.kept import keeps_a_part
 from harness import panels
 from lab import experiments as lab
-from lab.search import TEXT, TITLE, Find, everything, excerpt, search, stems
+from lab.finds import entry, everything
+from lab.search import TEXT, TITLE, Find, excerpt, search, stems
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,17 @@ from lab.search import TEXT, TITLE, Find, everything, excerpt, search, stems
         ("grade my students", "verb grade"),
         ("which licence has it", "page Versions and licences"),
         ("windows", "step winsock"),
+        ("echo", "step 0, stream server"),
+        ("overhead", "term overhead"),
+        ("overhead of each message", "web Wire"),
+        ("high-water mark", "term high-water mark"),
+        ("hwm", "term high-water mark"),
+        ("linger", "term linger"),
+        ("backlog", "lab backlog"),
+        ("rep_send", "function rep_send"),
+        ("ZMQ_LINGER", "call ZMQ_LINGER"),
+        ("epoll_pwait2", "call epoll_pwait2"),
+        ("what it costs in lines and memory", "web Price"),
     ],
 )
 def test_what_answers_stands_first(words: str, first: str) -> None:
@@ -61,18 +75,47 @@ def test_clauses_and_steps_are_found_with_a_command_that_works() -> None:
     finds = everything([])
     names = [find.name for find in finds]
     contract = (ROOT / "common/CONTRACT.md").read_text()
-    assert names.count("clause R1") == 1 and contract.count("\n- **") == sum("clause" in n for n in names)
+    assert len(set(names)) == len(names) and names.count("clause R1") == 1 and contract.count("\n- **") == sum(n.startswith("clause ") for n in names)
     steps = [panel for panel in panels.read_panels() if keeps_a_part(panel)]
     assert all(f"step {panel.name}" in names for panel in steps)
     for find in finds:
         command = find.command.split()
-        assert find.says and len(find.says) < 400 and "*" not in find.says
+        assert find.says and len(find.says) < 400 and "**" not in find.says
         if command[0] == "less":
             assert (ROOT / command[-1]).is_file(), find.command
         elif find.name.startswith("verb "):
             assert command == ["./triptych", find.name[5:], "--help"]
+        elif find.name.startswith("web "):
+            assert command == ["./triptych", "web"]
         else:
             assert command[:2] == ["./triptych", "diff"] and f"step {command[3]}" == find.name
+
+
+def test_every_function_of_the_interface_is_found_with_its_comment() -> None:
+    finds = {find.name.partition(" ")[2]: find for find in everything([]) if find.name.startswith("function ")}
+    header = (ROOT / "common/pattern.h").read_text()
+    assert list(finds) == re.findall(r"\b((?:req|rep|pub|sub|panel)_\w+)\(", re.sub(r"/\*.*?\*/", "", header, flags=re.S))
+    assert finds["rep_send"].says.startswith("Sends the reply to the request received last. Never blocks")
+    assert finds["rep_send"].clauses == ["R6", "R9"]
+    assert finds["pub_idle"].code == "int pub_idle(struct pub *pub, int64_t until_ns);"
+
+
+def test_what_is_found_has_its_place_on_a_page() -> None:
+    places = {find.name: find.place for find in everything(lab.load_all())}
+    assert places["lab backlog"] == "/lab?experiment=backlog" and places["web Wire"] == "/wire"
+    assert places["clause R5"] == entry("clause", "R5") == "/reference?at=clause-R5"
+    assert places["term high-water mark"] == "/reference?at=term-high-water-mark"
+    assert places["step raw-2"] == "/read?panels=raw-1+raw-2" and places["step zmq-1"] == "/read?panels=zmq-1+zmq"
+    assert places["step 0, stream server"] == "/read?pattern=echo&at=stream_server"
+    assert all(place or name.startswith("page ") for name, place in places.items())
+    assert len(set(filter(None, places.values()))) == len(list(filter(None, places.values())))
+
+
+def test_a_word_that_nobody_uses_may_be_the_beginning_of_others() -> None:
+    finds = [Find("lab one", "One.", "x").add("backlog", TITLE), Find("lab two", "Two.", "x").add("back", TITLE)]
+    assert [find.name for find in search(["backl"], finds)] == ["lab one"]
+    assert [find.name for find in search(["back"], finds)] == ["lab two"]
+    assert search(["ba"], finds) == []
 
 
 def test_words_without_their_endings() -> None:

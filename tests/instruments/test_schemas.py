@@ -14,7 +14,7 @@ from conftest import ROOT, panels
 jsonschema = pytest.importorskip("jsonschema")
 pytest.importorskip("rich")
 
-SCHEMAS = ["compare/diff", "compare/size", "compare/steps", "lab/lab", "wire/wire"]
+SCHEMAS = ["compare/diff", "compare/echo", "compare/size", "compare/steps", "lab/finds", "lab/lab", "wire/wire"]
 
 
 def schema(name: str) -> Any:
@@ -68,6 +68,13 @@ def test_lab_without_a_name_says_what_the_files_say() -> None:
     assert not any("<br>" in phrase or "\\|" in phrase or phrase[0] == "*" for phrase in filter(None, phrases))
 
 
+def test_all_that_words_can_find() -> None:
+    said = json.loads(run("lab.lab", "--index"))
+    jsonschema.validate(said, schema("lab/finds"))
+    kinds = {find["kind"] for find in said["finds"]}
+    assert kinds == set(schema("lab/finds")["$defs"]["find"]["properties"]["kind"]["enum"])
+
+
 def test_lab_tells_what_happens_and_then_what_was_seen() -> None:
     lines = [json.loads(line) for line in run("lab.lab", "out-of-turn", "raw", "--events").splitlines()]
     *said, last = lines
@@ -88,6 +95,24 @@ def test_a_step_says_what_it_adds_to_the_one_before(words: list[str]) -> None:
     assert all(added is None or added["lines"] > 0 for added in adds)
     if words[0] == "raw-2":
         assert "R1" in adds[0]["gained"] and "P1" in adds[1]["gained"]
+
+
+def test_the_echo_programs_stand_beside_the_first_step_and_none_runs() -> None:
+    said = json.loads(run("compare.steps", "echo", "--list", "--json"))
+    jsonschema.validate(said, schema("compare/echo"))
+    for program in said["programs"]:
+        text = (ROOT / program["file"]).read_text()
+        lines = text.splitlines()
+        assert all(lines[line["number"] - 1] == line["text"] for line in program["lines"])
+        below = text.partition("*/")[2].strip().splitlines()
+        assert [line["text"] for line in program["lines"]] == below
+        assert len(program["cannot"]) == text.count("\n *   - ") and f" *     {program['compiled']}\n" in text
+        for line in program["beside"]["lines"] if program["beside"] else []:
+            file = (ROOT / program["beside"]["file"]).read_text().splitlines()
+            assert not line["number"] or file[line["number"] - 1] == line["text"]
+    beside = [program["beside"] and program["beside"]["lines"] for program in said["programs"]]
+    assert [lines and lines[1]["text"].partition("(")[0] for lines in beside] == ["rep_open", "req_open", None, None]
+    assert "bind" in said["words"] and len(said["breaks"]) == 10 and not any(b["after"] for b in said["breaks"])
 
 
 def test_wire(pytestconfig: pytest.Config) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from check.clauses import CLAUSES
 from compare.alignment import align
-from compare.glossary import entries_of, glossary, spans
+from compare.glossary import entries_of, glossary, spans, terms, terms_in
 from compare.sources import Line, Source, contract_functions
 from compare.together import as_json, row_json, union, weave
 from conftest import ROOT
@@ -152,10 +152,20 @@ def test_names_are_found_in_a_line() -> None:
 
 def test_clauses_and_experiments_of_the_glossary_exist() -> None:
     experiments = {path.stem.replace("_", "-") for path in (ROOT / "lab" / "experiments").glob("*.py")}
-    for name, entry in glossary().items():
+    assert not glossary().keys() & terms().keys()
+    for name, entry in {**glossary(), **terms()}.items():
         assert set(entry.clauses) <= CLAUSES.keys(), name
         assert entry.experiment in experiments | {""}, name
         assert re.match(r"[a-zA-Z]", entry.says) and not entry.says.endswith("."), name
+
+
+def test_terms_are_found_in_a_text_once_each_and_the_longest_first() -> None:
+    text = "Time-outs: a high-water mark, HWM, is no round-trip; the round trips of SIGKILL, and a timeout; Nagle's algorithm."
+    found = [(text[start:end], name) for start, end, name in terms_in(text)]
+    assert found == [("Time-outs", "time-out"), ("high-water mark", "high-water mark"),
+                     ("round trips", "round trip"), ("SIGKILL", "SIGKILL"), ("Nagle's algorithm", "Nagle's algorithm")]  # fmt: skip
+    forms = [form.lower() for entry in terms().values() for form in entry.forms]
+    assert len(set(forms)) == len(forms) > 50
 
 
 # POSIX's calls of <sys/socket.h>, <poll.h> and <sys/epoll.h>, Linux's own ones among them.

@@ -450,6 +450,17 @@ class Break:
     repair: str  # and how
     experiment: str  # of ./triptych lab: explains it
 
+    def as_json(self) -> dict[str, Any]:
+        """What is known of it before it is played."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "before": self.before,
+            "repaired_by": self.step,
+            "repair": self.repair,
+            "experiment": self.experiment,
+        }
+
 
 BREAKS = (
     Break(
@@ -572,16 +583,10 @@ class Outcome:
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "name": self.of.name,
-            "title": self.of.title,
-            "before": self.of.before,
+        return self.of.as_json() | {
             "came_about": self.came_about,
             "after": self.after,
             "acts": [{"act": act, "printed": printed} for act, printed in self.told],
-            "repaired_by": self.of.step,
-            "repair": self.of.repair,
-            "experiment": self.of.experiment,
             "seconds": round(self.seconds, 2),
         }
 

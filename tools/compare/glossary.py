@@ -1,4 +1,7 @@
-"""glossary.txt: what the calls and options of the panels are for, with their clauses and experiments."""
+"""The words that are explained, with their clauses and experiments.
+
+glossary.txt: what the calls and options of the panels are for. terms.txt: the field's terms.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,60 @@ from typing import Any, NamedTuple
 from check.clauses import CLAUSES, texts
 
 FILE = Path(__file__).with_name("glossary.txt")
+TERMS = Path(__file__).with_name("terms.txt")
 
 
 class Entry(NamedTuple):
     says: str
     clauses: list[str]
     experiment: str  # empty: none
+    forms: list[str] = []  # of a term: the words that are marked in a text
+
+
+def lines_of(path: Path) -> list[str]:
+    lines = path.read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def listed(words: str) -> list[str]:
+    return [] if words == "-" else [word.strip() for word in words.split(",")]
 
 
 @cache
 def glossary() -> dict[str, Entry]:
     found = {}
-    for line in FILE.read_text("utf-8").splitlines():
-        if line and not line.startswith("#"):
-            name, clauses, experiment, says = line.split(None, 3)
-            named = [] if clauses == "-" else clauses.split(",")
-            found[name] = Entry(says, named, "" if experiment == "-" else experiment)
+    for line in lines_of(FILE):
+        name, clauses, experiment, says = line.split(None, 3)
+        found[name] = Entry(says, listed(clauses), "" if experiment == "-" else experiment)
     return found
+
+
+@cache
+def terms() -> dict[str, Entry]:
+    found = {}
+    for line in lines_of(TERMS):
+        name, forms, clauses, experiment, says = (part.strip() for part in line.split(";", 4))
+        entry = Entry(says, listed(clauses), "" if experiment == "-" else experiment, listed(forms))
+        found[name] = entry
+    return found
+
+
+@cache
+def _forms() -> tuple[re.Pattern[str], dict[str, str]]:
+    """What finds a term in a text, and the term of each form."""
+    names = {form.lower(): name for name, entry in terms().items() for form in entry.forms}
+    longest = sorted(names, key=len, reverse=True)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])", re.I), names
+
+
+def terms_in(text: str) -> list[tuple[int, int, str]]:
+    """Where a text uses a term for the first time: from, to, and the term."""
+    pattern, names = _forms()
+    found: dict[str, tuple[int, int, str]] = {}
+    for match in pattern.finditer(text):
+        name = names[match[0].lower()]
+        found.setdefault(name, (match.start(), match.end(), name))
+    return list(found.values())
 
 
 def spans(line: str) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 Usage:  ./triptych steps [--svg FILE] [--json | --markdown]
         ./triptych steps STEP [STEP]
         ./triptych steps --check [STEP...] [--json]
-        ./triptych steps echo [--step] [--json]
+        ./triptych steps echo [--step | --list] [--json]
 
 A step is a panel that keeps a part of the contract (common/CONTRACT.md), and
 says in its kept.txt which part. Without words: a table of all steps, a column a
@@ -22,6 +22,7 @@ first step to the panel that keeps all. Lines and tokens are those of
   --json       all of it, for programs
   --markdown   the table, for a document
   --step       waits for a key before each break, on a terminal
+  --list       names the programs and the breaks, and runs none
   --width N    this many columns wide; default: the terminal's, else 100
 
 Marks:  ✓ kept  ✗ not kept  ~ kept with luck  ? not reachable: no test applies
@@ -53,6 +54,7 @@ from check.contract import Failed, Report, run
 from check.contract import KEPT as PASSES
 from check.contract import NOT_REACHED
 from check.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, kept_file, read_kept
+from compare import echo_programs
 from compare.diff import Coloured, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
 from compare.picture import picture
@@ -382,6 +384,24 @@ def show_outcome(console: Console, number: int, outcome: Outcome) -> None:
     hanging(console, f"Explained by: ./triptych lab {outcome.of.experiment}", "")
 
 
+def list_echo(console: Console, as_json: bool) -> int:
+    """The programs and the breaks; nothing is compiled, and nothing runs."""
+    said = echo_programs.as_json()
+    if as_json:
+        print(json.dumps({"compiled": [], **said, "breaks": echo_programs.breaks_json()}, indent=2))
+        return 0
+    for program in said["programs"]:
+        console.print(Text(program["file"], style="bold"))
+        hanging(console, f"{program['says']} It cannot:", "  ", "default")
+        for text in program["cannot"]:
+            hanging(console, f"- {text}", "    ", "default")
+    for number, chosen in enumerate(BREAKS, 1):
+        console.print(Text(f"{number}. {chosen.title}", style="bold"))
+        hanging(console, f"{chosen.before} Repaired by {chosen.step}: {chosen.repair}.", "   ", "default")
+    console.print("./triptych steps echo plays them.")
+    return 0
+
+
 def echo(console: Console, step: bool, as_json: bool) -> int:
     if not shutil.which("cc"):
         complain(1, "steps echo: needs a C compiler named cc: ./triptych install build")
@@ -406,7 +426,7 @@ def echo(console: Console, step: bool, as_json: bool) -> int:
     came = sum(outcome.came_about for outcome in outcomes)
     if as_json:
         breaks = [outcome.as_json() for outcome in outcomes]
-        print(json.dumps({"compiled": lines, "breaks": breaks}, indent=2))
+        print(json.dumps({"compiled": lines, **echo_programs.as_json(), "breaks": breaks}, indent=2))
     else:
         console.print()
         console.print(f"{came} of {len(outcomes)} breaks came about.")
@@ -420,7 +440,7 @@ def main() -> int:
     for name in ("json", "markdown"):
         form.add_argument(f"--{name}", action="store_true")
     command.add_argument("--svg", metavar="FILE")
-    for name in ("check", "step"):
+    for name in ("check", "step", "list"):
         command.add_argument(f"--{name}", action="store_true")
     command.add_argument("--width", type=int, metavar="N")
     # For tests: another copy's sources.
@@ -437,7 +457,11 @@ def main() -> int:
         console.width = arguments.width
     if arguments.check:
         return check_steps(words, arguments.json)
+    if arguments.list and words != ["echo"]:
+        complain(2, "steps: --list goes with echo: ./triptych steps echo --list")
     if words == ["echo"]:
+        if arguments.list:
+            return list_echo(console, arguments.json)
         if arguments.step:
             need_terminal("steps")
         return echo(console, arguments.step, arguments.json)

@@ -5,6 +5,7 @@ Usage:  ./triptych lab
         ./triptych lab all [PANEL...] [--beside FILE]
         both with [--check] [--json | --events | --markdown] [--hosts NAMES]
         ./triptych lab WORDS...
+        ./triptych lab --index
 
 Without a name it lists the experiments. With a name it shows the question, asks
 for your prediction (on a terminal), says what happens while it happens, then
@@ -18,8 +19,8 @@ for.
   PANEL...      these panels only; without: all that are built
 
   WORDS...      what you would like to know, as in ./triptych lab who filters:
-                lists the experiments, clauses, steps, verbs and pages that
-                answer, best first
+                lists what answers, best first: experiments, clauses, steps,
+                terms, calls, functions, verbs and pages
 
   --no-predict  does not ask for a prediction
   --step        waits for a key before what happens, the outcome and the
@@ -34,6 +35,7 @@ for.
   --events      the same with one name, and before it a line of JSON for
                 everything that is said to happen, while it happens
   --markdown    prints the table for a document; lab/RESULTS.md is one
+  --index       prints all that words can find, as one JSON object
   --beside FILE the same, with another run's --json output: it shows both where
                 the two differ in more than numbers
 
@@ -71,7 +73,8 @@ from harness.terminal import Output, need_terminal, wait_for_key
 from lab import data, view
 from lab.document import as_markdown
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
-from lab.search import everything, search
+from lab.finds import everything, index
+from lab.search import search
 
 AT_ONCE = 3  # experiments of `lab all` that run together: most only wait
 ALIKE = 0.85  # from here on a word is taken for a misspelt name
@@ -262,6 +265,7 @@ def main() -> int:
     form.add_argument("--json", action="store_true")
     form.add_argument("--events", action="store_true")
     form.add_argument("--markdown", action="store_true")
+    form.add_argument("--index", action="store_true")
     command.add_argument("--beside")
     command.add_argument("--hosts", metavar="NAMES")
     command.add_argument("words", nargs="*")
@@ -279,6 +283,11 @@ def main() -> int:
         experiments = load_all()
     except Wrong as problem:
         complain(1, f"lab: {problem}")
+    if options.index:
+        if options.words:
+            complain(2, "lab: --index takes no words; ./triptych lab --help")
+        print(json.dumps(index(experiments)))
+        return 0
     if not options.words:
         if options.json:
             panels = [panel for panel in read_panels() if panel.built and panel.name in FOUR]

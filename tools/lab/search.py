@@ -1,7 +1,10 @@
-"""Searching by words: which experiment, clause, step, verb or section of CHOOSING.md answers.
+"""Searching by words: which experiment, clause, step, term or verb answers. finds.py has them all.
 
 Each is a Find: some texts with weights, and the command that shows it. What matches most of the
-words asked for comes first; of those, what has rare words in its question rather than elsewhere.
+words asked for comes first; of those, what is called so, and then what has rare words in its
+question rather than elsewhere.
+
+The page ranks by the same rule, on the same index: tools/web/static/search.js.
 """
 
 from __future__ import annotations
@@ -10,17 +13,12 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from check.clauses import texts
-from check.kept import keeps_a_part
-from harness.panels import ROOT, Panel, read_panels
-
-from lab.experiments import Experiment
+from typing import Any
 
 MOST = 8  # finds that are shown
 FAR = 0.2  # what has less than this share of the best one's score is left out
 TITLE, BEGINNERS, QUESTION, TEXT = 5.0, 4.0, 3.0, 1.0  # how much a word there counts
+BEGINNING = 3  # letters from which on a word that nobody uses is taken for the beginning of others
 
 # Words of a question that say nothing of what it is about.
 EMPTY = frozenset(
@@ -44,12 +42,30 @@ class Find:
     says: str
     command: str
     text: str = ""  # all of it, where it is prose that can be quoted
+    place: str = ""  # the address of the page that shows it; empty: none does
+    code: str = ""  # of a function: its declaration
+    clauses: list[str] = field(default_factory=list)  # that it serves
+    experiment: str = ""  # that shows it
     weights: dict[str, float] = field(default_factory=dict)  # by stem
+
+    @property
+    def title(self) -> str:
+        """Its name without the kind."""
+        return re.sub(r"^\w+( 0,)? ", "", self.name)
 
     def add(self, text: str, weight: float) -> Find:
         for word in stems(text):
             self.weights[word] = max(self.weights.get(word, 0.0), weight)
         return self
+
+    def as_json(self) -> dict[str, Any]:
+        """As finds.schema.json describes."""
+        return {"kind": self.name.partition(" ")[0], "title": self.title, **vars(self)}
+
+
+def entry(kind: str, name: str) -> str:
+    """The address of what the page Reference explains: a term, a clause, a call ..."""
+    return f"/reference?at={kind}-{re.sub('[^A-Za-z0-9_]+', '-', name)}"
 
 
 def stem(word: str) -> str:
@@ -78,21 +94,31 @@ def wanted(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(map(stem, telling or said)))
 
 
+def meant(word: str, known: set[str]) -> list[str]:
+    """The stems that a stem may stand for: where nobody uses it, those that begin with it."""
+    if word in known or len(word) < BEGINNING:
+        return [word]
+    return sorted(stem for stem in known if stem.startswith(word))
+
+
 def search(words: Iterable[str], finds: list[Find]) -> list[Find]:
     """The finds that match, best first."""
-    asked = wanted(words)
-    among = {word: sum(word in find.weights for find in finds) for word in asked}
-    rank: dict[str, tuple[int, float]] = {}
-    for find in finds:
-        hits = [word for word in asked if word in find.weights]
-        rare = sum(find.weights[w] * math.log(1 + len(finds) / among[w]) for w in hits)
-        rank[find.name] = (len(hits), rare)
+    known = {stem for find in finds for stem in find.weights}
+    named = wanted(words)
+    asked = [meant(word, known) for word in named]
+    weights = [[max((find.weights.get(s, 0.0) for s in stems), default=0.0) for stems in asked] for find in finds]
+    among = [sum(row[at] > 0 for row in weights) for at in range(len(asked))]
+    rank: dict[str, tuple[int, bool, float]] = {}
+    for find, row in zip(finds, weights):
+        hits = [(weight, of) for weight, of in zip(row, among) if weight]
+        rare = sum(weight * math.log(1 + len(finds) / of) for weight, of in hits)
+        rank[find.name] = (len(hits), set(stems(find.title)) == set(named), rare)
     matching = [find for find in finds if rank[find.name][0]]
     most = max((rank[find.name][0] for find in matching), default=0)
     enough = [find for find in matching if rank[find.name][0] > most / 2]
     ranked = sorted(enough, key=lambda find: rank[find.name], reverse=True)[:MOST]
     # What has the words in passing says little where another is about them.
-    return [find for find in ranked if rank[find.name][1] > rank[ranked[0].name][1] * FAR]
+    return [find for find in ranked if rank[find.name][2] > rank[ranked[0].name][2] * FAR]
 
 
 def excerpt(find: Find, words: Iterable[str]) -> str:
@@ -103,91 +129,6 @@ def excerpt(find: Find, words: Iterable[str]) -> str:
     if not asked & set(stems(best)) - found:
         return find.says
     return f"{find.says} ... {best}"
-
-
-def everything(experiments: list[Experiment]) -> list[Find]:
-    tree = [*clauses(), *steps(read_panels()), *verbs(), *sections()]
-    return [*map(of_experiment, experiments), *tree]
-
-
-def of_experiment(experiment: Experiment) -> Find:
-    find = Find(f"lab {experiment.name}", experiment.question, f"./triptych lab {experiment.name}")
-    find.add(experiment.name.replace("-", " "), TITLE).add(experiment.find, BEGINNERS)
-    find.add(experiment.question, QUESTION)
-    find.text = " ".join(experiment.explanation.split())
-    return find.add(" ".join([find.text, *experiment.predict]), TEXT)
-
-
-def clauses() -> list[Find]:
-    """Each clause of the contract."""
-    finds = []
-    for name, says in texts().items():
-        command = f"less +/{name} common/CONTRACT.md"
-        find = Find(f"clause {name}", first_sentences(says), command, says)
-        finds.append(find.add(name, TITLE).add(says, QUESTION))
-    return finds
-
-
-def steps(panels: list[Panel]) -> list[Find]:
-    """The steps on the way to a panel, by the comments at the head of their files."""
-    finds = []
-    last: dict[str, str] = {}  # by the folder of folders: the step before
-    for panel in panels:
-        if not keeps_a_part(panel):
-            continue
-        way = str(Path(panel.folder).parent)
-        before = last.get(way)
-        last[way] = panel.name
-        files = [ROOT / panel.folder / f"{name}.c" for name in ("reqrep", "pubsub")]
-        show = f"less {panel.folder}/reqrep.c"
-        if before:
-            show = f"./triptych diff {before} {panel.name}"
-        heads = [*head(files[0]), *head(files[1])]
-        title = re.sub(r"^step \d+: ", "", panel.heading)
-        says = " ".join([f"{title[0].upper()}{title[1:]}.", *map(first_sentences, heads[:1])])
-        find = Find(f"step {panel.name}", says, show, " ".join(heads)).add(panel.name, TITLE)
-        find.add("step steps", QUESTION)
-        finds.append(find.add(" ".join([panel.heading, *heads]), QUESTION))
-    for path in sorted((ROOT / "raw" / "steps" / "0-echo").glob("*_server.c")):
-        name, heads = path.stem.replace("_", " "), head(path) or [path.name]
-        find = Find(f"step 0, {name}", first_sentences(heads[0]), f"less {path.relative_to(ROOT)}")
-        finds.append(find.add(f"{name} echo", TITLE).add(" ".join(heads), QUESTION))
-    return finds
-
-
-def verbs(launcher: Path = ROOT / "triptych") -> list[Find]:
-    """The verbs of ./triptych, by its table and by their help."""
-    finds = []
-    text = launcher.read_text("utf-8")
-    (table,) = re.findall(r"^table\(\) \{\n.*?\n(.*?)^TEXT$", text, re.M | re.S)
-    for name, program, _, does in re.findall(r"^(\w+) +(\S+) +(\S+) +(.*)$", table, re.M):
-        path = ROOT / "tools" / f"{program}.py"
-        help_text = path.read_text("utf-8").split('"""')[1] if path.is_file() else ""
-        find = Find(f"verb {name}", f"{does[0].upper()}{does[1:]}.", f"./triptych {name} --help")
-        finds.append(find.add(name, TITLE).add(does, QUESTION).add(help_text, TEXT))
-    return finds
-
-
-def sections(path: Path = ROOT / "CHOOSING.md") -> list[Find]:
-    """The sections of the page for whoever must choose."""
-    finds = []
-    parts = re.findall(r"^##+ ([\w' ]+)\n(.*?)(?=^##|\Z)", path.read_text("utf-8"), re.M | re.S)
-    for title, text in parts:
-        says = f"A section of {path.name}: {title}."
-        find = Find(f"page {title}", says, f"less '+/# {title}' {path.name}")
-        finds.append(find.add(title, QUESTION).add(text, TEXT))
-    return finds
-
-
-def head(path: Path) -> list[str]:
-    """The paragraphs of the comment at the top of a C file."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError:
-        return []
-    found = re.match(r"\s*/\*(.*?)\*/", text, re.S)
-    body = re.sub(r"(?m)^ ?\* ?", "", found[1]) if found else ""
-    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", body) if part.strip()]
 
 
 def sentences(text: str) -> list[str]:
