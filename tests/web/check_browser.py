@@ -253,7 +253,8 @@ def test_nothing_is_cut_off_and_all_can_be_read(page: Browser, site: Site, schem
     run = site.start(panels="raw\nzmq\nnanomsg\nnng", pattern="pubsub", peers="2", rate="10", prefixes="", join="200")
     begun.append(run)
     site.post("/wire/exchange", {"panels": "raw zmq"})
-    more = ["/lab?outcomes=1", "/lab?experiment=killed-server", "/read?panels=raw+zmq+nng", "/wire?panels=raw+zmq"]
+    more = ["/lab?outcomes=1", "/lab?experiment=killed-server", "/read?panels=raw+zmq+nng", "/wire?panels=raw+zmq",
+            "/read?pattern=echo", "/wire?seek=echo"]  # fmt: skip
     for path in [*(f"/{one.name}" for one in PAGES), f"/play?run={run}", f"/play?run={run}&big=1", *more]:
         page.open(site.base + path)
         for width in WIDTHS:

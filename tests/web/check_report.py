@@ -59,7 +59,7 @@ def run_in(document: Path) -> tuple[str, list[Any]]:
 
 
 def test_every_page_opens(page: Browser, document: Path) -> None:
-    for name in ("play", "read", "lab", "lab?experiment=killed-server", "wire", "wire?pattern=pubsub"):
+    for name in ("play", "read", "read?pattern=echo", "reference", "lab", "lab?experiment=killed-server", "wire", "wire?pattern=pubsub"):
         show(page, document, name)
         assert page.text("h1") == page.text("nav a[aria-current]")
         assert page.run(NAMELESS) == []
@@ -84,6 +84,22 @@ def test_a_run_shows_the_figures_of_its_json(page: Browser, document: Path) -> N
     assert not page.one("#stop").is_displayed()
     page.run("const at = document.getElementById('at'); at.value = 1000; at.dispatchEvent(new Event('input'))")
     page.wait(lambda: page.text("#clock") == "1.0 s", "time that follows the slider")
+    page.run("document.getElementById('at').dispatchEvent(new Event('change'))")
+    assert "at=1000" in page.run("return location.hash")
+    page.driver.refresh()
+    page.one("html[data-ready]")
+    page.wait(lambda: page.text("#clock") == "1.0 s", "time of the address")
+
+
+def test_the_search_works_without_a_network(page: Browser, document: Path) -> None:
+    show(page, document, "lab")
+    page.one("#seek").send_keys("high-water mark")
+    page.wait(lambda: "high-water mark" in page.text("#found li:first-child b"), "the term")
+    page.one("#found a").click()
+    page.wait(lambda: "limit of a queue" in page.text(".entry[data-on]"), "what it means")
+    page.one("#seek").send_keys("echo stream server")
+    page.one("#found a[href*='at=stream_server']").click()
+    page.wait(lambda: "main(int argc" in page.text("#stream_server"), "the echo server")
 
 
 def test_a_message_shows_its_recorded_bytes(page: Browser, document: Path) -> None:
@@ -121,5 +137,6 @@ def test_all_can_be_read_without_scripts(page: Browser, document: Path) -> None:
         text = page.one("body").text
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    for words in ("The server is killed at work", "What do you expect?", "req_open", "handshake bytes to the server"):
+    for words in ("The server is killed at work", "What do you expect?", "req_open", "handshake bytes to the server",
+                  "serve a second client before", "ZeroMQ's word for the limit of a queue"):  # fmt: skip
         assert words in text, words

@@ -149,6 +149,14 @@ def test_scripts_and_styles_stand_in_files_of_their_own(site: Site) -> None:
     assert not re.search(r"<script(?![^>]*(src=|application/json))|<style| style=| on\w+=", page)
 
 
+def test_what_runs_is_told_to_every_page(site: Site) -> None:
+    run = site.start(panels="raw")
+    (one,) = site.hears("", lambda heard: bool(heard and heard[-1]["runs"]))[-1]["runs"]
+    assert (one["page"], one["address"], one["asked"]) == ("play", f"/play?run={run}", {"run": run})
+    assert site.post(f"/{one['page']}/stop", one["asked"])[0] == 200
+    site.hears("", lambda heard: bool(heard) and heard[-1]["runs"] == [])
+
+
 def test_the_end_of_the_server_ends_its_programs() -> None:
     """SIGTERM in order; SIGKILL by the kernel."""
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -15,10 +15,11 @@ pytest.importorskip("jinja2")
 pytest.importorskip("pygments")
 
 from pages import Document, FakeSite, evil
-from web.code import linked, listing
+from web.code import listing
 from web.page import Refused
 from web.pages import lab
 from web.render import render
+from web.sentence import linked
 
 
 def experiment(name: str, phrase: str = "it is so") -> Any:
@@ -128,6 +129,17 @@ def test_links_in_a_sentence() -> None:
         '<a href="https://nng.nanomsg.org/a?b=" rel="noreferrer">https://nng.nanomsg.org/a?b=</a>&#34;c, and '
         '<a href="https://a.b/c" rel="noreferrer">https://a.b/c</a>.'
     )
+
+
+def test_terms_and_clauses_of_a_sentence_say_what_they_mean() -> None:
+    shown = Document(f"<p>{linked('The backlog & a backlog: R5 and R99, see lab backlog; SIGKILL.', ['backlog'])}</p>")
+    assert not shown.wrong and shown.text == "The backlog & a backlog: R5 and R99, see lab backlog; SIGKILL."
+    links = {a["href"]: a.get("title", "") for a in shown.all("a")}
+    assert list(links) == [f"/reference?at={name}#reference?at={name}" if name[0] != "/" else name
+                           for name in ("term-backlog", "clause-R5", "/lab?experiment=backlog", "term-SIGKILL")]  # fmt: skip
+    assert links["/reference?at=clause-R5#reference?at=clause-R5"] == "R5: a server may be killed and come back."
+    assert str(linked("see lab backlog", ["backlog"])).count("<a ") == 1, "no link within a link"
+    assert links["/reference?at=term-backlog#reference?at=term-backlog"].startswith("Backlog: the connections that the kernel")
 
 
 def test_code_keeps_every_character() -> None:

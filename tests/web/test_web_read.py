@@ -13,7 +13,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("pygments")
 
 from conftest import ROOT
-from pages import Document, FakeSite, evil
+from pages import EVIL, Document, FakeSite, evil
 from web.code import coloured_lines, line_html
 from web.page import Refused
 from web.pages import read
@@ -112,7 +112,8 @@ def test_the_ways_are_those_of_the_steps() -> None:
     assert ways["raw"] == ["raw-1", "raw-2", "raw-3", "raw-4", "raw-5", "raw"] and ways["zmq"] == ["zmq-1", "zmq"]
     shown = page(FakeSite(diff=said), panels="raw-1 zmq-1")
     stops = [a["href"] for a in shown.all("a") if a.get("class") == "stop"]
-    assert "/read?pattern=reqrep&panels=raw-4+raw-5" in stops and all(re.search(r"panels=[\w-]+\+[\w-]+$", stop) for stop in stops)
+    assert stops[0] == "/read?pattern=echo" and "/read?panels=raw-4+raw-5" in stops
+    assert all(re.search(r"panels=[\w-]+\+[\w-]+$", stop) for stop in stops[1:])
 
 
 def test_what_a_step_adds_is_asked_for_once() -> None:
@@ -121,4 +122,36 @@ def test_what_a_step_adds_is_asked_for_once() -> None:
     for _ in range(2):
         assert asyncio.run(read.steps(site, {}))["raw-2"]["adds"]["lines"] == 160
     assert site.asked == [("compare.steps", "--json")]
-    assert page(site).says("+160 lines, newly keeps R1")
+    for shown in (page(site), Document(asyncio.run(read.added(site, {}))["html"])):
+        assert shown.says("+160 lines") and shown.says("keeps 1 clauses more")
+        assert shown.says("R1 bytes arrive unchanged, whatever their length")
+
+
+def test_the_echo_programs_with_their_heads_beside_the_first_step() -> None:
+    site = FakeSite()
+    shown = page(site, pattern="echo")
+    assert not shown.wrong and site.asked == [("compare.steps", "echo", "--list", "--json")]
+    for path in sorted((ROOT / "raw/steps/0-echo").glob("*_*.c")):
+        head, _, code = path.read_text().partition("*/")
+        assert all(line in shown.text for line in code.splitlines())
+        assert all(shown.says(" ".join(re.sub(r"\n \*", " ", one).split()).rstrip(";.")) for one in head.split("\n *   - ")[1:])
+    assert shown.says("serve a second client before the first one has left")
+    ids = {attributes["id"] for _, attributes in shown.elements if "id" in attributes}
+    inside = {a["href"][1:] for a in shown.all("a") if a["href"].startswith("#")}
+    assert "echo-word-bind" in inside and inside - {"main"} <= ids
+    links = [a["href"] for a in shown.all("a")]
+    assert "/read?panels=raw-1+raw-2" in links and "/read?panels=raw-1+raw-dgram" in links and "/lab?experiment=both-send" in links
+    assert shown.says("Nothing has run yet") and len(shown.all("li", **{"class": "break"})) == 10
+
+
+def test_the_breaks_are_run_when_they_are_asked_for_and_stay() -> None:
+    site = FakeSite()
+    listed = asyncio.run(site.verb("compare.steps", "echo", "--list", "--json"))
+    acts = [{"act": "./stream-server x", "printed": ["recv: 5 bytes", EVIL]}]
+    played = [one | {"came_about": one["name"] != "port", "after": f"It broke: {EVIL}", "acts": acts} for one in listed["breaks"]]
+    site.answers["steps"] = listed | {"breaks": played}
+    for shown in (Document(asyncio.run(read.breaks(site, {}))["html"]), page(site, pattern="echo")):
+        assert not shown.wrong and shown.text.count("recv: 5 bytes") == 10 and not shown.all("img")
+        assert [a["class"] for a in shown.all("p") if a.get("class", "").startswith("seen")].count("seen bad") == 1
+    assert page(site, pattern="echo").says("As they broke on this machine.")
+    assert site.asked.count(("compare.steps", "echo", "--json")) == 1

@@ -66,6 +66,7 @@ def test_every_byte_is_in_the_cell_of_its_element(unbuilt: None) -> None:
         assert "part-message" in cells[0]["class"] and cells[0]["data-meaning"] == "the field message.body"
         assert [e for e in shown.text.split() if e.endswith("+898")]
         assert shown.says("→ 904 B to the server") and shown.says("250.00 ms") and shown.says("the client sends no more")
+        assert {"part-framing", "field-body"} <= {word for c in shown.all("button") for word in c.get("class", "").split()}
     assert site.asked[0][:5] == ("wire.view.wire", "reqrep", "raw", "zmq", "--size")
 
 

@@ -99,15 +99,7 @@ def colour_alignment(said: Json, key: str) -> Json:
     return said
 
 
-def linked(text: str, experiments: Iterable[str] = ()) -> Markup:
-    """A sentence in which addresses are links, and so is "lab NAME" of an experiment."""
-    names = set(experiments)
-    parts: list[Markup] = []
-    for part in re.split(r"(https://[^\s<>\"]*[^\s<>\".,;:)]|\blab [a-z][\w-]+)", text):
-        if part.startswith("https://"):
-            parts.append(Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(part))
-        elif part.startswith("lab ") and part[4:] in names:
-            parts.append(Markup('<a href="/lab?experiment={}" data-keep="look big">{}</a>').format(part[4:], part))
-        else:
-            parts.append(escape(part))
-    return Markup("").join(parts)
+def colour_lines(lines: list[Json], key: str) -> None:
+    """The same for some lines of a file that stand for themselves: `html` in each."""
+    for line, pieces in zip(lines, coloured_lines([line["text"] for line in lines], "c")):
+        line["html"] = line_html(line["text"], pieces, (), line["words"], key)

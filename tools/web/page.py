@@ -50,6 +50,7 @@ async def first_view(site: Site) -> list[View]:
 Views = Callable[[Site], Awaitable[list[View]]]
 Data = Callable[[Site, Query], Awaitable[dict[str, Json]]]
 Answer = Callable[[Site, dict[str, Json]], Awaitable[Json]]
+Running = Callable[[Site], list[dict[str, Json]]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class Page:
     name: str  # of the address and the three files
     title: str  # in the menu
     about: str  # one sentence under the title
+    find: str  # words of those who look for it and do not know its name
     data: Data  # for the template as `data`, and for the script: the same, as JSON
     answers: dict[str, Answer] = field(default_factory=dict)  # POST /NAME/ANSWER
     views: Views = first_view  # of a report: runs what it must
     close: Callable[[Site], None] = lambda site: None  # ends what the page has started
+    running: Running = lambda site: []  # what goes on of it: text, address, and what to ask "stop"

@@ -9,10 +9,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from check.clauses import CLAUSES
 from harness.panels import read_panels
-from web.code import linked, listing
+from lab.search import entry
+from web.code import listing
 from web.page import Json, Page, Query
 from web.pages import PAGES
+from web.sentence import clause, linked, term
 
 LOOKS = ("auto", "light", "dark")
 
@@ -40,6 +43,7 @@ def chosen(panels: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any
 
 
 templates.filters |= {"chosen": chosen, "embedded": embedded, "linked": linked, "listing": listing}
+templates.globals |= {"clause": clause, "term": term, "entry": entry, "titles": {name: one.title for name, one in CLAUSES.items()}}
 
 
 def panel_list() -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 QUESTION_MAX = 64 << 10  # bytes of what a page asks
 PAGES_MOST = 32  # open at the same time
 BEAT_SECONDS = 0.05  # between two batches of events
+LOOK_SECONDS = 0.5  # between two looks at what runs
 GONE_SECONDS = 15.0  # a page that answers no ping for so long is closed
 ALONE_SECONDS = 60.0  # without a page; then the server ends
 
@@ -118,11 +119,12 @@ class Server:
     async def events(self, request: web.Request) -> web.StreamResponse:
         if len(self.sockets) >= PAGES_MOST:
             raise web.HTTPServiceUnavailable(text="too many pages are open: close one\n")
-        stream = self.streams.get(request.query.get("stream", ""))
+        name = request.query.get("stream", "")
+        stream = self.streams.get(name)
         response = web.WebSocketResponse(heartbeat=GONE_SECONDS, max_msg_size=1024)
         await response.prepare(request)
         self.sockets.add(response)
-        feed = asyncio.create_task(self.feed(response, stream))
+        feed = asyncio.create_task(self.feed(response, stream) if name else self.tell_what_runs(response))
         try:
             async for message in response:
                 if message.type in (WSMsgType.ERROR, WSMsgType.CLOSE):
@@ -151,6 +153,17 @@ class Server:
                     await asyncio.sleep(BEAT_SECONDS)
         finally:
             stream.readers -= 1
+
+    async def tell_what_runs(self, response: web.WebSocketResponse) -> None:
+        """What the pages have started and still runs, whenever that changes."""
+        told = None
+        with contextlib.suppress(ConnectionError):
+            while not response.closed:
+                now = [{"page": page.name, **one} for page in PAGES for one in page.running(self)]
+                if now != told:
+                    await response.send_str(json.dumps([{"k": "running", "runs": now}]))
+                    told = now
+                await asyncio.sleep(LOOK_SECONDS)
 
     def alone(self) -> bool:
         """Whether no page has been open for a minute."""

@@ -145,6 +145,11 @@ def keep(site: Site, results: Json) -> None:
         lab_of(site).outcomes[experiment["name"]] = outcomes
 
 
+def running(site: Site) -> list[dict[str, Json]]:
+    now = lab_of(site).running
+    return [{"text": f"lab {now['experiment']} ({' '.join(now['panels'])})", "address": f"/lab?experiment={now['experiment']}", "asked": {}}] if now else []
+
+
 def close(site: Site) -> None:
     lab = lab_of(site)
     if lab.running and lab.stop:
@@ -155,8 +160,10 @@ PAGE = Page(
     name="lab",
     title="Lab",
     about="Predict what a panel does, let it happen, and see why.",
+    find="experiment experiments question prediction predict outcome matrix compare why results",
     data=data,
     answers={"run": run, "stop": stop},
     views=views,
     close=close,
+    running=running,
 )

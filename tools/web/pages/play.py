@@ -202,6 +202,14 @@ def recorded_bytes(run: Run) -> list[tuple[str, Json, Json]]:
     return found
 
 
+def running(site: Site) -> list[dict[str, Json]]:
+    return [
+        {"text": f"{story.title if (story := find_story(run.story)) else 'Play'} ({' '.join(run.settings.panels)})",
+         "address": f"/play?run={run.key}", "asked": {"run": run.key}}
+        for run in runs(site).values() if not run.stream.ended
+    ]  # fmt: skip
+
+
 def close(site: Site) -> None:
     """Ends all runs; waits until nothing of them is left."""
     for run in runs(site).values():
@@ -214,8 +222,10 @@ PAGE = Page(
     name="play",
     title="Play",
     about="Run the same conversation on several panels, break something, and watch what each one does.",
+    find="run start try kill stop restart delay cut live watch sequence diagram messages arrows demo story",
     data=data,
     answers={"start": start, "act": act, "stop": stop, "bytes": show_bytes},
     views=views,
     close=close,
+    running=running,
 )

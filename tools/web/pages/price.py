@@ -124,6 +124,7 @@ PAGE = Page(
     name="price",
     title="Price",
     about="What each guarantee costs: lines, libraries, memory and time.",
+    find="cost costs overhead lines code libraries memory threads size system calls latency throughput speed benchmark charts",
     data=data,
     answers={"lines": lines, "size": size},
     views=views,

@@ -6,13 +6,15 @@ from typing import Any
 
 from harness.command import PATTERNS
 from harness.panels import ROOT, Panel, read_panels
-from web.code import colour_alignment
+from web.code import colour_alignment, colour_lines
 from web.kept import kept, known, stamp
 from web.page import Json, Page, Query, Refused, Site, View
 
 LEAST, MOST = 2, 3  # panels side by side
 IN_REPORTS = (["raw-1", "zmq-1"], ["raw", "zmq"], ["zmq", "nanomsg"], ["nanomsg", "nng"])
 SECONDS = 90.0  # libclang counts the lines of all panels
+ECHO = "echo"  # in place of a pattern: the programs of raw/steps/0-echo
+BREAK_SECONDS = 120.0  # the breaks take ten, on a machine that is not busy
 
 
 def readable(pattern: str) -> list[Panel]:
@@ -23,9 +25,9 @@ def readable(pattern: str) -> list[Panel]:
 def chosen(asked: dict[str, Any]) -> tuple[str, list[str]]:
     """The pattern and the panels that a page asks for; raises Refused."""
     pattern = asked.get("pattern") or PATTERNS[0]
-    if pattern not in PATTERNS:
-        raise Refused(f"The patterns are: {', '.join(PATTERNS)}.")
-    known = [panel.name for panel in readable(pattern)]
+    if pattern not in (*PATTERNS, ECHO):
+        raise Refused(f"The patterns are: {', '.join(PATTERNS)}; or {ECHO}.")
+    known = [panel.name for panel in readable(PATTERNS[0] if pattern == ECHO else pattern)]
     picked = " ".join(filter(None, (str(asked.get(f"p{place}") or "") for place in range(MOST))))  # without scripts
     named = asked.get("panels") or picked or "raw-1 zmq-1"
     names = named.split() if isinstance(named, str) else [""]
@@ -43,15 +45,47 @@ async def aligned(site: Site, pattern: str, names: list[str]) -> Json:
     return colour_alignment(said, said["key"])
 
 
+async def echo(site: Site) -> Json:
+    """What steps echo --json says, coloured: as it was played on this server, or else nothing is."""
+    said = broken(site) or await kept(site, "echo", sources(), lambda: site.verb("compare.steps", "echo", "--list", "--json"))
+    for program in said["programs"]:
+        for part in filter(None, (program, program["beside"])):
+            colour_lines(part["lines"], "echo")
+    for one in said["breaks"]:
+        one["link"] = f"/read?panels={before(one['repaired_by'])}+{one['repaired_by']}"
+    return said
+
+
+def broken(site: Site) -> Json:
+    return known(site, "broken", sources())
+
+
+def before(name: str) -> str:
+    """The step in front of a step; of a sibling the first."""
+    for way in ways().values():
+        if name in way[1:]:
+            return way[way.index(name) - 1]
+    return f"{name.partition('-')[0]}-1"
+
+
+async def breaks(site: Site, asked: dict[str, Json]) -> Json:
+    """Compiles the echo programs and breaks them; the newest run is shown from now on."""
+    now = sources()
+    site.state["broken"] = now, await site.verb("compare.steps", "echo", "--json", seconds=BREAK_SECONDS)
+    return {"html": site.fragment("breaks.html", breaks=(await echo(site))["breaks"])}
+
+
 async def data(site: Site, query: Query) -> dict[str, Json]:
     pattern, names = chosen(dict(query))
     return {
         "pattern": pattern,
         "names": names,
-        "readable": [panel.name for panel in readable(pattern)],
+        "readable": [panel.name for panel in readable(PATTERNS[0] if pattern == ECHO else pattern)],
         "ways": ways(),
         "steps": counted(site),
-        "_alignment": await aligned(site, pattern, names),
+        "_alignment": await aligned(site, pattern, names) if pattern != ECHO else None,
+        "_echo": await echo(site) if pattern == ECHO else None,
+        "_played": broken(site) is not None,
     }
 
 
@@ -69,6 +103,8 @@ def ways() -> dict[str, list[str]]:
 async def alignment(site: Site, asked: dict[str, Json]) -> Json:
     """The same for other panels, as HTML: the page puts it in place of what it shows."""
     pattern, names = chosen(asked)
+    if pattern == ECHO:
+        return {"html": site.fragment("echo.html", echo=await echo(site), played=broken(site) is not None)}
     return {"html": site.fragment("reading.html", reading=await aligned(site, pattern, names))}
 
 
@@ -79,8 +115,16 @@ def counted(site: Site) -> Json:
 
 def sources() -> Any:
     """Changes when a panel's file does, or what it says that it keeps."""
-    folders = {ROOT / panel.folder for panel in read_panels()} | {ROOT / "common", ROOT / "template"}
+    folders = {ROOT / panel.folder for panel in read_panels()}
+    folders |= {ROOT / "common", ROOT / "template", ROOT / "raw" / "steps" / "0-echo"}
     return stamp(path for folder in folders for path in folder.glob("*.*"))
+
+
+async def added(site: Site, asked: dict[str, Json]) -> Json:
+    """What each step adds, and the steps with that as HTML."""
+    pattern, _ = chosen(asked)
+    found = await steps(site, {})
+    return {"steps": found, "html": site.fragment("way.html", ways=ways(), steps=found, pattern=pattern)}
 
 
 async def steps(site: Site, asked: dict[str, Json]) -> Json:
@@ -102,14 +146,19 @@ async def views(site: Site) -> list[View]:
         if all(name in known[pattern] for name in names):
             question = {"pattern": pattern, "panels": " ".join(names)}
             answers.append(("alignment", question, await alignment(site, question)))
-    return [View({}, answers), View({"pattern": "pubsub", "panels": "raw zmq"})]
+    if not site.quick:
+        await breaks(site, {})
+    question = {"pattern": ECHO, "panels": ""}
+    answers.append(("alignment", question, await alignment(site, question)))
+    return [View({}, answers), View({"pattern": "pubsub", "panels": "raw zmq"}), View({"pattern": ECHO})]
 
 
 PAGE = Page(
     name="read",
     title="Read",
     about="The same function in each panel, line by line; and what each step adds to the one before.",
+    find="source code functions compare diff side by side echo server steps lecture calls options lines slider",
     data=data,
-    answers={"alignment": alignment, "steps": steps},
+    answers={"alignment": alignment, "steps": added, "breaks": breaks},
     views=views,
 )

@@ -19,8 +19,23 @@ PARTS = {
     "handshake": "paid once for a connection",
     "control": "subscriptions and heartbeats",
     "framing": "paid for each message",
-    "message": "the message itself",
+    "message": "the message itself: a header and the body",
     "unknown": "the decoder does not know it",
+}
+FIELDS = {  # of our message, common/message.h: by the decoder's name, what stands below the bytes, and what they are
+    "topic": ("topic", "what an event is about; a request has an empty one"),
+    "end_of_topic": ("end", "the byte 00 that ends the topic"),
+    "version": ("version", "of the message format"),
+    "kind": ("kind", "request, reply, event or error"),
+    "zero": ("zero", "two bytes without a use"),
+    "body_length": ("length", "of the body"),
+    "sequence": ("sequence", "the number of the message"),
+    "sent": ("sent", "the sender's clock, in nanoseconds"),
+    "body": ("body", "what the program wants to say"),
+}
+NOTES = {  # by framing, as panels.txt declares it
+    "none": "This panel has no frames: these are the bytes of the messages alone, and nothing around them tells where one ends.",
+    None: "panels.txt does not say how this panel frames its messages, so its bytes are not explained.",
 }
 TOTALS = {  # of wire --json, in the order in which they are read
     "handshake_up": "handshake bytes to the server",
@@ -29,13 +44,16 @@ TOTALS = {  # of wire --json, in the order in which they are read
     "segments_up": "segments to the server",
     "segments_down": "segments to the client",
     "request": "request: bytes of the message itself",
-    "request_framing": "request: bytes beyond it",
+    "request_body": "request: of these the body",
+    "request_framing": "request: bytes beyond the message",
     "reply": "reply: bytes of the message itself",
-    "reply_framing": "reply: bytes beyond it",
+    "reply_body": "reply: of these the body",
+    "reply_framing": "reply: bytes beyond the message",
     "subscribe": "bytes that subscribe",
     "unsubscribe": "bytes that unsubscribe",
     "event": "event: bytes of the message itself",
-    "event_framing": "event: bytes beyond it",
+    "event_body": "event: of these the body",
+    "event_framing": "event: bytes beyond the message",
     "unwanted_event": "bytes of an event that nobody wants",
     "unknown": "bytes that are not known",
 }
@@ -69,7 +87,9 @@ def chosen(asked: dict[str, Any]) -> tuple[str, tuple[str, ...], str, int]:
 
 def laid_out(said: Json) -> Json:
     """What wire --json says, and for each exchange its lines: a segment of bytes, or what happened."""
+    framings = {panel.name: panel.framing for panel in read_panels()}
     for exchange in said:
+        exchange["note"] = NOTES.get(framings.get(exchange["panel"]), "")
         opened = next((e["time"] for e in exchange["events"] if e["event"] == "open"), 0.0)
         lines = []
         for (record, direction), group in itertools.groupby(exchange["elements"], lambda e: (e["record"], e["direction"])):
@@ -101,6 +121,7 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
         "capture": kept["capture"] if kept else None,
         "_exchanges": kept["exchanges"] if kept else None,
         "_parts": PARTS,
+        "_fields": FIELDS,
         "_totals": TOTALS,
     }
 
@@ -119,7 +140,7 @@ async def exchange(site: Site, asked: dict[str, Json]) -> Json:
     recorded[choice] = kept
     if len(recorded) > KEPT:
         del recorded[next(iter(recorded))]
-    shown = site.fragment("exchange.html", exchanges=kept["exchanges"], parts=PARTS, totals=TOTALS)
+    shown = site.fragment("exchange.html", exchanges=kept["exchanges"], parts=PARTS, fields=FIELDS, totals=TOTALS)
     return {"html": shown, "capture": capture}
 
 
@@ -134,6 +155,7 @@ PAGE = Page(
     name="wire",
     title="Wire",
     about="One exchange on each panel, and what every byte of it is for.",
+    find="bytes of a message overhead header framing frame handshake protocol packet segments round trips pcap wireshark",
     data=data,
     answers={"exchange": exchange},
     views=views,

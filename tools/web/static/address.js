@@ -26,13 +26,14 @@ export function choose(changes) {
 // Links with data-keep="a b" carry a and b along.
 export function keepInLinks(now = chosen()) {
   for (const link of document.querySelectorAll("a[data-keep]")) {
-    const [page, query] = link.getAttribute("href").split("?");
-    const [words, place] = (query ?? "").split("#");
+    const href = link.getAttribute("href");
+    const end = href.indexOf("#", 1) < 0 ? href.length : href.indexOf("#", 1);
+    const [page, words] = href.slice(0, end).split("?");
     const to = new URLSearchParams(words);
     for (const name of link.dataset.keep.split(" ")) {
       if (now.has(name)) to.set(name, now.get(name));
       else to.delete(name);
     }
-    link.setAttribute("href", address(page, to) + (place ? `#${place}` : ""));
+    link.setAttribute("href", address(page, to) + href.slice(end));
   }
 }

@@ -1,6 +1,9 @@
-// What stands around every page: colours, projector mode, and what went wrong.
+// What stands around every page: search, colours, projector mode, what runs, and what went wrong.
 
 import { choose, chosen, keepInLinks } from "./address.js";
+import { startSearch } from "./find.js";
+import { explainWords } from "./means.js";
+import { showRunning } from "./running.js";
 import { listen, recorded } from "./source.js";
 
 const root = document.documentElement;
@@ -22,8 +25,11 @@ document.getElementById("look-label").hidden = false;
 big.hidden = false;
 keepInLinks(chosen());
 
-// A page without a stream of its own tells the server that it is open.
-if (!recorded) listen("", () => {});
+startSearch();
+explainWords();
+
+// This says to the server that a page is open, and hears what runs.
+if (!recorded) listen("", (events) => showRunning(events.at(-1).runs));
 
 const lost = document.createElement("p");
 lost.className = "lost-note";

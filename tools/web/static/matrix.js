@@ -1,9 +1,11 @@
 // Which rows and columns of the lab's matrix are shown. What is chosen stands in the address.
 
 import { choose, chosen } from "./address.js";
+import { seek } from "./find.js";
 
 export function filterMatrix(form) {
   const [find, theme, differ, outcomes] = ["find", "theme", "differ", "outcomes"].map((id) => document.getElementById(id));
+  const elsewhere = document.getElementById("elsewhere");
   const boxes = [...form.querySelectorAll("[name=panel]")];
   const rows = [...document.querySelectorAll(".matrix tbody tr")];
   const now = chosen();
@@ -33,6 +35,8 @@ export function filterMatrix(form) {
     for (const section of document.querySelectorAll(".theme"))
       section.hidden = ![...section.querySelectorAll("tbody tr")].some((row) => !row.hidden);
     document.getElementById("count").textContent = `${count} of ${rows.length} experiments`;
+    elsewhere.hidden = !words.length;
+    elsewhere.textContent = `Search all pages for “${find.value.trim()}”`;
   }
 
   form.addEventListener("input", (event) => {
@@ -47,6 +51,7 @@ export function filterMatrix(form) {
     });
     show();
   });
+  elsewhere.addEventListener("click", () => seek(find.value.trim()));
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
   show();

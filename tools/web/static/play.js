@@ -63,7 +63,7 @@ function watch() {
     diagram.onchoose = (item) => showMessage(run.run, heading, item);
     return [card.dataset.panel, { card, diagram, counts: new Counts(card), said: new Said(card.querySelector(".said")) }];
   }));
-  const state = { first: 0, last: 0, heard: 0, over: run.ended, count: null, follow: true };
+  const state = { first: 0, last: 0, heard: 0, over: run.ended, count: null, follow: true, end: 0 };
   const at = document.getElementById("at");
   const span = document.getElementById("span");
   const follow = document.getElementById("follow");
@@ -76,8 +76,19 @@ function watch() {
     state.follow = on;
     follow.setAttribute("aria-pressed", String(on));
   };
-  follow.addEventListener("click", () => setFollow(!state.follow));
-  at.addEventListener("input", () => setFollow(false));
+  const lookAt = (end) => {
+    state.end = end;
+    setFollow(false);
+  };
+  const keep = () => choose({ at: state.follow ? "" : state.end });
+  follow.addEventListener("click", () => {
+    if (state.follow) lookAt(Number(at.value));
+    else setFollow(true);
+    keep();
+  });
+  at.addEventListener("input", () => lookAt(Number(at.value)));
+  at.addEventListener("change", keep);
+  if (Number(chosen().get("at")) > 0) lookAt(Number(chosen().get("at")));
 
   function hear(event) {
     const panel = panels.get(event.p);
@@ -89,7 +100,7 @@ function watch() {
       state.count = event;
       for (const [name, counted] of Object.entries(event.panels)) panels.get(name)?.counts.show(counted);
     } else if (event.k === "story") {
-      steps.find((step) => step.textContent === event.text)?.classList.add("done");
+      steps.find((step) => step.dataset.text === event.text)?.classList.add("done");
       document.getElementById("status").textContent = event.text;
     } else if (event.k === "skipped") {
       const some = event.count.toLocaleString("en");
@@ -133,8 +144,8 @@ function watch() {
     shown = time;
     const newest = now();
     at.max = Math.max(1, Math.ceil(newest));
-    if (state.follow) at.value = at.max;
-    const end = state.follow ? newest : Number(at.value);
+    const end = state.follow ? newest : Math.min(state.end, newest);
+    at.value = state.follow ? at.max : end;
     document.getElementById("clock").textContent = `${(end / 1000).toFixed(1)} s`;
     for (const panel of panels.values()) {
       panel.said.flush();

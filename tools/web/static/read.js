@@ -13,6 +13,8 @@ const step = document.getElementById("step");
 const towards = document.getElementById("towards");
 const adds = document.getElementById("adds");
 const tip = document.getElementById("tip");
+const stops = document.getElementById("stops");
+const ECHO = "echo"; // in place of a pattern: the lecture's programs
 
 let pattern = page.pattern;
 let names = page.names;
@@ -26,7 +28,8 @@ const places = [...form.querySelectorAll("[data-place]")];
 function mirror() {
   form.elements.pattern.value = pattern;
   places.forEach((select, at) => (select.value = names[at] ?? ""));
-  const way = Object.entries(page.ways).find(([, stops]) => names.length === 2 && isStep(stops));
+  form.toggleAttribute("data-echo", pattern === ECHO);
+  const way = pattern === ECHO ? null : Object.entries(page.ways).find(([, stops]) => names.length === 2 && isStep(stops));
   document.getElementById("way").toggleAttribute("data-live", true);
   if (way) {
     towards.value = way[0];
@@ -37,19 +40,21 @@ function mirror() {
 
 const isStep = (stops) => stops.indexOf(names[1]) > 0 && stops.indexOf(names[0]) === stops.indexOf(names[1]) - 1;
 
-async function show() {
-  choose({ pattern: pattern === "reqrep" ? "" : pattern, panels: names.join(" "), p0: "", p1: "", p2: "" });
+async function show(there = {}) {
+  const panels = pattern === ECHO ? "" : names.join(" ");
+  choose({ pattern: pattern === "reqrep" ? "" : pattern, panels, p0: "", p1: "", p2: "", at: "", function: "", ...there });
   mirror();
   const mine = ++wanted;
   const before = reading.querySelector(".reading");
   before?.setAttribute("aria-busy", "true");
   try {
-    const answer = await ask("alignment", { pattern, panels: names.join(" ") });
+    const answer = await ask("alignment", { pattern, panels });
     if (mine !== wanted) return;
     // What the server made with the page's own template.
     const made = new DOMParser().parseFromString(answer.html, "text/html");
     reading.replaceChildren(...made.body.childNodes);
     tip.hidden = true;
+    offerBreaks();
     keepInLinks(chosen());
   } catch (problem) {
     if (mine !== wanted) return;
@@ -71,20 +76,21 @@ form.addEventListener("submit", (event) => event.preventDefault());
 // The slider over the steps.
 
 function showWay(on = true) {
-  const stops = page.ways[towards.value];
-  step.max = stops.length - 1;
-  step.disabled = stops.length === 2;
+  const names = page.ways[towards.value];
+  step.max = names.length - 1;
+  step.disabled = names.length === 2;
   const at = Number(step.value);
   for (const list of document.querySelectorAll(".stops")) list.toggleAttribute("data-shown", list.dataset.towards === towards.value);
-  document.querySelectorAll(".stops li").forEach((item) => {
+  document.querySelectorAll(".stops > li").forEach((item) => {
     const here = on && item.closest("[data-shown]") && item.dataset.step;
-    if (here && here === stops[at]) item.setAttribute("aria-current", "step");
+    const echo = pattern === ECHO && item.dataset.step === "0-echo";
+    if (echo || (here && here === names[at])) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
-    item.toggleAttribute("data-before", Boolean(here && stops.indexOf(here) === at - 1));
+    item.toggleAttribute("data-before", Boolean(here && names.indexOf(here) === at - 1));
   });
-  step.setAttribute("aria-valuetext", on ? `${stops[at]}, beside ${stops[at - 1]}` : "other panels are shown");
-  document.getElementById("slide-label").textContent = on ? `What ${stops[at]} adds to ${stops[at - 1]}` : "Slide over the steps";
-  showAdds(on ? stops[at] : "");
+  step.setAttribute("aria-valuetext", on ? `${names[at]}, beside ${names[at - 1]}` : "other programs are shown");
+  document.getElementById("slide-label").textContent = on ? `What ${names[at]} adds to ${names[at - 1]}` : "Slide over the steps";
+  showAdds(on ? names[at] : "");
 }
 
 function showAdds(name) {
@@ -94,11 +100,13 @@ function showAdds(name) {
     return;
   }
   const { to, lines, gained, lost } = one.adds;
-  const entry = (clause, more) => {
-    const { title, experiment } = one.clauses[clause];
-    return make("li", {}, make("b", {}, clause), ` ${more ?? title}, `,
-      make("a", { href: `/lab?experiment=${experiment}`, "data-keep": "look big" }, `lab ${experiment}`));
+  const named = (clause) => {
+    const { title } = one.clauses[clause];
+    const link = { class: "means", href: `/reference?at=clause-${clause}`, "data-keep": "look big", title: `${clause}: ${title}.` };
+    return [make("a", link, make("b", {}, clause)), ` ${title}`];
   };
+  const entry = (clause, why) => make("li", {}, ...named(clause), why ? `: ${why}, ` : ", ",
+    make("a", { href: `/lab?experiment=${one.clauses[clause].experiment}`, "data-keep": "look big" }, `lab ${one.clauses[clause].experiment}`));
   const count = lines < 0 ? `${-lines} lines of code fewer` : `${lines} lines of code more`;
   const all = Object.keys(one.clauses).length;
   adds.replaceChildren(...[
@@ -107,15 +115,17 @@ function showAdds(name) {
     gained.length && make("ul", {}, gained.map((clause) => entry(clause))),
     gained.length && make("details", {}, make("summary", {}, `Why ${to} does not keep them`),
       make("ul", {}, gained.map((clause) => entry(clause, steps[to].clauses[clause].reason)))),
-    lost.length && make("p", {}, `It no longer keeps ${lost.join(", ")}.`),
+    lost.length && make("p", {}, "It no longer keeps:"),
+    lost.length && make("ul", {}, lost.map((clause) => make("li", {}, ...named(clause)))),
   ].filter(Boolean));
   keepInLinks(chosen());
 }
 
 function slideTo() {
-  const stops = page.ways[towards.value];
-  const at = Math.min(Number(step.value), stops.length - 1);
-  names = [stops[at - 1], stops[at]];
+  const way = page.ways[towards.value];
+  const at = Math.min(Number(step.value), way.length - 1);
+  names = [way[at - 1], way[at]];
+  if (pattern === ECHO) pattern = "reqrep";
   show();
 }
 
@@ -124,35 +134,82 @@ towards.addEventListener("change", () => {
   step.value = 1;
   slideTo();
 });
-for (const stop of document.querySelectorAll("a.stop")) {
-  stop.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    const list = stop.closest(".stops");
-    towards.value = list.dataset.towards;
-    step.max = list.children.length - 1;
-    step.value = page.ways[towards.value].indexOf(stop.closest("li").dataset.step);
-    slideTo();
-  });
-}
+stops.addEventListener("click", (event) => {
+  const stop = event.target.closest("a.stop");
+  if (!stop || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  towards.value = stop.closest(".stops").dataset.towards;
+  const way = page.ways[towards.value];
+  const at = way.indexOf(stop.closest("li").dataset.step);
+  if (at < 0) {
+    pattern = ECHO;
+    show();
+    return;
+  }
+  step.max = way.length - 1;
+  step.value = at;
+  slideTo();
+});
 slide.hidden = false;
 mirror();
 if (recorded && (chosen().get("panels") ?? names.join(" ")) !== names.join(" ")) { // a link into a report
   pattern = chosen().get("pattern") ?? "reqrep";
   names = chosen().get("panels").split(" ");
-  show();
+  show({ function: chosen().get("function") }).then(goThere);
 }
 if (!steps && !recorded) {
-  ask("steps").then((said) => {
-    steps = said;
-    for (const item of document.querySelectorAll(".stops li")) {
-      const more = steps[item.dataset.step]?.adds;
-      if (more && !item.querySelector(".adds"))
-        item.append(make("span", { class: "adds" }, `${more.lines < 0 ? "" : "+"}${more.lines} lines${more.gained.length ? `, newly keeps ${more.gained.join(" ")}` : ""}`));
-    }
+  ask("steps", { pattern }).then((said) => {
+    steps = said.steps;
+    const made = new DOMParser().parseFromString(said.html, "text/html"); // made with the page's own template
+    stops.replaceChildren(...made.body.childNodes);
+    keepInLinks(chosen());
     mirror();
   });
 }
+
+// A function, or one of the echo programs: what the address names is shown.
+
+function goThere() {
+  const now = chosen();
+  const wanted = now.get("function");
+  const place = wanted ? reading.querySelector(`[data-function="${CSS.escape(wanted)}"]`) : document.getElementById(now.get("at"));
+  place?.scrollIntoView();
+}
+
+reading.addEventListener("click", (event) => {
+  const link = event.target.closest(".functions a");
+  if (!link) return;
+  event.preventDefault();
+  choose({ [pattern === ECHO ? "at" : "function"]: link.dataset.at });
+  goThere();
+});
+goThere();
+
+// The echo programs are compiled, run and broken.
+
+function offerBreaks() {
+  const button = document.getElementById("break-them");
+  if (button && !recorded) button.hidden = false;
+}
+
+reading.addEventListener("click", async (event) => {
+  const button = event.target.closest("#break-them");
+  if (!button) return;
+  const state = document.getElementById("break-state");
+  button.disabled = true;
+  state.textContent = "They are compiled, run, and broken in ten ways. It takes about ten seconds.";
+  try {
+    const { html } = await ask("breaks");
+    const made = new DOMParser().parseFromString(html, "text/html"); // made with the page's own template
+    document.getElementById("broken").replaceChildren(...made.body.childNodes);
+    state.textContent = "As they broke on this machine.";
+    keepInLinks(chosen());
+  } catch (problem) {
+    state.textContent = problem.message;
+  }
+  button.disabled = false;
+});
+offerBreaks();
 
 // What a word means: under the pointer, or with the keyboard.
 

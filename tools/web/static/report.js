@@ -29,7 +29,11 @@ for (const one of views) if (one !== view) one.remove();
 for (const style of document.querySelectorAll("style")) if (!style.dataset.pages.split(" ").includes(page)) style.remove();
 const data = view.querySelector(":scope > script");
 const { known, streams } = await unpacked(data);
-const answers = await unpacked(document.querySelector(`[data-answers="${page}"]`));
+const answers = {};
+for (const name of new Set([page, "reference"])) { // which has the index of the search
+  const packed = document.querySelector(`[data-answers="${name}"]`);
+  if (packed) Object.assign(answers, await unpacked(packed));
+}
 data.textContent = JSON.stringify({ panels: common.panels, ...known });
 data.id = "known";
 document.getElementById("recorded").textContent = JSON.stringify({ answers, streams });
@@ -53,7 +57,7 @@ document.addEventListener("click", (event) => {
     document.getElementById("main").focus();
   } else if (href.startsWith("/")) {
     event.preventDefault();
-    location.hash = href.slice(1);
+    location.hash = href.slice(1).split("#")[0];
   }
 });
 

@@ -1,0 +1,117 @@
+"""Finding one's way, in a browser: search, explained words, what runs, addresses. ./triptych test --web."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from browsing import Browser
+from check_browser import own, page, session, site  # noqa: F401: fixtures
+from lab.experiments import load_all
+from lab.finds import everything
+from lab.search import excerpt, search
+from site_client import Site
+
+pytestmark = pytest.mark.xdist_group("browser")  # one session
+
+ASKED = (
+    "echo", "overhead", "high-water mark", "hwm", "backlog", "linger", "who filters", "first messages vanish", "udp", "size",
+    "why does recv return half a message?", "server crashes", "how many threads", "time-outs", "rep_send", "ZMQ_LINGER",
+    "R5", "steps", "subscri", "ba", "the", "xyzzy", "grade my students", "address already in use", "what happens",
+)  # fmt: skip
+
+RANKED = """
+const [asked, done] = arguments;
+const { excerpt, search } = await import("/static/search.js");
+const { ask } = await import("/static/source.js");
+const index = await ask("finds", {}, "reference");
+done(asked.map((words) => search(words, index).map((find) => [find.name, excerpt(find, words, index)])));
+"""
+
+
+def test_the_page_ranks_as_the_verb_does(page: Browser, site: Site) -> None:
+    page.open(site.base + "/wire")
+    ranked = page.driver.execute_async_script(f"(async (...arguments) => {{{RANKED}}})(...arguments)", list(ASKED))
+    finds = everything(load_all())
+    for words, found in zip(ASKED, ranked):
+        wanted = [[find.name, excerpt(find, words.split())] for find in search(words.split(), finds)]
+        assert found == wanted, words
+    assert ranked[ASKED.index("xyzzy")] == [] and all(ranked[:8])
+
+
+def seek(page: Browser, words: str) -> None:
+    box = page.one("#seek")
+    box.clear()
+    box.send_keys(words)
+    page.wait(lambda: page.all("#found:not([hidden])"), "what was found")
+
+
+def test_what_is_found_leads_to_its_place(page: Browser, site: Site) -> None:
+    page.open(site.base + "/lab")
+    page.one("body").send_keys("/")
+    assert page.run("return document.activeElement.id") == "seek"
+    seek(page, "high-water mark")
+    page.wait(lambda: "high-water mark" in page.text("#found li:first-child b"), "the term")
+    assert "seek=high-water+mark" in page.driver.current_url
+    page.one("#seek").send_keys(Keys.ARROW_DOWN)
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    page.wait(lambda: page.text("h1") == "Reference", "the page Reference")
+    entry = page.one(".entry[data-on]")
+    assert "limit of a queue" in entry.text and 0 <= page.run("return arguments[0].getBoundingClientRect().top", entry) < 1000
+    seek(page, "echo stream server")
+    page.one("#found a[href*='at=stream_server']").click()
+    page.wait(lambda: page.text("h1") == "Read", "the page Read")
+    assert "main(int argc" in page.text("#stream_server") and "begins or ends" in page.text("#stream_server .cannot")
+    seek(page, "xyzzy")
+    page.wait(lambda: "Nothing answers" in page.text("#found"), "word that there is nothing")
+    page.one("#seek").send_keys(Keys.ESCAPE)
+    assert not page.all("#found:not([hidden])")
+
+
+def test_the_lab_leads_on_where_it_has_nothing(page: Browser, site: Site) -> None:
+    page.open(site.base + "/lab?find=overhead")
+    page.one("#elsewhere").click()
+    page.wait(lambda: page.all("#found a[href^='/wire']"), "the page Wire")
+
+
+def test_a_term_says_what_it_means_and_does_not_jump(page: Browser, site: Site) -> None:
+    page.open(site.base + "/play")
+    address = page.driver.current_url
+    word = page.one("#form a.term[href*='high-water-mark']")
+    ActionChains(page.driver).move_to_element(word).click().perform()
+    page.wait(lambda: "limit of a queue" in page.text("#means"), "what it means")
+    assert page.driver.current_url == address and page.one("#means a").is_displayed()
+    page.one("body").send_keys(Keys.ESCAPE)
+    assert not page.all("#means:not([hidden])")
+    page.open(site.base + "/read?panels=raw-1+raw-2")
+    word = page.one(".reading tbody a.word")
+    page.run("arguments[0].scrollIntoView({ block: 'center' })", word)
+    top = page.run("return scrollY")
+    word.click()
+    assert page.run("return scrollY") == top and "#" not in page.driver.current_url
+
+
+def test_what_runs_is_shown_everywhere_and_can_be_stopped(page: Browser, site: Site) -> None:
+    run = own(page, site, panels="raw", rate="5")
+    page.open(site.base + "/price")
+    page.wait(lambda: "Running: 1" in page.text("#running"), "what runs")
+    assert f"run={run}" in str(page.one("#running a").get_attribute("href"))
+    page.one("#running button").click()
+    page.wait(lambda: page.all("#running[hidden]"), "its end")
+
+
+def test_a_function_and_a_moment_stand_in_the_address(page: Browser, site: Site) -> None:
+    page.open(site.base + "/read?panels=raw+zmq&function=rep_send")
+    top = "return document.querySelector(`[data-function='${arguments[0]}']`).getBoundingClientRect().top"
+    page.wait(lambda: 0 <= page.run(top, "rep_send") < 200, "the function")
+    page.run("document.querySelector(\".functions a[data-at='req_recv']\").click()")
+    assert "function=req_recv" in page.driver.current_url
+    own(page, site, panels="raw", rate="5")
+    page.wait(lambda: len(page.all(".arrow")) > 8, "arrow")
+    page.run("const at = document.getElementById('at'); at.value = 800; for (const e of ['input', 'change']) at.dispatchEvent(new Event(e))")
+    assert "at=800" in page.driver.current_url
+    page.driver.refresh()
+    page.wait(lambda: page.text("#clock") == "0.8 s", "the moment of the address")
+    page.one("#follow").click()
+    assert "at=" not in page.driver.current_url

@@ -1,0 +1,55 @@
+"""The page Reference: the words that the other pages use; and the index of all that can be searched for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.panels import ROOT
+from web.kept import kept, stamp
+from web.page import Json, Page, Query, Site, View
+from web.pages.read import sources
+
+GROUPS = {  # by the kind of a find: the heading, and what stands below it
+    "term": ("Terms", "The field's terms, as these pages use them."),
+    "clause": ("The contract", "What every panel promises; each clause is a test. common/CONTRACT.md has the whole."),
+    "function": ("The interface", "The functions that every panel implements, in the order of common/pattern.h."),
+    "call": ("Calls and options", "What the panels call and set, and what for."),
+    "verb": ("Commands", "What ./triptych does in a terminal."),
+}
+
+
+def files() -> Any:
+    """Changes when something does that can be found."""
+    patterns = ("lab/experiments/*.py", "common/*", "CHOOSING.md", "triptych", "panels.txt", "tools/compare/*.txt",
+                "tools/check/clauses.py", "tools/web/pages/*.py", "raw/steps/0-echo/*.c")  # fmt: skip
+    return sources(), stamp(path for pattern in patterns for path in ROOT.glob(pattern))
+
+
+async def finds(site: Site, asked: dict[str, Json]) -> Json:
+    """What `lab --index` says: all that words can find, and how a search ranks it."""
+    return await kept(site, "index", files(), lambda: site.verb("lab.lab", "--index"))
+
+
+async def data(site: Site, query: Query) -> dict[str, Json]:
+    known = (await finds(site, {}))["finds"]
+    groups = [
+        {"kind": kind, "title": title, "about": about, "finds": [find for find in known if find["kind"] == kind]}
+        for kind, (title, about) in GROUPS.items()
+    ]
+    return {"_groups": groups, "_experiments": [find["title"] for find in known if find["kind"] == "lab"]}
+
+
+async def views(site: Site) -> list[View]:
+    """For a report: the page, and the index, with which every page's search works."""
+    return [View({}, [("finds", {}, await finds(site, {}))])]
+
+
+PAGE = Page(
+    name="reference",
+    title="Reference",
+    about="What the terms mean, what each clause promises, and what every function, call and command is for.",
+    find="glossary dictionary terms words definitions meaning clauses contract interface functions options commands",
+    data=data,
+    answers={"finds": finds},
+    views=views,
+)

@@ -1,0 +1,107 @@
+// The search box at the head of every page. What it finds leads to its place; what was asked for
+// stands in the address.
+
+import { choose, chosen, keepInLinks } from "./address.js";
+import { make } from "./dom.js";
+import { excerpt, search } from "./search.js";
+import { ask, recorded } from "./source.js";
+
+const KINDS = {
+  lab: "experiment", clause: "clause", step: "step", verb: "command", page: "CHOOSING.md", term: "term",
+  call: "call or option", function: "function", web: "page",
+};
+const form = document.getElementById("seek-all");
+const box = document.getElementById("seek");
+const found = document.getElementById("found");
+let index = null;
+let newest = 0;
+
+function shownAs(find, words) {
+  const name = [make("span", { class: "kind" }, KINDS[find.kind]), " ", make("b", {}, find.title)];
+  const says = make("span", { class: "says" }, excerpt(find, words, index));
+  if (!find.place) return make("li", {}, make("div", {}, ...name, says, make("code", {}, find.command)));
+  const href = recorded ? `#${find.place.slice(1)}` : find.place;
+  return make("li", {}, make("a", { href, "data-keep": "look big" }, ...name, says));
+}
+
+async function show() {
+  const words = box.value.trim();
+  const mine = ++newest;
+  if (!words) {
+    found.hidden = true;
+    return;
+  }
+  index ??= ask("finds", {}, "reference");
+  try {
+    index = await index;
+  } catch (problem) {
+    index = null;
+    throw problem;
+  }
+  if (mine !== newest) return;
+  const finds = search(words, index);
+  const count = finds.length ? "" : `Nothing answers “${words}”. Try other words, or the first letters of one.`;
+  found.replaceChildren(
+    make("p", { role: "status", class: finds.length ? "visually-hidden" : null }, count || `${finds.length} found`),
+    make("ol", {}, ...finds.map((find) => shownAs(find, words))),
+  );
+  found.hidden = false;
+  keepInLinks(chosen());
+}
+
+export function seek(words) {
+  box.value = words;
+  choose({ seek: words });
+  box.focus();
+  return show();
+}
+
+function hide() {
+  newest++;
+  found.hidden = true;
+}
+
+export function startSearch() {
+  form.hidden = false;
+  box.value = chosen().get("seek") ?? "";
+  if (box.value) show();
+}
+
+box.addEventListener("input", () => {
+  choose({ seek: box.value.trim() });
+  show();
+});
+box.addEventListener("focus", show);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  show();
+});
+form.addEventListener("keydown", (event) => {
+  const links = [...found.querySelectorAll("a")];
+  const at = links.indexOf(document.activeElement);
+  if (event.key === "Escape") {
+    hide();
+    box.focus();
+    hide();
+  } else if (event.key === "ArrowDown" && !found.hidden && links.length) {
+    event.preventDefault();
+    links[Math.min(at + 1, links.length - 1)].focus();
+  } else if (event.key === "ArrowUp" && at >= 0) {
+    event.preventDefault();
+    (links[at - 1] ?? box).focus();
+  }
+});
+found.addEventListener("click", (event) => {
+  if (event.target.closest("a")) hide();
+});
+document.addEventListener("pointerdown", (event) => {
+  if (!form.contains(event.target)) hide();
+});
+form.addEventListener("focusout", (event) => {
+  if (event.relatedTarget && !form.contains(event.relatedTarget)) hide();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.closest("input, textarea, select")) return;
+  event.preventDefault();
+  box.focus();
+});
