@@ -97,7 +97,7 @@ STORIES = (
     Story(
         "dead-line",
         "The line is dead, and nobody says so",
-        "From second 3 on nothing passes between client and server, and no connection ends: a cable was pulled. "
+        "From second 3 on nothing passes between client and server, and no connection ends, as if a cable were pulled. "
         "Who notices, and when? At second 8 the line works again. Which requests run then?",
         "cable-cut",
         {"panels": LIBRARIES, "pattern": "reqrep", "texts": ["are you there?"], "rate": 1, "timeout": 1000},
