@@ -5,13 +5,13 @@
  *
  * Unconnected, it queues what is written to it. Connected, it sends at once
  * what the kernel takes, and queues the rest; as long as something is queued,
- * the loop reports when the socket can be written to.
+ * or its owner waits for room, the loop reports when there is room.
  *
  * Three flags say what the loop has reported. `readable`: a read would return
  * bytes or the end of the stream. `hangup`: the peer has closed its end, or the
  * connection is broken; bytes that it sent before may still be unread. `ended`:
- * a read has returned the end. The connection never closes itself: a function
- * that finds it broken returns -1, and its owner detaches or closes it.
+ * a read has returned the end. A function that finds the connection broken
+ * returns -1, and its owner detaches or closes it.
  *
  * Incoming. A read may end in the middle of a frame. conn_next_frame() returns
  * frames where they lie in the buffer, without a copy; an incomplete one waits
@@ -79,7 +79,7 @@ conn_attach(
         .ready = ready,
         .owner = owner,
     };
-    conn->readable = conn->hangup = conn->ended = false;
+    conn->full = conn->readable = conn->hangup = conn->ended = false;
     if (loop_add(conn->loop, &conn->source) < 0) {
         conn->source.fd = -1;
         return -1;
@@ -87,13 +87,12 @@ conn_attach(
     return 0;
 }
 
-/* Tells the loop what to wait for: input until the end, room if it is needed.
- */
+/* Tells the loop what to wait for: input until its end, and room. */
 static void
 update_events(struct conn *conn)
 {
     uint32_t events = conn->ended ? 0 : EPOLLIN | EPOLLRDHUP;
-    if (conn_pending(conn) > 0)
+    if (conn->full || conn_pending(conn) > 0)
         events |= EPOLLOUT;
     loop_change(conn->loop, &conn->source, events);
 }
@@ -147,6 +146,13 @@ conn_send(struct conn *conn, const struct iovec *iov, int count)
     return n;
 }
 
+void
+conn_await_room(struct conn *conn)
+{
+    conn->full = true;
+    update_events(conn);
+}
+
 int
 conn_flush(struct conn *conn)
 {
@@ -180,9 +186,10 @@ conn_ready(struct conn *conn, uint32_t events)
         conn->hangup = true;
     if (events & ~(uint32_t)EPOLLOUT)
         conn->readable = true;
-    if ((events & EPOLLOUT) && conn_flush(conn) < 0)
-        return -1;
-    return 0;
+    if (!(events & EPOLLOUT))
+        return 0;
+    conn->full = false;
+    return conn_flush(conn);
 }
 
 /* Makes room to receive into: the spare buffer, or a new or a larger one. */

@@ -38,6 +38,7 @@ struct conn {
     size_t skip; /* bytes still to be discarded of a frame over the limit */
     struct buffer out;
     size_t begun; /* out.start..begun: the rest of a frame partly sent */
+    bool full; /* the kernel has taken no more; there was no room since */
     bool readable; /* there is something to read, or the end */
     bool hangup; /* the peer has closed, or the connection broken */
     bool ended; /* everything was read, up to the end of the stream */
@@ -92,11 +93,14 @@ bool conn_has_frame(struct conn *conn, const struct framing *framing);
 void conn_shrink(struct conn *conn);
 
 /*
- * Sends as many bytes as the kernel takes and returns their number; what is
- * left, the caller must queue. -1: the connection is broken. Not to be called
- * while conn_pending().
+ * Sends as many bytes as the kernel takes and returns their number; the caller
+ * keeps what is left. -1: the connection is broken. Not to be called while
+ * conn_pending().
  */
 ssize_t conn_send(struct conn *conn, const struct iovec *iov, int count);
+
+/* Sets conn->full until the loop reports that there is room again. */
+void conn_await_room(struct conn *conn);
 
 /*
  * Sends a message as a frame, its head and its bytes in one call, and queues

@@ -14,6 +14,10 @@
  * A frame never wraps around the ring's end: one that does not fit there goes
  * to the front. Subscribers are not told when a message is forgotten: their
  * cursors are then less than `first`.
+ *
+ * A record counts its holders, the subscribers that have a part of its message.
+ * A message with holders is copied before it is forgotten. The copies stand in
+ * the order of their numbers; each goes with its last holder.
  */
 #include "log.h"
 
@@ -36,6 +40,7 @@ log_open(struct log *ret, uint64_t queue)
         .records_size = RECORDS_MIN,
         .queue = queue,
     };
+    STAILQ_INIT(&ret->copies);
     ret->bytes = malloc(ret->size);
     ret->records = calloc(ret->records_size, sizeof(*ret->records));
     return ret->bytes && ret->records ? 0 : -1;
@@ -75,7 +80,7 @@ grow_bytes(struct log *log)
     for (uint64_t n = log->first; n < log->end; n++) {
         struct record *record = record_of(log, n);
         memcpy(bytes + head, log->bytes + record->at, record->len);
-        record->at = head;
+        record->at = (uint32_t)head;
         head += record->len;
     }
     free(log->bytes);
@@ -83,6 +88,45 @@ grow_bytes(struct log *log)
     log->size = size;
     log->head = head;
     return 0;
+}
+
+static void
+drop_copy(struct log *log, struct copy *copy)
+{
+    STAILQ_REMOVE(&log->copies, copy, copy, all);
+    log->copied -= copy->len;
+    free(copy);
+}
+
+/* Copies the oldest message, for its holders. */
+static void
+copy_oldest(struct log *log, const struct record *record)
+{
+    while (log->copied + record->len > LOG_BYTES_MAX) {
+        struct copy *oldest = STAILQ_FIRST(&log->copies);
+        log->gone = oldest->number + 1;
+        drop_copy(log, oldest);
+    }
+    struct copy *copy = malloc(sizeof(*copy) + record->len);
+    if (!copy) {
+        log->gone = log->first + 1;
+        return;
+    }
+    copy->number = log->first;
+    copy->len = record->len;
+    copy->holders = record->holders;
+    memcpy(copy->frame, log->bytes + record->at, record->len);
+    STAILQ_INSERT_TAIL(&log->copies, copy, all);
+    log->copied += copy->len;
+}
+
+static void
+forget_oldest(struct log *log)
+{
+    const struct record *record = record_of(log, log->first);
+    if (record->holders > 0)
+        copy_oldest(log, record);
+    log->first++;
 }
 
 /* Whether len bytes are free at the head, or at the front: moves head there. */
@@ -112,15 +156,14 @@ make_room(struct log *log, size_t len, uint64_t needed)
     while (!find_room(log, len)) {
         bool unneeded = log->first < needed && log->first < log->end;
         if (unneeded || log->size >= LOG_BYTES_MAX)
-            log->first++;
+            forget_oldest(log);
         else if (grow_bytes(log) < 0)
             return -1;
     }
     uint64_t count = log->end - log->first;
-    if (count >= log->queue)
-        log->first = log->end - log->queue + 1;
-    else if (count == log->records_size && log->first < needed)
-        log->first++;
+    if (count >= log->queue ||
+        (count == log->records_size && log->first < needed))
+        forget_oldest(log);
     else if (count == log->records_size)
         return grow_records(log);
     return 0;
@@ -133,14 +176,16 @@ log_append(struct log *log, const void *data, size_t len, uint64_t needed)
         errno = EMSGSIZE;
         return -1;
     }
-    struct record record = {.len = FRAME_LENGTH + len};
-    if (make_room(log, record.len, needed) < 0)
+    if (make_room(log, FRAME_LENGTH + len, needed) < 0)
         return -1;
-    record.at = log->head;
-    (void)frame_head(log->bytes + record.at, false, 0, len);
-    memcpy(log->bytes + record.at + FRAME_LENGTH, data, len);
-    *record_of(log, log->end) = record;
-    log->head += record.len;
+    unsigned char *frame = log->bytes + log->head;
+    (void)frame_head(frame, false, 0, len);
+    memcpy(frame + FRAME_LENGTH, data, len);
+    *record_of(log, log->end) = (struct record){
+        .at = (uint32_t)log->head,
+        .len = (uint32_t)(FRAME_LENGTH + len),
+    };
+    log->head += FRAME_LENGTH + len;
     log->end++;
     return 0;
 }
@@ -161,15 +206,47 @@ next_match(
     return (struct iovec){0};
 }
 
-int
-log_collect(const struct log *log, uint64_t *cursor,
-    const struct prefixes *prefixes, struct iovec *iov, int iov_max,
-    size_t bytes_max)
+static struct copy *
+copy_of(const struct log *log, uint64_t number)
 {
-    int count = 0;
-    size_t total = 0;
-    const char *piece_end = NULL;
-    uint64_t n = *cursor < log->first ? log->first : *cursor;
+    struct copy *copy;
+    STAILQ_FOREACH(copy, &log->copies, all)
+    {
+        if (copy->number == number)
+            break;
+    }
+    return copy;
+}
+
+/* What is left of the message that a subscriber has a part of. */
+static struct iovec
+rest_of(const struct log *log, const struct cursor *cursor)
+{
+    struct iovec rest = {0};
+    struct copy *copy;
+    if (cursor->sent == 0)
+        return rest;
+    if (cursor->begun >= log->first) {
+        const struct record *record = record_of(log, cursor->begun);
+        rest.iov_base = log->bytes + record->at + cursor->sent;
+        rest.iov_len = record->len - cursor->sent;
+    } else if ((copy = copy_of(log, cursor->begun))) {
+        rest.iov_base = copy->frame + cursor->sent;
+        rest.iov_len = copy->len - cursor->sent;
+    }
+    return rest;
+}
+
+int
+log_collect(const struct log *log, const struct cursor *cursor,
+    const struct prefixes *prefixes, struct iovec *iov, int iov_max,
+    size_t bytes_max, uint64_t *next)
+{
+    iov[0] = rest_of(log, cursor);
+    int count = iov[0].iov_len > 0;
+    size_t total = iov[0].iov_len;
+    const char *piece_end = count > 0 ? (char *)iov[0].iov_base + total : NULL;
+    uint64_t n = cursor->next < log->first ? log->first : cursor->next;
     for (; total < bytes_max; n++) {
         struct iovec frame = next_match(log, &n, prefixes);
         if (!frame.iov_base)
@@ -183,31 +260,61 @@ log_collect(const struct log *log, uint64_t *cursor,
         piece_end = (const char *)frame.iov_base + frame.iov_len;
         total += frame.iov_len;
     }
-    *cursor = n;
+    *next = n;
     return count;
 }
 
-struct iovec
-log_resume(const struct log *log, uint64_t *cursor,
+void
+log_move(struct log *log, struct cursor *cursor,
     const struct prefixes *prefixes, size_t sent)
 {
-    struct iovec frame;
-    uint64_t n = *cursor < log->first ? log->first : *cursor;
+    size_t rest = rest_of(log, cursor).iov_len;
+    if (sent < rest) {
+        cursor->sent += sent;
+        return;
+    }
+    sent -= rest;
+    log_release(log, cursor);
+    uint64_t n = cursor->next < log->first ? log->first : cursor->next;
     for (;; n++) {
-        frame = next_match(log, &n, prefixes);
+        struct iovec frame = next_match(log, &n, prefixes);
         if (sent < frame.iov_len || !frame.iov_base)
             break;
         sent -= frame.iov_len;
     }
-    *cursor = n + 1;
-    frame.iov_base = (char *)frame.iov_base + sent;
-    frame.iov_len -= sent;
-    return frame;
+    if (sent > 0) {
+        cursor->begun = n++;
+        cursor->sent = sent;
+        record_of(log, cursor->begun)->holders++;
+    }
+    cursor->next = n;
+}
+
+void
+log_release(struct log *log, struct cursor *cursor)
+{
+    struct copy *copy;
+    if (cursor->sent == 0)
+        return;
+    cursor->sent = 0;
+    if (cursor->begun >= log->first)
+        record_of(log, cursor->begun)->holders--;
+    else if ((copy = copy_of(log, cursor->begun)) && --copy->holders == 0)
+        drop_copy(log, copy);
+}
+
+bool
+log_has_lost(const struct log *log, const struct cursor *cursor)
+{
+    return cursor->sent > 0 && cursor->begun < log->gone;
 }
 
 void
 log_close(struct log *log)
 {
+    struct copy *copy;
+    while ((copy = STAILQ_FIRST(&log->copies)))
+        drop_copy(log, copy);
     free(log->bytes);
     free(log->records);
     *log = (struct log){0};

@@ -126,7 +126,7 @@ pub_close(struct pub *pub)
     if (pub->log.bytes)
         (void)run_turn(pub, LOOP_NOW);
     listener_close(&pub->server.listener);
-    while (!subscribers_up_to_date(&pub->server, &pub->log) &&
+    while (!subscribers_up_to_date(&pub->server) &&
         (run_turn(pub, deadline) == 0 || errno == EINTR))
         ;
     server_close(&pub->server);

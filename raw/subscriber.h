@@ -9,25 +9,27 @@
 struct subscriber {
     struct peer peer;
     struct prefixes prefixes;
-    uint64_t cursor; /* number of the next message in the log to write to it */
+    struct log *log; /* NULL: it has not subscribed to anything yet */
+    struct cursor cursor;
 };
 
 /*
  * Reads its subscriptions. -1: it has gone, or sends something else: close it.
  */
-int subscriber_read(struct subscriber *subscriber, const struct log *log);
+int subscriber_read(struct subscriber *subscriber, struct log *log);
 
-/* Frees the prefixes; server_open() takes it as cleanup(). */
+/* Frees what it has and holds; server_open() takes it as cleanup(). */
 void subscriber_cleanup(struct peer *peer);
 
 /*
  * Writes to each subscriber the messages of the log from its cursor on, as many
- * as its connection takes. Returns the number of the first message that some
- * subscriber still needs.
+ * as its connection takes. Closes those that cannot get the rest of a message
+ * any more. Returns the number of the first message that some subscriber still
+ * needs.
  */
 uint64_t subscribers_flush(struct server *server, const struct log *log);
 
 /* Whether every subscriber has been sent all of the log. */
-bool subscribers_up_to_date(const struct server *server, const struct log *log);
+bool subscribers_up_to_date(const struct server *server);
 
 #endif

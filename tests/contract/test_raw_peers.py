@@ -3,16 +3,18 @@
 import socket
 import struct
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from programs import Program, Stage, memory, until
+from programs import Driver, Program, Stage, forget_peak, memory, peak, until
 from peers import REPLY, REQUEST, Message, Peer
 
 pytestmark = [pytest.mark.panels("raw"), pytest.mark.transports("tcp", "ipc")]
 
 BIG = 8 << 20
+STALLED, LARGE = 16, 16 << 20  # subscribers, and bytes of the event that each stops in
 
 
 def listening(url: str) -> socket.socket:
@@ -154,3 +156,49 @@ def test_a_publisher_that_does_not_read_blocks_nobody(stage: Stage) -> None:
             sub.call("recv")
             with listener.accept()[0] as again:
                 assert again.recv(1029, socket.MSG_WAITALL) == b"\0\0\4\1\1" + prefix.encode()
+
+
+def stalled_peer(pub: Driver, url: str) -> Peer:
+    """A subscriber that gets an event, and from then on does not read."""
+    peer = Peer("raw", "sub", url)
+    peer.subscribe(b"")
+    peer.socket.settimeout(0.02)
+    for _ in range(500):
+        pub.must("send x")
+        try:
+            if peer.socket.recv(1) == b"\0":
+                return peer
+        except TimeoutError:
+            pass
+    raise pub.fail("its events did not arrive within 10 s")
+
+
+def left_of(peer: Peer) -> int:
+    """How many bytes it still gets, until it has the last event or the end."""
+    count, last = 0, b""
+    peer.socket.settimeout(5)
+    while data := peer.socket.recv(1 << 20):
+        count += len(data)
+        last = (last + data)[-4:]
+        if last == b"last":
+            break
+    return count
+
+
+@pytest.mark.heavy
+def test_stalled_subscribers_of_large_events_cost_a_bounded_memory(stage: Stage) -> None:
+    """The log, and as much for the rests of all events that some of them have in part."""
+    url = stage.url()
+    pub = stage.driver("pub", url, queue=1000, max=LARGE)
+    with ExitStack() as stack:
+        pub.must(f"send -s {LARGE}")  # the driver keeps the memory for it
+        forget_peak(pub)
+        before = memory(pub)
+        peers = []
+        for _ in range(STALLED):  # each stops in the first event after its own first one
+            peers.append(stack.enter_context(stalled_peer(pub, url)))
+            pub.must(f"send -s {LARGE}")
+        assert peak(pub) - before < (64 + 64 + 16) * 1024  # 64: the log; 64: what it copied
+        pub.must("send last")
+        # The last one gets all that it was sent. The first one was left with half an event.
+        assert left_of(peers[-1]) > LARGE > left_of(peers[0])

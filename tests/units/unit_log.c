@@ -55,6 +55,14 @@ append_many(unsigned count, size_t len, uint64_t needed)
     free(data);
 }
 
+/* Collects from a message on; sets *next to the first that was not looked at. */
+static int
+collect(uint64_t *next, const struct prefixes *prefixes, int iov_max, size_t bytes_max)
+{
+    struct cursor cursor = {.next = *next};
+    return log_collect(&messages, &cursor, prefixes, iov, iov_max, bytes_max, next);
+}
+
 static void
 test_adjacent_frames_are_one_piece(void **state)
 {
@@ -64,11 +72,11 @@ test_adjacent_frames_are_one_piece(void **state)
     append("b2", 0);
     append("", 0);
     uint64_t cursor = 0;
-    assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 1000), 1);
+    assert_int_equal(collect(&cursor, &all, PIECES, 1000), 1);
     assert_int_equal(cursor, 3);
     assert_int_equal(iov[0].iov_len, 16);
     assert_memory_equal(iov[0].iov_base, "\0\0\0\2a1\0\0\0\2b2\0\0\0\0", 16);
-    assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 1000), 0);
+    assert_int_equal(collect(&cursor, &all, PIECES, 1000), 0);
     assert_int_equal(cursor, 3);
 }
 
@@ -84,7 +92,7 @@ test_what_is_not_wanted_is_left_out(void **state)
     append("b5", 0);
     append("a6", 0);
     uint64_t cursor = 0;
-    assert_int_equal(log_collect(&messages, &cursor, &only_b, iov, PIECES, 1000), 2);
+    assert_int_equal(collect(&cursor, &only_b, PIECES, 1000), 2);
     assert_int_equal(cursor, 6); /* the last one was looked at, too */
     assert_int_equal(iov[0].iov_len, 12);
     assert_memory_equal(iov[0].iov_base, "\0\0\0\2b2\0\0\0\2b3", 12);
@@ -101,24 +109,24 @@ test_limits_of_one_collection(void **state)
         append(i % 2 ? "b" : "a", 0);
     uint64_t cursor = 0;
     /* No more pieces than asked for; the next collection goes on from there. */
-    assert_int_equal(log_collect(&messages, &cursor, &only_b, iov, 2, 1000), 2);
+    assert_int_equal(collect(&cursor, &only_b, 2, 1000), 2);
     assert_int_equal(cursor, 5);
-    assert_int_equal(log_collect(&messages, &cursor, &only_b, iov, 2, 1000), 2);
+    assert_int_equal(collect(&cursor, &only_b, 2, 1000), 2);
     assert_int_equal(cursor, 9);
-    assert_int_equal(log_collect(&messages, &cursor, &only_b, iov, 2, 1000), 1);
+    assert_int_equal(collect(&cursor, &only_b, 2, 1000), 1);
     assert_int_equal(cursor, 10);
     /* Bytes: the frame that reaches the limit is the last. */
     cursor = 0;
-    assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 11), 1);
+    assert_int_equal(collect(&cursor, &all, PIECES, 11), 1);
     assert_int_equal(cursor, 3);
     assert_int_equal(iov[0].iov_len, 15);
     cursor = 0;
-    assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 1), 1);
+    assert_int_equal(collect(&cursor, &all, PIECES, 1), 1);
     assert_int_equal(cursor, 1);
 }
 
 static void
-test_resume_after_every_length(void **state)
+test_stopping_after_every_length(void **state)
 {
     (void)state;
     static const char stream[] = "\0\0\0\3b11\0\0\0\1b\0\0\0\4b333";
@@ -135,12 +143,25 @@ test_resume_after_every_length(void **state)
         size_t k = 0; /* the frame that this byte belongs to */
         while (sent >= ends[k])
             k++;
-        uint64_t cursor = 0;
-        struct iovec rest = log_resume(&messages, &cursor, &only_b, sent);
-        assert_int_equal(cursor, numbers[k] + 1);
-        assert_int_equal(rest.iov_len, ends[k] - sent);
-        assert_memory_equal(rest.iov_base, stream + sent, rest.iov_len);
+        struct cursor cursor = {0};
+        uint64_t next;
+        log_move(&messages, &cursor, &only_b, sent);
+        bool between = k == 0 ? sent == 0 : sent == ends[k - 1];
+        assert_int_equal(cursor.next, numbers[k] + !between);
+        assert_int_equal(log_collect(&messages, &cursor, &only_b, iov, PIECES, 1, &next), 1);
+        assert_int_equal(next, numbers[k] + 1);
+        assert_int_equal(iov[0].iov_len, ends[k] - sent);
+        assert_memory_equal(iov[0].iov_base, stream + sent, iov[0].iov_len);
+        /* Byte by byte from there, it gets the same. */
+        for (size_t more = sent; more < 20; more++) {
+            assert_true(log_collect(&messages, &cursor, &only_b, iov, PIECES, 1, &next) > 0);
+            assert_memory_equal(iov[0].iov_base, stream + more, 1);
+            log_move(&messages, &cursor, &only_b, 1);
+        }
+        assert_int_equal(cursor.sent, 0);
     }
+    for (uint64_t n = 0; n < messages.end; n++)
+        assert_int_equal(messages.records[n].holders, 0);
 }
 
 static void
@@ -156,14 +177,79 @@ test_an_overtaken_cursor_jumps_to_the_oldest(void **state)
     assert_int_equal(messages.first, 2);
     assert_int_equal(messages.end, 5);
     uint64_t cursor = 0;
-    assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 1000), 1);
+    assert_int_equal(collect(&cursor, &all, PIECES, 1000), 1);
     assert_int_equal(cursor, 5);
     assert_memory_equal(iov[0].iov_base, "\0\0\0\2b2\0\0\0\2b3\0\0\0\2a4", 18);
-    cursor = 1;
-    struct iovec rest = log_resume(&messages, &cursor, &only_b, 7);
-    assert_int_equal(cursor, 4);
-    assert_int_equal(rest.iov_len, 5);
-    assert_memory_equal(rest.iov_base, "\0\0\2b3", 5);
+    struct cursor overtaken = {.next = 1};
+    log_move(&messages, &overtaken, &only_b, 7);
+    assert_int_equal(overtaken.next, 4);
+    assert_int_equal(log_collect(&messages, &overtaken, &only_b, iov, PIECES, 1000, &cursor), 1);
+    assert_int_equal(iov[0].iov_len, 5);
+    assert_memory_equal(iov[0].iov_base, "\0\0\2b3", 5);
+    log_release(&messages, &overtaken);
+}
+
+/* Two have a part of a message that the log then forgets: one copy serves both. */
+static void
+test_a_message_begun_outlives_the_log(void **state)
+{
+    (void)state;
+    open_log(2);
+    append("a0", 0);
+    append("b1", 0);
+    struct cursor one = {0}, other = {0};
+    log_move(&messages, &one, &all, 3);
+    log_move(&messages, &other, &all, 5);
+    append("b2", 0);
+    append("b3", 0);
+    assert_int_equal(messages.first, 2);
+    assert_int_equal(messages.copied, 6);
+    uint64_t next;
+    assert_int_equal(log_collect(&messages, &one, &only_b, iov, PIECES, 1000, &next), 2);
+    assert_int_equal(iov[0].iov_len, 3);
+    assert_memory_equal(iov[0].iov_base, "\2a0", 3);
+    assert_int_equal(iov[1].iov_len, 12);
+    assert_memory_equal(iov[1].iov_base, "\0\0\0\2b2\0\0\0\2b3", 12);
+    assert_int_equal(next, 4);
+    assert_int_equal(log_collect(&messages, &one, &only_b, iov, PIECES, 3, &next), 1);
+    log_move(&messages, &one, &only_b, 2);
+    assert_int_equal(one.sent, 5);
+    assert_int_equal(messages.copied, 6);
+    log_move(&messages, &one, &only_b, 1 + 6 + 4); /* the copy, b2, and a part of b3 */
+    assert_int_equal(one.begun, 3);
+    assert_int_equal(one.sent, 4);
+    assert_int_equal(messages.copied, 6);
+    assert_false(log_has_lost(&messages, &other));
+    log_release(&messages, &other);
+    assert_int_equal(messages.copied, 0);
+    log_release(&messages, &other); /* it holds nothing: no harm */
+    log_release(&messages, &one);
+    assert_int_equal(messages.records[3].holders, 0);
+}
+
+/* All copies together are bounded: the oldest goes first, whoever waits for it. */
+static void
+test_copies_are_a_bound(void **state)
+{
+    (void)state;
+    enum {
+        HELD = LOG_BYTES_MAX / (16 << 20), /* so many copies there may be */
+    };
+    struct cursor cursors[HELD + 2] = {0};
+    open_log(1);
+    for (size_t i = 0; i < LENGTH(cursors); i++) {
+        append_many(1, (16 << 20) - FRAME_LENGTH, 0);
+        cursors[i].next = i;
+        log_move(&messages, &cursors[i], &all, 1 + i);
+        size_t copies = i < HELD ? i : HELD;
+        assert_int_equal(messages.copied, copies << 24);
+        for (size_t k = 0; k <= i; k++)
+            assert_int_equal(log_has_lost(&messages, &cursors[k]), k + HELD < i);
+    }
+    for (size_t i = 0; i < LENGTH(cursors); i++)
+        log_release(&messages, &cursors[i]);
+    assert_int_equal(messages.copied, 0);
+    assert_true(STAILQ_EMPTY(&messages.copies));
 }
 
 static void
@@ -205,7 +291,7 @@ test_it_grows_for_what_is_needed(void **state)
     assert_in_range(messages.size, 10000 * 100, 4 * 10000 * 104);
     unsigned found = 0;
     while (cursor < messages.end) {
-        int count = log_collect(&messages, &cursor, &all, iov, PIECES, 1 << 16);
+        int count = collect(&cursor, &all, PIECES, 1 << 16);
         assert_int_not_equal(count, 0);
         for (int i = 0; i < count; i++)
             found += (unsigned)(iov[i].iov_len / 104);
@@ -243,7 +329,7 @@ test_the_longest_message(void **state)
     assert_int_equal(messages.first, 1);
     append("a2", 0);
     uint64_t cursor = 1;
-    assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 1000), 1);
+    assert_int_equal(collect(&cursor, &all, PIECES, 1000), 1);
     assert_int_equal(iov[0].iov_len, 6);
     free(data);
 }
@@ -260,7 +346,7 @@ test_wrapping_around(void **state)
     assert_int_equal(messages.size, LOG_BYTES_MIN);
     assert_int_equal(messages.first, 1);
     uint64_t cursor = 1;
-    assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, LOG_BYTES_MIN), 2);
+    assert_int_equal(collect(&cursor, &all, PIECES, LOG_BYTES_MIN), 2);
     assert_int_equal(iov[0].iov_len, 3 * (len + FRAME_LENGTH));
     assert_int_equal(iov[1].iov_len, len + FRAME_LENGTH);
     assert_ptr_equal(iov[1].iov_base, messages.bytes);
@@ -285,7 +371,7 @@ test_the_last_bytes_of_the_ring(void **state)
             append_many(1, LOG_BYTES_MIN - left - 104 - FRAME_LENGTH, 0);
             append_many(1, left + more - FRAME_LENGTH, 1);
             uint64_t cursor = 2;
-            assert_int_equal(log_collect(&messages, &cursor, &all, iov, PIECES, 1000), 1);
+            assert_int_equal(collect(&cursor, &all, PIECES, 1000), 1);
             assert_int_equal(iov[0].iov_len, left + more);
             size_t at = (size_t)((unsigned char *)iov[0].iov_base - messages.bytes);
             assert_int_equal(at, more == 0 ? LOG_BYTES_MIN - left : 0);
@@ -304,8 +390,10 @@ main(void)
         LOG_TEST(test_adjacent_frames_are_one_piece),
         LOG_TEST(test_what_is_not_wanted_is_left_out),
         LOG_TEST(test_limits_of_one_collection),
-        LOG_TEST(test_resume_after_every_length),
+        LOG_TEST(test_stopping_after_every_length),
         LOG_TEST(test_an_overtaken_cursor_jumps_to_the_oldest),
+        LOG_TEST(test_a_message_begun_outlives_the_log),
+        LOG_TEST(test_copies_are_a_bound),
         LOG_TEST(test_the_queue_is_a_bound),
         LOG_TEST(test_it_does_not_grow_for_what_nobody_needs),
         LOG_TEST(test_it_grows_for_what_is_needed),
