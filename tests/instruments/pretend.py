@@ -29,7 +29,7 @@ def run_group(done: Session, case: Case, competitors: list[tuple[Panel, str]]) -
     return done.take_turns(done.cells_for(case, competitors))
 
 
-def session(run: object) -> Session:
-    ready = Session(0.4, time.monotonic() + 100, lambda what, done, planned: None, run=run)  # type: ignore[arg-type]
+def session(run: object, seconds: float = 0.4) -> Session:
+    ready = Session(seconds, time.monotonic() + 100, lambda what, done, planned: None, run=run)  # type: ignore[arg-type]
     ready.planned = 1.0
     return ready

@@ -1,5 +1,6 @@
 """What the benchmark says in words: of figures as they stand in JSON, which this file makes up."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -9,9 +10,12 @@ from typing import Any
 import pytest
 
 from bench import costs as bench_costs
+from bench import results as bench_results
 from bench import words
+from bench.chart import charts
 from conftest import ROOT
 from harness.panels import BUILD
+from harness.svg import svg_text
 from pretend import RAW
 
 Figures = dict[str, tuple[float, float, float]]
@@ -60,24 +64,24 @@ def said(*cells: dict[str, Any], costs: dict[str, Any] | None = None, **other: A
 def test_a_sentence_says_how_many_times_and_why() -> None:
     assert said(RAW_CELL, ZMQ_CELL, costs=COSTS) == (
         "One core, TCP, 64 B, median round trip: raw sockets 9.00 us; ZeroMQ 32.0 us (3.5 times), because a round "
-        "trip has 4 threads at work, switches 8.6 times and makes 48 system calls (raw sockets: 2, 2 and 7)."
+        "trip takes 4 threads, 8.6 context switches and 48 system calls (raw sockets: 2, 2 and 7)."
     )
 
 
 def test_a_reason_is_only_what_was_counted() -> None:
     text = said(RAW_CELL, ZMQ_CELL)
-    assert "because a round trip switches 8.6 times (raw sockets: 2)." in text
+    assert "because a round trip takes 8.6 context switches (raw sockets: 2)." in text
     bare = said(*(cell(c["competitor"], {"p50": (c["metrics"]["p50"]["low"],) * 3}) for c in (RAW_CELL, ZMQ_CELL)))
     assert "because" not in bare and "(3.5 times)." in bare
     # Counts that are the same, or cannot be told apart, are no reason.
     alike = cell("zmq", {"p50": (31.0, 32.0, 33.0), "switches": (1.9, 2.6, 2.7)})
     assert "because" not in said(RAW_CELL, alike)
-    assert "what was counted does not say why: a round trip switches 2.6 times (raw sockets: 2)" in said(RAW_CELL, alike)
+    assert "what was counted does not say why: a round trip takes 2.6 context switches (raw sockets: 2)" in said(RAW_CELL, alike)
 
 
 def test_the_costs_of_64_bytes_are_no_reason_for_other_messages() -> None:
     cells = [{**one, "transport": "ipc"} for one in (RAW_CELL, ZMQ_CELL)]
-    assert "because a round trip switches 8.6 times (raw sockets: 2)." in said(*cells, costs=COSTS)
+    assert "because a round trip takes 8.6 context switches (raw sockets: 2)." in said(*cells, costs=COSTS)
 
 
 def test_where_intervals_overlap_equal_is_said() -> None:
@@ -102,11 +106,22 @@ def publishing(competitor: str, rate: float, cpu: float, lost: float, ratio: flo
 
 
 def test_rates_are_fewer_or_as_many_and_losses_are_told() -> None:
-    text = said(publishing("zmq", 1e6, 0.4, 0.25, 0.1), publishing("raw", 1e7, 0.04, 0.0))
+    text = said(publishing("zmq", 1e6, 0.4, 0.05, 0.1), publishing("raw", 1e7, 0.04, 0.0))
     assert text == (
-        "Cores as the kernel chooses, TCP, 64 B, 64 subscribers, messages delivered: raw sockets 10.0M/s; ZeroMQ 1.00M/s "
-        "with 25% lost (10 times fewer), because an event delivered costs 0.400 us of CPU (raw sockets: 0.040)."
+        "Cores as the kernel chooses, TCP, 64 B, 64 subscribers, queues as long as the run, messages delivered: raw sockets "
+        "10.0M/s; ZeroMQ 1.00M/s with 5% lost (10 times fewer), because an event that arrives takes 0.400 us of CPU (raw "
+        "sockets: 0.040)."
     )
+    # A fifth and more is a reason by itself, and what is counted includes the work for it.
+    text = said(publishing("zmq", 1e6, 0.4, 0.25, 0.1), publishing("raw", 1e7, 0.04, 0.0))
+    assert text.endswith(
+        "with 25% lost (10 times fewer), because 25% of the events were lost: with the work for those, an event that "
+        "arrives takes 0.400 us of CPU (raw sockets: 0.040)."
+    )
+    text = said(publishing("zmq", 1e6, 0.04, 0.25, 0.1), publishing("raw", 1e7, 0.04, 0.0))
+    assert text.endswith("with 25% lost (10 times fewer), because 25% of the events were lost.")
+    text = said(publishing("zmq", 1e6, 0.04, 0.25, 0.1), publishing("raw", 1e7, 0.04, 0.25))
+    assert "because" not in text
     text = said(publishing("zmq", 2e7, 0.4, 0.0, 2.0), publishing("raw", 1e7, 0.04, 0.0))
     assert "ZeroMQ 20.0M/s (2.0 times as many); raw sockets 10.0M/s." in text
 
@@ -120,14 +135,30 @@ def test_baselines_are_told_of_in_times_of_their_time() -> None:
     slow = {**ZMQ_CELL, "ratios": {"baseline-zmq": interval(0.98, 1.02, 1.05)}}
     # Half the rate is twice the time.
     half = {**publishing("zmq", 1e6, 0.4, 0.0), "ratios": {"baseline-zmq": interval(0.4, 0.5, 0.6)}}
-    assert "whose time is 1: ZeroMQ 1.02 to 2.0 (equal in 1 of 2 cases)." in said(slow, half)
+    assert "over the same library: ZeroMQ 1.02 to 2.0 times (equal in 1 of 2 cases)." in said(slow, half)
+
+
+def test_idle_clients_are_told_from_the_fewest_to_the_most() -> None:
+    cells = []
+    for peers, raw, zmq in ((0, (8.8, 9.0, 9.1), (31.0, 32.0, 33.0)), (100, (1.0,) * 3, (1.0,) * 3), (5000, (9.0, 9.2, 9.3), (40.0, 41.0, 42.0))):
+        case = {"bench": "connections", "peers": peers}
+        cells += [cell("raw", {"p50": raw}, **case), cell("zmq", {"p50": zmq}, **case)]  # type: ignore[dict-item]
+    text = said(*cells)
+    assert text.count("5000 idle clients, median round trip") == 1 and "100 idle" not in text
+    assert (
+        "Median round trip first with 0 idle clients, then with 5000 idle clients: raw sockets 9.00 us, then 9.20 (equal); "
+        "ZeroMQ 32.0 us, then 41.0." in text
+    )
 
 
 def test_sizes_are_told_from_the_smallest_to_the_largest() -> None:
     cells = []
     for size, ratio in ((65536, 1.2), (16, 3.0), (64, 2.5)):
         cells += [{**RAW_CELL, "size": size}, {**ZMQ_CELL, "size": size, "ratios": {"raw": interval(ratio, ratio, ratio)}}]
-    assert "Round trips from 16 B to 65536 B over tcp, beside raw sockets: ZeroMQ 3.0 times, then 1.20." in said(*cells)
+    assert (
+        "Round trips over TCP beside those of raw sockets, first with 16 B, then with 64 KiB: ZeroMQ 3.0 times as long, then 1.20."
+        in said(*cells)
+    )
 
 
 def test_the_lossless_rates_and_what_failed_are_told() -> None:
@@ -137,7 +168,7 @@ def test_the_lossless_rates_and_what_failed_are_told() -> None:
     text = said(RAW_CELL, ZMQ_CELL, gone, lossless=found, failed=["charts: no gnuplot"])
     assert "nothing was lost, 64 B: raw sockets 9.00M/s; ZeroMQ 200k/s." in text
     assert text.endswith(
-        "1 of 3 rows have no figure; the others stand. One core, TCP, 64 B, median round trip, nanomsg: nanomsg: did not "
+        "1 of 3 rows has no figure; the others stand. One core, TCP, 64 B, median round trip, nanomsg: nanomsg: did not "
         "start; charts: no gnuplot."
     )
 
@@ -186,14 +217,36 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_a_file_is_read_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["results.json", "results.json.gz"])
+def test_a_file_is_read_out(name: str, tmp_path: Path) -> None:
+    """Its sentences, and its charts where a folder is named."""
     pytest.importorskip("rich")
-    path = tmp_path / "results.json"
-    from bench.results import FORMAT, VERSION
-
-    path.write_text(json.dumps({"format": FORMAT, "version": VERSION, "cells": [RAW_CELL, ZMQ_CELL], "costs": COSTS}))
+    path, folder = tmp_path / name, tmp_path / "charts"
+    cells = [RAW_CELL, ZMQ_CELL, {**RAW_CELL, "size": 65536}, {**ZMQ_CELL, "size": 65536}]
+    results = {"format": bench_results.FORMAT, "version": bench_results.VERSION, "cells": cells, "costs": COSTS}
+    data = json.dumps(results).encode()
+    path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     done = bench("--read", str(path))
-    assert done.returncode == 0 and " ".join(done.stdout.split()).endswith(said(RAW_CELL, ZMQ_CELL, costs=COSTS))
+    assert done.returncode == 0 and " ".join(done.stdout.split()).endswith(" ".join(words.found(results)))
+    assert bench("--read", str(path), "--svg", str(folder)).returncode == 0
+    assert {one.name for one in folder.iterdir()} == {"latency-tcp.svg", "latency-by-size.svg"}
+    if name.endswith("gz"):
+        path.write_bytes(gzip.compress(data)[:100])
+        done = bench("--read", str(path))
+        assert done.returncode == 2 and "not what gzip writes" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_published_run_is_all_of_one_piece() -> None:
+    """RESULTS.txt ends with the sentences of RESULTS.json.gz, and charts/ has the charts of it and no others."""
+    jsonschema = pytest.importorskip("jsonschema")
+    folder = ROOT / "tools/bench"
+    results = bench_results.read(folder / "RESULTS.json.gz")
+    jsonschema.validate(results, json.loads((folder / "results.schema.json").read_text()))
+    text = " ".join((folder / "RESULTS.txt").read_text().split())
+    assert " ".join(words.found(results)) in text and results["started"][:10] in text
+    made = {f"{chart.name}.svg": svg_text(chart) for chart in charts(results["cells"])}
+    drawn = {path.name: path.read_text() for path in (folder / "charts").iterdir()}
+    assert drawn == made, "./triptych bench --read tools/bench/RESULTS.json.gz --svg tools/bench/charts"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +288,7 @@ def test_a_case_that_fails_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
     counting = {(one["bench"], one["competitor"]): one["counting"] for one in results["cells"]}
     assert counting[("fanout", "raw")] == 0 and min(counting[("latency", who)] for who in ("raw", "baseline-epoll")) >= 2
     text = " ".join(done.stdout.split())
-    assert "1 of 3 rows have no figure; the others stand." in text and "no memory" in text
+    assert "1 of 3 rows has no figure; the others stand." in text and "no memory" in text
     assert "One core, TCP, 64 B, median round trip: raw sockets" in text
     assert done.stdout.splitlines()[0].count(";") == 2  # it opens with one line
     assert done.stdout.splitlines()[1] == ""

@@ -11,9 +11,12 @@ import subprocess
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench import results as bench_results
+from bench.words import number
 from check.clauses import CLAUSES
 from check.kept import KEPT, read_kept
 from compare.costs import licence
@@ -204,28 +207,43 @@ def test_the_options_of_a_guarantee_stand_in_the_panel() -> None:
                 assert option in sources, (guarantee, option)
 
 
-# Row of the page: block of tools/bench/RESULTS.txt, and the number that counts in a row there.
-P50 = r"\S+ +(\S+) \S+\.\.\S+"
-MEASURED = {
-    "round trip on one core, p50, us": ("latency, tcp, 64 B bodies, one core, closed loop", P50),
-    "round trip on two cores, p50, us": ("latency, tcp, 64 B bodies, two cores, closed loop", P50),
+# Row of the page: the case and the figure of tools/bench/RESULTS.json.gz.
+USUAL = {"transport": "tcp", "placement": "one core", "size": 64, "queue": 1000, "rate": 0, "peers": 1}
+MEASURED: dict[str, tuple[dict[str, Any], str]] = {
+    "round trip on one core, p50, us": ({"bench": "latency"}, "p50"),
+    "round trip on two cores, p50, us": ({"bench": "latency", "placement": "two cores"}, "p50"),
     "events delivered a second, one subscriber, long queues": (
-        "throughput, tcp, 64 B bodies, two cores, queue as long as the run", r"(\S+) "),
+        {"bench": "throughput", "placement": "two cores", "queue": -1}, "rate"),
     "events delivered a second, 256 subscribers, long queues": (
-        "fanout, tcp, 64 B bodies, free, 256 subscribers, queue as long as the run", r"(\S+) "),
-    "server's memory with 5000 idle clients, MiB": (
-        "connections, tcp, 64 B bodies, one core, 5000 idle clients", r".*? \S+ \+ +\S+ +\S+ \+ +\S+ +(\S+) "),
+        {"bench": "fanout", "placement": "free", "queue": -1, "peers": 256}, "rate"),
+    "server's memory with 5000 idle clients, MiB": ({"bench": "connections", "peers": 5000}, "server_resident_kib"),
 }  # fmt: skip
-HEADINGS = {"raw": "raw sockets", "zmq": "ZeroMQ", "nanomsg": "nanomsg", "nng": "NNG (nn_ API)"}
+
+
+def of_the_run(case: dict[str, Any], panel: str) -> dict[str, float]:
+    """The medians of a panel in a case of the committed run."""
+    wanted = {**USUAL, **case, "competitor": panel}
+    cells = bench_results.read(ROOT / "tools/bench/RESULTS.json.gz")["cells"]
+    (cell,) = [cell for cell in cells if all(cell[key] == value for key, value in wanted.items())]
+    return {name: figure["median"] for name, figure in cell["metrics"].items()}
 
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_measurements_are_those_of_the_recorded_run(name: str) -> None:
-    block, pattern = MEASURED[name]
-    text = (ROOT / "tools/bench/RESULTS.txt").read_text("utf-8").split(f"\n{block}\n", 1)[1]
+    case, metric = MEASURED[name]
     for panel, said in table("Measurements")[name].items():
-        row = re.search(rf"^{re.escape(HEADINGS[panel])}\*? +{pattern}", text.split("\n\n")[0], re.M)
-        assert row and row[1] == said, panel
+        value = of_the_run(case, panel)[metric]
+        assert said == (f"{value / 1024:.1f}" if metric.endswith("kib") else number(value)), panel
+
+
+def test_losses_are_those_of_the_recorded_run() -> None:
+    told = []
+    for name in list(MEASURED)[2:4]:
+        lost = {panel: of_the_run(MEASURED[name][0], panel)["lost_share"] for panel in table("Measurements")[name]}
+        assert [panel for panel, share in lost.items() if share > 0] == ["nng"]
+        told.append(f"{100 * lost['nng']:.0f} %")
+    sentence = f"With long queues `nng` lost {told[0]} of the events to one subscriber and {told[1]} of those to 256"
+    assert sentence in " ".join(TEXT.split())
 
 
 def test_libraries_and_their_lines_are_those_of_size(pytestconfig: pytest.Config) -> None:

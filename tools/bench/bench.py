@@ -6,7 +6,7 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
         ./triptych bench --hosts NAMES [WHAT...] [PANEL...] [--quick]
                          [--json FILE]
         ./triptych bench --scale [PANEL...] [--json FILE]
-        ./triptych bench --read FILE
+        ./triptych bench --read FILE [--svg FOLDER]
 
 Measures the panels' own programs. Beside each panel stands its baseline: the
 smallest program that does the same on the same substrate
@@ -33,8 +33,9 @@ matter. tools/bench/METHOD.md says how it is done, and why.
                  and prints what follows for a million: a document, in five
                  minutes
   --read FILE    measures nothing; prints the sentences, or the document, of the
-                 run that wrote FILE
-  --svg FOLDER   writes charts and figures to FOLDER (default: build/bench)
+                 run that wrote FILE (which gzip may have made shorter: .gz)
+  --svg FOLDER   writes charts and figures to FOLDER (default: build/bench);
+                 with --read the charts alone
 
 Without a terminal the tables are 150 columns wide; COLUMNS changes that.
 If a run fails, the others go on, and a sentence says which failed and why.
@@ -72,7 +73,7 @@ from bench.machine import build_type, library_options, options_in_force
 from bench.record import Bar, Recorder
 from bench.run import FREE, ONE, TWO, possible
 from bench.session import ROUNDS, TOOLS, Session, baselines_of, why
-from harness.chart import terminal_chart
+from harness.chart import Chart, terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
 from harness.panels import BUILD, Panel, choose_panels, complain, printable, read_panels, warn
@@ -240,10 +241,15 @@ def draw_charts(console: Console, results: dict[str, Any], folder: Path) -> None
         text = terminal_chart(chart, console.width, console.is_terminal)
         if text:
             console.file.write(text.strip("\f\n") + "\n")
-        if drawn := svg_text(chart):
-            path = folder / f"{chart.name}.svg"
-            OutputFile("bench: --svg", path).write(drawn)
-            console.print(f"[dim]{escape(printable(str(path)))}[/]\n", soft_wrap=True)
+        draw_file(console, chart, folder)
+
+
+def draw_file(console: Console, chart: Chart, folder: Path) -> None:
+    """Into the folder, if there is anything to draw."""
+    if drawn := svg_text(chart):
+        path = folder / f"{chart.name}.svg"
+        OutputFile("bench: --svg", path).write(drawn)
+        console.print(f"[dim]{escape(printable(str(path)))}[/]\n", soft_wrap=True)
 
 
 def goal_dict(goal: Goal) -> dict[str, Any]:
@@ -259,7 +265,7 @@ def read_command_line() -> argparse.Namespace:
     command.add_argument("--compare", type=Path, metavar="FILE")
     command.add_argument("--read", type=Path, metavar="FILE")
     command.add_argument("--scale", action="store_true")
-    command.add_argument("--svg", type=Path, metavar="FOLDER", default=BUILD / "bench")
+    command.add_argument("--svg", type=Path, metavar="FOLDER")
     command.add_argument("words", nargs="*")
     arguments = command.read()
     words = arguments.words
@@ -287,8 +293,8 @@ def read_command_line() -> argparse.Namespace:
     return arguments
 
 
-def read_out(path: Path) -> int:
-    """What an earlier run found, in words, or the document that --scale makes of it."""
+def read_out(path: Path, folder: Path | None) -> int:
+    """What an earlier run found, in words, or the document that --scale makes of it; its charts into the folder."""
     scale = None
     with contextlib.suppress(ValueError):
         scale = scale_doc.read(path)
@@ -296,12 +302,17 @@ def read_out(path: Path) -> int:
     try:
         document = scale_doc.document(scale) if scale else ""
         sentences = [] if scale else bench_words.found(results)
+        drawn = charts(results["cells"]) if folder and not scale else []
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         complain(2, f"bench: --read {printable(str(path))}: damaged: {why(error)}")
     if scale:
         sys.stdout.write(document)
     else:
         bench_show.show_words(Output(bench_show.WIDE), sentences)
+    if folder and drawn:
+        make_folder("bench: --svg", folder)
+        for chart in drawn:
+            draw_file(Output(bench_show.WIDE), chart, folder)
     return 0
 
 
@@ -332,7 +343,7 @@ def earlier_run(option: str, path: Path) -> dict[str, Any]:
 def main() -> int:
     arguments = read_command_line()
     if arguments.read:
-        return read_out(arguments.read)
+        return read_out(arguments.read, arguments.svg)
     earlier = earlier_run("--compare", arguments.compare) if arguments.compare else None
     panels, left_out = choose_panels(arguments.names, "bench")
     if build_type() not in BUILDS:
@@ -347,8 +358,9 @@ def main() -> int:
     output = OutputFile("bench: --json", arguments.json) if arguments.json else None
     if arguments.scale:
         return measure_scale(panels, output)
+    folder = arguments.svg or BUILD / "bench"
     if not arguments.goals and arguments.hosts is None:
-        make_folder("bench: --svg", arguments.svg)
+        make_folder("bench: --svg", folder)
 
     console = Output(bench_show.WIDE)
     if arguments.hosts is not None:
@@ -371,7 +383,7 @@ def main() -> int:
         recorder.write(last=True)
     if not goals:
         with recorder.going_on("charts"):
-            draw_charts(console, recorder.results, arguments.svg)
+            draw_charts(console, recorder.results, folder)
         bench_show.show_options(console, recorder.results["options"])
     bench_show.show_method(console, recorder.results)
     if goals:

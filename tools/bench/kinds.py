@@ -318,7 +318,7 @@ def delivered(case: Case, sent: dict[str, Any], received: list[dict[str, Any]]) 
     first = min(summary["first_us"] for summary in some)
     seconds = (max(summary["last_us"] for summary in some) - first) * 1e-6
     if seconds <= 0:
-        raise Lost("what arrived came all at once")
+        raise Lost("so few arrived that they have no rate")
     metrics: Metrics = {
         # Of one, as it says itself: n messages span n - 1 intervals.
         "rate": received[0]["rate"] if len(received) == 1 else sum(counts) / seconds,

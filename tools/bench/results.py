@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,11 +89,13 @@ def text_of(results: Results) -> str:
 def read(path: Path) -> Results:
     """An earlier run, with all that is read of it later. ValueError with one sentence if it is none."""
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             text = file.read(SIZE_MOST + 1)
         if len(text) > SIZE_MOST:
             raise ValueError(f"{path}: longer than any run's results")
         results = harmless(json.loads(text.decode("utf-8")))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: not what gzip writes") from error
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
     except (UnicodeError, json.JSONDecodeError, RecursionError) as error:

@@ -36,6 +36,8 @@ COUNT_MIN = {
 FANOUT_MIN = 32  # likewise, with many subscribers
 GROWTH = 20  # times the messages of the run before, at most, while looking for their number ...
 LASTING = 0.3  # ... until a run lasts this share of what it should
+WAKINGS = 5  # times as long as a short run, in which the kernel does little but wake subscribers, ...
+WAKINGS_MAX = 0.5  # seconds: ... but no longer
 LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will do
 READ_AT_ONCE = 512 << 10  # bytes: more than the bare receiver reads
 SHORTER = 10  # times, at least, that a run is longer than the short one: their difference counts
@@ -274,8 +276,8 @@ class Session:
         """The short run, and how many messages the others have, so that they last long enough.
 
         A short run of many programs lasts as long as the kernel takes to wake them all, and says
-        little of how fast they are: longer ones follow until one lasts, and none is much longer
-        than the one before.
+        little of how fast they are: longer ones follow until one lasts beyond that, and none is much
+        longer than the one before.
         """
         case = cell.case
         few = COUNT_MIN[case.bench] if case.size < LARGE else LARGE_MIN
@@ -289,10 +291,12 @@ class Session:
             return
         count, outcome = few, cell.short
         want = round(case.rate * PACED_SECONDS)
+        waking = duration(outcome, count) if case.bench == "fanout" else 0.0
+        seconds = max(self.seconds, min(WAKINGS * waking, WAKINGS_MAX))
         while not case.rate:
-            took = duration(outcome, count)
-            want = round(count * self.seconds / took)
-            if took >= LASTING * self.seconds or count >= limit(case):
+            took = max(duration(outcome, count) - waking, seconds / GROWTH**2)
+            want = round(count * seconds / took)
+            if took >= LASTING * seconds or count >= limit(case):
                 break
             more = min(want, limit(case), GROWTH * count)
             longer = self.once(cell, more) if more > count else None

@@ -13,11 +13,13 @@ from typing import Any
 from bench.stats import Interval, equal_groups, median
 
 LOST_MIN = 0.01  # of the messages: a sentence tells of losses from here on
+LOST_MUCH = 0.2  # of the messages: so many are a reason why fewer arrive
 CLEARLY = 1.25  # times the reference's: what is counted so much more often can be a reason
 HALVES_MIN = 2  # runs: one has no halves to be compared
 RATIO_METRICS = {"latency": "p50", "connections": "p50", "throughput": "rate", "fanout": "rate"}
 LOWER_IS_BETTER = {"latency", "connections"}
 CASE = ("bench", "transport", "placement", "size", "queue", "rate", "peers")
+QUEUES = {-1: "queues as long as the run", 0: "each library's own queues"}
 
 Cell = dict[str, Any]
 Results = dict[str, Any]
@@ -41,6 +43,22 @@ def times(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1.95 else f"{value:.2f}"
 
 
+def length(size: int) -> str:
+    """Of a body, as people say it."""
+    for shift, unit in ((20, "MiB"), (10, "KiB")):
+        if size >= 1 << shift and size % (1 << shift) == 0:
+            return f"{size >> shift} {unit}"
+    return f"{size} B"
+
+
+def protocol(transport: str) -> str:
+    return "TCP" if transport == "tcp" else transport
+
+
+def counted_as(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def joined(parts: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
@@ -48,6 +66,11 @@ def joined(parts: list[str]) -> str:
 def figure(cell: Cell, name: str) -> Interval | None:
     found = cell["metrics"].get(name)
     return Interval(**found) if found else None
+
+
+def lost_share(cell: Cell) -> float:
+    lost = figure(cell, "lost_share")
+    return lost.median if lost else 0.0
 
 
 def publishes(cell: Cell) -> bool:
@@ -74,14 +97,17 @@ def measured(group: list[Cell]) -> list[Cell]:
 
 def where(cell: Cell) -> str:
     """A case, as a sentence begins with it."""
-    transport = "TCP" if cell["transport"] == "tcp" else cell["transport"]
-    words = [cell["placement"].capitalize(), transport, f"{cell['size']} B"]
+    words = [cell["placement"].capitalize(), protocol(cell["transport"]), length(cell["size"])]
     if cell["placement"] == "free":
         words[0] = "Cores as the kernel chooses"
     if cell["bench"] == "fanout":
-        words.append(f"{cell['peers']} subscribers")
+        words.append(counted_as(cell["peers"], "subscriber"))
     if cell["bench"] == "connections":
-        words.append(f"{cell['peers']} idle clients")
+        words.append(counted_as(cell["peers"], "idle client"))
+    if publishes(cell):
+        words.append(QUEUES.get(cell["queue"], f"queues of {cell['queue']} messages"))
+    if cell["rate"]:
+        words.append(f"{cell['rate']} a second asked for")
     what = "messages delivered" if publishes(cell) else "median round trip"
     return f"{', '.join(words)}, {what}"
 
@@ -96,17 +122,17 @@ def plainest(cell: Cell) -> bool:
 
 
 def counted(cell: Cell, costs: dict[str, Any]) -> list[tuple[str, Interval]]:
-    """What a message has cost, as far as it was counted: a text with %s for the number, and the count."""
+    """What a message has taken, as far as it was counted: a text with %s for the number, and the count."""
     found: list[tuple[str, Interval | None]] = []
     if publishes(cell):
-        found += [("costs %s us of CPU", figure(cell, "cpu_us")), ("switches %s times", figure(cell, "switches"))]
+        found += [("%s us of CPU", figure(cell, "cpu_us")), ("%s context switches", figure(cell, "switches"))]
     else:
         cost = costs.get(cell["competitor"], {})
         if cell["transport"] == "tcp" and cell["size"] == 64:  # what the separate runs were about
-            found.append(("has %s threads at work", both_roles(cost.get("threads", {}), "working")))
-        found.append(("switches %s times", figure(cell, "switches")))
+            found.append(("%s threads", both_roles(cost.get("threads", {}), "working")))
+        found.append(("%s context switches", figure(cell, "switches")))
         if cell["transport"] == "tcp" and cell["size"] == 64:
-            found.append(("makes %s system calls", both_roles(cost.get("calls", {}), "all")))
+            found.append(("%s system calls", both_roles(cost.get("calls", {}), "all")))
     return [(text, value) for text, value in found if value]
 
 
@@ -119,10 +145,10 @@ def both_roles(counts: dict[str, Any], name: str) -> Interval | None:
 
 
 def brief(value: float) -> str:
-    """A count: whole from ten on, and where it is."""
-    if value >= 10 or value == int(value):
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 1 else number(value)
+    """A count: whole from ten on, and where it nearly is."""
+    if value < 1:
+        return number(value)
+    return f"{value:.0f}" if value >= 10 or round(value, 1) == round(value) else f"{value:.1f}"
 
 
 def because(cell: Cell, reference: Cell, costs: dict[str, Any]) -> str:
@@ -134,16 +160,20 @@ def because(cell: Cell, reference: Cell, costs: dict[str, Any]) -> str:
         for text, mine, other in pairs
         if mine.median >= CLEARLY * other.median and not mine.overlaps(other)
     ]
-    what = "an event delivered" if publishes(cell) else "a round trip"
+    what = "an event that arrives takes" if publishes(cell) else "a round trip takes"
+    lost = lost_share(cell)
+    much = lost >= LOST_MUCH and lost > CLEARLY * lost_share(reference)
+    reason = f", because {lost:.0%} of the events were lost" if much else ""
     if more:
         reasons = joined([text.replace("%s", brief(mine)) for text, mine, _ in more])
         others = joined([brief(other) for *_, other in more])
-        return f", because {what} {reasons} ({reference['label']}: {others})"
-    if pairs:
+        reason += ": with the work for those," if much else ", because"
+        return f"{reason} {what} {reasons} ({reference['label']}: {others})"
+    if pairs and not much:
         alike = joined([text.replace("%s", brief(mine.median)) for text, mine, _ in pairs])
         others = joined([brief(other.median) for *_, other in pairs])
         return f", and what was counted does not say why: {what} {alike} ({reference['label']}: {others})"
-    return ""
+    return reason
 
 
 # Sentences.
@@ -179,12 +209,30 @@ def finding(group: list[Cell], costs: dict[str, Any]) -> str:
     parts = []
     for cell in panels:
         text = f"{cell['label']} {number(figure(cell, metric).median)}{unit}"  # type: ignore[union-attr]
-        lost = figure(cell, "lost_share")
-        text += f" with {lost.median:.0%} lost" if lost and lost.median >= LOST_MIN else ""
+        lost = lost_share(cell)
+        text += f" with {lost:.0%} lost" if lost >= LOST_MIN else ""
         parts.append(text + comparison(cell, reference, costs))
     intervals = {cell["label"]: figure(cell, metric) for cell in panels if cell is not reference}
     ends = [f"{joined(names)} are equal" for names in equal_groups(intervals)]  # type: ignore[arg-type]
     return f"{where(group[0])}: {'; '.join(parts + ends)}."
+
+
+def by_idle(groups: list[list[Cell]]) -> str:
+    """What idle clients change: from the fewest to the most, of whose case there is a sentence already."""
+    several = sorted((group for group in groups if group[0]["bench"] == "connections"), key=lambda group: group[0]["peers"])
+    if len(several) < 2:
+        return ""
+    few, many = several[0], several[-1]
+    parts = []
+    for cell in measured(many):
+        other = next((one for one in measured(few) if one["competitor"] == cell["competitor"]), None)
+        figures = [figure(one, "p50") for one in (other, cell) if one]
+        if len(figures) == 2 and all(figures):
+            first, last = figures
+            equal = " (equal)" if first.overlaps(last) else ""  # type: ignore[union-attr]
+            parts.append(f"{cell['label']} {number(first.median)} us, then {number(last.median)}{equal}")  # type: ignore[union-attr]
+    ends = [counted_as(group[0]["peers"], "idle client") for group in (few, many)]
+    return f"Median round trip first with {ends[0]}, then with {ends[1]}: {'; '.join(parts)}." if parts else ""
 
 
 def by_size(groups: list[list[Cell]]) -> list[str]:
@@ -206,12 +254,15 @@ def by_size(groups: list[list[Cell]]) -> list[str]:
             reference = [reference_of(measured(end)) for end in ends]
             both = [c["ratios"].get(r["competitor"]) for c, r in zip((small, large), reference) if c and r]
             if len(both) == 2 and all(both):
-                parts.append(f"{small['label']} {times(both[0]['median'])} times, then {times(both[1]['median'])}")
+                parts.append(f"{small['label']} {times(both[0]['median'])} times as long, then {times(both[1]['median'])}")
         if parts:
-            sizes = f"from {ends[0][0]['size']} B to {ends[1][0]['size']} B"
+            sizes = [length(end[0]["size"]) for end in ends]
             whose = reference_of(measured(ends[0]))
             beside = whose["label"] if whose else "the first"
-            told.append(f"Round trips {sizes} over {transport}, beside {beside}: {'; '.join(parts)}.")
+            told.append(
+                f"Round trips over {protocol(transport)} beside those of {beside}, first with {sizes[0]}, "
+                f"then with {sizes[1]}: {'; '.join(parts)}."
+            )
     return told
 
 
@@ -232,10 +283,10 @@ def beside_baselines(results: Results) -> str:
             continue
         equal = sum(value["low"] <= 1 <= value["high"] for value, _ in ratios)
         span = times(min(costs)) if len(costs) == 1 else f"{times(min(costs))} to {times(max(costs))}"
-        parts.append(f"{cells[0]['label']} {span} (equal in {equal} of {len(costs)} cases)")
+        parts.append(f"{cells[0]['label']} {span} times (equal in {equal} of {len(costs)} cases)")
     if not parts:
         return ""
-    return f"A message's time beside the bare loop over the same library, whose time is 1: {'; '.join(parts)}."
+    return f"A message takes so many times as long as in the baseline, the bare loop over the same library: {'; '.join(parts)}."
 
 
 def lossless(results: Results) -> list[str]:
@@ -249,7 +300,7 @@ def lossless(results: Results) -> list[str]:
             f"{labels.get(one['panel'], one['panel'])} {'at least ' if one.get('at_least') else ''}{number(one['rate'])}/s"
             for one in found
         ]
-        told += [f"Highest rate at which nothing was lost, {size} B: {'; '.join(parts)}."] if parts else []
+        told += [f"Highest rate at which nothing was lost, {length(size)}: {'; '.join(parts)}."] if parts else []
     return told
 
 
@@ -260,7 +311,8 @@ def failures(results: Results) -> str:
     if not gone:
         return f"Failed, while all figures stand: {'; '.join(others)}." if others else ""
     parts = [f"{where(cell)}, {cell['competitor']}: {(cell['failures'] or ['not run'])[-1]}" for cell in gone]
-    return f"{len(gone)} of {len(results['cells'])} rows have no figure; the others stand. {'; '.join(parts + others)}."
+    have = "has" if len(gone) == 1 else "have"
+    return f"{len(gone)} of {len(results['cells'])} rows {have} no figure; the others stand. {'; '.join(parts + others)}."
 
 
 # Disturbance.
@@ -320,8 +372,13 @@ def found(results: Results) -> list[str]:
     costs = results.get("costs", {})
     groups = groups_of(results)
     told = [disturbance(results)]
-    told += [finding(group, costs) for group in groups if plainest(group[0])]
-    told += by_size(groups) + lossless(results)
+    most = max((group[0]["peers"] for group in groups if group[0]["bench"] == "connections"), default=0)
+    told += [
+        finding(group, costs)
+        for group in groups
+        if plainest(group[0]) and (group[0]["bench"] != "connections" or group[0]["peers"] == most)
+    ]
+    told += [by_idle(groups), *by_size(groups), *lossless(results)]
     return [one for one in [*told, beside_baselines(results), failures(results)] if one]
 
 
