@@ -50,6 +50,19 @@ def test_a_run_of_many_programs_is_not_taken_for_what_waking_them_takes(monkeypa
     assert 0.3 < 0.02 + cell.count * 5e-6 < 0.5
 
 
+def test_waking_many_subscribers_is_not_taken_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes 60 ms, however many events there are; each event takes ten microseconds."""
+    monkeypatch.setattr(Panel, "built", True)
+    lasted: list[float] = []
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        lasted.append(0.06 + count * 1e-5)
+        return Outcome({"rate": 1e5, "seconds": lasted[-1], "sending_seconds": 0.001}, Disturbance(), {}, {})
+
+    (cell,) = run_group(session(run, 0.15), Case("fanout", peers=512), [(FAST, "panel")])
+    assert cell.counting and min(lasted[-5:]) > 0.3
+
+
 def test_costs_are_a_difference_of_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
     (cell,) = run_group(
@@ -213,19 +226,6 @@ def test_a_length_that_does_not_end_in_time_is_not_tried_again(monkeypatch: pyte
 
     (cell,) = run_group(session(run), Case("fanout", peers=64), [(FAST, "panel")])
     assert max(counts) >= 600 and len(cell.counting) == 5 and not cell.failed
-
-
-def test_waking_many_subscribers_is_not_taken_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes 60 ms, however many events there are; each event takes ten microseconds."""
-    monkeypatch.setattr(Panel, "built", True)
-    lasted: list[float] = []
-
-    def run(panel: Panel, case: Case, count: int) -> Outcome:
-        lasted.append(0.06 + count * 1e-5)
-        return Outcome({"rate": 1e5, "seconds": lasted[-1], "sending_seconds": 0.001}, Disturbance(), {}, {})
-
-    (cell,) = run_group(session(run, 0.15), Case("fanout", peers=512), [(FAST, "panel")])
-    assert cell.counting and min(lasted[-5:]) > 0.3
 
 
 def test_limits_bound_memory() -> None:
