@@ -1,5 +1,6 @@
 """What the tests of the contract need beside harness/stage.py and harness/program.py."""
 
+import contextlib
 import signal
 import time
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any, Callable, Optional
 from harness.program import Driver, Event, Failed, Program
 from harness.stage import PanelStage
 
-__all__ = ["Driver", "Event", "Failed", "Program", "Stage", "sync", "until"]
+__all__ = ["Driver", "Event", "Failed", "Program", "Stage", "alive", "descendants", "sync", "until"]
 
 
 def until(condition: Callable[[], Any], within: float = 5.0, what: str = "") -> Any:
@@ -22,6 +23,31 @@ def until(condition: Callable[[], Any], within: float = 5.0, what: str = "") -> 
         if time.monotonic() > deadline:
             raise Failed(f"not within {within:g} s: {what or condition}")
         time.sleep(0.002)
+
+
+def alive(pid: int, began: str = "") -> bool:
+    """Whether this process runs. One that nobody has reaped is over: ./triptych test inherits
+    orphans, and reaps them at its end. `began`, its starting time, tells it from a later one with its number."""
+    state = stat(pid)
+    return bool(state) and state[0] not in "ZX" and began in ("", state[19])
+
+
+def stat(pid: int) -> list[str]:
+    """The words of /proc/PID/stat behind its name; none: it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def descendants(pid: int) -> set[int]:
+    """Its children and theirs."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                found |= {child} | descendants(child)
+    return found
 
 
 class Stage(PanelStage):

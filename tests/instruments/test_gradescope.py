@@ -16,6 +16,7 @@ from check.rubric import Item, understood
 from conftest import ROOT
 from grade import gradescope, pack, sandbox
 from grade.results import Student
+from programs import alive
 
 RUBRIC = 'title = "Parts"\nframing = "raw"\ntransports = ["ipc"]\n[clauses]\nR4 = 2\nR9 = 1\n'
 PROGRAMS = ROOT / "template-programs"
@@ -40,16 +41,6 @@ if sys.argv[0].endswith("-rep") and not os.fork():
             __import__("time").sleep(600)
     os._exit(0)
 """
-
-
-def lives(pid: str, began: str) -> bool:
-    """Whether that process runs, and no later one with its number: they come round in minutes.
-    ./triptych test inherits orphans and reaps them at its end: until then they are zombies."""
-    try:
-        _, _, values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return values.split()[0] != "Z" and values.split()[19] == began
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +121,8 @@ def test_it_marks(base: Path, where: str) -> None:
         if where == "container":
             daemon, *could = left.read_text().splitlines()
             assert could == []
-            assert not lives(*daemon.split())
+            pid, began = daemon.split()
+            assert not alive(int(pid), began)
     finally:
         left.unlink(missing_ok=True)
     assert (found["score"], found["stdout_visibility"]) == (2, "hidden")

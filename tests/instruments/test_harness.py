@@ -17,7 +17,7 @@ from harness.addresses import Addresses, port_is_free, ports
 from harness.program import Driver, Failed, Program
 from harness.signals import end_on_signals, uninterrupted
 from harness.stage import Stage
-from programs import until
+from programs import alive, until
 
 
 @pytest.fixture
@@ -29,13 +29,6 @@ def stage() -> Iterator[Stage]:
 def shell(stage: Stage, script: str) -> Program:
     program: Program = stage.start("sh", "-c", script, name="it")
     return program
-
-
-def gone(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return True
 
 
 def test_a_program_that_has_ended_holds_no_descriptor(stage: Stage) -> None:
@@ -79,7 +72,7 @@ def test_what_a_program_has_forked_ends_with_it(stage: Stage, how: str) -> None:
     else:
         program.hang_up()
         assert program.wait() == 1
-    until(lambda: gone(forked), 5, "the child's child to be gone")
+    until(lambda: not alive(forked), 5, "the child's child to be gone")
 
 
 def test_much_on_standard_error_blocks_nobody(stage: Stage) -> None:
@@ -138,7 +131,7 @@ def test_one_loop_hears_all() -> None:
         assert stage.wait_ready(programs) == programs[1:]
         assert stage.wait_ended(programs, 0.5) == programs[:1]
     assert sorted(heard) == [("a", "ready"), ("b", "summary"), ("c", "error")]
-    assert all(gone(program.pid) for program in programs)
+    assert not any(alive(program.pid) for program in programs)
 
 
 def test_no_address_is_given_twice_and_nothing_is_left() -> None:

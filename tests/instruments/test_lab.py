@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from programs import until
+from programs import alive, until
 
 pytest.importorskip("rich")
 
@@ -353,13 +353,6 @@ def test_whatever_ends_the_lab_nothing_is_left(
     else:
         assert process.returncode == 130
         assert not fake.leftovers()
-
-
-def alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
 
 
 def test_a_child_that_is_killed_breaks_nothing(fake: Any) -> None:

@@ -6,13 +6,12 @@ import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import ROOT, build_folder
-from programs import until
+from programs import alive, descendants, until
 
 pytest.importorskip("rich")
 
@@ -174,12 +173,6 @@ def test_a_manual_fits_eighty_columns_and_names_the_exit_statuses(verb: str) -> 
     assert status.startswith("0 ") and ", 1 " in status and ", 2 " in status
 
 
-def descendants(pid: int) -> list[int]:
-    text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    found = [int(word) for word in text.split()]
-    return found + [below for child in found for below in descendants(child)]
-
-
 def test_the_tests_end_when_nobody_reads_on(run: Any) -> None:
     """As under `| head -1`: neither pytest nor the verb complains, or leaves anything running."""
     process = run(["check.test", "raw", "-k", "R4 and raw"], subprocess.PIPE)
@@ -188,7 +181,7 @@ def test_the_tests_end_when_nobody_reads_on(run: Any) -> None:
     family = descendants(process.pid)
     said = process.stderr.read()
     assert process.wait(10) == 141 and said == ""
-    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in family if alive(pid)]
 
 
 def test_a_wrong_expression_is_told_in_one_sentence(run: Any) -> None:
@@ -208,4 +201,4 @@ def test_the_tests_end_at_once_when_they_are_stopped(run: Any) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130 and time.monotonic() - began < 2
-    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in family if alive(pid)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from programs import alive
 from teach import page, teach
 from teach.source import Wrong, read, read_run
 
@@ -81,13 +82,6 @@ def test_a_command_runs_once_and_has_80_columns() -> None:
     status, output = commands.result("echo $COLUMNS $NO_COLOR; pwd; cat; echo $$ >&2; exit 3")
     assert status == 3 and output.startswith(f"80 1\n{ROOT}\n")
     assert commands.result("echo $COLUMNS $NO_COLOR; pwd; cat; echo $$ >&2; exit 3") == (status, output)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_a_command_that_does_not_end_is_ended_with_its_children() -> None:

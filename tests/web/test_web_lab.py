@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("pygments")
 
 from pages import Document, FakeSite, evil
+from programs import alive, descendants
 from web.code import listing
 from web.page import Refused
 from web.pages import lab
@@ -113,13 +114,12 @@ def test_a_run_that_is_stopped_leaves_no_process() -> None:
     stream = asyncio.run(lab.run(site, {"experiment": "stopped-server", "panels": ["raw"]}))["stream"]
     while not site.streams[stream].count:
         time.sleep(0.02)
-    mine = set(Path("/proc/self/task").glob("*/children"))
-    children = {pid for path in mine for pid in path.read_text().split()}
+    children = descendants(os.getpid())
     began = time.monotonic()
     asyncio.run(lab.stop(site, {}))
     end = finished(site, stream, 10.0)[-1]
     assert end["complaint"] == "It was stopped." and time.monotonic() - began < 5.0
-    assert children and not any(Path(f"/proc/{pid}").exists() for pid in children)
+    assert children and not any(map(alive, children))
 
 
 def test_links_in_a_sentence() -> None:
