@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from taps import BACK, FRONT, QUIET, Rig, end_of, listen, receive, silent
+from taps import BACK, FRONT, KINDS, QUIET, Rig, dial, end_of, listen, receive, silent
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,37 @@ def test_commands_from_a_file(rig: Rig) -> None:
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["event"] for e in events] == ["ready", "ok", "stats", "ok", "summary"]
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tap_that_is_shut_refuses_until_it_listens(rig: Rig, kind: str) -> None:
+    tap = rig.start(front=kind)
+    client, served = rig.pair()
+    for _ in range(2):
+        tap.command("shut")
+        with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+            dial(tap.url)
+    client.sendall(b"goes on")
+    assert receive(served, 7) == b"goes on"
+    for _ in range(2):
+        tap.command("listen")
+    later, there = rig.pair()
+    later.sendall(b"new")
+    assert receive(there, 3) == b"new"
+    assert tap.command("#1 shut", refused=True)["text"]
+    tap.command("shut")
+    summary = tap.stop()
+    assert (summary["accepted"], summary["refused"]) == (2, 0)
+
+
+def test_an_address_that_another_has_taken_is_told(rig: Rig) -> None:
+    tap = rig.start()
+    tap.command("shut")
+    taken, _ = listen(tap.url)
+    with taken:
+        assert "in use" in tap.command("listen", refused=True)["text"]
+    tap.command("listen")
+    rig.pair()
 
 
 # Beginning and end

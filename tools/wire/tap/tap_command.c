@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "tap_conn.h"
+#include "tap_listener.h"
 
 enum {
     WORDS_MAX = 8,
@@ -152,12 +153,32 @@ apply(struct tap *tap, const struct tap_fault_order *order, const char *command,
     tap_output_end(&tap->output);
 }
 
+/* From now on clients are refused, or no longer. */
+static void
+run_listener(struct tap *tap, const char *command, bool shut)
+{
+    tap_tape_mark(&tap->tape, RECORD_NOTE, 0, RECORD_UP, command);
+    if (shut) {
+        tap_listener_close(tap);
+    } else if (tap->listener.fd < 0 && tap_listener_open(tap) < 0) {
+        tap_command_fail(tap, command, strerror(errno));
+        return;
+    }
+    tap_output_begin(&tap->output, "ok");
+    tap_output_text(&tap->output, "command", command);
+    tap_output_end(&tap->output);
+}
+
 /* One of the words that are no fault. Returns false if it is unknown. */
 static bool
 run_plain(struct tap *tap, const char *command, const char *word, uint32_t number)
 {
     if (strcmp(word, "stats") == 0) {
         print_stats(tap, command, number);
+        return true;
+    }
+    if (number == 0 && (strcmp(word, "shut") == 0 || strcmp(word, "listen") == 0)) {
+        run_listener(tap, command, strcmp(word, "shut") == 0);
         return true;
     }
     if (number != 0 || (strcmp(word, "flush") != 0 && strcmp(word, "quit") != 0))
@@ -187,7 +208,7 @@ tap_command_run(struct tap *tap, char *line)
     size_t n = 0;
     size_t first = 0;
     char *rest = NULL;
-    const char *why = "one of: delay rate slice stall cut reset go clear stats flush quit";
+    const char *why = "one of: delay rate slice stall cut reset go clear shut listen stats flush quit";
     (void)snprintf(command, sizeof(command), "%s", line);
     for (char *at = line; n < WORDS_MAX; at = NULL) {
         words[n] = strtok_r(at, " \t\r", &rest);

@@ -44,6 +44,8 @@ tap_listener_ready(struct tap *tap, struct tap_watch *watch, uint32_t events)
     struct tap_listener *listener = &tap->listener;
     (void)watch;
     (void)events;
+    if (listener->fd < 0) /* closed in this round */
+        return;
     for (int i = 0; i < ACCEPT_MAX; i++) {
         struct sockaddr_any client = {.len = sizeof(client.storage)};
         if (listener->spare < 0)
@@ -117,5 +119,6 @@ tap_listener_close(struct tap *tap)
     if (listener->spare >= 0)
         (void)close(listener->spare);
     listener->fd = listener->spare = -1;
+    listener->retry_ns = CLOCK_NEVER;
     errno = saved;
 }

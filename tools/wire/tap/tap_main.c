@@ -50,7 +50,8 @@ static const char usage[] =
     "  -V, --version        the version\n"
     "\n"
     "Commands on standard input, one a line: [#CONNECTION] VERB [up|down] [VALUE], with\n"
-    "the faults above as verbs and go (ends a stall), clear, stats, flush, quit.\n"
+    "the faults above as verbs and go (ends a stall), clear, shut, listen, stats,\n"
+    "flush, quit.\n"
     "Events on standard output, one JSON object a line. Details: tools/wire/tap/README.md\n";
 
 static void
