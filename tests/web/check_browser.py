@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import functools
+import http.server
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +16,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from browsing import NAMELESS, OUTSIDE, PALE, Browser, browser
+from hour import capture, flood
+from programs import descendants
 from site_client import Site, of, running
 from web.pages import PAGES
 
@@ -234,6 +241,88 @@ def test_a_flood_is_sampled_and_the_page_stays_small(page: Browser, site: Site) 
     metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
     heap = next(m["value"] for m in metrics if m["name"] == "JSHeapUsedSize")
     assert heap < 300e6 and len(page.all(".diagram *")) < 12000
+
+
+# What a diagram still holds that has left it at the top, by half of its height.
+LEFT_BEHIND = """
+const box = document.querySelector(".diagram").getBoundingClientRect();
+return [...document.querySelectorAll(".diagram [data-item]")]
+  .filter((one) => one.getBoundingClientRect().bottom < box.top - box.height / 2).length;
+"""
+
+
+def test_a_page_that_is_left_open_stays_as_small_as_it_was(page: Browser, site: Site) -> None:
+    """hour.py gives it the events of an hour, and prints what it takes then."""
+    capture(page)
+    run = own(page, site, panels="raw", pattern="pubsub", peers="4", rate="0", prefixes="", join="0")
+    page.wait(lambda: page.text(".said").count("ready") == 5, "programs")
+    page.run("const s = document.getElementById('span'); s.value = '20000'; s.dispatchEvent(new Event('change'))")
+    soon, later = (flood(page, run, ["raw"], begin, seconds, False) for begin, seconds in ((0, 50), (50, 40)))
+    assert soon["elements"] > 500 and "16 degrees" in page.text(".said")
+    assert later["elements"] < 1.3 * soon["elements"] + 200, (soon, later)
+    assert later["nodes"] < 1.5 * soon["nodes"] + 2000, (soon, later)
+    assert page.run(LEFT_BEHIND) == 0
+    flood(page, run, ["raw"], 90, 10, True)  # crosses, bands, faults
+    assert page.all(".lost") and page.all(".band-stopped") and page.all(".fault")
+    last = flood(page, run, ["raw"], 100, 40, True)
+    assert last["nodes"] < 2 * soon["nodes"] + 10000 and last["heap"] < 100 << 20, (soon, last)
+
+
+def test_a_laptop_that_sleeps(page: Browser, site: Site) -> None:
+    """Server and programs stand still for a while; then all goes on, and nothing was lost."""
+    run = own(page, site, panels="raw\nzmq", rate="10")
+    page.wait(lambda: len(page.all(".arrow")) > 6, "arrow")
+    asleep = [site.pid, *descendants(site.pid)]
+    for pid in asleep:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(3.0)
+    before = {name: counted(page, name, "req", "received") for name in ("raw", "zmq")}
+    for pid in asleep:
+        os.kill(pid, signal.SIGCONT)
+    for name, count in before.items():
+        page.wait(lambda: counted(page, name, "req", "received") > count + 5, f"more replies of {name}")
+    assert not page.all("html[data-lost]")
+    stop(page)
+    agrees(page, site, run, ["raw", "zmq"])
+
+
+def counted(page: Browser, panel: str, role: str, measure: str) -> int:
+    cell = page.text(f"[data-panel='{panel}'] td[data-role='{role}'][data-measure='{measure}']")
+    return int(cell.replace(",", ""))
+
+
+def test_the_address_with_its_token_leads_to_one_without(page: Browser, site: Site) -> None:
+    page.open(f"{site.base}/lab?{site.address.query}&outcomes=1")
+    assert page.run("return location.href") == f"{site.base}/lab?outcomes=1"
+    assert page.run("return localStorage.getItem('key')") == site.key
+    # from a page of another site, too
+    page.open(f"http://localhost:{site.address.port}/play?{site.address.query}")
+    page.run("const a = document.createElement('a'); a.href = arguments[0]; document.body.append(a); a.click()", f"{site.base}/wire?{site.address.query}")
+    page.wait(lambda: page.run("return location.href") == f"{site.base}/wire" and page.text("h1") == "Wire", "page of this server")
+
+
+def test_a_server_on_another_port_gets_the_cookie_and_can_do_nothing_with_it(page: Browser, site: Site) -> None:
+    heard: list[str] = []
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.headers.get("Cookie", ""))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        page.open(f"http://127.0.0.1:{other.server_port}/")
+        other.shutdown()
+    assert site.cookie in heard[0], "if browsers told ports apart, the key would not be needed"
+    assert site.key not in "".join(heard)
+    assert site.request("GET", "/play", Cookie=heard[0])[0] == 200
+    asked = {"Cookie": heard[0], "Origin": site.base, "Content_Type": "application/json"}
+    assert site.request("POST", "/play/start", '{"story": "requests"}', **asked)[0] == 403
+    page.messages()
 
 
 def test_the_address_keeps_what_is_chosen(page: Browser, site: Site) -> None:

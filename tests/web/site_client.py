@@ -6,18 +6,17 @@ import asyncio
 import contextlib
 import http.client
 import json
-import os
 import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from conftest import ROOT
 from harness.program import Program
+from programs import alive
 
 SECONDS = 30.0
 
@@ -25,20 +24,20 @@ SECONDS = 30.0
 class Site(Program):
     """A server of its own, on a free port."""
 
-    def __init__(self, *words: str):
-        super().__init__(
-            [sys.executable, "-B", ROOT / "tools", "web.web", "--no-open", "--port", "0", *words], name="web"
-        )
+    def __init__(self, *words: str, **popen: Any):
+        command = [sys.executable, "-B", ROOT / "tools", "web.web", "--no-open", "--port", "0", *words]
+        super().__init__(command, name="web", **popen)
         address = (self.line(SECONDS) or b"").decode()
         self.address = urllib.parse.urlsplit(address)
         self.base = f"http://{self.address.netloc}"
-        self.cookie = ""
+        self.cookie = self.key = ""
 
     def enter(self) -> None:
-        """Takes the cookie that the printed address gives."""
+        """Takes the cookie and the key that the printed address gives."""
         status, headers, _ = self.get(f"/?{self.address.query}")
         assert status == 303
         self.cookie = headers["Set-Cookie"].partition(";")[0]
+        self.key = headers["Location"].partition("#key=")[2]
 
     def request(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, Any, str]:
         """Status, headers and text of what is answered; the headers are these alone, and Host."""
@@ -53,7 +52,8 @@ class Site(Program):
 
     def post(self, path: str, question: Any, **headers: str) -> tuple[int, Any]:
         """A question as a page asks it; `headers` change it."""
-        asked = {"Cookie": self.cookie, "Origin": self.base, "Content_Type": "application/json", **headers}
+        own = {"Cookie": self.cookie, "Origin": self.base, "Triptych_Key": self.key, "Content_Type": "application/json"}
+        asked = {**own, **headers}
         text = question if isinstance(question, str) else json.dumps(question)
         status, _, answer = self.request("POST", path, text, **asked)
         with contextlib.suppress(ValueError):
@@ -80,7 +80,8 @@ class Site(Program):
         headers = {"Cookie": self.cookie, "Origin": self.base}
         async with aiohttp.ClientSession() as session:
             address = f"{self.base}/events?stream={run}"
-            async with session.ws_connect(address, headers=headers, max_msg_size=0) as socket:
+            said = ("triptych", f"key.{self.key}")
+            async with session.ws_connect(address, headers=headers, protocols=said, max_msg_size=0) as socket:
                 try:
                     async with asyncio.timeout(seconds):
                         async for message in socket:
@@ -116,28 +117,9 @@ def of(events: list[Any], kind: str, **members: Any) -> list[Any]:
     return [e for e in events if e["k"] == kind and members.items() <= e.items()]
 
 
-def descendants(pid: int) -> set[int]:
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, task.read_text().split()):
-                found |= {child} | descendants(child)
-    return found
-
-
-def alive(pids: set[int]) -> set[int]:
-    """Those that still run; one that nobody has reaped is over."""
-    found = set()
-    for pid in pids:
-        with contextlib.suppress(OSError, IndexError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
-                found.add(pid)
-    return found
-
-
 @contextlib.contextmanager
-def running(*words: str) -> Iterator[Site]:
-    site = Site(*words)
+def running(*words: str, **popen: Any) -> Iterator[Site]:
+    site = Site(*words, **popen)
     try:
         site.enter()
         yield site
@@ -145,4 +127,4 @@ def running(*words: str) -> Iterator[Site]:
         site.signal(15)
         site.ended(10.0)
         site.kill()
-        assert os.path.exists(f"/proc/{site.pid}") is False
+        assert not alive(site.pid)

@@ -13,7 +13,8 @@ import pytest
 
 from harness.panels import read_panels
 from harness.stage import Stage
-from site_client import Site, alive, descendants, of, running
+from programs import alive, descendants
+from site_client import Site, of, running
 from web.play.conversation import Conversation, Voice
 from web.play.journal import Journal
 from web.play.run import ALONE_SECONDS, RUN_SECONDS, Run
@@ -82,7 +83,7 @@ def test_a_role_is_killed_and_started_again(site: Site, run_of: Any) -> None:
     site.hears(run, lambda found: received(found, "raw", 4))
     server = {pid for pid in descendants(site.pid) if "raw-rep" in command_of(pid)}
     site.act(run, "kill", "rep")
-    assert len(server) == 1 and not alive(server)
+    assert len(server) == 1 and not any(map(alive, server))
     site.hears(run, lambda found: bool(of(found, "trouble", what="timeout")))
     site.act(run, "restart", "rep", panel="raw")
     after = site.hears(run, lambda found: bool(lately(found)))
@@ -94,6 +95,33 @@ def lately(found: list[Any]) -> list[Any]:
     """What the server received after its second start."""
     starts = of(found, "state", r="rep", state="started")
     return [e for e in of(found, "message", r="rep", d="received") if len(starts) > 1 and e["t"] > starts[1]["t"]]
+
+
+@pytest.mark.parametrize("of_panel", ["raw", "zmq"])
+def test_who_asks_while_the_server_is_dead_is_answered_by_the_next(site: Site, run_of: Any, of_panel: str) -> None:
+    """As without a tap between them: a connection is refused, and none is accepted that ends at once."""
+    run = run_of(panels=of_panel, rate="0", timeout="20000")
+    site.hears(run, lambda found: len(of(found, "state", state="ready")) == 2)
+    site.act(run, "say", "req", value="one")
+    site.hears(run, lambda found: bool(of(found, "message", r="req", d="received", text="one")))
+    site.act(run, "kill", "rep")
+    time.sleep(0.5)  # the client has noticed, and tries again
+    site.act(run, "say", "req", value="two")
+    time.sleep(0.5)
+    site.act(run, "restart", "rep")
+    found = site.hears(run, lambda found: bool(of(found, "message", r="req", d="received", text="two")), 10.0)
+    assert not of(found, "trouble")
+
+
+def test_what_the_programs_take_is_told_and_the_most_is_kept(site: Site, run_of: Any) -> None:
+    run = run_of(panels="raw", rate="10")
+    site.hears(run, lambda found: len(of(found, "figures")) > 2)
+    found = finish(site, run)
+    told = [e["roles"] for e in of(found, "figures", p="raw")]
+    for role, has in of(found, "count")[-1]["panels"]["raw"]["roles"].items():
+        for name, least in (("memory", 500), ("threads", 1), ("descriptors", 4)):
+            values = [roles[role][name] for roles in told if role in roles]
+            assert least <= max(values) <= has["most"][name], (role, name)
 
 
 def test_a_stopped_subscriber_misses_what_its_queue_cannot_hold(site: Site, run_of: Any) -> None:
@@ -186,7 +214,7 @@ def test_what_cannot_be_done_is_refused(site: Site, run_of: Any) -> None:
     for question in NOTHING:
         status, answer = site.post("/play/act", {"run": run, **question})
         assert status == 400 and answer["error"], question
-    assert alive(before) == before
+    assert all(map(alive, before))
 
 
 def test_a_run_that_is_not_there(site: Site) -> None:
@@ -353,6 +381,9 @@ def test_a_journal_is_bounded() -> None:
     book.look(1e6)
     assert len(book.sent) <= 8192 and len(book.early) <= 8192 and len(book.last) <= 1024
     assert book.of("pub").sent == 100000 and len(told) < 20000
+    assert len(book.told_of) <= 64 and sum(map(len, book.told_of.values())) <= 64 * 1200
+    book.message("sub", event("received", 10**6, text="x" * 10**6), 1e6)
+    assert len(str(book.early[-1])) < 1000
 
 
 def test_settings_go_through_a_form_and_back() -> None:

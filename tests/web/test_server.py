@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import json
+import os
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +21,13 @@ import aiohttp
 import pytest
 
 from harness.panels import read_panels
-from site_client import Site, alive, descendants, of, running
+from programs import alive, descendants, until
+from site_client import Site, of, running
+from web import verbs
+from web.door import STRANGER_SECONDS, STRANGERS_MOST, Door
 from web.guard import Guard
-from web.server import ALONE_SECONDS, Server
+from web.page import Refused
+from web.server import ALONE_SECONDS, WAITING_MOST, Server
 from web.stream import AT_ONCE, Reader, Stream
 
 pytestmark = pytest.mark.together  # one server
@@ -35,12 +44,38 @@ def test_the_address_leads_to_the_first_page(site: Site) -> None:
     assert status == 200 and "<h1>Play</h1>" in text
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
-    assert "SameSite=Strict" in site.get(f"/?{site.address.query}")[1]["Set-Cookie"]
-    assert "HttpOnly" in site.get(f"/?{site.address.query}")[1]["Set-Cookie"]
+    cookie = site.get(f"/?{site.address.query}")[1]["Set-Cookie"]
+    assert "SameSite=Strict" in cookie and "HttpOnly" in cookie
+    assert site.get("/")[1]["Location"] == "/play"
+
+
+def test_the_token_does_not_stay_in_the_address(site: Site) -> None:
+    for cookie in ("", site.cookie):  # whether this browser is known or not
+        status, headers, text = site.get(f"/play?look=dark&{site.address.query}&x=%26%23", Cookie=cookie)
+        assert (status, headers["Location"]) == (303, f"/play?look=dark&x=%26%23#key={site.key}")
+        assert site.address.query.removeprefix("token=") not in text + str(headers)
+        assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_link_on_another_site_leads_in_too(site: Site) -> None:
+    """A browser that is sent on for such a link leaves out the cookie. So a page of ours sends it on."""
+    status, headers, _ = site.get(f"/lab?{site.address.query}", Cookie="", Sec_Fetch_Site="cross-site")
+    assert (status, headers["Refresh"]) == (200, f"0; url=/lab#key={site.key}") and "Set-Cookie" in headers
+
+
+def test_the_cookie_shows_pages_and_starts_nothing(site: Site) -> None:
+    """A browser gives it to every server on 127.0.0.1 that it visits."""
+    for key in ("", site.cookie.partition("=")[2], site.address.query.removeprefix("token=")):
+        assert site.post("/play/start", {"story": "requests"}, Triptych_Key=key)[0] == 403
+        assert asyncio.run(connect(site, site.base, key)) == 403
+    assert site.get("/play")[0] == 200 and asyncio.run(connect(site, site.base, site.key)) == 101
+    assert site.key not in site.get("/play")[2] and not descendants(site.pid)
 
 
 @pytest.mark.parametrize("path", ["/", "/play", "/static/style.css", "/events", "/nothing"])
 def test_nobody_is_answered_without_the_token(site: Site, path: str) -> None:
+    if path not in ("/", "/play"):  # an address with a token is that of a page
+        assert site.request("GET", f"{path}?{site.address.query}")[0] == 403
     assert site.request("GET", path)[0] == 403
     assert site.request("GET", path, Cookie=site.cookie[:-1] + "~")[0] == 403
     assert site.request("GET", f"{path}?token=x")[0] == 403
@@ -62,16 +97,19 @@ def test_a_foreign_origin_is_refused(site: Site, origin: str) -> None:
 
 @pytest.mark.parametrize("origin", ["http://example.org", None])
 def test_a_socket_of_a_foreign_page_is_refused(site: Site, origin: str | None) -> None:
-    async def connect() -> int:
-        headers = {"Cookie": site.cookie, **({"Origin": origin} if origin else {})}
-        async with aiohttp.ClientSession() as session:
-            try:
-                async with session.ws_connect(f"{site.base}/events", headers=headers):
-                    return 101
-            except aiohttp.WSServerHandshakeError as refused:
-                return refused.status
+    assert asyncio.run(connect(site, origin, site.key)) == 403
 
-    assert asyncio.run(connect()) == 403
+
+async def connect(site: Site, origin: str | None, key: str) -> int:
+    """The status of an attempt to hear events."""
+    headers = {"Cookie": site.cookie, **({"Origin": origin} if origin else {})}
+    async with aiohttp.ClientSession() as session:
+        try:
+            said = ("triptych", f"key.{key}")
+            async with session.ws_connect(f"{site.base}/events", headers=headers, protocols=said):
+                return 101
+        except aiohttp.WSServerHandshakeError as refused:
+            return refused.status
 
 
 @pytest.mark.parametrize("name", ["start", "act", "stop", "bytes"])
@@ -116,6 +154,104 @@ def test_what_is_wrong_is_refused_in_a_sentence(site: Site, question: Any) -> No
 
 def test_a_question_is_bounded(site: Site) -> None:
     assert site.post("/play/start", {"form": {"texts": "x" * (1 << 20)}})[0] == 413
+
+
+TRICKS = ("../raw", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "raw%00", "raw;reboot", "$(reboot)", "-x", "--help", "%1b[2J")
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_a_name_is_looked_up_and_never_a_path(site: Site, trick: str) -> None:
+    """Of a panel, a pattern, an experiment, a run."""
+    for path in (f"/read?panels={trick}+zmq", f"/read?pattern={trick}", f"/lab?experiment={trick}", f"/wire?panels={trick}"):
+        status, _, text = site.get(path)
+        assert status == 400 and "root:" not in text and "\x1b" not in text, path
+    assert "Start one again" in site.get(f"/play?run={trick}")[2]
+    asked = {"panels": f"{trick} raw", "experiment": trick, "run": trick, "pattern": trick}
+    for question in ("/read/alignment", "/wire/exchange", "/lab/run", "/play/act", "/play/bytes"):
+        assert site.post(question, asked)[0] == 400, question
+
+
+def test_who_speaks_no_http_is_no_news() -> None:
+    """Nor does a broken line of it end the server, or fill its terminal."""
+    with running() as site:
+        for said in (b"\x16\x03\x01 hello\r\n\r\n", b"GET /\x1b[2J HTTP/9.9\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+                     b"GET / HTTP/1.1\r\n" + b"a" * 9000 + b": b\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):  # fmt: skip
+            with stranger(site) as line:
+                line.sendall(said)
+                line.shutdown(socket.SHUT_WR)
+                assert said_back(line)[:12] in (b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 421", b"HTTP/1.0 421", b"")
+        assert site.get("/play")[0] == 200
+        assert site.stderr() == "Ctrl-C stops it.\n"
+
+
+def stranger(site: Site) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", site.address.port or 0), timeout=20)
+
+
+def said_back(line: socket.socket) -> bytes:
+    """All that comes until the connection ends."""
+    found = b""
+    with contextlib.suppress(ConnectionError):
+        while some := line.recv(65536):
+            found += some
+    return found
+
+
+def test_strangers_are_bounded_in_number() -> None:
+    """Who has no token can connect all the same: the newest are heard, the oldest have to go."""
+    with running() as site, contextlib.ExitStack() as lines:
+        before = site.descriptors()
+        held = [lines.enter_context(stranger(site)) for _ in range(4 * STRANGERS_MOST)]
+        held[-1].sendall(b"GET /play HTTP/1.1\r\n")
+        assert said_back(held[0]) == b""
+        assert site.get("/play")[0] == 200
+        until(lambda: site.descriptors() <= before + STRANGERS_MOST + 8, 10.0, "fewer connections")
+
+
+def test_strangers_are_bounded_in_what_they_say(site: Site) -> None:
+    """A head without end, and one request behind the other: nothing of it is kept."""
+    for begin, piece in ((b"GET / HTTP/1.1\r\n", b"a: b\r\n"), (b"", b"GET /play HTTP/1.1\r\nHost: x\r\n\r\n"),
+                         (b"GET /events HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", b"x" * 1000)):  # fmt: skip
+        with stranger(site) as line, pytest.raises((ConnectionError, TimeoutError)):
+            line.sendall(begin)
+            for _ in range(200):
+                line.sendall(piece * (100_000 // len(piece)))
+    assert site.figure("VmRSS") < 200 << 10
+
+
+def test_strangers_are_bounded_in_time() -> None:
+    class Line:
+        gone = False
+
+        def abort(self) -> None:
+            self.gone = True
+
+        def is_closing(self) -> bool:
+            return self.gone
+
+    inner = SimpleNamespace(connection_made=lambda transport: None)
+    door, lines = Door(lambda: inner), [Line(), Line(), Line()]
+    new, old, known = (door() for _ in lines)
+    for visitor, line in zip((new, old, known), lines):
+        visitor.connection_made(line)  # type: ignore[arg-type]
+    old.came -= STRANGER_SECONDS + 1
+    known.came, known.known = old.came, True
+    door.look()
+    assert [line.gone for line in lines] == [False, True, False]
+    door.look()
+    assert door.strangers == [new]
+
+
+def test_verbs_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "run", lambda *asked: time.sleep(0.02))
+
+    async def ask() -> list[Any]:
+        server = Server(Guard(1))
+        asked = (server.verb("compare.diff") for _ in range(WAITING_MOST + 5))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = asyncio.run(ask())
+    assert sum(isinstance(one, Refused) for one in found) == 5 and found.count(None) == WAITING_MOST
 
 
 def test_a_page_may_not_be_reached_from_elsewhere(site: Site) -> None:
@@ -167,10 +303,26 @@ def test_the_end_of_the_server_ends_its_programs() -> None:
             assert len(programs) >= 6  # two panels at least: client, server, tap
             site.signal(number)
             site.ended(10.0)
-            deadline = time.monotonic() + 5.0
-            while alive(programs) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            assert not alive(programs)
+            until(lambda: not any(map(alive, programs)), 5.0, "end of the programs")
+
+
+def test_a_killed_server_leaves_no_file(tmp_path: Path) -> None:
+    """Its own folder has those of the verbs and runs inside; it goes although nobody is left to remove it."""
+    with running(env={**os.environ, "TMPDIR": str(tmp_path)}) as site:
+        site.start("requests")
+        asking = threading.Thread(target=asks_in_vain, args=(site,))
+        asking.start()
+        until(lambda: len(list(tmp_path.glob("triptych-run-*/triptych-run-*"))) > 2, 20.0, "folder of a run, of an exchange, and of its verb")
+        assert len(os.listdir(tmp_path)) == 1
+        site.signal(signal.SIGKILL)
+        site.ended(10.0)
+        until(lambda: not os.listdir(tmp_path), 10.0, "end of the folder")
+        asking.join(20)
+
+
+def asks_in_vain(site: Site) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        site.post("/wire/exchange", {})
 
 
 def test_ctrl_c_says_so() -> None:
@@ -218,6 +370,15 @@ def test_a_stream_is_bounded_and_says_what_a_page_missed() -> None:
     assert [e["n"] for e in found[1:-1]] == list(range(900, 1000))
     assert found[-1] == {"k": "count", "n": 999}
     assert early.next() == [] and len(stream.events) == 100 and len(stream.latest) == 1
+
+
+def test_a_stream_of_long_texts_is_bounded() -> None:
+    stream = Stream("x", kept_size=10_000)
+    for n in range(100):
+        stream.tell({"text": "x" * 1000, "n": n})
+    assert sum(map(len, stream.events)) == stream.size <= 10_000 and len(stream.events) == 9
+    found = [json.loads(line) for line in Reader(stream).next()]
+    assert found[0]["count"] == 91 and [e["n"] for e in found[1:]] == list(range(91, 100))
 
 
 def test_a_page_gets_a_long_stream_in_parts() -> None:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,33 @@ class Folder:
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self.lock)
+
+
+class OutlivedFolder(Folder):
+    """A folder for all that this program makes, which a shell removes if this program cannot.
+
+    The shell waits at the end of a pipe: this program holds the other end, however it ends. What
+    this program starts makes its folders there, too, if it gets the environment environ().
+    """
+
+    WAIT = 'exec 3<&0; (read -r _ <&3; exec rm -rf -- "$1") >/dev/null 2>&1 &'
+
+    def __init__(self) -> None:
+        super().__init__()
+        waits, self.end = os.pipe()
+        subprocess.run(["sh", "-c", self.WAIT, "sh", self.path], stdin=waits, start_new_session=True, check=True)
+        os.close(waits)
+        tempfile.tempdir = str(self.path)
+
+    def close(self) -> None:
+        tempfile.tempdir = None
+        super().close()
+        os.close(self.end)
+
+
+def environ() -> dict[str, str]:
+    """The environment of a program whose temporary files go where ours do."""
+    return {**os.environ, "TMPDIR": tempfile.gettempdir()}
 
 
 @contextlib.contextmanager

@@ -59,6 +59,7 @@ class Page:
     title: str  # in the menu
     about: str  # one sentence under the title
     find: str  # words of those who look for it and do not know its name
+    styles: tuple[str, ...]  # of static/, beside those of every page
     data: Data  # for the template as `data`, and for the script: the same, as JSON
     answers: dict[str, Answer] = field(default_factory=dict)  # POST /NAME/ANSWER
     views: Views = first_view  # of a report: runs what it must

@@ -18,6 +18,8 @@ from web.pages import PAGES
 from web.sentence import clause, linked, term
 
 LOOKS = ("auto", "light", "dark")
+STYLES = ("style.css", "head.css", "panels.css")  # of every page
+SCRIPTS = ("frame.js",)
 
 templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")),
@@ -77,18 +79,30 @@ def for_scripts(data: dict[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in data.items() if name[0] != "_"}
 
 
-def render(page: Page, data: dict[str, Json], query: Query, report: bool = False) -> str:
+def shown(page: Page, data: dict[str, Json], query: Query, report: bool = False) -> Markup:
+    """What a page shows, without what stands around it."""
+    template = templates.get_template(f"{page.name}.html")
+    return Markup(template.render(page=page, data=data, query=query, panels=panel_list(), report=report))
+
+
+def styles(page: Page) -> list[str]:
+    return [*STYLES, *page.styles]
+
+
+def scripts(page: Page) -> list[str]:
+    return [*SCRIPTS, f"{page.name}.js"]
+
+
+def render(page: Page, data: dict[str, Json], query: Query) -> str:
     """The page as HTML. Its script finds data of its own in the document: for_scripts()."""
     look = query.get("look", "auto")
-    known = {"panels": panel_list(), "page": page.name, "data": for_scripts(data)}
-    return templates.get_template(f"{page.name}.html").render(
+    return templates.get_template("base.html").render(
         page=page,
         pages=PAGES,
+        styles=styles(page),
+        scripts=scripts(page),
         look=look if look in LOOKS else "auto",
         big=query.get("big") == "1",
-        query=query,
-        known=known,
-        panels=known["panels"],
-        report=report,
-        data=data,
+        known={"panels": panel_list(), "page": page.name, "data": for_scripts(data)},
+        main=shown(page, data, query),
     )

@@ -37,18 +37,14 @@ from harness.files import OutputFile
 from harness.here import machine, system, versions
 from harness.panels import choose_panels, complain, printable, read_panels
 from web import verbs
-from web.page import Json, Page, Refused, View
+from web.page import Json, Page, Refused, Site, View
 from web.pages import PAGES
-from web.render import for_scripts, fragment, panel_colours, panel_list, render, templates
+from web.render import for_scripts, fragment, panel_colours, panel_list, scripts, shown, styles, templates
 from web.stream import Stream
 
 STATIC = Path(__file__).with_name("static")
-POLICY = "default-src 'none'; script-src {hashes} data:; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
-MAIN = re.compile(r'<main id="main"[^>]*>\n(.*)</main>', re.DOTALL)
-STYLE = re.compile(r'<link rel="stylesheet" href="/static/([\w.]+)">')
-SCRIPT = re.compile(r'<script type="module" src="/static/([\w.]+)"></script>')
-LINK = re.compile(r'(?<= href=")/(\w+)(\?[^"#]*)?(?:#[^"]*)?(?=")')
-IMPORT = re.compile(r'(?<=from ")\./(?=[\w.]+";)')
+POLICY = "default-src 'none'; script-src {hashes} data:; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+LINK = re.compile(r'(?<= href=")/(\w+)(\?[^"#]*)?(?:#[^"]*)?(?=")')  # to a page
 
 
 class Recorder:
@@ -68,52 +64,43 @@ class Report:
     def __init__(self) -> None:
         self.views: list[dict[str, Json]] = []
         self.answers: dict[str, dict[str, Json]] = {}  # by page: what source.js says in place of the server
-        self.styles: dict[str, list[str]] = {}  # by file: the pages that load it
-        self.scripts: dict[str, list[str]] = {}
 
-    async def add(self, site: Recorder, page: Page, view: View) -> None:
+    async def add(self, site: Site, page: Page, view: View) -> None:
         data = await page.data(site, view.query)
-        text = render(page, data, view.query, report=True)
-        main = MAIN.search(text)
-        assert main, f"{page.name}.html extends base.html"
         words = urlencode(view.query)
         self.views.append({
             "key": f"{page.name}?{words}" if words else page.name,
             "page": page.name,
-            "html": Markup(LINK.sub(inside, main[1])),
+            "html": Markup(LINK.sub(inside, shown(page, data, view.query, report=True))),
             "packed": packed({
                 "known": {"page": page.name, "data": for_scripts(data)},
                 "streams": recorded(site, view),
             }),
         })  # fmt: skip
-        for name in STYLE.findall(text):
-            users = self.styles.setdefault(name, [])
-            users += [page.name] if page.name not in users else []
         answers = self.answers.setdefault(page.name, {})
         for name, question, answer in view.answers:
             asked = json.dumps(question, ensure_ascii=False, separators=(",", ":"))  # as JSON.stringify does
             answers[f"{page.name}/{name} {asked}"] = answer
-        self.scripts[page.name] = [name for name in SCRIPT.findall(text) if name != "frame.js"]
 
     def html(self, head: str) -> str:
         importmap = json.dumps({"imports": modules()}, separators=(",", ":"))
         start = 'import "triptych/report.js";'
-        every = [page.name for page in PAGES]
-        styles = [(users, style_of(name)) for name, users in {**self.styles, "report.css": every}.items()]
+        files = dict.fromkeys(name for page in PAGES for name in styles(page)) | {"report.css": None}
+        users = {name: [page.name for page in PAGES if name in (*styles(page), "report.css")] for name in files}
         return templates.get_template("report.html").render(
             head=head,
             pages=PAGES,
             views=self.views,
             answers={page: packed(answers) for page, answers in self.answers.items()},
-            styles=styles,
+            styles=[(of, style_of(name)) for name, of in users.items()],
             importmap=Markup(importmap),
             start=Markup(start),
             policy=POLICY.format(hashes=" ".join(map(hashed, (importmap, start)))),
-            common={"scripts": self.scripts, "panels": panel_list()},
+            common={"scripts": {page.name: scripts(page) for page in PAGES}, "panels": panel_list()},
         )
 
 
-def recorded(site: Recorder, view: View) -> Json:
+def recorded(site: Site, view: View) -> Json:
     """The events of the streams that a view listens to."""
     streams = {}
     for name in view.streams:
@@ -129,7 +116,7 @@ def packed(data: Json) -> str:
 
 
 def inside(link: re.Match[str]) -> str:
-    """A link to another page, within the document."""
+    """A link to another page, within the document: whoever has written it need not know of reports."""
     return f"#{link[1]}{link[2] or ''}"
 
 
@@ -147,7 +134,7 @@ def modules() -> dict[str, str]:
     """The pages' scripts as data, by names that do not depend on where the document lies."""
     return {
         f"triptych/{path.name}": "data:text/javascript;base64,"
-        + base64.b64encode(IMPORT.sub("triptych/", path.read_text("utf-8")).encode()).decode()
+        + base64.b64encode(path.read_text("utf-8").replace('from "./', 'from "triptych/').encode()).decode()
         for path in sorted(STATIC.glob("*.js"))
     }
 

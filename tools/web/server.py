@@ -27,8 +27,10 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from harness.command import STOPPED
+from harness.folders import OutlivedFolder
 from web import verbs
-from web.guard import Guard
+from web.door import Door, complain_in_lines
+from web.guard import PROTOCOL, Guard
 from web.page import Json, Page, Refused
 from web.pages import PAGES
 from web.render import fragment, panel_colours, render
@@ -38,6 +40,7 @@ STATIC = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 QUESTION_MAX = 64 << 10  # bytes of what a page asks
 PAGES_MOST = 32  # open at the same time
+WAITING_MOST = 20  # questions that wait for a verb
 BEAT_SECONDS = 0.05  # between two batches of events
 LOOK_SECONDS = 0.5  # between two looks at what runs
 GONE_SECONDS = 15.0  # a page that answers no ping for so long is closed
@@ -56,7 +59,7 @@ class Server:
         self.streams: dict[str, Stream] = {}
         self.state: dict[str, Any] = {}
         self.quick = False
-        self.verb = verbs.verb
+        self.waiting = 0  # questions, for a verb
         self.fragment = fragment
         self.sockets: set[web.WebSocketResponse] = set()
         self.left = time.monotonic()  # when the last page was closed
@@ -70,25 +73,27 @@ class Server:
             for name, answer in page.answers.items():
                 self.app.router.add_post(f"/{page.name}/{name}", self.asker(answer))
 
+    async def verb(self, program: str, *words: str, seconds: float = 60.0) -> Json:
+        if self.waiting >= WAITING_MOST:
+            raise Refused("Too much was asked at once. Wait a moment.")
+        self.waiting += 1
+        try:
+            return await verbs.verb(program, *words, seconds=seconds)
+        finally:
+            self.waiting -= 1
+
     async def first(self, request: web.Request) -> web.StreamResponse:
-        """To the first page, or to that which `to` names; from here on the cookie has the token."""
-        named = request.query.get("to", "")
-        to = named if named in (page.name for page in PAGES) else PAGES[0].name
-        response = web.Response(status=303, headers={"Location": f"/{to}"})
-        self.guard.admit(response)
-        return response
+        """To the first page. A browser takes along what stands behind the #."""
+        return web.Response(status=303, headers={"Location": f"/{PAGES[0].name}"})
 
     def shower(self, page: Page) -> Any:
         async def show(request: web.Request) -> web.StreamResponse:
-            query = {key: value for key, value in request.query.items() if key != "token"}
+            query = dict(request.query)
             try:
                 data = await page.data(self, query)
-                response = web.Response(text=render(page, data, query), content_type="text/html")
             except Refused as problem:
-                response = web.Response(status=400, text=f"{problem}\n")
-            if not self.guard.knows(request):  # it came with the token in its address
-                self.guard.admit(response)
-            return response
+                return web.Response(status=400, text=f"{problem}\n")
+            return web.Response(text=render(page, data, query), content_type="text/html")
 
         return show
 
@@ -121,7 +126,7 @@ class Server:
             raise web.HTTPServiceUnavailable(text="too many pages are open: close one\n")
         name = request.query.get("stream", "")
         stream = self.streams.get(name)
-        response = web.WebSocketResponse(heartbeat=GONE_SECONDS, max_msg_size=1024)
+        response = web.WebSocketResponse(heartbeat=GONE_SECONDS, max_msg_size=1024, protocols=(PROTOCOL,))
         await response.prepare(request)
         self.sockets.add(response)
         feed = asyncio.create_task(self.feed(response, stream) if name else self.tell_what_runs(response))
@@ -217,18 +222,20 @@ def has_screen() -> bool:
 async def serve(ports: list[int], opens: bool) -> int:
     """Runs until Ctrl-C, or until the last page has been closed for a minute."""
     port, sockets = listen(ports)
-    guard = Guard(port)
+    guard = Guard(port, tuple(page.name for page in PAGES))
     server = Server(guard)
     runner = web.AppRunner(server.app, access_log=None)
     await runner.setup()
+    door = Door(runner.server)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    complain_in_lines(loop)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             loop.add_signal_handler(number, stopped.set)
+    folder = OutlivedFolder()
+    listening = [await loop.create_server(door, sock=one) for one in sockets]
     try:
-        for one in sockets:
-            await web.SockSite(runner, one).start()
         address = f"http://127.0.0.1:{port}/?token="
         print(address + guard.token, flush=True)
         print("Ctrl-C stops it.", file=sys.stderr, flush=True)
@@ -237,9 +244,13 @@ async def serve(ports: list[int], opens: bool) -> int:
         while not stopped.is_set() and not server.alone():
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(stopped.wait(), 1.0)
+            door.look()
     finally:
+        for one in listening:
+            one.close()
         await server.close()
         await runner.cleanup()
+        folder.close()
     if stopped.is_set():
         print("\ntriptych: stopped; nothing is left running", file=sys.stderr)
         return STOPPED

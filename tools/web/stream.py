@@ -15,6 +15,7 @@ from typing import Any
 Event = dict[str, Any]
 
 KEPT = 20000  # events
+KEPT_SIZE = 8 << 20  # characters of them: a run may say long texts
 AT_ONCE = 400  # events that are given to a page together
 
 
@@ -24,9 +25,11 @@ def encoded(event: Event) -> str:
 
 
 class Stream:
-    def __init__(self, name: str, kept: int = KEPT):
+    def __init__(self, name: str, kept: int = KEPT, kept_size: int = KEPT_SIZE):
         self.name = name
-        self.events: collections.deque[str] = collections.deque(maxlen=kept)
+        self.events: collections.deque[str] = collections.deque()
+        self.kept, self.kept_size = kept, kept_size
+        self.size = 0  # of these
         self.count = 0  # of all events so far
         self.latest: dict[str, str] = {}  # by key: what a newer one replaces, such as counters
         self.changes: dict[str, int] = {}  # by key: how often it was replaced
@@ -38,7 +41,10 @@ class Stream:
         line = encoded(event)
         with self.lock:
             self.events.append(line)
+            self.size += len(line)
             self.count += 1
+            while len(self.events) > self.kept or self.size > self.kept_size:
+                self.size -= len(self.events.popleft())
 
     def show(self, key: str, event: Event) -> None:
         """An event of which only the newest matters."""

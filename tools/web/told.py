@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from harness.panels import ROOT
 from harness.program import Failed, Program
+from web.verbs import started
 
 Json = Any
 LINE_MAX = 4 << 20  # bytes
@@ -29,9 +28,7 @@ def tell(
     def work() -> None:
         complaint = ""
         try:
-            command = [sys.executable, "-B", ROOT / "tools", program, *words]
-            child.append(Program(command, name=program.rpartition(".")[2]))
-            child[0].hang_up()
+            child.append(started(program, words))
             complaint = follow(child[0], seconds, heard, stopped)
         except Failed as problem:
             complaint = str(problem)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from harness.folders import environ
 from harness.panels import ROOT
 from harness.program import Failed, Program
 from web.page import Refused
@@ -14,18 +17,28 @@ from web.page import Refused
 AT_ONCE = 2  # verbs; others wait
 OUTPUT_MAX = 64 << 20  # bytes
 
-_slots = asyncio.Semaphore(AT_ONCE)
+_threads = ThreadPoolExecutor(AT_ONCE, "verb")
 _running: set[Program] = set()
+_stops = 0  # so often all that had been asked was ended
 
 
-def run(program: str, words: tuple[str, ...], seconds: float) -> Any:
-    """Its JSON. The thread that starts it waits for it: the kernel kills it with that thread."""
+def started(program: str, words: Iterable[str]) -> Program:
+    """A verb: program is its module, words its command line. The thread that starts it waits for
+    it: the kernel kills it with that thread."""
     command = [sys.executable, "-B", ROOT / "tools", program, *words]
-    verb = program.rpartition(".")[2]
-    child = Program(command, name=verb)
+    child = Program(command, name=program.rpartition(".")[2], env=environ())
+    child.hang_up()
+    return child
+
+
+def run(program: str, words: tuple[str, ...], seconds: float, stops: int) -> Any:
+    """Its JSON. `stops` is how often stop() had been called when it was asked for."""
+    child = started(program, words)
+    verb = child.name
     _running.add(child)
     try:
-        child.hang_up()
+        if stops != _stops:
+            raise Refused("it was stopped")
         text = child.text(seconds)
         status = child.wait(seconds)
         if status or len(text) > OUTPUT_MAX:
@@ -41,11 +54,12 @@ def run(program: str, words: tuple[str, ...], seconds: float) -> Any:
 
 
 def stop() -> None:
-    """Ends those that run; what waits for them is told so."""
+    """Ends those that run, and those that wait; who has asked is told so."""
+    global _stops
+    _stops += 1
     for child in list(_running):
         child.kill_group()
 
 
 async def verb(program: str, *words: str, seconds: float = 60.0) -> Any:
-    async with _slots:
-        return await asyncio.to_thread(run, program, words, seconds)
+    return await asyncio.get_running_loop().run_in_executor(_threads, run, program, words, seconds, _stops)

@@ -161,6 +161,7 @@ PAGE = Page(
     title="Lab",
     about="Predict what a panel does, let it happen, and see why.",
     find="experiment experiments question prediction predict outcome matrix compare why results",
+    styles=("chosen.css", "lab.css", "code.css"),
     data=data,
     answers={"run": run, "stop": stop},
     views=views,

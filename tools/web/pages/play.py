@@ -223,6 +223,7 @@ PAGE = Page(
     title="Play",
     about="Run the same conversation on several panels, break something, and watch what each one does.",
     find="run start try kill stop restart delay cut live watch sequence diagram messages arrows demo story",
+    styles=("play.css",),
     data=data,
     answers={"start": start, "act": act, "stop": stop, "bytes": show_bytes},
     views=views,

@@ -125,6 +125,7 @@ PAGE = Page(
     title="Price",
     about="What each guarantee costs: lines, libraries, memory and time.",
     find="cost costs overhead lines code libraries memory threads size system calls latency throughput speed benchmark charts",
+    styles=("price.css",),
     data=data,
     answers={"lines": lines, "size": size},
     views=views,

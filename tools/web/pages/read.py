@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from harness.command import PATTERNS
@@ -137,19 +138,22 @@ async def steps(site: Site, asked: dict[str, Json]) -> Json:
 
 
 async def views(site: Site) -> list[View]:
-    """For a report: the slider's stops, and what ships beside each other."""
-    await steps(site, {})
+    """For a report: the slider's stops, what ships beside each other, and siblings beside what they are siblings of."""
+    counts = await steps(site, {})
     known = {pattern: [panel.name for panel in readable(pattern)] for pattern in PATTERNS}
     pairs = [way[at : at + 2] for way in ways().values() for at in range(len(way) - 1)]
-    answers: list[tuple[str, dict[str, Json], Json]] = []
-    for pattern, names in ((pattern, names) for pattern in PATTERNS for names in (*IN_REPORTS, *pairs)):
-        if all(name in known[pattern] for name in names):
-            question = {"pattern": pattern, "panels": " ".join(names)}
-            answers.append(("alignment", question, await alignment(site, question)))
+    pairs += [[one["towards"], name] for name, one in counts.items() if one["sibling"]]
+    asked: list[dict[str, Json]] = [
+        {"pattern": pattern, "panels": " ".join(names)}
+        for pattern in PATTERNS
+        for names in (*IN_REPORTS, *pairs)
+        if all(name in known[pattern] for name in names)
+    ]
+    asked.append({"pattern": ECHO, "panels": ""})
     if not site.quick:
         await breaks(site, {})
-    question = {"pattern": ECHO, "panels": ""}
-    answers.append(("alignment", question, await alignment(site, question)))
+    said = await asyncio.gather(*(alignment(site, question) for question in asked))
+    answers = [("alignment", question, answer) for question, answer in zip(asked, said)]
     return [View({}, answers), View({"pattern": "pubsub", "panels": "raw zmq"}), View({"pattern": ECHO})]
 
 
@@ -158,6 +162,7 @@ PAGE = Page(
     title="Read",
     about="The same function in each panel, line by line; and what each step adds to the one before.",
     find="source code functions compare diff side by side echo server steps lecture calls options lines slider",
+    styles=("code.css", "chosen.css", "read.css"),
     data=data,
     answers={"alignment": alignment, "steps": added, "breaks": breaks},
     views=views,

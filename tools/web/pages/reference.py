@@ -49,6 +49,7 @@ PAGE = Page(
     title="Reference",
     about="What the terms mean, what each clause promises, and what every function, call and command is for.",
     find="glossary dictionary terms words definitions meaning clauses contract interface functions options commands",
+    styles=("reference.css",),
     data=data,
     answers={"finds": finds},
     views=views,

@@ -156,6 +156,7 @@ PAGE = Page(
     title="Wire",
     about="One exchange on each panel, and what every byte of it is for.",
     find="bytes of a message overhead header framing frame handshake protocol packet segments round trips pcap wireshark",
+    styles=("chosen.css", "wire.css"),
     data=data,
     answers={"exchange": exchange},
     views=views,

@@ -23,6 +23,7 @@ LINE_MOST = 1 << 20  # bytes of a line that a program says
 EVENTS_KEPT = 40  # of a program, beside its messages
 RECORDED_MOST = 16 << 20  # bytes of a line's recording
 OWED_MOST = 100  # texts given by hand that a program has not dealt with
+FLUSH_SECONDS = 2.0
 RESTART_SECONDS = 1.0  # that a program has to end before it is started again
 FAULTS = {"delay": 10000, "slice": 65536, "rate": 1 << 30}  # most values
 SUDDEN = ("stall", "cut", "reset", "go", "clear")  # without a value
@@ -59,7 +60,8 @@ class Role:
     arguments: list[str]
     voice: Voice | None = None
     state: str = "none"
-    figures: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, int] = field(default_factory=dict)  # of now; empty: it does not run
+    most: dict[str, int] = field(default_factory=dict)  # the largest of each so far
     lives: int = 0  # how often it was started
     told: int = 0  # how many of these have given their summary
     own: dict[str, int] = field(default_factory=dict)  # the sum of these summaries
@@ -75,6 +77,7 @@ class Conversation:
         self.tell = tell
         self.journal = Journal(panel.name, tell)
         self.tap: Tap | None = None
+        self.flushed = False  # its recording
         self.recording: Path | None = None
         self.line = ""  # the faults that hold, in the tap's words
         transport = settings.transport if settings.transport in panel.speaks else panel.speaks[0]
@@ -138,6 +141,23 @@ class Conversation:
         with contextlib.suppress(OSError):
             resource.prlimit(self.tap.pid, resource.RLIMIT_FSIZE, limit)
 
+    def tell_line(self, word: str) -> None:
+        if self.tap:
+            with contextlib.suppress(Failed):
+                self.tap.say(word)
+
+    def shut_line(self, role: Role) -> None:
+        """Where there is no server, clients are refused. It is told before the server ends: the tap
+        reads it before it reads the end of a connection."""
+        if role is self.server:
+            self.tell_line("shut")
+
+    def flush(self) -> None:
+        """The recording is then in its file."""
+        self.flushed = False
+        self.tell_line("flush")
+        self.stage.wait(lambda: self.flushed, FLUSH_SECONDS)
+
     def change(self, role: Role, state: str, text: str = "") -> None:
         role.state = state
         self.tell({"k": "state", "p": self.panel.name, "r": role.name, "state": state,
@@ -156,6 +176,8 @@ class Conversation:
         elif kind == "ready":
             if role.state == "started":
                 self.change(role, "ready")
+            if role is self.server:
+                self.tell_line("listen")
         elif kind == "summary":
             role.told += 1
             for name in COUNTED:
@@ -168,6 +190,9 @@ class Conversation:
             self.trouble(role, kind, str(event.get("text", ""))[:400], t)
 
     def heard_line(self, event: Event) -> None:
+        self.flushed = self.flushed or event.get("command") == "flush"
+        if self.tap and len(self.tap.events) > 2 * EVENTS_KEPT:
+            del self.tap.events[1:-EVENTS_KEPT]
         if event["event"] == "error":
             self.trouble(None, "line", str(event.get("text", "")))
         elif event["event"] == "close":
@@ -181,9 +206,11 @@ class Conversation:
             if voice is None:
                 continue
             if not voice.running and not voice.unheard and role.state not in ("killed", "ended"):
+                self.shut_line(role)
                 calm = voice.process.returncode == 0
                 self.change(role, "ended", "" if calm else f"{voice.end()}. {voice.complaint}"[:400])
             role.figures = figures(voice) if voice.running else {}
+            role.most.update({name: max(value, role.most.get(name, 0)) for name, value in role.figures.items()})
         self.journal.look(self.now())
 
     # What the reader does.
@@ -208,6 +235,7 @@ class Conversation:
     def kill(self, role: Role) -> None:
         if role.voice and role.voice.running:
             self.change(role, "killed")
+            self.shut_line(role)
             role.voice.kill()
 
     def halt(self, role: Role) -> None:
@@ -224,6 +252,7 @@ class Conversation:
         """Ends it in order where it runs, and starts it with the same command line."""
         voice = role.voice
         if voice and voice.running:
+            self.shut_line(role)
             voice.thaw()
             voice.signal(signal.SIGTERM)
             self.stage.wait_ended([voice], RESTART_SECONDS)
@@ -271,8 +300,7 @@ class Conversation:
         if do == "clear" and way:
             raise Refused("clear ends all faults of both ways")
         line = " ".join(words)
-        with contextlib.suppress(Failed):
-            self.tap.say(line)
+        self.tell_line(line)
         self.tell({"k": "fault", "p": self.panel.name, "text": line, "t": self.now()})
 
 

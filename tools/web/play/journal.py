@@ -30,6 +30,7 @@ UNHEARD_MS = 1000.0  # nobody has received it
 TEXT_TOLD = 256  # characters; ours say no more, a panel of programs may
 WAITS_MS = 300.0  # a "received" waits so long for its "sent"
 TOPICS_MOST = 1024
+TOPICS_TOLD = 64  # whose lost messages are told one by one
 GAP_TOLD = 150  # lost messages of one gap that are told one by one
 TOLD_KEPT = 600  # told messages of a topic that are found again when they are lost
 
@@ -41,7 +42,6 @@ class Sent:
     told: bool  # whether the page knows of it
     number: int  # for the page: which message
     heard: bool = False  # somebody has received it
-    event: Event | None = None
 
 
 @dataclass
@@ -86,25 +86,15 @@ class Journal:
         kind, topic = str(event.get("kind", ""))[:TEXT_TOLD], str(event.get("topic") or "")[:TEXT_TOLD]
         sequence = int(event.get("sequence") or 0)
         key = (kind, topic, sequence, zlib.crc32(text.encode("utf-8", "surrogatepass")))
+        told = {"kind": kind, "topic": topic, "n": sequence, "length": int(event.get("length") or 0),
+                "text": text[:TEXT_TOLD]}  # fmt: skip
         if event.get("direction") == "sent":
-            self.was_sent(who, key, event, t)
+            self.was_sent(who, key, told, t)
         else:
-            self.was_received(who, key, event, t)
+            self.was_received(who, key, told, t)
 
-    def described(self, who: str, direction: str, event: Event, t: float, number: int) -> Event:
-        return {
-            "k": "message",
-            "p": self.panel,
-            "r": who,
-            "d": direction,
-            "kind": str(event.get("kind", ""))[:TEXT_TOLD],
-            "topic": str(event.get("topic") or "")[:TEXT_TOLD],
-            "n": int(event.get("sequence") or 0),
-            "length": int(event.get("length") or 0),
-            "text": str(event.get("text") or "")[:TEXT_TOLD],
-            "t": t,
-            "id": number,
-        }
+    def described(self, who: str, direction: str, told: Event, t: float, number: int) -> Event:
+        return {"k": "message", "p": self.panel, "r": who, "d": direction, **told, "t": t, "id": number}
 
     def sampled(self, sequence: int, t: float) -> bool:
         """Whether this message is told; adapts the stride to what was sent lately."""
@@ -122,13 +112,13 @@ class Journal:
         self.told += 1
         return True
 
-    def was_sent(self, who: str, key: Key, event: Event, t: float) -> None:
+    def was_sent(self, who: str, key: Key, message: Event, t: float) -> None:
         self.of(who).sent += 1
         told = self.sampled(key[2], t)
         self.number += 1
         one = Sent(who, t, told, self.number)
         if told:
-            self.tell(self.described(who, "sent", event, t, one.number))
+            self.tell(self.described(who, "sent", message, t, one.number))
             self.recent.append((t, key, one))
             self.keep(key, one)
         self.sent.pop(key, None)
@@ -137,7 +127,7 @@ class Journal:
             self.sent.popitem(last=False)
 
     def keep(self, key: Key, one: Sent) -> None:
-        if key[1] not in self.told_of and len(self.told_of) >= TOPICS_MOST:
+        if key[1] not in self.told_of and len(self.told_of) >= TOPICS_TOLD:
             return
         kept = self.told_of.setdefault(key[1], [])
         if kept and kept[-1][0] >= key[2]:
@@ -146,7 +136,7 @@ class Journal:
         if len(kept) > 2 * TOLD_KEPT:
             del kept[:TOLD_KEPT]
 
-    def was_received(self, who: str, key: Key, event: Event, t: float) -> None:
+    def was_received(self, who: str, key: Key, message: Event, t: float) -> None:
         counts = self.of(who)
         counts.received += 1
         kind, topic, sequence, _ = key
@@ -155,15 +145,15 @@ class Journal:
         elif kind == "request":
             self.note_again(who, key)
         if key in self.sent:
-            self.pair(who, key, event, t)
+            self.pair(who, key, message, t)
         elif len(self.early) < REMEMBERED:
-            self.early.append((t, who, key, event))
+            self.early.append((t, who, key, message))
 
-    def pair(self, who: str, key: Key, event: Event, t: float) -> None:
+    def pair(self, who: str, key: Key, message: Event, t: float) -> None:
         one = self.sent[key]
         one.heard = True
         if one.told:
-            told = self.described(who, "received", event, t, one.number)
+            told = self.described(who, "received", message, t, one.number)
             self.tell({**told, "from": one.who, "t0": one.t})
 
     def note_gap(self, who: str, topic: str, sequence: int, t: float) -> None:
@@ -212,13 +202,13 @@ class Journal:
         """What time alone shows: who waited for a "sent" in vain, and what nobody has received."""
         waiting = len(self.early)
         for _ in range(waiting):
-            when, who, key, event = self.early.popleft()
+            when, who, key, message = self.early.popleft()
             if key in self.sent:
-                self.pair(who, key, event, when)
+                self.pair(who, key, message, when)
             elif t - when < WAITS_MS:
-                self.early.append((when, who, key, event))
+                self.early.append((when, who, key, message))
             elif self.stride == 1:
-                self.tell(self.described(who, "received", event, when, 0))
+                self.tell(self.described(who, "received", message, when, 0))
         while self.recent and t - self.recent[0][0] > UNHEARD_MS:
             when, key, one = self.recent.popleft()
             if not one.heard:

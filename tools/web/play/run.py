@@ -31,6 +31,7 @@ from web.stream import Stream
 
 TICK_SECONDS = 0.05
 LOOK_SECONDS = 0.25  # between two looks at figures and ends
+FIGURES_MS = 500.0  # between two figures that a page draws
 DRAIN_SECONDS = 2.0  # to hear what was said before the end
 ALONE_SECONDS = 60.0  # without a page
 RUN_SECONDS = 2 * 3600.0
@@ -55,6 +56,7 @@ class Run(threading.Thread):
         self.began = time.monotonic()
         self.seen = self.began  # when a page last looked
         self.looked = 0.0
+        self.figures_told = 0.0
 
     # From any thread.
 
@@ -83,7 +85,7 @@ class Run(threading.Thread):
             raise Refused("this run does not answer: wait a moment") from None
 
     def counts(self) -> dict[str, Any]:
-        """The newest counters and figures, by panel."""
+        """The newest counters, by panel."""
         newest = self.stream.latest.get("count")
         found: dict[str, Any] = json.loads(newest)["panels"] if newest else {}
         return found
@@ -207,6 +209,7 @@ class Run(threading.Thread):
         for talk in self.conversations.values():
             talk.watch()
         self.show()
+        self.tell_figures()
         if self.stream.readers:
             self.seen = now
         memory = sum(role.figures.get("memory", 0) for talk in self.conversations.values() for role in talk.roles.values())
@@ -220,7 +223,7 @@ class Run(threading.Thread):
                 self.stopping.set()
 
     def show(self) -> None:
-        """The counters and figures of now: a newer one replaces them."""
+        """The counters of now: newer ones replace them."""
         panels = {}
         for name, talk in self.conversations.items():
             panels[name] = {
@@ -230,7 +233,7 @@ class Run(threading.Thread):
                 "roles": {
                     role.name: {
                         **asdict(talk.journal.of(role.name)),
-                        **role.figures,
+                        "most": role.most,
                         "state": role.state,
                         "own": role.own if role.lives == role.told else None,
                     }
@@ -239,11 +242,19 @@ class Run(threading.Thread):
             }
         self.stream.show("count", {"k": "count", "t": self.now(), "panels": panels})
 
+    def tell_figures(self) -> None:
+        """What the programs take now. All of it is kept: it is drawn as a line."""
+        if self.now() - self.figures_told < FIGURES_MS:
+            return
+        self.figures_told = self.now()
+        for name, talk in self.conversations.items():
+            running = {role.name: role.figures for role in talk.roles.values() if role.figures}
+            self.tell({"k": "figures", "p": name, "t": self.figures_told, "roles": running})
+
     def recording(self, panel: str) -> Path | None:
         """The recording of a panel's line, flushed; None: it has none."""
         talk = self.conversations.get(panel)
         if talk is None or talk.tap is None:
             return None
-        with contextlib.suppress(Failed):
-            talk.tap.command("flush")
+        talk.flush()
         return talk.recording

@@ -6,7 +6,7 @@ import { draw } from "./dom.js";
 const COUNTED = ["sent", "received", "lost", "duplicates", "timeouts"];
 const FIGURES = ["memory", "threads", "descriptors"];
 const BAD = new Set(["lost", "duplicates", "timeouts"]);
-const POINTS = 120; // of a small chart: half a minute
+const POINTS = 120; // of a small chart: a minute
 
 export class Counts {
   constructor(card) {
@@ -27,7 +27,6 @@ export class Counts {
         cell.textContent = has[name].toLocaleString("en");
         cell.classList.toggle("some", BAD.has(name) && has[name] > 0);
       }
-      for (const name of FIGURES) this.figure(role, name, has[name]);
       const state = this.states.get(role);
       if (state) {
         state.textContent = has.state === "ready" ? "runs" : has.state;
@@ -40,15 +39,19 @@ export class Counts {
       `${panel.stride > 1 ? `, now each ${panel.stride}th` : ""}. All are counted.`;
   }
 
+  // What the programs take: `roles` says it of those that run.
+  figures(roles) {
+    for (const role of this.states.keys()) {
+      for (const name of FIGURES) this.figure(role, name, roles[role]?.[name]);
+    }
+  }
+
   figure(role, name, value) {
     const cell = this.cells.get(`${role}/${name}`);
     if (!cell) return;
     const [spark, text] = cell.children;
-    if (value === undefined) {
-      text.textContent = "-";
-      return;
-    }
-    text.textContent = name === "memory" ? (value / 1024).toFixed(1) : String(value);
+    text.textContent = words(name, value);
+    if (value === undefined) return;
     const key = `${role}/${name}`;
     const points = this.history.get(key) ?? [];
     points.push(value);
@@ -61,7 +64,18 @@ export class Counts {
     spark.replaceChildren(draw("polyline", { points: at.join(" ") }));
   }
 
-  // At the end: do the programs count as we did?
+  // At the end: the most that each program took.
+  most(panel) {
+    for (const [role, has] of Object.entries(panel.roles)) {
+      for (const name of FIGURES) {
+        const cell = this.cells.get(`${role}/${name}`);
+        if (cell) cell.children[1].textContent = words(name, has.most[name]);
+      }
+    }
+    for (const one of this.card.querySelectorAll(".at-most")) one.hidden = false;
+  }
+
+  // Do the programs count as we did?
   compare(panel) {
     const wrong = [];
     let known = 0;
@@ -79,4 +93,9 @@ export class Counts {
       ? `The programs' own summaries say otherwise: ${wrong.join("; ")}.`
       : "The programs' own summaries agree with these counts.";
   }
+}
+
+function words(name, value) {
+  if (value === undefined) return "-";
+  return name === "memory" ? (value / 1024).toFixed(1) : String(value);
 }

@@ -12,6 +12,7 @@ const HEAD = 2.2; // above the diagram: the roles
 const LEFT = 2.9; // beside it: the time
 const RIGHT = 1.9; // and what stands beside the last role
 const KEPT = 12000; // items
+const SPARE = 1000; // more, before the oldest go: to take one from the front moves all others
 const DRAWN = 1500; // items at the same time
 const PRUNE_MS = 500;
 const GIVEN_UP_MS = 10000; // what nobody has received by then gets its cross
@@ -109,7 +110,7 @@ export class Diagram {
   add(item) {
     item.id = this.number++;
     this.items.push(item);
-    if (this.items.length > KEPT) {
+    if (this.items.length > KEPT + SPARE) {
       for (const old of this.items.splice(0, this.items.length - KEPT)) {
         this.undraw(old);
         if (old.type === "unheard") this.pending.delete(old.event.id);

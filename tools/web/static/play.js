@@ -99,6 +99,9 @@ function watch() {
     if (event.k === "count") {
       state.count = event;
       for (const [name, counted] of Object.entries(event.panels)) panels.get(name)?.counts.show(counted);
+      settle();
+    } else if (event.k === "figures") {
+      panel?.counts.figures(event.roles);
     } else if (event.k === "story") {
       steps.find((step) => step.dataset.text === event.text)?.classList.add("done");
       document.getElementById("status").textContent = event.text;
@@ -124,8 +127,17 @@ function watch() {
     document.getElementById("status").textContent = "The run is over.";
     document.getElementById("stop").disabled = true;
     for (const one of document.querySelectorAll("#controls :is(button, input, select), .role-buttons button")) one.disabled = true;
-    if (state.count) for (const [name, counted] of Object.entries(state.count.panels)) panels.get(name)?.counts.compare(counted);
+    settle();
     document.documentElement.dataset.run = "over";
+  }
+
+  // The last counters may come before the end, or right behind it.
+  function settle() {
+    if (!state.over || !state.count) return;
+    for (const [name, counted] of Object.entries(state.count.panels)) {
+      panels.get(name)?.counts.most(counted);
+      panels.get(name)?.counts.compare(counted);
+    }
   }
 
   function now() {

@@ -46,6 +46,9 @@ if (["light", "dark"].includes(words.get("look"))) root.dataset.look = words.get
 root.toggleAttribute("data-big", words.get("big") === "1");
 document.getElementById("big").setAttribute("aria-pressed", String(words.get("big") === "1"));
 
+window.addEventListener("beforeprint", () => { // on paper nothing can be opened
+  for (const one of document.querySelectorAll("details")) one.open = true;
+});
 window.addEventListener("hashchange", () => {
   if (viewOf(location.hash)) location.reload();
 });
@@ -61,6 +64,5 @@ document.addEventListener("click", (event) => {
   }
 });
 
-await import("triptych/frame.js");
 for (const name of common.scripts[page]) await import(`triptych/${name}`);
 root.dataset.ready = "1";

@@ -12,6 +12,22 @@ export const recorded = answers ? JSON.parse(answers.textContent) : null;
 
 const RETRY_MS = 1000;
 
+// What lets this page start something. The address brings it once, behind the #, and it goes into
+// the storage of this origin. A cookie would not do: every server on this machine gets those.
+const secret = recorded ? "" : takeSecret();
+
+function takeSecret() {
+  try {
+    if (location.hash.startsWith("#key=")) {
+      localStorage.setItem("key", location.hash.slice(5));
+      history.replaceState(null, "", location.pathname + location.search);
+    }
+    return localStorage.getItem("key") ?? "";
+  } catch {
+    return ""; // this browser stores nothing: the server refuses, and says what to do
+  }
+}
+
 function key(page, question, body) {
   return `${page}/${question} ${JSON.stringify(body)}`;
 }
@@ -26,7 +42,7 @@ export async function ask(question, body = {}, page = known.page) {
   try {
     response = await fetch(`/${page}/${question}`, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", "Triptych-Key": secret },
       body: JSON.stringify(body),
     });
   } catch {
@@ -55,7 +71,7 @@ export function listen(stream, heard, again = () => {}) {
   let over = false;
   let opened = 0;
   const connect = () => {
-    socket = new WebSocket(`ws://${location.host}/events?stream=${encodeURIComponent(stream)}`);
+    socket = new WebSocket(`ws://${location.host}/events?stream=${encodeURIComponent(stream)}`, ["triptych", `key.${secret}`]);
     socket.onopen = () => {
       document.documentElement.removeAttribute("data-lost");
       if (opened++) again();

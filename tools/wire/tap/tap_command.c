@@ -208,7 +208,8 @@ tap_command_run(struct tap *tap, char *line)
     size_t n = 0;
     size_t first = 0;
     char *rest = NULL;
-    const char *why = "one of: delay rate slice stall cut reset go clear shut listen stats flush quit";
+    const char *why =
+        "one of: delay rate slice stall cut reset go clear shut listen stats flush quit";
     (void)snprintf(command, sizeof(command), "%s", line);
     for (char *at = line; n < WORDS_MAX; at = NULL) {
         words[n] = strtok_r(at, " \t\r", &rest);
