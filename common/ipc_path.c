@@ -34,9 +34,14 @@ ipc_path_take(struct ipc_path *ret, const char *url)
     taken.fd = open(taken.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (taken.fd < 0)
         return -1;
-    if (fstat(taken.fd, &status) < 0 || !S_ISSOCK(status.st_mode)) {
+    int errnum = EEXIST;
+    if (fstat(taken.fd, &status) < 0)
+        errnum = errno;
+    else if (S_ISSOCK(status.st_mode))
+        errnum = 0;
+    if (errnum != 0) {
         (void)close(taken.fd);
-        errno = EEXIST;
+        errno = errnum;
         return -1;
     }
     *ret = taken;
@@ -75,9 +80,7 @@ ipc_path_remove(struct ipc_path *path)
     int errnum = errno;
     name_aside(path, aside);
     if (stands_at(path, path->path) && move(path->path, aside) == 0) {
-        if (stands_at(path, aside))
-            (void)unlink(aside);
-        else
+        if (!stands_at(path, aside) || unlink(aside) < 0)
             (void)move(aside, path->path);
     }
     ipc_path_release(path);

@@ -36,7 +36,7 @@ int req_open(struct req **ret, const char *url, const struct tuning *tuning);
 /*
  * Sends a request, and gives up one that is still pending (R2). The bytes stay
  * the caller's; they are not used after the call. EMSGSIZE: longer than
- * message_max.
+ * message_max; after any other failure, no request is pending.
  */
 int req_send(struct req *req, const void *data, size_t len);
 

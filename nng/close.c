@@ -44,8 +44,9 @@ close_socket(int socket)
     until.tv_sec += (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) / CLOCK_S;
     until.tv_nsec = (until.tv_nsec + CLOSE_MAX_MS * CLOCK_MS) % CLOCK_S;
     void *arg = (void *)(intptr_t)socket;
-    if (pthread_create(&thread, NULL, close_thread, arg) == 0 &&
-        pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (pthread_create(&thread, NULL, close_thread, arg) != 0)
+        (void)close_thread(arg); /* it may wait; an open socket stays bound */
+    else if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
         (void)pthread_detach(thread);
 }
 #else

@@ -218,6 +218,7 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
+    req->pending = false;
     /* It is ready when it is connected. NNG may also report that it is ready
      * and still refuse to send. */
     int64_t deadline = clock_deadline(req->timeout_ms);
@@ -380,9 +381,11 @@ set_patience(struct rep *rep)
         limit = REPLY_MIN_MS;
     if (limit == rep->patience_ms)
         return 0;
+    if (nn_setsockopt(
+            rep->socket, NN_SOL_SOCKET, NN_SNDTIMEO, &limit, sizeof(limit)) < 0)
+        return -1;
     rep->patience_ms = limit;
-    return nn_setsockopt(
-        rep->socket, NN_SOL_SOCKET, NN_SNDTIMEO, &limit, sizeof(limit));
+    return 0;
 }
 
 int

@@ -170,8 +170,8 @@ main(int argc, char **argv)
     if (report_open(&report, &options) < 0)
         goto done;
     int names_len = options.topics_len > 0 ? options.topics_len : 1;
-    names = calloc((size_t)names_len, sizeof(*names));
-    if (bodies_open(&bodies, &options) < 0 || !names) {
+    if (bodies_open(&bodies, &options) < 0 ||
+        !(names = calloc((size_t)names_len, sizeof(*names)))) {
         report_error(&report, "cannot prepare bodies and topics", errno);
         goto done;
     }

@@ -84,8 +84,10 @@ endpoint_listen(
         goto fail;
     }
     return fd;
-fail:
-    (void)close(fd); /* keeps errno: a close of ours does not fail */
+fail:;
+    int errnum = errno;
+    (void)close(fd);
+    errno = errnum;
     return -1;
 }
 

@@ -42,8 +42,10 @@ log_open(struct log *ret, uint64_t queue)
     };
     STAILQ_INIT(&ret->copies);
     ret->bytes = malloc(ret->size);
+    if (!ret->bytes)
+        return -1;
     ret->records = calloc(ret->records_size, sizeof(*ret->records));
-    return ret->bytes && ret->records ? 0 : -1;
+    return ret->records ? 0 : -1;
 }
 
 static struct record *

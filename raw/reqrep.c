@@ -81,13 +81,14 @@ req_send(struct req *req, const void *data, size_t len)
     if (dialer->conn.hangup)
         dialer_reconnect(dialer);
     conn_cancel(&dialer->conn); /* drops an earlier request, still unsent: R2 */
-    req->pending = true;
     req->id++;
-    if (conn_write(&dialer->conn, &req->framing, req->id, data, len) == 0)
-        return 0;
-    /* The connection is broken; the next one sends the request. */
-    dialer_reconnect(dialer);
-    return conn_write(&dialer->conn, &req->framing, req->id, data, len);
+    int result = conn_write(&dialer->conn, &req->framing, req->id, data, len);
+    if (result < 0) {
+        dialer_reconnect(dialer); /* the next connection sends the request */
+        result = conn_write(&dialer->conn, &req->framing, req->id, data, len);
+    }
+    req->pending = result == 0;
+    return result;
 }
 
 ssize_t

@@ -102,6 +102,7 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
+    req->pending = false;
     int result = zmq_send(req->socket, data, len, ZMQ_DONTWAIT);
     if (result < 0 && errno == EAGAIN) {
         /* The connection's queue has no limit, so there is no connection: the

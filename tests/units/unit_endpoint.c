@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/unit-endpoint-XXXXXX";
@@ -15,6 +16,27 @@ static char url[64], *name = url + 6;
 
 static struct sockaddr_any address;
 static struct ipc_path path;
+
+/* With what a datagram socket cannot be made, or cannot connect; 0: it can. */
+static int socket_errno, connect_errno;
+
+int
+socket(int domain, int type, int protocol)
+{
+    errno = socket_errno;
+    if (socket_errno != 0 && (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_DGRAM)
+        return -1;
+    return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+int
+connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len)
+{
+    errno = connect_errno;
+    if (connect_errno != 0)
+        return -1;
+    return (int)syscall(SYS_connect, fd, to.__sockaddr__, len);
+}
 
 static ino_t
 inode(void)
@@ -91,6 +113,25 @@ test_full_backlog(void **state)
     assert_int_equal(unlink(name), 0);
 }
 
+/* Whatever else prevents the question, the path is not taken for a stale one. */
+static void
+test_path_of_which_nothing_is_known(void **state)
+{
+    (void)state;
+    const int errnums[] = {EAGAIN, EACCES, EPERM, ENOMEM, ENOENT, EPROTOTYPE, EMFILE};
+    int fd = bind_there(SOCK_STREAM);
+    assert_int_equal(close(fd), 0);
+    for (size_t i = 0; i < 2 * LENGTH(errnums); i++) {
+        *(i % 2 ? &socket_errno : &connect_errno) = errnums[i / 2];
+        assert_refused();
+        socket_errno = connect_errno = 0;
+    }
+    fd = endpoint_listen(&address, &path, url);
+    assert_true(fd >= 0);
+    ipc_path_remove(&path);
+    assert_int_equal(close(fd), 0);
+}
+
 static void
 test_unnoticed(void **state)
 {
@@ -163,6 +204,24 @@ test_self(void **state)
     }
 }
 
+/* A client's port may be the server's, at another address. */
+static void
+test_not_self_by_the_port_alone(void **state)
+{
+    (void)state;
+    int server = endpoint_listen(&address, &path, "tcp://127.0.0.1:0");
+    assert_true(server >= 0);
+    assert_int_equal(getsockname(server, &address.any, &address.len), 0);
+    struct sockaddr_any other = address;
+    other.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(client, &other.any, other.len), 0);
+    assert_int_equal(connect(client, &address.any, address.len), 0);
+    assert_false(endpoint_is_self(client));
+    assert_int_equal(close(client), 0);
+    assert_int_equal(close(server), 0);
+}
+
 static void
 test_not_self(void **state)
 {
@@ -213,10 +272,12 @@ main(void)
         cmocka_unit_test(test_stale_path),
         cmocka_unit_test(test_live_path),
         cmocka_unit_test(test_full_backlog),
+        cmocka_unit_test(test_path_of_which_nothing_is_known),
         cmocka_unit_test(test_unnoticed),
         cmocka_unit_test(test_no_socket),
         cmocka_unit_test(test_nodelay),
         cmocka_unit_test(test_self),
+        cmocka_unit_test(test_not_self_by_the_port_alone),
         cmocka_unit_test(test_not_self),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

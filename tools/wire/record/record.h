@@ -107,7 +107,7 @@ int record_count(uint64_t *ret, const struct record *record);
 /* "up" or "down". */
 const char *record_direction_name(enum record_direction direction);
 
-/* Accepts NULL. */
+/* Keeps errno. Accepts NULL. */
 void record_close(struct record_reader *reader);
 
 #endif

@@ -172,9 +172,11 @@ record_direction_name(enum record_direction direction)
 void
 record_close(struct record_reader *reader)
 {
+    int errnum = errno;
     if (!reader)
         return;
     if (reader->fd >= 0)
         (void)close(reader->fd);
     free(reader);
+    errno = errnum;
 }

@@ -88,10 +88,12 @@ record_create(struct record_writer **ret, const char *path)
         goto fail;
     *ret = writer;
     return 0;
-fail:
+fail:;
+    int errnum = errno;
     if (writer->fd >= 0)
         (void)close(writer->fd);
     free(writer);
+    errno = errnum;
     return -1;
 }
 

@@ -66,7 +66,9 @@ tap_address_socket(const struct sockaddr_any *address)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && tap_address_tune(address, fd) < 0) {
-        (void)close(fd); /* keeps errno: a close of ours does not fail */
+        int errnum = errno;
+        (void)close(fd);
+        errno = errnum;
         return -1;
     }
     return fd;
@@ -124,8 +126,10 @@ tap_address_listen(const struct sockaddr_any *address, struct stat *id)
         goto fail;
     }
     return fd;
-fail:
-    (void)close(fd); /* keeps errno: a close of ours does not fail */
+fail:;
+    int errnum = errno;
+    (void)close(fd);
+    errno = errnum;
     return -1;
 }
 
