@@ -10,6 +10,10 @@
  *   subscribe [P] | subscribe -x HEX, and unsubscribe; no P: the empty prefix
  *   idle MS, close
  *   alarm MS           for the next command: SIGALRM in MS, then every 50 ms
+ *   fail N | fail NAME:N[:ERRNO]
+ *                      for the next command: a call of the panel's fails; needs
+ *                      tests/contract/failing.c, which says more
+ *   failed             what failed in the last command, and what is held
  *   echo COUNT         rep: answers COUNT requests with their own bytes
  *   lengths FROM TO    req: one request of each length; compares the replies
  *   busy MS BYTES SEED req: sends requests for MS; compares the replies
@@ -26,6 +30,7 @@
 #include "json.h"
 #include "pattern.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -69,6 +74,11 @@ static unsigned char *buffer; /* the message to send; grows */
 static size_t buffer_size;
 static char input[LINE];
 static size_t input_len;
+static char failure[64]; /* what is to fail in the next command */
+
+/* Of failing.c; NULL: it is not preloaded. */
+static void (*failing_arm)(const char *spec);
+static const char *(*failing_report)(void);
 
 static int64_t
 now_ns(void)
@@ -444,6 +454,15 @@ alarm_every(long first_ms, long then_ms)
 }
 
 static void
+find_failing(void)
+{
+    void *arm = dlsym(RTLD_DEFAULT, "failing_arm");
+    void *report = dlsym(RTLD_DEFAULT, "failing_report");
+    memcpy(&failing_arm, &arm, sizeof(arm));
+    memcpy(&failing_report, &report, sizeof(report));
+}
+
+static void
 run_command(char *line)
 {
     char *rest = strchr(line, ' ');
@@ -453,6 +472,9 @@ run_command(char *line)
         rest = line + strlen(line);
     long a = 0, b = 0, c = 0;
     sscanf(rest, "%ld %ld %ld", &a, &b, &c);
+    if (failure[0])
+        failing_arm(failure);
+    failure[0] = '\0';
     errno = 0; /* what a call does not set is not there from before */
 
     int64_t start = now_ns();
@@ -464,6 +486,11 @@ run_command(char *line)
     } else if (strcmp(line, "alarm") == 0) {
         alarm_every(a, 50);
         return; /* prints nothing: it belongs to the next command */
+    } else if (strcmp(line, "fail") == 0 && failing_arm) {
+        (void)snprintf(failure, sizeof(failure), "%s", rest);
+        return; /* likewise */
+    } else if (strcmp(line, "failed") == 0 && failing_report) {
+        answer("failed", 0, 0, start, ",%s", failing_report());
     } else if (!h || h->role == NONE) {
         usage("no handle is open");
     } else if (strcmp(line, "recv") == 0) {
@@ -503,6 +530,8 @@ run_command(char *line)
         usage("unknown command, or not this role's");
     }
     alarm_every(0, 0);
+    if (failing_arm)
+        failing_arm(NULL);
 }
 
 /* Publishers without a thread accept, read and write only in pub_idle(). */
@@ -558,6 +587,8 @@ main(void)
         .sa_handler = on_signal}; /* without SA_RESTART */
     sigaction(SIGALRM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    find_failing();
+    reserve(LINE); /* so that in a command the panel alone allocates */
 
     for (char *line; (line = next_line());)
         run_command(line);

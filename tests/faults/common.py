@@ -7,7 +7,7 @@ FAULTS = [
           "common/ipc_path.c", "here.st_dev == there.st_dev && here.st_ino == there.st_ino", "true",
           "ipc_path", "test_a_file_that_replaced_the_path_stays"),
     Fault("path-not-put-back", "what replaced the path at the last moment stays aside",
-          "common/ipc_path.c", "if (stands_at(path, aside))", "if (true)",
+          "common/ipc_path.c", "!stands_at(path, aside) || ", "",
           "ipc_path", ""),
     Fault("bucket-at-its-end", "a quantile is the upper end of a bucket", "programs/latency.c",
           "low + ((uint64_t)1 << shift) / 2", "low + ((uint64_t)1 << shift) - 1",

@@ -1,6 +1,7 @@
 """tests/faults/ against the tree: a fault whose text or test has gone shows nothing."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,8 +14,9 @@ from conftest import ROOT, build_folder
 from faults import FAULTS, Fault
 from harness.panels import read_panels
 from lab.experiments import load_all
-from mutants import reach
+from mutants import planted, reach
 from mutants.alike import ALIKE
+from mutants.tree import Wrong
 
 FILES = sorted((ROOT / "tests").glob("*/test_*.py"))
 TESTS = [name for path in FILES for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)]
@@ -70,6 +72,22 @@ def test_a_seed_always_chooses_the_same() -> None:
 @pytest.mark.parametrize("line", ["no-such-fault", "--sample 0", "--all sigpipe", "--what"])
 def test_a_wrong_command_line(line: str) -> None:
     assert mutate(*line.split()).returncode == 2
+
+
+def test_help_that_nobody_reads_on() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-B", str(ROOT / "tests/mutate"), "-h"]
+    told = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert told.stderr == ""
+
+
+def test_a_fault_whose_test_is_gone_says_so() -> None:
+    worker = object.__new__(planted.Worker)
+    worker.files = planted.test_files()
+    with pytest.raises(Wrong, match="there is no test test_that_was_renamed"):
+        worker.failed_tests("raw", ["test_that_was_renamed[raw-tcp]"])
 
 
 SAMPLE = """\

@@ -17,19 +17,9 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
     ): "The address is all zeros before.",
     (
         "nng/pubsub.c", "sub_open",
-        "errno = errnum;",
-        ";",
-    ): "What sub_close() calls for a half open handle sets errno only if it fails.",
-    (
-        "nng/pubsub.c", "sub_open",
         "nn_connect(sub->socket, url) < 0)",
         "nn_connect(sub->socket, url) <= 0)",
     ): "The numbers of endpoints begin with 1, in both libraries.",
-    (
-        "nng/reqrep.c", "pass_request",
-        "errno = errnum;",
-        ";",
-    ): "nn_freemsg() sets errno only for an invalid message.",
     (
         "programs/latency.c", "latency_quantile",
         "for (; bucket < LATENCY_BUCKETS - 1; bucket++) {",

@@ -20,11 +20,11 @@ from pathlib import Path
 from .alike import ALIKE
 from .making import FOLDERS, Mutant, all_mutants
 from .reach import Map, Test, load
-from .tree import PYTEST, ROOT, UNLIMITED, Tree, Wrong
+from .tree import FAILING, PYTEST, ROOT, UNLIMITED, Tree, Wrong
 
 ROLES = ("req", "rep", "pub", "sub", "driver")
 PANELS = ("raw", "zmq", "nanomsg", "nng")
-PROGRAMS = [f"{panel}-{role}" for panel in PANELS for role in ROLES] + ["tap", "decode"]
+PROGRAMS = [f"{panel}-{role}" for panel in PANELS for role in ROLES] + ["tap", "decode", FAILING]
 QUICK = ("--buildtype", "plain", "-Doptimization=1")  # and no debug information: equal code is equal
 UNIT_S = 20  # and four times what it takes
 FREEING = re.compile(r"(\(void\))?(\w*_)?(free|freemsg|close|clear|remove|release|term)\(|while \(")

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LEFT_OUT = shutil.ignore_patterns(".git", "build*", "__pycache__", ".pytest_cache")
 PYTEST = "/usr/bin/python3 -B -m pytest -q -p no:cacheprovider -p no:xdist -n 0 --tb=short".split()
 UNLIMITED = ["prlimit", "--as=unlimited"]  # LeakSanitizer reserves terabytes
+FAILING = "tests/contract/failing.so"  # what some tests preload
 BUILD_S, UNIT_S = 300, 60  # seconds until what hangs counts as failed
 
 
