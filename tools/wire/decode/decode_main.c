@@ -16,13 +16,14 @@ static const char usage[] =
     "usage: decode [--reqrep | --pubsub | --bare | --unknown] [--show BYTES] [--segments]\n"
     "              [--pcap FILE] RECORDING...\n"
     "\n"
-    "Prints what recordings of the tap hold, as JSON lines, each byte in one of them.\n"
-    "  --reqrep, --pubsub  what has no greeting is raw's; without: if all of it fits\n"
-    "  --bare              no frames: messages one behind the other, as raw-1 sends them\n"
-    "  --unknown           another framing: guesses nothing, so that each byte is unknown\n"
+    "Prints recordings of the tap as JSON lines. Each byte is in one of the lines.\n"
+    "  --reqrep, --pubsub  a connection without a greeting is raw's; without this\n"
+    "                      option: only if every byte of it fits\n"
+    "  --bare              no frames: one message after the other, as raw-1 sends\n"
+    "  --unknown           another framing: guesses nothing, each byte is unknown\n"
     "  --show BYTES        bytes of an element to give in hex (64; 1 to 16777216)\n"
-    "  --segments          also each arrival at the tap, and each passing on\n"
-    "  --pcap FILE         also write a capture of all of them that Wireshark opens\n"
+    "  --segments          also when bytes arrived at the tap and when they left it\n"
+    "  --pcap FILE         also writes a capture of all of them, for Wireshark\n"
     "Exit: 0 done, 1 failed or the recording is damaged, 2 usage.\n";
 
 struct arguments {
