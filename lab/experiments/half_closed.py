@@ -46,7 +46,7 @@ SOURCES = [
     "Linux: net/ipv4/tcp.c, tcp_shutdown(): the receiving direction is left alone",
 ]
 TRY_NEXT = (
-    "nc -N sends the FIN at the end of its input, nc without -N does not: which server notices?"
+    "netcat-openbsd's nc -N sends the FIN at the end of its input, nc does not: who notices?"
 )
 WORDS = {
     "ask": "the client sends its question: {} bytes",
