@@ -45,7 +45,7 @@ SOURCES = [
     "nanomsg: src/protocols/utils/dist.c; NNG: src/sp/protocol/pubsub0/sub.c",
     "lab/probes/calls_zmq.c, lab/probes/calls_nn.c",
 ]
-TRY_NEXT = "Give ZeroMQ's publisher a ZMQ_SNDHWM of 10 together with ZMQ_CONFLATE. Why is event 10 kept?"
+TRY_NEXT = "Give ZeroMQ's publisher ZMQ_SNDHWM 10 and the subscriber ZMQ_CONFLATE. Why event 10?"
 WORDS = {
     "kept": "it finds {}",
     "count": "it finds {} events",
