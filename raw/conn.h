@@ -128,7 +128,7 @@ void conn_detach(struct conn *conn);
 
 /*
  * Reads and discards what has arrived. A close with unread bytes resets the
- * connection, and a reset destroys what is still on its way to the peer
+ * connection, and the kernel then drops what it has not sent to the peer
  * (RFC 9293, 3.6.1).
  */
 void conn_drain(struct conn *conn);

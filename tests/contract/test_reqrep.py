@@ -392,7 +392,7 @@ def test_R11_reply_just_before_close(stage: Stage, length: int) -> None:
 @pytest.mark.panels("raw")
 @pytest.mark.transports("tcp", "tcp6")
 def test_raw_closes_gently_with_requests_unread(stage: Stage) -> None:
-    """The kernel answers a close with bytes unread by a reset, which would overtake the reply."""
+    """If bytes are unread at a close, the kernel sends a reset and drops what it has not sent."""
     url = stage.url()
     rep = stage.driver("rep", url, timeout=5000)
     with Peer("raw", "req", url) as peer:

@@ -428,8 +428,8 @@ pub_idle(struct pub *pub, int64_t until_ns)
     return errno == ETIMEDOUT ? 0 : -1;
 }
 
-/* The kernel answers a close with bytes unread by a reset, which may overtake
- * the last message (P6): reads them first. */
+/* If bytes are unread at the close, the kernel sends a reset, and drops what it
+ * has not sent yet: perhaps the last message (P6). Reads them first. */
 static void
 conn_drain(struct conn *conn)
 {

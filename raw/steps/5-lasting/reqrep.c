@@ -516,8 +516,8 @@ has_replies(const struct rep *rep)
     return i < rep->count;
 }
 
-/* The kernel answers a close with bytes unread by a reset, which may overtake
- * the last reply (R11): reads them first. */
+/* If bytes are unread at the close, the kernel sends a reset, and drops what it
+ * has not sent yet: perhaps the last reply (R11). Reads them first. */
 static void
 conn_drain(struct conn *conn)
 {
