@@ -29,8 +29,8 @@ The line drops packets as well: its own queue holds 64 KiB. TCP sends them again
 hears of it. An event that is lost to a program was lost in a queue of its own side.
 
 An answer needs a round trip of 80 ms, whatever the library. The first needs more: TCP connects in
-one. nanomsg waits for eight bytes of the other side, and ZeroMQ for its greeting, its version and
-its READY. An answer of 1 MB takes 0.8 s on the line alone. The rest is TCP's slow start: ten
+one. nanomsg and NNG wait for eight bytes of the other side, ZeroMQ for its greeting, its version
+and its READY. An answer of 1 MB takes 0.8 s on the line alone. The rest is TCP's slow start: ten
 segments, then twice as many in each round trip.
 
 Two small events follow each other at once where TCP_NODELAY is set, as all panels do. By default
