@@ -108,7 +108,7 @@ def test_a_function_and_a_moment_stand_in_the_address(page: Browser, site: Site)
     page.run("document.querySelector(\".functions a[data-at='req_recv']\").click()")
     assert "function=req_recv" in page.driver.current_url
     own(page, site, panels="raw", rate="5")
-    page.wait(lambda: len(page.all(".arrow")) > 8, "arrow")
+    page.wait(lambda: float(page.text("#clock").split()[0]) > 1.0, "second of the run")
     page.run("const at = document.getElementById('at'); at.value = 800; for (const e of ['input', 'change']) at.dispatchEvent(new Event(e))")
     assert "at=800" in page.driver.current_url
     page.driver.refresh()

@@ -70,6 +70,7 @@ def test_a_hostile_file_is_data() -> None:
 
 def test_a_comment_of_several_lines_is_coloured_to_its_end() -> None:
     assert coloured_lines(["/* a", " * b */ int c;"], "c")[1][0] == (0, 7, "c-note")
+    assert coloured_lines(['f("a\\n" "b")'], "c") == [[(2, 7, "c-str"), (8, 11, "c-str")]], "a piece for each string"
     html = line_html("close(a);", [(0, 9, "c-key")], [(4, 7)], [(0, 5)], "k")
     assert html == (
         '<a class="word" href="#k-word-close" data-word="close"><span class="c-key">clos</span>'
@@ -123,7 +124,7 @@ def test_what_a_step_adds_is_asked_for_once() -> None:
         assert asyncio.run(read.steps(site, {}))["raw-2"]["adds"]["lines"] == 160
     assert site.asked == [("compare.steps", "--json")]
     for shown in (page(site), Document(asyncio.run(read.added(site, {}))["html"])):
-        assert shown.says("+160 lines") and shown.says("keeps 1 clauses more")
+        assert shown.says("+160 lines") and shown.says("1 more clause kept")
         assert shown.says("R1 bytes arrive unchanged, whatever their length")
 
 

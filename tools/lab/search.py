@@ -22,8 +22,8 @@ BEGINNING = 3  # letters from which on a word that nobody uses is taken for the 
 
 # Words of a question that say nothing of what it is about.
 EMPTY = frozenset(
-    "a about after all also always am an and another any are as at be been before being both but "
-    "by can cannot come could did do does doing done each either else ever every explain few for "
+    "a about after all also always am an and another any are as at be been before being between both but "
+    "by can cannot come could did difference do does doing done each either else ever every explain few for "
     "from get gets give given gives go goes good had happen happens has have having here how i if "
     "in instead into is it its just kind know lab let like lot made make makes may me mean "
     "means might more most much must my need needs never no not now of off on one only or other "

@@ -45,7 +45,11 @@ def coloured_lines(lines: list[str], language: str) -> list[list[Piece]]:
             if number:
                 found.append([])
                 at = 0
-            if part and (name := class_of(token)):
+            name = class_of(token) if part else ""
+            last = found[-1][-1] if found[-1] else (0, -1, "")
+            if name and last[1:] == (at, name):  # the pieces of a string are one
+                found[-1][-1] = (last[0], at + len(part), name)
+            elif name:
                 found[-1].append((at, at + len(part), name))
             at += len(part)
     return found[: len(lines)] + [[] for _ in range(len(lines) - len(found))]
