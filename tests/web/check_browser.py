@@ -390,6 +390,12 @@ def test_the_slider_steps(page: Browser, site: Site) -> None:
     assert page.all("#tip a[href*='-clause-']") and page.all("#tip a[href*='experiment=']")
     page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert not page.all("#tip:not([hidden])")
+    for _ in range(2):
+        slider.send_keys(Keys.ARROW_LEFT)
+    page.wait(lambda: page.all(".reading[data-key='echo']"), "the echo programs in front of the first step")
+    assert "pattern=echo" in page.driver.current_url and "0-echo" in str(slider.get_attribute("aria-valuetext"))
+    slider.send_keys(Keys.ARROW_RIGHT)
+    page.wait(lambda: page.all(".reading[data-key='reqrep-raw-1-raw-2']"), "the first step again")
 
 
 def test_a_byte_is_pointed_at(page: Browser, site: Site) -> None:

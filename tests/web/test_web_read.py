@@ -113,8 +113,8 @@ def test_the_ways_are_those_of_the_steps() -> None:
     assert ways["raw"] == ["raw-1", "raw-2", "raw-3", "raw-4", "raw-5", "raw"] and ways["zmq"] == ["zmq-1", "zmq"]
     shown = page(FakeSite(diff=said), panels="raw-1 zmq-1")
     stops = [a["href"] for a in shown.all("a") if a.get("class") == "stop"]
-    assert stops[0] == "/read?pattern=echo" and "/read?panels=raw-4+raw-5" in stops
-    assert all(re.search(r"panels=[\w-]+\+[\w-]+$", stop) for stop in stops[1:])
+    assert stops[:2] == ["/read?pattern=echo"] * 2 and "/read?panels=raw-4+raw-5" in stops
+    assert all(re.search(r"panels=[\w-]+\+[\w-]+$", stop) for stop in stops[2:])
 
 
 def test_what_a_step_adds_is_asked_for_once() -> None:

@@ -15,6 +15,7 @@ const adds = document.getElementById("adds");
 const tip = document.getElementById("tip");
 const stops = document.getElementById("stops");
 const ECHO = "echo"; // in place of a pattern: the lecture's programs
+const STEPS_OF = "raw"; // the panel whose way begins with them
 
 let pattern = page.pattern;
 let names = page.names;
@@ -35,7 +36,9 @@ function mirror() {
     towards.value = way[0];
     step.value = way[1].indexOf(names[1]);
   }
+  if (pattern === ECHO) towards.value = STEPS_OF;
   showWay(Boolean(way));
+  if (pattern === ECHO) step.value = 0;
 }
 
 const isStep = (stops) => stops.indexOf(names[1]) > 0 && stops.indexOf(names[0]) === stops.indexOf(names[1]) - 1;
@@ -77,19 +80,22 @@ form.addEventListener("submit", (event) => event.preventDefault());
 
 function showWay(on = true) {
   const names = page.ways[towards.value];
+  const first = towards.value === STEPS_OF ? 0 : 1;
+  step.min = first;
   step.max = names.length - 1;
-  step.disabled = names.length === 2;
+  step.disabled = names.length - 1 === first;
   const at = Number(step.value);
   for (const list of document.querySelectorAll(".stops")) list.toggleAttribute("data-shown", list.dataset.towards === towards.value);
   document.querySelectorAll(".stops > li").forEach((item) => {
     const here = on && item.closest("[data-shown]") && item.dataset.step;
-    const echo = pattern === ECHO && item.dataset.step === "0-echo";
-    if (echo || (here && here === names[at])) item.setAttribute("aria-current", "step");
+    const echo = pattern === ECHO ? item.dataset.step : "";
+    if (echo === "0-echo" || (here && here === names[at])) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
-    item.toggleAttribute("data-before", Boolean(here && names.indexOf(here) === at - 1));
+    item.toggleAttribute("data-before", Boolean((here && names.indexOf(here) === at - 1) || (echo && echo === names[0])));
   });
-  step.setAttribute("aria-valuetext", on ? `${names[at]}, beside ${names[at - 1]}` : "other programs are shown");
-  document.getElementById("slide-label").textContent = on ? `What ${names[at]} adds to ${names[at - 1]}` : "Slide over the steps";
+  const echo = pattern === ECHO;
+  step.setAttribute("aria-valuetext", on ? `${names[at]}, beside ${names[at - 1]}` : echo ? `0-echo, beside ${names[0]}` : "other panels are shown");
+  document.getElementById("slide-label").textContent = on ? `What ${names[at]} adds to ${names[at - 1]}` : echo ? `0-echo beside ${names[0]}` : "Slide over the steps";
   showAdds(on ? names[at] : "");
 }
 
@@ -124,8 +130,9 @@ function showAdds(name) {
 function slideTo() {
   const way = page.ways[towards.value];
   const at = Math.min(Number(step.value), way.length - 1);
-  names = [way[at - 1], way[at]];
-  if (pattern === ECHO) pattern = "reqrep";
+  if (at > 0) names = [way[at - 1], way[at]];
+  if (at === 0) pattern = ECHO;
+  else if (pattern === ECHO) pattern = "reqrep";
   show();
 }
 
@@ -141,13 +148,9 @@ stops.addEventListener("click", (event) => {
   towards.value = stop.closest(".stops").dataset.towards;
   const way = page.ways[towards.value];
   const at = way.indexOf(stop.closest("li").dataset.step);
-  if (at < 0) {
-    pattern = ECHO;
-    show();
-    return;
-  }
+  step.min = 0;
   step.max = way.length - 1;
-  step.value = at;
+  step.value = Math.max(0, at); // the echo programs are on no way
   slideTo();
 });
 slide.hidden = false;
