@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -197,7 +199,48 @@ def test_check_ends_with_the_counts_that_ci_reads(
     assert capsys.readouterr().out.endswith("\n0 passed, 1 failed\n")
 
 
+MOST = {("raw-1", "raw-2"): 80}  # changed lines of a file between neighbours, else:
+MOST_ELSE = 150
+WAY = ["raw-1", "raw-2", "raw-3", "raw-4", "raw-5"]
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="no git to count changed lines")
+@pytest.mark.parametrize("one, other", list(zip(WAY, WAY[1:])), ids="-".join)
+def test_neighbours_differ_by_few_lines_and_the_page_says_how_many(one: str, other: str) -> None:
+    counted = []
+    for name in ("reqrep.c", "pubsub.c"):
+        paths = [str(ROOT / by_name[panel].folder / name) for panel in (one, other)]
+        words = ["git", "diff", "--no-index", "--numstat", *paths]
+        said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        counted.append(sum(map(int, said.split()[:2])))
+    assert max(counted) <= MOST.get((one, other), MOST_ELSE)
+    row = f"| `{one}` | `{other}` | {counted[0]} | {counted[1]} |"
+    assert row in (ROOT / "raw/steps/README.md").read_text("utf-8"), row
+
+
 # echo
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_the_line_in_each_head_compiles(compiler: str, tmp_path: Path) -> None:
+    if not (found := shutil.which(compiler)):
+        pytest.skip(f"no {compiler}")
+    (tmp_path / "cc").symlink_to(found)
+    (tmp_path / "programs").mkdir()
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    words = [sys.executable, "-B", "-c", COMPILE, str(tmp_path / "programs")]
+    done = subprocess.run(words, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    made = {p.name for p in (tmp_path / "programs").iterdir() if os.access(p, os.X_OK)}
+    assert made == {"stream-server", "stream-client", "datagram-server", "datagram-client"}
+
+
+COMPILE = f"""
+import sys, pathlib
+sys.path.insert(0, {str(ROOT / "tools")!r})
+from compare.echo import compile_programs
+compile_programs(pathlib.Path(sys.argv[1]))
+"""
 
 
 def processes_of(folder: Path) -> list[str]:

@@ -59,6 +59,7 @@ class Result:
 
     word: str = NO_TEST
     passed: int = 0
+    passes: set[str] = field(default_factory=set)  # the tests that passed
     failures: list[Failure] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)  # why tests do not apply
     left_out: int = 0  # tests not run, because one of the clause had failed already
@@ -69,6 +70,7 @@ class Result:
         self.seconds = round(self.seconds + line["seconds"], 2)
         if line["result"] == "kept":
             self.passed += 1
+            self.passes.add(line["test"])
         elif line["result"] == "broken":
             self.failures.append(Failure.of(line))
         elif line["result"] == "left out":

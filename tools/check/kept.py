@@ -2,6 +2,7 @@
 
     R1 kept
     R6 broken TEST because REASON      the test of that name fails, for that reason
+        passes TEST TEST               other tests of the clause, which pass all the same
     R5 luck 3 of 10 because REASON     so often the clause held when it was tried
     R7 not reachable because REASON    no test of the clause applies
 
@@ -11,7 +12,7 @@ Two panels of one folder have a file each, kept-NAME.txt.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from check.clauses import CLAUSES
@@ -27,6 +28,9 @@ LINE = re.compile(
 )
 
 
+PASSES = re.compile(r"passes( \w+)+")
+
+
 @dataclass(frozen=True)
 class Claim:
     """What a step says of one clause."""
@@ -35,6 +39,7 @@ class Claim:
     reason: str = ""
     test: str = ""  # of BROKEN: the test that fails
     rate: str = ""  # of LUCK: "3 of 10"
+    passes: tuple[str, ...] = ()  # of BROKEN: tests that pass all the same
 
 
 def kept_file(panel: Panel) -> Path:
@@ -63,6 +68,12 @@ def read_kept(panel: Panel) -> dict[str, Claim]:
         complain(1, f"steps: {name}: not text in UTF-8")
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith(" "):
+            last = list(claims)[-1:]
+            if not PASSES.fullmatch(line.strip()) or not last or claims[last[0]].word != BROKEN:
+                complain(1, f"steps: {name}, line {number}: \"passes TEST\" stands below a broken clause")
+            claims[last[0]] = replace(claims[last[0]], passes=tuple(line.split()[1:]))
             continue
         found = LINE.fullmatch(line.strip())
         if not found or found["clause"] not in CLAUSES:

@@ -278,21 +278,22 @@ class Verdict:
 
 
 def check_step(panel: Panel) -> Verdict:
-    """Runs the tests of what a step keeps, and of what it breaks the test that it names."""
+    """Runs the tests of what a step keeps, and of what it breaks the tests that it names."""
     claims, began = read_kept(panel), time.monotonic()
     file = kept_file(panel).relative_to(panels.ROOT)
     asserted = [clause for clause, claim in claims.items() if claim.word != LUCK]
-    named = [claim.test for claim in claims.values() if claim.test]
+    named = [test for claim in claims.values() for test in tests_of(claim)]
     for clause, claim in claims.items():
-        if claim.test and not claim.test.startswith(f"test_{clause}_"):
-            complain(1, f"steps: {file}: {claim.test} is no test of {clause}")
-    report = run(panel, asserted, tests=named, tell=progress_of(panel))
+        for test in tests_of(claim):
+            if not test.startswith(f"test_{clause}_"):
+                complain(1, f"steps: {file}: {test} is no test of {clause}")
+    report = run(panel, asserted, tests=named, every=True, tell=progress_of(panel))
     wrong = {c: text for c in asserted if (text := compare(c, claims[c], report))}
     rates = {clause: claim.rate for clause, claim in claims.items() if claim.word == LUCK}
     notes = [f"{clause}: kept in {rate} trials (not asserted)" for clause, rate in rates.items()]
-    failed = [clause for clause in wrong if claims[clause].word == KEPT]
+    failed = [clause for clause in wrong if claims[clause].word == KEPT or claims[clause].passes]
     if 0 < len(failed) <= AGAIN_MOST:  # a busy machine fails a test now and then
-        report = run(panel, failed, tell=progress_of(panel))
+        report = run(panel, failed, tests=named, every=True, tell=progress_of(panel))
         for clause in failed:
             if not compare(clause, claims[clause], report):
                 first = wrong.pop(clause)
@@ -302,6 +303,11 @@ def check_step(panel: Panel) -> Verdict:
     return Verdict(panel, sentences, notes, time.monotonic() - began)
 
 
+def tests_of(claim: Claim) -> list[str]:
+    """The tests that it names; of a clause that names some, only they are run."""
+    return [test for test in (claim.test, *claim.passes) if test]
+
+
 def progress_of(panel: Panel) -> Any:
     return lambda ended, number, clause: progress(f"{panel.name}: {ended} of {number} tests")
 
@@ -309,7 +315,7 @@ def progress_of(panel: Panel) -> Any:
 def compare(clause: str, claim: Claim, report: Report) -> str:
     """What is wrong with a claim, in a sentence; nothing if nothing is."""
     if claim.word == BROKEN:
-        return compare_broken(clause, claim.test, report)
+        return compare_broken(clause, claim.test, report) or compare_passes(clause, claim, report)
     results = report.clauses[clause]
     words = {result.word for result in results.values()}
     for transport, result in results.items():
@@ -327,15 +333,30 @@ def compare(clause: str, claim: Claim, report: Report) -> str:
 
 
 def compare_broken(clause: str, test: str, report: Report) -> str:
-    words = {result.word for result in report.clauses[clause].values()}
-    if words & {FAILS, NOT_REACHED}:
+    results = report.clauses[clause].values()
+    failed = {failure.test for result in results for failure in result.failures}
+    if test in failed or NOT_REACHED in {result.word for result in results}:
         return ""
-    if PASSES in words:
+    if any(test in result.passes for result in results):
         return (
             f"{clause} is said to be broken, and {test} passes: the step keeps more than it says, "
             f"or another test fails; ./triptych check {report.panel} {clause} tells"
         )
     return f"{clause} is said to be broken, and there is no test {test} that applies"
+
+
+def compare_passes(clause: str, claim: Claim, report: Report) -> str:
+    """The tests that pass although the clause is broken."""
+    results = report.clauses[clause]
+    for transport, result in results.items():
+        for failure in result.failures:
+            if failure.test in claim.passes:
+                return f"{clause}: {failure.test} is said to pass, and fails over {transport}: {failure.came}"
+    passed = {test for result in results.values() for test in result.passes}
+    for test in claim.passes:
+        if test not in passed:
+            return f"{clause}: {test} is said to pass, and has not been reached"
+    return ""
 
 
 def check_steps(names: list[str], as_json: bool) -> int:

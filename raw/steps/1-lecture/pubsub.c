@@ -1,7 +1,8 @@
 /*
- * Publish/subscribe with the lecture's calls. The publisher has one subscriber,
- * which it accepts when it publishes for the first time; from then on it sends
- * it everything. The subscriber filters. A message is what one recv() returns.
+ * Publish/subscribe with the lecture's calls. A message is what a single call
+ * of recv() returns. Every call blocks. The publisher has one subscriber, which
+ * it accepts when it publishes for the first time; from then on it sends it
+ * everything. The subscriber filters.
  */
 #include "pattern.h"
 
@@ -18,11 +19,12 @@
 enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
     BACKLOG = 5, /* subscribers that wait to be accepted */
+    PREFIX_MAX = 1024, /* bytes of a prefix */
 };
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received last; lent to the caller */
+    unsigned char *data; /* what was received; lent to the caller */
 };
 
 struct prefix {
@@ -35,11 +37,12 @@ struct pub {
     size_t max; /* bytes of a message */
     struct sockaddr_any address; /* bound; to be unlinked */
     int listener;
-    int subscriber; /* -1: none */
+    struct conn subscriber;
 };
 
 struct sub {
     size_t max; /* bytes of a message */
+    struct sockaddr_any address; /* the publisher's */
     struct conn conn;
     struct prefix *prefixes;
 };
@@ -89,6 +92,45 @@ prefix_clear(struct prefix **list)
         (void)prefix_remove(list, (*list)->bytes, (*list)->len);
 }
 
+/* No connection yet, and room for a message. */
+static int
+conn_init(struct conn *conn, size_t max)
+{
+    *conn = (struct conn){.fd = -1, .data = malloc(max)};
+    return conn->data ? 0 : -1;
+}
+
+/*
+ * Receives what is there, and takes it for a message. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
+{
+    ssize_t n = recv(conn->fd, conn->data, max, 0);
+    if (n == 0)
+        errno = ECONNRESET; /* the peer has closed the connection */
+    if (n <= 0)
+        return -1;
+    *data = conn->data;
+    return n;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+}
+
+static void
+conn_close(struct conn *conn)
+{
+    conn_drop(conn);
+    free(conn->data);
+}
+
 int
 pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
 {
@@ -96,9 +138,10 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     struct pub *pub = calloc(1, sizeof(*pub));
     if (!pub)
         return -1;
-    pub->listener = pub->subscriber = -1;
+    pub->listener = -1;
     pub->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    if (sockaddr_parse(&address, url) < 0)
+    if (conn_init(&pub->subscriber, pub->max) < 0 ||
+        sockaddr_parse(&address, url) < 0)
         goto fail;
     pub->listener = socket(address.any.sa_family, SOCK_STREAM, 0);
     if (pub->listener < 0)
@@ -124,11 +167,13 @@ pub_send(struct pub *pub, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    if (pub->subscriber < 0)
-        pub->subscriber = accept(pub->listener, NULL, NULL);
-    if (pub->subscriber < 0)
+    if (pub->subscriber.fd < 0)
+        pub->subscriber.fd = accept(pub->listener, NULL, NULL);
+    if (pub->subscriber.fd < 0)
         return -1;
-    return send(pub->subscriber, data, len, 0) < 0 ? -1 : 0;
+    if (send(pub->subscriber.fd, data, len, 0) < 0)
+        conn_drop(&pub->subscriber); /* it has left: the next one's turn */
+    return 0;
 }
 
 int
@@ -143,10 +188,9 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    if (pub->subscriber >= 0)
-        (void)close(pub->subscriber);
     if (pub->listener >= 0)
         (void)close(pub->listener);
+    conn_close(&pub->subscriber);
     if (pub->address.any.sa_family == AF_UNIX)
         (void)unlink(pub->address.un.sun_path);
     free(pub);
@@ -155,19 +199,17 @@ pub_close(struct pub *pub)
 int
 sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
 {
-    struct sockaddr_any address;
     struct sub *sub = calloc(1, sizeof(*sub));
     if (!sub)
         return -1;
-    sub->conn.fd = -1;
     sub->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    sub->conn.data = malloc(sub->max);
-    if (!sub->conn.data || sockaddr_parse(&address, url) < 0)
+    if (conn_init(&sub->conn, sub->max) < 0 ||
+        sockaddr_parse(&sub->address, url) < 0)
         goto fail;
-    sub->conn.fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    sub->conn.fd = socket(sub->address.any.sa_family, SOCK_STREAM, 0);
     if (sub->conn.fd < 0)
         goto fail;
-    if (connect(sub->conn.fd, &address.any, address.len) < 0)
+    if (connect(sub->conn.fd, &sub->address.any, sub->address.len) < 0)
         goto fail;
     *ret = sub;
     return 0;
@@ -181,7 +223,13 @@ fail:;
 int
 sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
-    return prefix_add(&sub->prefixes, prefix, len);
+    if (len > PREFIX_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    if (prefix_add(&sub->prefixes, prefix, len) < 0)
+        return -1;
+    return 0;
 }
 
 int
@@ -195,15 +243,11 @@ ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
     for (;;) {
-        ssize_t n = recv(sub->conn.fd, sub->conn.data, sub->max, 0);
-        if (n == 0)
-            errno = ECONNRESET; /* the publisher has closed the connection */
-        if (n <= 0)
+        ssize_t len = conn_recv(&sub->conn, sub->max, data);
+        if (len < 0)
             return -1;
-        if (prefix_match(sub->prefixes, sub->conn.data, (size_t)n)) {
-            *data = sub->conn.data;
-            return n;
-        }
+        if (prefix_match(sub->prefixes, *data, (size_t)len))
+            return len;
     }
 }
 
@@ -212,9 +256,7 @@ sub_close(struct sub *sub)
 {
     if (!sub)
         return;
-    if (sub->conn.fd >= 0)
-        (void)close(sub->conn.fd);
+    conn_close(&sub->conn);
     prefix_clear(&sub->prefixes);
-    free(sub->conn.data);
     free(sub);
 }

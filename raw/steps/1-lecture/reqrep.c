@@ -1,7 +1,7 @@
 /*
  * Request/reply with the lecture's calls: socket, bind, listen, accept, recv,
- * send, close, unlink. Every call blocks. A message is what one recv() returns.
- * The server serves one client after the other.
+ * send, close, unlink. A message is what one recv() returns.
+ * Every call blocks. The server serves one client after the other.
  */
 #include "pattern.h"
 
@@ -19,11 +19,12 @@ enum {
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received last; lent to the caller */
+    unsigned char *data; /* what was received; lent to the caller */
 };
 
 struct req {
     size_t max; /* bytes of a message */
+    struct sockaddr_any address; /* the server's */
     struct conn conn;
 };
 
@@ -34,22 +35,59 @@ struct rep {
     struct conn client;
 };
 
+/* No connection yet, and room for a message. */
+static int
+conn_init(struct conn *conn, size_t max)
+{
+    *conn = (struct conn){.fd = -1, .data = malloc(max)};
+    return conn->data ? 0 : -1;
+}
+
+/*
+ * Receives what is there, and takes it for a message. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
+{
+    ssize_t n = recv(conn->fd, conn->data, max, 0);
+    if (n == 0)
+        errno = ECONNRESET; /* the peer has closed the connection */
+    if (n <= 0)
+        return -1;
+    *data = conn->data;
+    return n;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+}
+
+static void
+conn_close(struct conn *conn)
+{
+    conn_drop(conn);
+    free(conn->data);
+}
+
 int
 req_open(struct req **ret, const char *url, const struct tuning *tuning)
 {
-    struct sockaddr_any address;
     struct req *req = calloc(1, sizeof(*req));
     if (!req)
         return -1;
-    req->conn.fd = -1;
     req->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    req->conn.data = malloc(req->max);
-    if (!req->conn.data || sockaddr_parse(&address, url) < 0)
+    if (conn_init(&req->conn, req->max) < 0 ||
+        sockaddr_parse(&req->address, url) < 0)
         goto fail;
-    req->conn.fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    req->conn.fd = socket(req->address.any.sa_family, SOCK_STREAM, 0);
     if (req->conn.fd < 0)
         goto fail;
-    if (connect(req->conn.fd, &address.any, address.len) < 0)
+    if (connect(req->conn.fd, &req->address.any, req->address.len) < 0)
         goto fail;
     *ret = req;
     return 0;
@@ -73,13 +111,7 @@ req_send(struct req *req, const void *data, size_t len)
 ssize_t
 req_recv(struct req *req, const void **data)
 {
-    ssize_t n = recv(req->conn.fd, req->conn.data, req->max, 0);
-    if (n == 0)
-        errno = ECONNRESET; /* the server has closed the connection */
-    if (n <= 0)
-        return -1;
-    *data = req->conn.data;
-    return n;
+    return conn_recv(&req->conn, req->max, data);
 }
 
 void
@@ -87,9 +119,7 @@ req_close(struct req *req)
 {
     if (!req)
         return;
-    if (req->conn.fd >= 0)
-        (void)close(req->conn.fd);
-    free(req->conn.data);
+    conn_close(&req->conn);
     free(req);
 }
 
@@ -100,10 +130,10 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     struct rep *rep = calloc(1, sizeof(*rep));
     if (!rep)
         return -1;
-    rep->listener = rep->client.fd = -1;
+    rep->listener = -1;
     rep->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    rep->client.data = malloc(rep->max);
-    if (!rep->client.data || sockaddr_parse(&address, url) < 0)
+    if (conn_init(&rep->client, rep->max) < 0 ||
+        sockaddr_parse(&address, url) < 0)
         goto fail;
     rep->listener = socket(address.any.sa_family, SOCK_STREAM, 0);
     if (rep->listener < 0)
@@ -130,15 +160,10 @@ rep_recv(struct rep *rep, const void **data)
             rep->client.fd = accept(rep->listener, NULL, NULL);
         if (rep->client.fd < 0)
             return -1;
-        ssize_t n = recv(rep->client.fd, rep->client.data, rep->max, 0);
-        if (n > 0) {
-            *data = rep->client.data;
-            return n;
-        }
-        if (n < 0 && errno == EINTR)
-            return -1;
-        (void)close(rep->client.fd); /* it has left: the next one's turn */
-        rep->client.fd = -1;
+        ssize_t len = conn_recv(&rep->client, rep->max, data);
+        if (len >= 0 || errno == EINTR)
+            return len;
+        conn_drop(&rep->client); /* it has left: the next one's turn */
     }
 }
 
@@ -157,12 +182,10 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
-    if (rep->client.fd >= 0)
-        (void)close(rep->client.fd);
     if (rep->listener >= 0)
         (void)close(rep->listener);
+    conn_close(&rep->client);
     if (rep->address.any.sa_family == AF_UNIX)
         (void)unlink(rep->address.un.sun_path);
-    free(rep->client.data);
     free(rep);
 }

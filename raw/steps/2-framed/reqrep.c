@@ -1,11 +1,9 @@
 /*
- * Request/reply in frames, since a stream has no messages: each travels behind
- * its length and a request id, which is not used yet.
+ * Request/reply in frames, since a stream has no messages:
  *
- *     length u32 (of all that follows) | request id u32 | message
+ *     length u32 (of all that follows) | request id u32 (unused) | message
  *
- * What has been received waits in a buffer until a message is complete. Every
- * call still blocks. The server serves one client after the other.
+ * Every call blocks. The server serves one client after the other.
  */
 #include "pattern.h"
 
@@ -22,17 +20,20 @@ enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
     BACKLOG = 5, /* clients that wait to be accepted */
     HEAD = 8, /* bytes before a message: its length and the request id */
+    CHUNK = 1 << 16, /* bytes that one recv() takes at most */
 };
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received, as long as a message may be */
-    size_t len; /* bytes in data */
-    size_t done; /* bytes, from the first, that are no longer needed */
+    unsigned char *data; /* what was received; lent to the caller */
+    size_t len; /* bytes of a message that have been received */
+    uint32_t id; /* of the message received last */
+    unsigned char *out; /* what is sent */
 };
 
 struct req {
     size_t max; /* bytes of a message */
+    struct sockaddr_any address; /* the server's */
     struct conn conn;
 };
 
@@ -41,25 +42,96 @@ struct rep {
     struct sockaddr_any address; /* bound; to be unlinked */
     int listener;
     struct conn client;
-    uint32_t id; /* of the request received last */
 };
+
+/* No connection yet, and room for a message. */
+static int
+conn_init(struct conn *conn, size_t max)
+{
+    *conn = (struct conn){.fd = -1, .data = malloc(HEAD + max + CHUNK)};
+    return conn->data ? 0 : -1;
+}
+
+/* Sends a message behind its length. One send() may take only a part (R1). */
+static int
+conn_send(struct conn *conn, uint32_t id, const void *data, size_t len)
+{
+    unsigned char *out = realloc(conn->out, HEAD + len);
+    if (!out)
+        return -1;
+    conn->out = out;
+    put_u32(out, (uint32_t)(HEAD - 4 + len));
+    put_u32(out + 4, id);
+    memcpy(out + HEAD, data, len);
+    for (size_t sent = 0; sent < HEAD + len;) {
+        ssize_t n = send(conn->fd, out + sent, HEAD + len - sent, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/*
+ * Receives what is there of a message. EAGAIN: the rest is to come (R1).
+ * EMSGSIZE: it is longer than max; the rest is thrown away. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
+{
+    size_t want = conn->len < HEAD ? HEAD : 4 + (size_t)get_u32(conn->data);
+    size_t at = want > HEAD + max ? HEAD : conn->len; /* too long: not kept */
+    ssize_t n = recv(conn->fd, conn->data + at,
+        want - conn->len < CHUNK ? want - conn->len : CHUNK, 0);
+    if (n == 0)
+        errno = ECONNRESET; /* the peer has closed the connection */
+    if (n <= 0)
+        return -1;
+    conn->len += (size_t)n;
+    if (conn->len >= HEAD) {
+        want = 4 + (size_t)get_u32(conn->data);
+        conn->id = get_u32(conn->data + 4);
+    }
+    errno = want > HEAD + max && conn->len == HEAD ? EMSGSIZE : EAGAIN;
+    if (conn->len < want)
+        return -1;
+    conn->len = 0;
+    *data = conn->data + HEAD;
+    return want - HEAD <= max ? (ssize_t)(want - HEAD) : -1;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+    conn->len = 0;
+}
+
+static void
+conn_close(struct conn *conn)
+{
+    conn_drop(conn);
+    free(conn->data);
+    free(conn->out);
+}
 
 int
 req_open(struct req **ret, const char *url, const struct tuning *tuning)
 {
-    struct sockaddr_any address;
     struct req *req = calloc(1, sizeof(*req));
     if (!req)
         return -1;
-    req->conn.fd = -1;
     req->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    req->conn.data = malloc(HEAD + req->max);
-    if (!req->conn.data || sockaddr_parse(&address, url) < 0)
+    if (conn_init(&req->conn, req->max) < 0 ||
+        sockaddr_parse(&req->address, url) < 0)
         goto fail;
-    req->conn.fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    req->conn.fd = socket(req->address.any.sa_family, SOCK_STREAM, 0);
     if (req->conn.fd < 0)
         goto fail;
-    if (connect(req->conn.fd, &address.any, address.len) < 0)
+    if (connect(req->conn.fd, &req->address.any, req->address.len) < 0)
         goto fail;
     *ret = req;
     return 0;
@@ -70,32 +142,6 @@ fail:;
     return -1;
 }
 
-/* Sends all of it: one send() may take only a part (R1). No SIGPIPE, and no end
- * halfway because of a signal. */
-static int
-send_all(int fd, const unsigned char *data, size_t len, int flags)
-{
-    for (size_t sent = 0; sent < len;) {
-        ssize_t n = send(fd, data + sent, len - sent, flags | MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        sent += n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
-static int
-send_frame(int fd, uint32_t id, const void *data, size_t len)
-{
-    unsigned char head[HEAD];
-    put_u32(head, (uint32_t)(HEAD - 4 + len));
-    put_u32(head + 4, id);
-    /* MSG_MORE: both leave in one segment, or Nagle's algorithm waits. */
-    return send_all(fd, head, HEAD, len > 0 ? MSG_MORE : 0) < 0
-        ? -1
-        : send_all(fd, data, len, 0);
-}
-
 int
 req_send(struct req *req, const void *data, size_t len)
 {
@@ -103,70 +149,16 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    return send_frame(req->conn.fd, 0, data, len);
-}
-
-/* Receives what is there. ECONNRESET: the peer has closed the connection. */
-static int
-conn_read(struct conn *conn, size_t max)
-{
-    ssize_t n =
-        recv(conn->fd, conn->data + conn->len, HEAD + max - conn->len, 0);
-    if (n == 0)
-        errno = ECONNRESET;
-    if (n <= 0)
-        return -1;
-    conn->len += (size_t)n;
-    return 0;
-}
-
-/* Makes room: removes what is done with. */
-static void
-conn_discard(struct conn *conn)
-{
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
-}
-
-/*
- * Returns the length of the next message, which is lent until the next call.
- * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
- * discarded.
- */
-static ssize_t
-conn_next(struct conn *conn, size_t max, uint32_t *id, const void **data)
-{
-    conn_discard(conn);
-    errno = EAGAIN;
-    if (conn->done > 0 || conn->len < HEAD)
-        return -1;
-    size_t len = get_u32(conn->data) - (HEAD - 4);
-    *id = get_u32(conn->data + 4);
-    if (len <= max && len > conn->len - HEAD)
-        return -1;
-    conn->done = HEAD + len;
-    if (len > max) {
-        conn_discard(conn);
-        errno = EMSGSIZE;
-        return -1;
-    }
-    *data = conn->data + HEAD;
-    return (ssize_t)len;
+    return conn_send(&req->conn, 0, data, len);
 }
 
 ssize_t
 req_recv(struct req *req, const void **data)
 {
-    uint32_t id;
     ssize_t len;
-    while ((len = conn_next(&req->conn, req->max, &id, data)) < 0 &&
-        errno == EAGAIN) {
-        if (conn_read(&req->conn, req->max) < 0)
-            return -1;
-    }
+    do {
+        len = conn_recv(&req->conn, req->max, data);
+    } while (len < 0 && errno == EAGAIN);
     return len;
 }
 
@@ -175,9 +167,7 @@ req_close(struct req *req)
 {
     if (!req)
         return;
-    if (req->conn.fd >= 0)
-        (void)close(req->conn.fd);
-    free(req->conn.data);
+    conn_close(&req->conn);
     free(req);
 }
 
@@ -189,10 +179,10 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     struct rep *rep = calloc(1, sizeof(*rep));
     if (!rep)
         return -1;
-    rep->listener = rep->client.fd = -1;
+    rep->listener = -1;
     rep->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    rep->client.data = malloc(HEAD + rep->max);
-    if (!rep->client.data || sockaddr_parse(&address, url) < 0)
+    if (conn_init(&rep->client, rep->max) < 0 ||
+        sockaddr_parse(&address, url) < 0)
         goto fail;
     rep->listener = socket(address.any.sa_family, SOCK_STREAM, 0);
     if (rep->listener < 0)
@@ -218,21 +208,18 @@ fail:;
 ssize_t
 rep_recv(struct rep *rep, const void **data)
 {
-    struct conn *client = &rep->client;
-    ssize_t len;
-    while ((len = conn_next(client, rep->max, &rep->id, data)) < 0) {
-        if (client->fd < 0)
-            client->fd = accept(rep->listener, NULL, NULL);
-        if (client->fd < 0)
+    for (;;) {
+        if (rep->client.fd < 0)
+            rep->client.fd = accept(rep->listener, NULL, NULL);
+        if (rep->client.fd < 0)
             return -1;
-        if (conn_read(client, rep->max) == 0)
+        ssize_t len = conn_recv(&rep->client, rep->max, data);
+        if (len >= 0 || errno == EINTR)
+            return len;
+        if (errno == EAGAIN || errno == EMSGSIZE)
             continue;
-        if (errno == EINTR)
-            return -1;
-        (void)close(client->fd); /* it has left: the next one's turn */
-        *client = (struct conn){.fd = -1, .data = client->data};
+        conn_drop(&rep->client); /* it has left: the next one's turn */
     }
-    return len;
 }
 
 int
@@ -242,9 +229,8 @@ rep_send(struct rep *rep, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    if (send_frame(rep->client.fd, rep->id, data, len) < 0)
-        (void)shutdown(rep->client.fd, SHUT_RDWR); /* it has left: R6 */
-    return 0;
+    (void)conn_send(&rep->client, rep->client.id, data, len);
+    return 0; /* where it failed, the client has left */
 }
 
 void
@@ -252,12 +238,10 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
-    if (rep->client.fd >= 0)
-        (void)close(rep->client.fd);
     if (rep->listener >= 0)
         (void)close(rep->listener);
+    conn_close(&rep->client);
     if (rep->address.any.sa_family == AF_UNIX)
         (void)unlink(rep->address.un.sun_path);
-    free(rep->client.data);
     free(rep);
 }

@@ -1,12 +1,12 @@
 /*
- * Publish/subscribe in frames, since a stream has no messages.
+ * Publish/subscribe in frames, since a stream has no messages:
  *
  *     publisher's          length u32 (of all that follows) | message
  *     subscriber's         length u32 | 01 prefix, or 00 prefix to unsubscribe
  *
  * poll() tells which subscribers have said what they want, so that the
- * publisher has many of them, and sends to each only what it wants. Sending
- * still blocks: a subscriber that does not receive holds up all.
+ * publisher has many of them, and sends to each only that. Sending still
+ * blocks: a subscriber that does not receive holds up all.
  */
 #include "pattern.h"
 
@@ -26,14 +26,15 @@ enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
     BACKLOG = 128, /* subscribers that wait to be accepted */
     HEAD = 4, /* bytes before a message: its length */
+    CHUNK = 1 << 16, /* bytes that one recv() takes at most */
     PREFIX_MAX = 1024, /* bytes of a prefix */
 };
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received, as long as a message may be */
-    size_t len; /* bytes in data */
-    size_t done; /* bytes, from the first, that are no longer needed */
+    unsigned char *data; /* what was received; lent to the caller */
+    size_t len; /* bytes of a message that have been received */
+    unsigned char *out; /* what is sent */
 };
 
 struct prefix {
@@ -58,6 +59,7 @@ struct pub {
 
 struct sub {
     size_t max; /* bytes of a message */
+    struct sockaddr_any address; /* the publisher's */
     struct conn conn;
     struct prefix *prefixes;
 };
@@ -107,13 +109,26 @@ prefix_clear(struct prefix **list)
         (void)prefix_remove(list, (*list)->bytes, (*list)->len);
 }
 
-/* Sends all of it: one send() may take only a part (P1). No SIGPIPE, and no end
- * halfway because of a signal. */
+/* No connection yet, and room for a message. */
 static int
-send_all(int fd, const unsigned char *data, size_t len, int flags)
+conn_init(struct conn *conn, size_t max)
 {
-    for (size_t sent = 0; sent < len;) {
-        ssize_t n = send(fd, data + sent, len - sent, flags | MSG_NOSIGNAL);
+    *conn = (struct conn){.fd = -1, .data = malloc(HEAD + max + CHUNK)};
+    return conn->data ? 0 : -1;
+}
+
+/* Sends a message behind its length. One send() may take only a part (P1). */
+static int
+conn_send(struct conn *conn, const void *data, size_t len)
+{
+    unsigned char *out = realloc(conn->out, HEAD + len);
+    if (!out)
+        return -1;
+    conn->out = out;
+    put_u32(out, (uint32_t)len);
+    memcpy(out + HEAD, data, len);
+    for (size_t sent = 0; sent < HEAD + len;) {
+        ssize_t n = send(conn->fd, out + sent, HEAD + len - sent, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR)
             return -1;
         sent += n > 0 ? (size_t)n : 0;
@@ -121,65 +136,48 @@ send_all(int fd, const unsigned char *data, size_t len, int flags)
     return 0;
 }
 
-static int
-send_frame(int fd, const void *data, size_t len)
+/*
+ * Receives what is there of a message. EAGAIN: the rest is to come (P1).
+ * EMSGSIZE: it is longer than max; the rest is thrown away. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
 {
-    unsigned char head[HEAD];
-    put_u32(head, (uint32_t)len);
-    /* MSG_MORE: both leave in one segment, or Nagle's algorithm waits. */
-    return send_all(fd, head, HEAD, len > 0 ? MSG_MORE : 0) < 0
-        ? -1
-        : send_all(fd, data, len, 0);
-}
-
-/* Receives what is there. ECONNRESET: the peer has closed the connection. */
-static int
-conn_read(struct conn *conn, size_t max)
-{
-    ssize_t n =
-        recv(conn->fd, conn->data + conn->len, HEAD + max - conn->len, 0);
+    size_t want = conn->len < HEAD ? HEAD : 4 + (size_t)get_u32(conn->data);
+    size_t at = want > HEAD + max ? HEAD : conn->len; /* too long: not kept */
+    ssize_t n = recv(conn->fd, conn->data + at,
+        want - conn->len < CHUNK ? want - conn->len : CHUNK, 0);
     if (n == 0)
-        errno = ECONNRESET;
+        errno = ECONNRESET; /* the peer has closed the connection */
     if (n <= 0)
         return -1;
     conn->len += (size_t)n;
-    return 0;
-}
-
-/* Makes room: removes what is done with. */
-static void
-conn_discard(struct conn *conn)
-{
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
-}
-
-/*
- * Returns the length of the next message, which is lent until the next call.
- * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
- * discarded.
- */
-static ssize_t
-conn_next(struct conn *conn, size_t max, const void **data)
-{
-    conn_discard(conn);
-    errno = EAGAIN;
-    if (conn->done > 0 || conn->len < HEAD)
+    if (conn->len >= HEAD)
+        want = 4 + (size_t)get_u32(conn->data);
+    errno = want > HEAD + max && conn->len == HEAD ? EMSGSIZE : EAGAIN;
+    if (conn->len < want)
         return -1;
-    size_t len = get_u32(conn->data);
-    if (len <= max && len > conn->len - HEAD)
-        return -1;
-    conn->done = HEAD + len;
-    if (len > max) {
-        conn_discard(conn);
-        errno = EMSGSIZE;
-        return -1;
-    }
+    conn->len = 0;
     *data = conn->data + HEAD;
-    return (ssize_t)len;
+    return want - HEAD <= max ? (ssize_t)(want - HEAD) : -1;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+    conn->len = 0;
+}
+
+static void
+conn_close(struct conn *conn)
+{
+    conn_drop(conn);
+    free(conn->data);
+    free(conn->out);
 }
 
 int
@@ -233,22 +231,20 @@ accept_subscriber(struct pub *pub)
         if (!polled)
             return -1;
         pub->polled = polled;
-        pub->subscribers[i] = (struct subscriber){
-            .conn = {.fd = -1, .data = malloc(HEAD + 1 + PREFIX_MAX)},
-        };
-        if (!pub->subscribers[i].conn.data)
+        if (conn_init(&subscribers[i].conn, 1 + PREFIX_MAX) < 0)
             return -1;
+        subscribers[i].prefixes = NULL;
         pub->count++;
     }
-    pub->subscribers[i].conn.fd = accept(pub->listener, NULL, NULL);
-    return pub->subscribers[i].conn.fd < 0 ? -1 : 0;
+    struct conn *conn = &pub->subscribers[i].conn;
+    conn->fd = accept(pub->listener, NULL, NULL);
+    return conn->fd < 0 ? -1 : 0;
 }
 
 static void
 drop_subscriber(struct subscriber *subscriber)
 {
-    (void)close(subscriber->conn.fd);
-    subscriber->conn = (struct conn){.fd = -1, .data = subscriber->conn.data};
+    conn_drop(&subscriber->conn);
     prefix_clear(&subscriber->prefixes);
 }
 
@@ -256,32 +252,27 @@ drop_subscriber(struct subscriber *subscriber)
 static int
 hear_subscriber(struct subscriber *subscriber)
 {
-    const void *data;
-    ssize_t len;
-    if (conn_read(&subscriber->conn, 1 + PREFIX_MAX) < 0)
+    const void *data = NULL;
+    ssize_t len = conn_recv(&subscriber->conn, 1 + PREFIX_MAX, &data);
+    const unsigned char *text = data;
+    if (len < 0 && errno == EAGAIN)
+        return 0;
+    if (len < 1 || text[0] > 1)
         return -1;
-    while ((len = conn_next(&subscriber->conn, 1 + PREFIX_MAX, &data)) > 0) {
-        const unsigned char *what = data;
-        if (what[0] == 0)
-            (void)prefix_remove(
-                &subscriber->prefixes, what + 1, (size_t)len - 1);
-        else if (prefix_add(&subscriber->prefixes, what + 1, (size_t)len - 1) <
-            0)
-            return -1;
-    }
-    return len < 0 && errno == EAGAIN ? 0 : -1;
+    if (text[0] == 1)
+        return prefix_add(&subscriber->prefixes, text + 1, (size_t)len - 1);
+    (void)prefix_remove(&subscriber->prefixes, text + 1, (size_t)len - 1);
+    return 0;
 }
 
-/* Waits so long for subscribers; accepts a new one, and hears the others. */
+/* Waits so long for subscribers; hears them, and accepts a new one. */
 static int
 wait_for_subscribers(struct pub *pub, int timeout_ms)
 {
     pub->polled[0] = (struct pollfd){.fd = pub->listener, .events = POLLIN};
     for (size_t i = 0; i < pub->count; i++) {
-        pub->polled[i + 1] = (struct pollfd){
-            .fd = pub->subscribers[i].conn.fd,
-            .events = POLLIN,
-        };
+        struct conn *conn = &pub->subscribers[i].conn;
+        pub->polled[i + 1] = (struct pollfd){.fd = conn->fd, .events = POLLIN};
     }
     int ready = poll(pub->polled, pub->count + 1, timeout_ms);
     if (ready < 0)
@@ -308,7 +299,7 @@ pub_send(struct pub *pub, const void *data, size_t len)
     for (size_t i = 0; i < pub->count; i++) {
         struct subscriber *subscriber = &pub->subscribers[i];
         if (prefix_match(subscriber->prefixes, data, len) &&
-            send_frame(subscriber->conn.fd, data, len) < 0)
+            conn_send(&subscriber->conn, data, len) < 0)
             drop_subscriber(subscriber); /* it has left */
     }
     return 0;
@@ -329,13 +320,12 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    for (size_t i = 0; i < pub->count; i++) {
-        if (pub->subscribers[i].conn.fd >= 0)
-            drop_subscriber(&pub->subscribers[i]);
-        free(pub->subscribers[i].conn.data);
-    }
     if (pub->listener >= 0)
         (void)close(pub->listener);
+    for (size_t i = 0; i < pub->count; i++) {
+        prefix_clear(&pub->subscribers[i].prefixes);
+        conn_close(&pub->subscribers[i].conn);
+    }
     if (pub->address.any.sa_family == AF_UNIX)
         (void)unlink(pub->address.un.sun_path);
     free(pub->subscribers);
@@ -346,19 +336,17 @@ pub_close(struct pub *pub)
 int
 sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
 {
-    struct sockaddr_any address;
     struct sub *sub = calloc(1, sizeof(*sub));
     if (!sub)
         return -1;
-    sub->conn.fd = -1;
     sub->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    sub->conn.data = malloc(HEAD + sub->max);
-    if (!sub->conn.data || sockaddr_parse(&address, url) < 0)
+    if (conn_init(&sub->conn, sub->max) < 0 ||
+        sockaddr_parse(&sub->address, url) < 0)
         goto fail;
-    sub->conn.fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    sub->conn.fd = socket(sub->address.any.sa_family, SOCK_STREAM, 0);
     if (sub->conn.fd < 0)
         goto fail;
-    if (connect(sub->conn.fd, &address.any, address.len) < 0)
+    if (connect(sub->conn.fd, &sub->address.any, sub->address.len) < 0)
         goto fail;
     *ret = sub;
     return 0;
@@ -372,17 +360,18 @@ fail:;
 static int
 send_subscription(struct sub *sub, char what, const void *prefix, size_t len)
 {
-    unsigned char head[HEAD + 1] = {0, 0, 0, 0, (unsigned char)what};
-    put_u32(head, (uint32_t)(1 + len));
-    return send_all(sub->conn.fd, head, sizeof(head), len > 0 ? MSG_MORE : 0) <
-            0
-        ? -1
-        : send_all(sub->conn.fd, prefix, len, 0);
+    unsigned char text[1 + PREFIX_MAX] = {(unsigned char)what};
+    memcpy(text + 1, prefix, len);
+    return conn_send(&sub->conn, text, 1 + len);
 }
 
 int
 sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
+    if (len > PREFIX_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
     if (prefix_add(&sub->prefixes, prefix, len) < 0)
         return -1;
     return send_subscription(sub, 1, prefix, len);
@@ -400,15 +389,13 @@ ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
     for (;;) {
-        ssize_t len = conn_next(&sub->conn, sub->max, data);
-        if (len >= 0 && prefix_match(sub->prefixes, *data, (size_t)len))
-            return len;
-        if (len >= 0)
+        ssize_t len = conn_recv(&sub->conn, sub->max, data);
+        if (len < 0 && errno == EAGAIN)
             continue;
-        if (errno != EAGAIN)
+        if (len < 0)
             return -1;
-        if (conn_read(&sub->conn, sub->max) < 0)
-            return -1;
+        if (prefix_match(sub->prefixes, *data, (size_t)len))
+            return len;
     }
 }
 
@@ -417,9 +404,7 @@ sub_close(struct sub *sub)
 {
     if (!sub)
         return;
-    if (sub->conn.fd >= 0)
-        (void)close(sub->conn.fd);
+    conn_close(&sub->conn);
     prefix_clear(&sub->prefixes);
-    free(sub->conn.data);
     free(sub);
 }

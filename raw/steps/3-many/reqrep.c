@@ -1,12 +1,10 @@
 /*
- * Request/reply in frames, since a stream has no messages: each travels behind
- * its length and a request id, which is not used yet.
+ * Request/reply in frames, since a stream has no messages:
  *
- *     length u32 (of all that follows) | request id u32 | message
+ *     length u32 (of all that follows) | request id u32 (unused) | message
  *
- * What has been received waits in a buffer until a message is complete. poll()
- * tells which clients have sent something, so that the server serves them all.
- * Sending still blocks.
+ * poll() tells which clients have sent something, so that the server serves
+ * them all. Sending still blocks.
  */
 #include "pattern.h"
 
@@ -24,17 +22,20 @@ enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
     BACKLOG = 128, /* clients that wait to be accepted */
     HEAD = 8, /* bytes before a message: its length and the request id */
+    CHUNK = 1 << 16, /* bytes that one recv() takes at most */
 };
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received, as long as a message may be */
-    size_t len; /* bytes in data */
-    size_t done; /* bytes, from the first, that are no longer needed */
+    unsigned char *data; /* what was received; lent to the caller */
+    size_t len; /* bytes of a message that have been received */
+    uint32_t id; /* of the message received last */
+    unsigned char *out; /* what is sent */
 };
 
 struct req {
     size_t max; /* bytes of a message */
+    struct sockaddr_any address; /* the server's */
     struct conn conn;
 };
 
@@ -46,25 +47,96 @@ struct rep {
     struct pollfd *polled; /* the listener, then the clients */
     size_t count; /* of clients */
     size_t current; /* the client whose request was received last */
-    uint32_t id; /* of that request */
 };
+
+/* No connection yet, and room for a message. */
+static int
+conn_init(struct conn *conn, size_t max)
+{
+    *conn = (struct conn){.fd = -1, .data = malloc(HEAD + max + CHUNK)};
+    return conn->data ? 0 : -1;
+}
+
+/* Sends a message behind its length. One send() may take only a part (R1). */
+static int
+conn_send(struct conn *conn, uint32_t id, const void *data, size_t len)
+{
+    unsigned char *out = realloc(conn->out, HEAD + len);
+    if (!out)
+        return -1;
+    conn->out = out;
+    put_u32(out, (uint32_t)(HEAD - 4 + len));
+    put_u32(out + 4, id);
+    memcpy(out + HEAD, data, len);
+    for (size_t sent = 0; sent < HEAD + len;) {
+        ssize_t n = send(conn->fd, out + sent, HEAD + len - sent, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/*
+ * Receives what is there of a message. EAGAIN: the rest is to come (R1).
+ * EMSGSIZE: it is longer than max; the rest is thrown away. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
+{
+    size_t want = conn->len < HEAD ? HEAD : 4 + (size_t)get_u32(conn->data);
+    size_t at = want > HEAD + max ? HEAD : conn->len; /* too long: not kept */
+    ssize_t n = recv(conn->fd, conn->data + at,
+        want - conn->len < CHUNK ? want - conn->len : CHUNK, 0);
+    if (n == 0)
+        errno = ECONNRESET; /* the peer has closed the connection */
+    if (n <= 0)
+        return -1;
+    conn->len += (size_t)n;
+    if (conn->len >= HEAD) {
+        want = 4 + (size_t)get_u32(conn->data);
+        conn->id = get_u32(conn->data + 4);
+    }
+    errno = want > HEAD + max && conn->len == HEAD ? EMSGSIZE : EAGAIN;
+    if (conn->len < want)
+        return -1;
+    conn->len = 0;
+    *data = conn->data + HEAD;
+    return want - HEAD <= max ? (ssize_t)(want - HEAD) : -1;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+    conn->len = 0;
+}
+
+static void
+conn_close(struct conn *conn)
+{
+    conn_drop(conn);
+    free(conn->data);
+    free(conn->out);
+}
 
 int
 req_open(struct req **ret, const char *url, const struct tuning *tuning)
 {
-    struct sockaddr_any address;
     struct req *req = calloc(1, sizeof(*req));
     if (!req)
         return -1;
-    req->conn.fd = -1;
     req->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
-    req->conn.data = malloc(HEAD + req->max);
-    if (!req->conn.data || sockaddr_parse(&address, url) < 0)
+    if (conn_init(&req->conn, req->max) < 0 ||
+        sockaddr_parse(&req->address, url) < 0)
         goto fail;
-    req->conn.fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    req->conn.fd = socket(req->address.any.sa_family, SOCK_STREAM, 0);
     if (req->conn.fd < 0)
         goto fail;
-    if (connect(req->conn.fd, &address.any, address.len) < 0)
+    if (connect(req->conn.fd, &req->address.any, req->address.len) < 0)
         goto fail;
     *ret = req;
     return 0;
@@ -75,32 +147,6 @@ fail:;
     return -1;
 }
 
-/* Sends all of it: one send() may take only a part (R1). No SIGPIPE, and no end
- * halfway because of a signal. */
-static int
-send_all(int fd, const unsigned char *data, size_t len, int flags)
-{
-    for (size_t sent = 0; sent < len;) {
-        ssize_t n = send(fd, data + sent, len - sent, flags | MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        sent += n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
-static int
-send_frame(int fd, uint32_t id, const void *data, size_t len)
-{
-    unsigned char head[HEAD];
-    put_u32(head, (uint32_t)(HEAD - 4 + len));
-    put_u32(head + 4, id);
-    /* MSG_MORE: both leave in one segment, or Nagle's algorithm waits. */
-    return send_all(fd, head, HEAD, len > 0 ? MSG_MORE : 0) < 0
-        ? -1
-        : send_all(fd, data, len, 0);
-}
-
 int
 req_send(struct req *req, const void *data, size_t len)
 {
@@ -108,70 +154,16 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    return send_frame(req->conn.fd, 0, data, len);
-}
-
-/* Receives what is there. ECONNRESET: the peer has closed the connection. */
-static int
-conn_read(struct conn *conn, size_t max)
-{
-    ssize_t n =
-        recv(conn->fd, conn->data + conn->len, HEAD + max - conn->len, 0);
-    if (n == 0)
-        errno = ECONNRESET;
-    if (n <= 0)
-        return -1;
-    conn->len += (size_t)n;
-    return 0;
-}
-
-/* Makes room: removes what is done with. */
-static void
-conn_discard(struct conn *conn)
-{
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
-}
-
-/*
- * Returns the length of the next message, which is lent until the next call.
- * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
- * discarded.
- */
-static ssize_t
-conn_next(struct conn *conn, size_t max, uint32_t *id, const void **data)
-{
-    conn_discard(conn);
-    errno = EAGAIN;
-    if (conn->done > 0 || conn->len < HEAD)
-        return -1;
-    size_t len = get_u32(conn->data) - (HEAD - 4);
-    *id = get_u32(conn->data + 4);
-    if (len <= max && len > conn->len - HEAD)
-        return -1;
-    conn->done = HEAD + len;
-    if (len > max) {
-        conn_discard(conn);
-        errno = EMSGSIZE;
-        return -1;
-    }
-    *data = conn->data + HEAD;
-    return (ssize_t)len;
+    return conn_send(&req->conn, 0, data, len);
 }
 
 ssize_t
 req_recv(struct req *req, const void **data)
 {
-    uint32_t id;
     ssize_t len;
-    while ((len = conn_next(&req->conn, req->max, &id, data)) < 0 &&
-        errno == EAGAIN) {
-        if (conn_read(&req->conn, req->max) < 0)
-            return -1;
-    }
+    do {
+        len = conn_recv(&req->conn, req->max, data);
+    } while (len < 0 && errno == EAGAIN);
     return len;
 }
 
@@ -180,9 +172,7 @@ req_close(struct req *req)
 {
     if (!req)
         return;
-    if (req->conn.fd >= 0)
-        (void)close(req->conn.fd);
-    free(req->conn.data);
+    conn_close(&req->conn);
     free(req);
 }
 
@@ -237,9 +227,8 @@ accept_client(struct rep *rep)
         if (!polled)
             return -1;
         rep->polled = polled;
-        rep->clients[i] =
-            (struct conn){.fd = -1, .data = malloc(HEAD + rep->max)};
-        if (!rep->clients[i].data)
+        polled[i + 1] = (struct pollfd){.fd = -1};
+        if (conn_init(&clients[i], rep->max) < 0)
             return -1;
         rep->count++;
     }
@@ -247,24 +236,18 @@ accept_client(struct rep *rep)
     return rep->clients[i].fd < 0 ? -1 : 0;
 }
 
-/* Waits for clients; accepts a new one, and receives from the others. */
+/* Waits for clients, and accepts a new one. */
 static int
 wait_for_clients(struct rep *rep)
 {
     rep->polled[0] = (struct pollfd){.fd = rep->listener, .events = POLLIN};
     for (size_t i = 0; i < rep->count; i++) {
+        struct conn *client = &rep->clients[i];
         rep->polled[i + 1] =
-            (struct pollfd){.fd = rep->clients[i].fd, .events = POLLIN};
+            (struct pollfd){.fd = client->fd, .events = POLLIN};
     }
     if (poll(rep->polled, rep->count + 1, -1) < 0)
         return -1;
-    for (size_t i = 0; i < rep->count; i++) {
-        struct conn *client = &rep->clients[i];
-        if (rep->polled[i + 1].revents && conn_read(client, rep->max) < 0) {
-            (void)close(client->fd); /* it has left */
-            *client = (struct conn){.fd = -1, .data = client->data};
-        }
-    }
     return rep->polled[0].revents ? accept_client(rep) : 0;
 }
 
@@ -272,16 +255,20 @@ ssize_t
 rep_recv(struct rep *rep, const void **data)
 {
     for (;;) {
+        if (wait_for_clients(rep) < 0)
+            return -1;
         /* The client after the last one is asked first (R6). */
         for (size_t n = 0; n < rep->count; n++) {
             rep->current = (rep->current + 1) % rep->count;
             struct conn *client = &rep->clients[rep->current];
-            ssize_t len = conn_next(client, rep->max, &rep->id, data);
-            if (len >= 0)
+            if (!rep->polled[rep->current + 1].revents)
+                continue;
+            ssize_t len = conn_recv(client, rep->max, data);
+            if (len >= 0 || errno == EINTR)
                 return len;
+            if (errno != EAGAIN && errno != EMSGSIZE)
+                conn_drop(client); /* it has left */
         }
-        if (wait_for_clients(rep) < 0)
-            return -1;
     }
 }
 
@@ -292,10 +279,9 @@ rep_send(struct rep *rep, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    int fd = rep->clients[rep->current].fd;
-    if (send_frame(fd, rep->id, data, len) < 0)
-        (void)shutdown(fd, SHUT_RDWR); /* it has left: R6 */
-    return 0;
+    struct conn *client = &rep->clients[rep->current];
+    (void)conn_send(client, client->id, data, len);
+    return 0; /* where it failed, the client has left */
 }
 
 void
@@ -303,13 +289,10 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
-    for (size_t i = 0; i < rep->count; i++) {
-        if (rep->clients[i].fd >= 0)
-            (void)close(rep->clients[i].fd);
-        free(rep->clients[i].data);
-    }
     if (rep->listener >= 0)
         (void)close(rep->listener);
+    for (size_t i = 0; i < rep->count; i++)
+        conn_close(&rep->clients[i]);
     if (rep->address.any.sa_family == AF_UNIX)
         (void)unlink(rep->address.un.sun_path);
     free(rep->clients);

@@ -1,18 +1,16 @@
 /*
- * Publish/subscribe in frames, since a stream has no messages.
+ * Publish/subscribe in frames, since a stream has no messages:
  *
  *     publisher's          length u32 (of all that follows) | message
  *     subscriber's         length u32 | 01 prefix, or 00 prefix to unsubscribe
  *
  * poll() tells which subscribers have said what they want, so that the
- * publisher has many of them, and sends to each only what it wants. A buffer
- * holds what a subscriber does not take yet; when it is full, that subscriber
- * loses messages, and the others do not.
+ * publisher has many of them, and sends to each only that. What one does not
+ * take yet waits in a queue; when that is full, it loses messages, it alone.
  */
 #include "pattern.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -28,22 +26,20 @@ enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
     BACKLOG = 128, /* subscribers that wait to be accepted */
     HEAD = 4, /* bytes before a message: its length */
+    CHUNK = 1 << 16, /* bytes that one recv() takes at most */
     PREFIX_MAX = 1024, /* bytes of a prefix */
     QUEUE = 1000, /* KiB that wait for a subscriber, unless tuned */
     QUEUE_MIN = 8 << 20, /* bytes that may wait in any case: one long message */
-    READ_SIZE = 4096, /* bytes of a buffer at first; it doubles */
     ACCEPT_MS = 100, /* pause when no descriptor is free */
     LINGER_MS = 500, /* a close waits so long for messages on their way */
 };
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received */
-    size_t size; /* bytes that data has room for */
-    size_t len; /* bytes in data */
-    size_t done; /* bytes, from the first, that are no longer needed */
-    unsigned char *out; /* what is to be sent */
-    size_t out_len; /* bytes in out */
+    unsigned char *data; /* what was received; lent to the caller */
+    size_t len; /* bytes of a message that have been received */
+    unsigned char *out; /* what is sent */
+    size_t out_len; /* bytes in out; 0: nothing waits */
     size_t out_sent; /* bytes of them, from the first, that have left */
 };
 
@@ -61,9 +57,9 @@ struct subscriber {
 struct pub {
     size_t max; /* bytes of a message */
     size_t queue; /* bytes that wait for a subscriber */
+    int64_t accept_at; /* no descriptor is free: when to try again */
     struct sockaddr_any address; /* bound; to be unlinked */
     int listener;
-    int64_t accept_at; /* no descriptor is free: when to try again */
     struct subscriber *subscribers;
     struct pollfd *polled; /* the listener, then the subscribers */
     size_t count; /* of subscribers */
@@ -72,6 +68,7 @@ struct pub {
 struct sub {
     size_t max; /* bytes of a message */
     int timeout_ms;
+    struct sockaddr_any address; /* the publisher's */
     struct conn conn;
     struct prefix *prefixes;
 };
@@ -121,26 +118,32 @@ prefix_clear(struct prefix **list)
         (void)prefix_remove(list, (*list)->bytes, (*list)->len);
 }
 
-/* Sends as much as the peer takes now. */
+/* No connection yet, and room for a message. */
+static int
+conn_init(struct conn *conn, size_t max)
+{
+    *conn = (struct conn){.fd = -1, .data = malloc(HEAD + max + CHUNK)};
+    return conn->data ? 0 : -1;
+}
+
+/* Sends as much of it as the peer takes now. */
 static int
 conn_flush(struct conn *conn)
 {
     while (conn->out_sent < conn->out_len) {
         ssize_t n = send(conn->fd, conn->out + conn->out_sent,
-            conn->out_len - conn->out_sent, MSG_NOSIGNAL);
+            conn->out_len - conn->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             return 0;
         if (n < 0 && errno != EINTR)
             return -1;
         conn->out_sent += n > 0 ? (size_t)n : 0;
     }
-    free(conn->out);
-    conn->out = NULL;
     conn->out_len = conn->out_sent = 0;
     return 0;
 }
 
-/* Sends a message, now or when the peer receives again. */
+/* Sends a message behind its length. One send() may take only a part (P1). */
 static int
 conn_send(struct conn *conn, const void *data, size_t len)
 {
@@ -160,91 +163,48 @@ conn_send(struct conn *conn, const void *data, size_t len)
     return conn_flush(conn);
 }
 
-/* Receives what is there. ECONNRESET: the peer has closed the connection. */
-static int
-conn_read(struct conn *conn)
+/*
+ * Receives what is there of a message. EAGAIN: the rest is to come (P1).
+ * EMSGSIZE: it is longer than max; the rest is thrown away. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
 {
-    /* It grows with what arrives, not with what is announced (P7). */
-    if (conn->len == conn->size) {
-        size_t size = conn->size > 0 ? 2 * conn->size : READ_SIZE;
-        unsigned char *in = realloc(conn->data, size);
-        if (!in)
-            return -1;
-        conn->data = in;
-        conn->size = size;
-    }
-    ssize_t n =
-        recv(conn->fd, conn->data + conn->len, conn->size - conn->len, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
+    size_t want = conn->len < HEAD ? HEAD : 4 + (size_t)get_u32(conn->data);
+    size_t at = want > HEAD + max ? HEAD : conn->len; /* too long: not kept */
+    ssize_t n = recv(conn->fd, conn->data + at,
+        want - conn->len < CHUNK ? want - conn->len : CHUNK, MSG_DONTWAIT);
     if (n == 0)
-        errno = ECONNRESET;
+        errno = ECONNRESET; /* the peer has closed the connection */
     if (n <= 0)
         return -1;
     conn->len += (size_t)n;
-    return 0;
-}
-
-/* What poll() is to tell of it. */
-static short
-conn_events(const struct conn *conn)
-{
-    return conn->out_len > 0 ? POLLIN | POLLOUT : POLLIN;
-}
-
-/* Does what poll() has told. */
-static int
-conn_ready(struct conn *conn, short events)
-{
-    if ((events & POLLOUT) && conn_flush(conn) < 0)
+    if (conn->len >= HEAD)
+        want = 4 + (size_t)get_u32(conn->data);
+    errno = want > HEAD + max && conn->len == HEAD ? EMSGSIZE : EAGAIN;
+    if (conn->len < want)
         return -1;
-    return events & ~POLLOUT ? conn_read(conn) : 0;
-}
-
-/* Makes room: removes what is done with. */
-static void
-conn_discard(struct conn *conn)
-{
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
-}
-
-/*
- * Returns the length of the next message, which is lent until the next call.
- * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
- * discarded.
- */
-static ssize_t
-conn_next(struct conn *conn, size_t max, const void **data)
-{
-    conn_discard(conn);
-    errno = EAGAIN;
-    if (conn->done > 0 || conn->len < HEAD)
-        return -1;
-    size_t len = get_u32(conn->data);
-    if (len <= max && len > conn->len - HEAD)
-        return -1;
-    conn->done = HEAD + len;
-    if (len > max) {
-        conn_discard(conn);
-        errno = EMSGSIZE;
-        return -1;
-    }
+    conn->len = 0;
     *data = conn->data + HEAD;
-    return (ssize_t)len;
+    return want - HEAD <= max ? (ssize_t)(want - HEAD) : -1;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+    conn->len = conn->out_len = conn->out_sent = 0;
 }
 
 static void
 conn_close(struct conn *conn)
 {
-    if (conn->fd >= 0)
-        (void)close(conn->fd);
+    conn_drop(conn);
     free(conn->data);
     free(conn->out);
-    *conn = (struct conn){.fd = -1};
 }
 
 int
@@ -302,67 +262,65 @@ accept_subscriber(struct pub *pub)
         if (!polled)
             return -1;
         pub->polled = polled;
-        pub->subscribers[pub->count++] = (struct subscriber){.conn.fd = -1};
+        if (conn_init(&subscribers[i].conn, 1 + PREFIX_MAX) < 0)
+            return -1;
+        subscribers[i].prefixes = NULL;
+        pub->count++;
     }
-    pub->subscribers[i].conn.fd =
-        accept4(pub->listener, NULL, NULL, SOCK_NONBLOCK);
-    return pub->subscribers[i].conn.fd < 0 ? -1 : 0;
+    struct conn *conn = &pub->subscribers[i].conn;
+    conn->fd = accept(pub->listener, NULL, NULL);
+    return conn->fd < 0 ? -1 : 0;
 }
 
 static void
 drop_subscriber(struct subscriber *subscriber)
 {
-    conn_close(&subscriber->conn);
+    conn_drop(&subscriber->conn);
     prefix_clear(&subscriber->prefixes);
 }
 
 /* Hears what a subscriber wants. -1: it has left, or speaks otherwise. */
 static int
-hear_subscriber(struct subscriber *subscriber, short events)
+hear_subscriber(struct subscriber *subscriber)
 {
-    const void *data;
-    ssize_t len;
-    if (conn_ready(&subscriber->conn, events) < 0)
+    const void *data = NULL;
+    ssize_t len = conn_recv(&subscriber->conn, 1 + PREFIX_MAX, &data);
+    const unsigned char *text = data;
+    if (len < 0 && errno == EAGAIN)
+        return 0;
+    if (len < 1 || text[0] > 1)
         return -1;
-    while ((len = conn_next(&subscriber->conn, 1 + PREFIX_MAX, &data)) > 0) {
-        const unsigned char *what = data;
-        if (what[0] == 0)
-            (void)prefix_remove(
-                &subscriber->prefixes, what + 1, (size_t)len - 1);
-        else if (prefix_add(&subscriber->prefixes, what + 1, (size_t)len - 1) <
-            0)
-            return -1;
-    }
-    return len < 0 && errno == EAGAIN ? 0 : -1;
+    if (text[0] == 1)
+        return prefix_add(&subscriber->prefixes, text + 1, (size_t)len - 1);
+    (void)prefix_remove(&subscriber->prefixes, text + 1, (size_t)len - 1);
+    return 0;
 }
 
-/*
- * Waits for subscribers; accepts a new one, hears the others, and sends them
- * what waits. ETIMEDOUT: nothing until then.
- */
+/* Waits for subscribers; sends them what waits, hears them, and accepts a new
+ * one. ETIMEDOUT: nothing came. */
 static int
 wait_for_subscribers(struct pub *pub, int64_t deadline)
 {
     bool full = clock_now() < pub->accept_at;
     int64_t until =
         full && pub->accept_at < deadline ? pub->accept_at : deadline;
-    pub->polled[0] = (struct pollfd){
-        .fd = full ? -1 : pub->listener,
-        .events = POLLIN,
-    };
+    pub->polled[0] = (struct pollfd){.fd = pub->listener, .events = POLLIN};
+    if (full)
+        pub->polled[0].fd = -1;
     for (size_t i = 0; i < pub->count; i++) {
-        pub->polled[i + 1] = (struct pollfd){
-            .fd = pub->subscribers[i].conn.fd,
-            .events = conn_events(&pub->subscribers[i].conn),
-        };
+        struct conn *conn = &pub->subscribers[i].conn;
+        pub->polled[i + 1] = (struct pollfd){.fd = conn->fd, .events = POLLIN};
+        if (conn->out_len > 0)
+            pub->polled[i + 1].events |= POLLOUT;
     }
     int ready = poll(pub->polled, pub->count + 1, clock_left_ms(until));
     if (ready < 0)
         return -1;
     for (size_t i = 0; i < pub->count; i++) {
         struct subscriber *subscriber = &pub->subscribers[i];
-        short events = pub->polled[i + 1].revents;
-        if (events && hear_subscriber(subscriber, events) < 0)
+        if (pub->polled[i + 1].revents &&
+            (conn_flush(&subscriber->conn) < 0 ||
+                hear_subscriber(subscriber) < 0))
             drop_subscriber(subscriber);
     }
     /* Others wait in the backlog until a descriptor is free (P7). */
@@ -384,8 +342,8 @@ pub_send(struct pub *pub, const void *data, size_t len)
     for (size_t i = 0; i < pub->count; i++) {
         struct subscriber *subscriber = &pub->subscribers[i];
         struct conn *conn = &subscriber->conn;
-        size_t waiting = conn->out_len - conn->out_sent;
-        if (waiting > 0 && waiting + len > pub->queue)
+        if (conn->out_len > 0 &&
+            conn->out_len - conn->out_sent + len > pub->queue)
             continue; /* it is behind by more than the queue: P3 */
         if (prefix_match(subscriber->prefixes, data, len) &&
             conn_send(conn, data, len) < 0)
@@ -402,14 +360,18 @@ pub_idle(struct pub *pub, int64_t until_ns)
     return errno == ETIMEDOUT ? 0 : -1;
 }
 
-/* Whether messages wait for subscribers that do not receive. */
+/* Drops the subscribers that have all, and returns whether these are all. */
 static bool
-has_messages(const struct pub *pub)
+drop_served(struct pub *pub)
 {
-    size_t i = 0;
-    while (i < pub->count && pub->subscribers[i].conn.out_len == 0)
-        i++;
-    return i < pub->count;
+    bool all = true;
+    for (size_t i = 0; i < pub->count; i++) {
+        if (pub->subscribers[i].conn.out_len > 0)
+            all = false;
+        else
+            drop_subscriber(&pub->subscribers[i]);
+    }
+    return all;
 }
 
 void
@@ -417,14 +379,17 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    int64_t deadline = clock_deadline(LINGER_MS);
-    while (has_messages(pub) &&
-        (wait_for_subscribers(pub, deadline) == 0 || errno == EINTR))
-        ;
-    for (size_t i = 0; i < pub->count; i++)
-        drop_subscriber(&pub->subscribers[i]);
     if (pub->listener >= 0)
         (void)close(pub->listener);
+    pub->listener = -1;
+    int64_t deadline = clock_deadline(LINGER_MS);
+    while (!drop_served(pub) &&
+        (wait_for_subscribers(pub, deadline) == 0 || errno == EINTR))
+        ;
+    for (size_t i = 0; i < pub->count; i++) {
+        prefix_clear(&pub->subscribers[i].prefixes);
+        conn_close(&pub->subscribers[i].conn);
+    }
     if (pub->address.any.sa_family == AF_UNIX)
         (void)unlink(pub->address.un.sun_path);
     free(pub->subscribers);
@@ -435,20 +400,18 @@ pub_close(struct pub *pub)
 int
 sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
 {
-    struct sockaddr_any address;
     struct sub *sub = calloc(1, sizeof(*sub));
     if (!sub)
         return -1;
-    sub->conn.fd = -1;
     sub->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
     sub->timeout_ms = tuning->timeout_ms ? tuning->timeout_ms : -1;
-    if (sockaddr_parse(&address, url) < 0)
+    if (conn_init(&sub->conn, sub->max) < 0 ||
+        sockaddr_parse(&sub->address, url) < 0)
         goto fail;
-    sub->conn.fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    sub->conn.fd = socket(sub->address.any.sa_family, SOCK_STREAM, 0);
     if (sub->conn.fd < 0)
         goto fail;
-    if (connect(sub->conn.fd, &address.any, address.len) < 0 ||
-        fcntl(sub->conn.fd, F_SETFL, O_NONBLOCK) < 0)
+    if (connect(sub->conn.fd, &sub->address.any, sub->address.len) < 0)
         goto fail;
     *ret = sub;
     return 0;
@@ -463,10 +426,6 @@ static int
 send_subscription(struct sub *sub, char what, const void *prefix, size_t len)
 {
     unsigned char text[1 + PREFIX_MAX] = {(unsigned char)what};
-    if (len > PREFIX_MAX) {
-        errno = EMSGSIZE;
-        return -1;
-    }
     memcpy(text + 1, prefix, len);
     return conn_send(&sub->conn, text, 1 + len);
 }
@@ -474,6 +433,10 @@ send_subscription(struct sub *sub, char what, const void *prefix, size_t len)
 int
 sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
+    if (len > PREFIX_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
     if (prefix_add(&sub->prefixes, prefix, len) < 0)
         return -1;
     return send_subscription(sub, 1, prefix, len);
@@ -487,18 +450,30 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
     return send_subscription(sub, 0, prefix, len);
 }
 
-/* Waits for the publisher. ETIMEDOUT: nothing until then. */
+/* Waits for these events, or until what waits can leave. ETIMEDOUT: neither. */
 static int
-wait_for_publisher(struct sub *sub, int64_t deadline)
+conn_wait(struct conn *conn, short events, int64_t deadline)
 {
-    struct pollfd polled = {
-        .fd = sub->conn.fd,
-        .events = conn_events(&sub->conn),
-    };
+    struct pollfd polled = {.fd = conn->fd, .events = events};
+    if (conn->out_len > 0)
+        polled.events |= POLLOUT;
     int ready = poll(&polled, 1, clock_left_ms(deadline));
     if (ready == 0)
         errno = ETIMEDOUT;
-    return ready <= 0 ? -1 : conn_ready(&sub->conn, polled.revents);
+    return ready > 0 ? 0 : -1;
+}
+
+/* Waits for the publisher; sends what waits, and receives what is there. */
+static ssize_t
+wait_for_publisher(struct sub *sub, int64_t deadline, const void **data)
+{
+    if (conn_wait(&sub->conn, POLLIN, deadline) < 0 ||
+        conn_flush(&sub->conn) < 0)
+        return -1;
+    ssize_t len = conn_recv(&sub->conn, sub->max, data);
+    if (len < 0 && errno == EAGAIN) /* that was the head */
+        len = conn_recv(&sub->conn, sub->max, data);
+    return len;
 }
 
 ssize_t
@@ -506,13 +481,13 @@ sub_recv(struct sub *sub, const void **data)
 {
     int64_t deadline = clock_deadline(sub->timeout_ms);
     for (;;) {
-        ssize_t len = conn_next(&sub->conn, sub->max, data);
-        if (len >= 0 && prefix_match(sub->prefixes, *data, (size_t)len))
-            return len;
-        if (len >= 0)
+        ssize_t len = wait_for_publisher(sub, deadline, data);
+        if (len < 0 && errno == EAGAIN)
             continue;
-        if (errno != EAGAIN || wait_for_publisher(sub, deadline) < 0)
+        if (len < 0)
             return -1;
+        if (prefix_match(sub->prefixes, *data, (size_t)len))
+            return len;
     }
 }
 

@@ -1,17 +1,15 @@
 /*
- * Request/reply in frames, since a stream has no messages: each travels behind
- * its length and a request id, which is not used yet.
+ * Request/reply in frames, since a stream has no messages:
  *
- *     length u32 (of all that follows) | request id u32 | message
+ *     length u32 (of all that follows) | request id u32 (unused) | message
  *
- * What has been received waits in a buffer until a message is complete, and
- * what the peer does not take yet waits in another. No call but poll() blocks,
- * and poll() has a time limit: nobody holds up anybody.
+ * poll() tells which clients have sent something, so that the server serves
+ * them all. Once connected, no call but poll() waits for a peer, and poll() has
+ * a time limit; what a peer does not take yet waits in a buffer.
  */
 #include "pattern.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,61 +25,144 @@ enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
     BACKLOG = 128, /* clients that wait to be accepted */
     HEAD = 8, /* bytes before a message: its length and the request id */
-    READ_SIZE = 4096, /* bytes of a buffer at first; it doubles */
-    OUT_MAX = 32 << 20, /* bytes that wait for a client that does not receive */
+    CHUNK = 1 << 16, /* bytes that one recv() takes at most */
     ACCEPT_MS = 100, /* pause when no descriptor is free */
     LINGER_MS = 500, /* a close waits so long for replies on their way */
 };
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received */
-    size_t size; /* bytes that data has room for */
-    size_t len; /* bytes in data */
-    size_t done; /* bytes, from the first, that are no longer needed */
-    unsigned char *out; /* what is to be sent */
-    size_t out_len; /* bytes in out */
+    unsigned char *data; /* what was received; lent to the caller */
+    size_t len; /* bytes of a message that have been received */
+    uint32_t id; /* of the message received last */
+    unsigned char *out; /* what is sent */
+    size_t out_len; /* bytes in out; 0: nothing waits */
     size_t out_sent; /* bytes of them, from the first, that have left */
 };
 
 struct req {
     size_t max; /* bytes of a message */
     int timeout_ms;
-    struct conn conn;
     bool pending; /* the reply has not come */
+    struct sockaddr_any address; /* the server's */
+    struct conn conn;
 };
 
 struct rep {
     size_t max; /* bytes of a message */
     int timeout_ms;
+    bool pending; /* the request has not been answered */
+    int64_t accept_at; /* no descriptor is free: when to try again */
     struct sockaddr_any address; /* bound; to be unlinked */
     int listener;
-    int64_t accept_at; /* no descriptor is free: when to try again */
     struct conn *clients;
     struct pollfd *polled; /* the listener, then the clients */
     size_t count; /* of clients */
     size_t current; /* the client whose request was received last */
-    uint32_t id; /* of that request */
-    bool pending; /* it has not been answered */
 };
+
+/* No connection yet, and room for a message. */
+static int
+conn_init(struct conn *conn, size_t max)
+{
+    *conn = (struct conn){.fd = -1, .data = malloc(HEAD + max + CHUNK)};
+    return conn->data ? 0 : -1;
+}
+
+/* Sends as much of it as the peer takes now. */
+static int
+conn_flush(struct conn *conn)
+{
+    while (conn->out_sent < conn->out_len) {
+        ssize_t n = send(conn->fd, conn->out + conn->out_sent,
+            conn->out_len - conn->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -1;
+        conn->out_sent += n > 0 ? (size_t)n : 0;
+    }
+    conn->out_len = conn->out_sent = 0;
+    return 0;
+}
+
+/* Sends a message behind its length. One send() may take only a part (R1). */
+static int
+conn_send(struct conn *conn, uint32_t id, const void *data, size_t len)
+{
+    unsigned char *out = realloc(conn->out, HEAD + len);
+    if (!out)
+        return -1;
+    conn->out = out;
+    put_u32(out, (uint32_t)(HEAD - 4 + len));
+    put_u32(out + 4, id);
+    memcpy(out + HEAD, data, len);
+    conn->out_len = HEAD + len;
+    conn->out_sent = 0;
+    return conn_flush(conn);
+}
+
+/*
+ * Receives what is there of a message. EAGAIN: the rest is to come (R1).
+ * EMSGSIZE: it is longer than max; the rest is thrown away. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
+{
+    size_t want = conn->len < HEAD ? HEAD : 4 + (size_t)get_u32(conn->data);
+    size_t at = want > HEAD + max ? HEAD : conn->len; /* too long: not kept */
+    ssize_t n = recv(conn->fd, conn->data + at,
+        want - conn->len < CHUNK ? want - conn->len : CHUNK, MSG_DONTWAIT);
+    if (n == 0)
+        errno = ECONNRESET; /* the peer has closed the connection */
+    if (n <= 0)
+        return -1;
+    conn->len += (size_t)n;
+    if (conn->len >= HEAD) {
+        want = 4 + (size_t)get_u32(conn->data);
+        conn->id = get_u32(conn->data + 4);
+    }
+    errno = want > HEAD + max && conn->len == HEAD ? EMSGSIZE : EAGAIN;
+    if (conn->len < want)
+        return -1;
+    conn->len = 0;
+    *data = conn->data + HEAD;
+    return want - HEAD <= max ? (ssize_t)(want - HEAD) : -1;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+    conn->len = conn->out_len = conn->out_sent = 0;
+}
+
+static void
+conn_close(struct conn *conn)
+{
+    conn_drop(conn);
+    free(conn->data);
+    free(conn->out);
+}
 
 int
 req_open(struct req **ret, const char *url, const struct tuning *tuning)
 {
-    struct sockaddr_any address;
     struct req *req = calloc(1, sizeof(*req));
     if (!req)
         return -1;
-    req->conn.fd = -1;
     req->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
     req->timeout_ms = tuning->timeout_ms ? tuning->timeout_ms : -1;
-    if (sockaddr_parse(&address, url) < 0)
+    if (conn_init(&req->conn, req->max) < 0 ||
+        sockaddr_parse(&req->address, url) < 0)
         goto fail;
-    req->conn.fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+    req->conn.fd = socket(req->address.any.sa_family, SOCK_STREAM, 0);
     if (req->conn.fd < 0)
         goto fail;
-    if (connect(req->conn.fd, &address.any, address.len) < 0 ||
-        fcntl(req->conn.fd, F_SETFL, O_NONBLOCK) < 0)
+    if (connect(req->conn.fd, &req->address.any, req->address.len) < 0)
         goto fail;
     *ret = req;
     return 0;
@@ -92,99 +173,27 @@ fail:;
     return -1;
 }
 
-/* Sends as much as the peer takes now. */
+/* Waits for these events, or until what waits can leave. ETIMEDOUT: neither. */
 static int
-conn_flush(struct conn *conn)
+conn_wait(struct conn *conn, short events, int64_t deadline)
 {
-    while (conn->out_sent < conn->out_len) {
-        ssize_t n = send(conn->fd, conn->out + conn->out_sent,
-            conn->out_len - conn->out_sent, MSG_NOSIGNAL);
-        if (n < 0 && errno == EAGAIN)
-            return 0;
-        if (n < 0 && errno != EINTR)
-            return -1;
-        conn->out_sent += n > 0 ? (size_t)n : 0;
-    }
-    free(conn->out);
-    conn->out = NULL;
-    conn->out_len = conn->out_sent = 0;
-    return 0;
-}
-
-/* Sends a message, now or when the peer receives again. */
-static int
-conn_send(struct conn *conn, uint32_t id, const void *data, size_t len)
-{
-    if (conn->out_sent > conn->out_len / 2) {
-        conn->out_len -= conn->out_sent;
-        memmove(conn->out, conn->out + conn->out_sent, conn->out_len);
-        conn->out_sent = 0;
-    }
-    unsigned char *out = realloc(conn->out, conn->out_len + HEAD + len);
-    if (!out)
-        return -1;
-    conn->out = out;
-    out += conn->out_len;
-    put_u32(out, (uint32_t)(HEAD - 4 + len));
-    put_u32(out + 4, id);
-    memcpy(out + HEAD, data, len);
-    conn->out_len += HEAD + len;
-    return conn_flush(conn);
-}
-
-/* Receives what is there. ECONNRESET: the peer has closed the connection. */
-static int
-conn_read(struct conn *conn)
-{
-    /* It grows with what arrives, not with what is announced (R7). */
-    if (conn->len == conn->size) {
-        size_t size = conn->size > 0 ? 2 * conn->size : READ_SIZE;
-        unsigned char *in = realloc(conn->data, size);
-        if (!in)
-            return -1;
-        conn->data = in;
-        conn->size = size;
-    }
-    ssize_t n =
-        recv(conn->fd, conn->data + conn->len, conn->size - conn->len, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    if (n == 0)
-        errno = ECONNRESET;
-    if (n <= 0)
-        return -1;
-    conn->len += (size_t)n;
-    return 0;
-}
-
-/* What poll() is to tell of it. */
-static short
-conn_events(const struct conn *conn)
-{
-    return conn->out_len > 0 ? POLLIN | POLLOUT : POLLIN;
-}
-
-/* Does what poll() has told. */
-static int
-conn_ready(struct conn *conn, short events)
-{
-    if ((events & POLLOUT) && conn_flush(conn) < 0)
-        return -1;
-    return events & ~POLLOUT ? conn_read(conn) : 0;
-}
-
-/* Waits for the server. ETIMEDOUT: nothing until then. */
-static int
-wait_for_server(struct req *req, int64_t deadline)
-{
-    struct pollfd polled = {
-        .fd = req->conn.fd,
-        .events = conn_events(&req->conn),
-    };
+    struct pollfd polled = {.fd = conn->fd, .events = events};
+    if (conn->out_len > 0)
+        polled.events |= POLLOUT;
     int ready = poll(&polled, 1, clock_left_ms(deadline));
     if (ready == 0)
         errno = ETIMEDOUT;
-    return ready <= 0 ? -1 : conn_ready(&req->conn, polled.revents);
+    return ready > 0 ? 0 : -1;
+}
+
+/* Waits for the server; sends what waits, and receives what is there. */
+static ssize_t
+wait_for_server(struct req *req, int64_t deadline, const void **data)
+{
+    if (conn_wait(&req->conn, POLLIN, deadline) < 0 ||
+        conn_flush(&req->conn) < 0)
+        return -1;
+    return conn_recv(&req->conn, req->max, data);
 }
 
 int
@@ -197,79 +206,28 @@ req_send(struct req *req, const void *data, size_t len)
     /* A server that does not receive has one request at most to take. */
     int64_t deadline = clock_deadline(req->timeout_ms);
     while (req->conn.out_len > 0) {
-        if (wait_for_server(req, deadline) < 0)
+        if (conn_wait(&req->conn, 0, deadline) < 0 ||
+            conn_flush(&req->conn) < 0)
             return -1;
     }
     req->pending = true;
     return conn_send(&req->conn, 0, data, len);
 }
 
-/* Makes room: removes what is done with. */
-static void
-conn_discard(struct conn *conn)
-{
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
-}
-
-/*
- * Returns the length of the next message, which is lent until the next call.
- * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
- * discarded.
- */
-static ssize_t
-conn_next(struct conn *conn, size_t max, uint32_t *id, const void **data)
-{
-    conn_discard(conn);
-    errno = EAGAIN;
-    if (conn->done > 0 || conn->len < HEAD)
-        return -1;
-    size_t len = get_u32(conn->data) - (HEAD - 4);
-    *id = get_u32(conn->data + 4);
-    if (len <= max && len > conn->len - HEAD)
-        return -1;
-    conn->done = HEAD + len;
-    if (len > max) {
-        conn_discard(conn);
-        errno = EMSGSIZE;
-        return -1;
-    }
-    *data = conn->data + HEAD;
-    return (ssize_t)len;
-}
-
 ssize_t
 req_recv(struct req *req, const void **data)
 {
-    uint32_t id;
     ssize_t len;
     if (!req->pending) {
         errno = EPROTO; /* out of turn: R9 */
         return -1;
     }
     int64_t deadline = clock_deadline(req->timeout_ms);
-    while ((len = conn_next(&req->conn, req->max, &id, data)) < 0 &&
-        errno == EAGAIN) {
-        if (wait_for_server(req, deadline) < 0) {
-            req->pending = errno == EINTR;
-            return -1;
-        }
-    }
-    req->pending = false;
+    do {
+        len = wait_for_server(req, deadline, data);
+    } while (len < 0 && errno == EAGAIN);
+    req->pending = len < 0 && errno == EINTR;
     return len;
-}
-
-static void
-conn_close(struct conn *conn)
-{
-    if (conn->fd >= 0)
-        (void)close(conn->fd);
-    free(conn->data);
-    free(conn->out);
-    *conn = (struct conn){.fd = -1};
 }
 
 void
@@ -334,39 +292,37 @@ accept_client(struct rep *rep)
         if (!polled)
             return -1;
         rep->polled = polled;
-        rep->clients[rep->count++] = (struct conn){.fd = -1};
+        polled[i + 1] = (struct pollfd){.fd = -1};
+        if (conn_init(&clients[i], rep->max) < 0)
+            return -1;
+        rep->count++;
     }
-    rep->clients[i].fd = accept4(rep->listener, NULL, NULL, SOCK_NONBLOCK);
+    rep->clients[i].fd = accept(rep->listener, NULL, NULL);
     return rep->clients[i].fd < 0 ? -1 : 0;
 }
 
-/*
- * Waits for clients; accepts a new one, receives from the others, and sends
- * them what waits. ETIMEDOUT: nothing until then.
- */
+/* Waits for clients, and accepts a new one. ETIMEDOUT: nothing came. */
 static int
 wait_for_clients(struct rep *rep, int64_t deadline)
 {
     bool full = clock_now() < rep->accept_at;
     int64_t until =
         full && rep->accept_at < deadline ? rep->accept_at : deadline;
-    rep->polled[0] = (struct pollfd){
-        .fd = full ? -1 : rep->listener,
-        .events = POLLIN,
-    };
+    rep->polled[0] = (struct pollfd){.fd = rep->listener, .events = POLLIN};
+    if (full)
+        rep->polled[0].fd = -1;
     for (size_t i = 0; i < rep->count; i++) {
-        rep->polled[i + 1] = (struct pollfd){
-            .fd = rep->clients[i].fd,
-            .events = conn_events(&rep->clients[i]),
-        };
+        struct conn *client = &rep->clients[i];
+        rep->polled[i + 1] =
+            (struct pollfd){.fd = client->fd, .events = POLLIN};
+        if (client->out_len > 0)
+            rep->polled[i + 1].events = POLLOUT;
     }
     if (poll(rep->polled, rep->count + 1, clock_left_ms(until)) < 0)
         return -1;
     for (size_t i = 0; i < rep->count; i++) {
-        struct conn *client = &rep->clients[i];
-        if (rep->polled[i + 1].revents &&
-            conn_ready(client, rep->polled[i + 1].revents) < 0)
-            conn_close(client); /* it has left */
+        if (rep->polled[i + 1].revents && conn_flush(&rep->clients[i]) < 0)
+            conn_drop(&rep->clients[i]); /* it has left */
     }
     /* Clients wait in the backlog until a descriptor is free (R7). */
     if (rep->polled[0].revents && accept_client(rep) < 0)
@@ -380,18 +336,21 @@ rep_recv(struct rep *rep, const void **data)
 {
     int64_t deadline = clock_deadline(rep->timeout_ms);
     for (;;) {
+        if (wait_for_clients(rep, deadline) < 0)
+            return -1;
         /* The client after the last one is asked first (R6). */
         for (size_t n = 0; n < rep->count; n++) {
             rep->current = (rep->current + 1) % rep->count;
             struct conn *client = &rep->clients[rep->current];
-            ssize_t len = conn_next(client, rep->max, &rep->id, data);
-            if (len >= 0) {
-                rep->pending = true;
+            if (!rep->polled[rep->current + 1].revents || client->out_len > 0)
+                continue; /* it takes its last reply first: R6 */
+            ssize_t len = conn_recv(client, rep->max, data);
+            rep->pending |= len >= 0;
+            if (len >= 0 || errno == EINTR)
                 return len;
-            }
+            if (errno != EAGAIN && errno != EMSGSIZE)
+                conn_drop(client); /* it has left */
         }
-        if (wait_for_clients(rep, deadline) < 0)
-            return -1;
     }
 }
 
@@ -406,24 +365,24 @@ rep_send(struct rep *rep, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    rep->pending = false;
     struct conn *client = &rep->clients[rep->current];
-    size_t waiting = client->out_len - client->out_sent;
-    if (waiting > 0 && waiting + len > OUT_MAX)
-        return 0; /* it does not receive: dropped (R6) */
-    if (conn_send(client, rep->id, data, len) < 0)
-        (void)shutdown(client->fd, SHUT_RDWR); /* it has left: R6 */
-    return 0;
+    rep->pending = false;
+    (void)conn_send(client, client->id, data, len);
+    return 0; /* where it failed, the client has left */
 }
 
-/* Whether replies wait for clients that do not receive. */
+/* Drops the clients that have their reply, and returns whether all have. */
 static bool
-has_replies(const struct rep *rep)
+drop_served(struct rep *rep)
 {
-    size_t i = 0;
-    while (i < rep->count && rep->clients[i].out_len == 0)
-        i++;
-    return i < rep->count;
+    bool all = true;
+    for (size_t i = 0; i < rep->count; i++) {
+        if (rep->clients[i].out_len > 0)
+            all = false;
+        else
+            conn_drop(&rep->clients[i]);
+    }
+    return all;
 }
 
 void
@@ -431,14 +390,15 @@ rep_close(struct rep *rep)
 {
     if (!rep)
         return;
+    if (rep->listener >= 0)
+        (void)close(rep->listener);
+    rep->listener = -1;
     int64_t deadline = clock_deadline(LINGER_MS);
-    while (has_replies(rep) &&
+    while (!drop_served(rep) &&
         (wait_for_clients(rep, deadline) == 0 || errno == EINTR))
         ;
     for (size_t i = 0; i < rep->count; i++)
         conn_close(&rep->clients[i]);
-    if (rep->listener >= 0)
-        (void)close(rep->listener);
     if (rep->address.any.sa_family == AF_UNIX)
         (void)unlink(rep->address.un.sun_path);
     free(rep->clients);

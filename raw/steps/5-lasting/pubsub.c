@@ -1,14 +1,13 @@
 /*
- * Publish/subscribe in frames, since a stream has no messages.
+ * Publish/subscribe in frames, since a stream has no messages:
  *
  *     publisher's          length u32 (of all that follows) | message
  *     subscriber's         length u32 | 01 prefix, or 00 prefix to unsubscribe
  *
  * poll() tells which subscribers have said what they want, so that the
- * publisher has many of them, and sends to each only what it wants. A buffer
- * holds what a subscriber does not take yet; when it is full, that subscriber
- * loses messages, and the others do not.
- * A connection that could not be made, or has broken, is made again, and the
+ * publisher has many of them, and sends to each only that. What one does not
+ * take yet waits in a queue; when that is full, it loses messages, it alone. A
+ * connection that could not be made, or has broken, is made again, and the
  * publisher is told the subscriptions again.
  */
 #include "pattern.h"
@@ -30,24 +29,22 @@ enum {
     MESSAGE_MAX = 1 << 20, /* bytes, unless tuned */
     BACKLOG = 128, /* subscribers that wait to be accepted */
     HEAD = 4, /* bytes before a message: its length */
+    CHUNK = 1 << 16, /* bytes that one recv() takes at most */
     PREFIX_MAX = 1024, /* bytes of a prefix */
     QUEUE = 1000, /* KiB that wait for a subscriber, unless tuned */
     QUEUE_MIN = 8 << 20, /* bytes that may wait in any case: one long message */
-    READ_SIZE = 4096, /* bytes of a buffer at first; it doubles */
     ACCEPT_MS = 100, /* pause when no descriptor is free */
     LINGER_MS = 500, /* a close waits so long for messages on their way */
     RETRY_MS = 50, /* pause before the next attempt to connect */
-    DRAIN_MAX = 16, /* reads before a close */
+    DRAIN_MAX = 16, /* reads of what nobody wants any more */
 };
 
 struct conn {
     int fd; /* -1: none */
-    unsigned char *data; /* what was received */
-    size_t size; /* bytes that data has room for */
-    size_t len; /* bytes in data */
-    size_t done; /* bytes, from the first, that are no longer needed */
-    unsigned char *out; /* what is to be sent */
-    size_t out_len; /* bytes in out */
+    unsigned char *data; /* what was received; lent to the caller */
+    size_t len; /* bytes of a message that have been received */
+    unsigned char *out; /* what is sent */
+    size_t out_len; /* bytes in out; 0: nothing waits */
     size_t out_sent; /* bytes of them, from the first, that have left */
 };
 
@@ -65,9 +62,9 @@ struct subscriber {
 struct pub {
     size_t max; /* bytes of a message */
     size_t queue; /* bytes that wait for a subscriber */
+    int64_t accept_at; /* no descriptor is free: when to try again */
     struct sockaddr_any address; /* bound; to be unlinked */
     int listener;
-    int64_t accept_at; /* no descriptor is free: when to try again */
     struct subscriber *subscribers;
     struct pollfd *polled; /* the listener, then the subscribers */
     size_t count; /* of subscribers */
@@ -76,7 +73,7 @@ struct pub {
 struct sub {
     size_t max; /* bytes of a message */
     int timeout_ms;
-    struct sockaddr_any address;
+    struct sockaddr_any address; /* the publisher's */
     struct conn conn;
     bool connecting;
     int64_t retry_at; /* no connection: when to try again */
@@ -128,26 +125,32 @@ prefix_clear(struct prefix **list)
         (void)prefix_remove(list, (*list)->bytes, (*list)->len);
 }
 
-/* Sends as much as the peer takes now. */
+/* No connection yet, and room for a message. */
+static int
+conn_init(struct conn *conn, size_t max)
+{
+    *conn = (struct conn){.fd = -1, .data = malloc(HEAD + max + CHUNK)};
+    return conn->data ? 0 : -1;
+}
+
+/* Sends as much of it as the peer takes now. */
 static int
 conn_flush(struct conn *conn)
 {
     while (conn->out_sent < conn->out_len) {
         ssize_t n = send(conn->fd, conn->out + conn->out_sent,
-            conn->out_len - conn->out_sent, MSG_NOSIGNAL);
+            conn->out_len - conn->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             return 0;
         if (n < 0 && errno != EINTR)
             return -1;
         conn->out_sent += n > 0 ? (size_t)n : 0;
     }
-    free(conn->out);
-    conn->out = NULL;
     conn->out_len = conn->out_sent = 0;
     return 0;
 }
 
-/* Sends a message, now or when the peer receives again. */
+/* Sends a message behind its length. One send() may take only a part (P1). */
 static int
 conn_send(struct conn *conn, const void *data, size_t len)
 {
@@ -167,91 +170,48 @@ conn_send(struct conn *conn, const void *data, size_t len)
     return conn_flush(conn);
 }
 
-/* Receives what is there. ECONNRESET: the peer has closed the connection. */
-static int
-conn_read(struct conn *conn)
+/*
+ * Receives what is there of a message. EAGAIN: the rest is to come (P1).
+ * EMSGSIZE: it is longer than max; the rest is thrown away. Returns its length,
+ * and lends it until the next call.
+ */
+static ssize_t
+conn_recv(struct conn *conn, size_t max, const void **data)
 {
-    /* It grows with what arrives, not with what is announced (P7). */
-    if (conn->len == conn->size) {
-        size_t size = conn->size > 0 ? 2 * conn->size : READ_SIZE;
-        unsigned char *in = realloc(conn->data, size);
-        if (!in)
-            return -1;
-        conn->data = in;
-        conn->size = size;
-    }
-    ssize_t n =
-        recv(conn->fd, conn->data + conn->len, conn->size - conn->len, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
+    size_t want = conn->len < HEAD ? HEAD : 4 + (size_t)get_u32(conn->data);
+    size_t at = want > HEAD + max ? HEAD : conn->len; /* too long: not kept */
+    ssize_t n = recv(conn->fd, conn->data + at,
+        want - conn->len < CHUNK ? want - conn->len : CHUNK, MSG_DONTWAIT);
     if (n == 0)
-        errno = ECONNRESET;
+        errno = ECONNRESET; /* the peer has closed the connection */
     if (n <= 0)
         return -1;
     conn->len += (size_t)n;
-    return 0;
-}
-
-/* What poll() is to tell of it. */
-static short
-conn_events(const struct conn *conn)
-{
-    return conn->out_len > 0 ? POLLIN | POLLOUT : POLLIN;
-}
-
-/* Does what poll() has told. */
-static int
-conn_ready(struct conn *conn, short events)
-{
-    if ((events & POLLOUT) && conn_flush(conn) < 0)
+    if (conn->len >= HEAD)
+        want = 4 + (size_t)get_u32(conn->data);
+    errno = want > HEAD + max && conn->len == HEAD ? EMSGSIZE : EAGAIN;
+    if (conn->len < want)
         return -1;
-    return events & ~POLLOUT ? conn_read(conn) : 0;
-}
-
-/* Makes room: removes what is done with. */
-static void
-conn_discard(struct conn *conn)
-{
-    size_t n = conn->done < conn->len ? conn->done : conn->len;
-    conn->done -= n;
-    conn->len -= n;
-    if (n > 0)
-        memmove(conn->data, conn->data + n, conn->len);
-}
-
-/*
- * Returns the length of the next message, which is lent until the next call.
- * EAGAIN: not all of it is there. EMSGSIZE: it is longer than max, and is
- * discarded.
- */
-static ssize_t
-conn_next(struct conn *conn, size_t max, const void **data)
-{
-    conn_discard(conn);
-    errno = EAGAIN;
-    if (conn->done > 0 || conn->len < HEAD)
-        return -1;
-    size_t len = get_u32(conn->data);
-    if (len <= max && len > conn->len - HEAD)
-        return -1;
-    conn->done = HEAD + len;
-    if (len > max) {
-        conn_discard(conn);
-        errno = EMSGSIZE;
-        return -1;
-    }
+    conn->len = 0;
     *data = conn->data + HEAD;
-    return (ssize_t)len;
+    return want - HEAD <= max ? (ssize_t)(want - HEAD) : -1;
+}
+
+static void
+conn_drop(struct conn *conn)
+{
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    conn->fd = -1;
+    conn->len = conn->out_len = conn->out_sent = 0;
 }
 
 static void
 conn_close(struct conn *conn)
 {
-    if (conn->fd >= 0)
-        (void)close(conn->fd);
+    conn_drop(conn);
     free(conn->data);
     free(conn->out);
-    *conn = (struct conn){.fd = -1};
 }
 
 /* Whether a path is a socket that nobody listens on any more (P8). */
@@ -328,67 +288,65 @@ accept_subscriber(struct pub *pub)
         if (!polled)
             return -1;
         pub->polled = polled;
-        pub->subscribers[pub->count++] = (struct subscriber){.conn.fd = -1};
+        if (conn_init(&subscribers[i].conn, 1 + PREFIX_MAX) < 0)
+            return -1;
+        subscribers[i].prefixes = NULL;
+        pub->count++;
     }
-    pub->subscribers[i].conn.fd =
-        accept4(pub->listener, NULL, NULL, SOCK_NONBLOCK);
-    return pub->subscribers[i].conn.fd < 0 ? -1 : 0;
+    struct conn *conn = &pub->subscribers[i].conn;
+    conn->fd = accept(pub->listener, NULL, NULL);
+    return conn->fd < 0 ? -1 : 0;
 }
 
 static void
 drop_subscriber(struct subscriber *subscriber)
 {
-    conn_close(&subscriber->conn);
+    conn_drop(&subscriber->conn);
     prefix_clear(&subscriber->prefixes);
 }
 
 /* Hears what a subscriber wants. -1: it has left, or speaks otherwise. */
 static int
-hear_subscriber(struct subscriber *subscriber, short events)
+hear_subscriber(struct subscriber *subscriber)
 {
-    const void *data;
-    ssize_t len;
-    if (conn_ready(&subscriber->conn, events) < 0)
+    const void *data = NULL;
+    ssize_t len = conn_recv(&subscriber->conn, 1 + PREFIX_MAX, &data);
+    const unsigned char *text = data;
+    if (len < 0 && errno == EAGAIN)
+        return 0;
+    if (len < 1 || text[0] > 1)
         return -1;
-    while ((len = conn_next(&subscriber->conn, 1 + PREFIX_MAX, &data)) > 0) {
-        const unsigned char *what = data;
-        if (what[0] == 0)
-            (void)prefix_remove(
-                &subscriber->prefixes, what + 1, (size_t)len - 1);
-        else if (prefix_add(&subscriber->prefixes, what + 1, (size_t)len - 1) <
-            0)
-            return -1;
-    }
-    return len < 0 && errno == EAGAIN ? 0 : -1;
+    if (text[0] == 1)
+        return prefix_add(&subscriber->prefixes, text + 1, (size_t)len - 1);
+    (void)prefix_remove(&subscriber->prefixes, text + 1, (size_t)len - 1);
+    return 0;
 }
 
-/*
- * Waits for subscribers; accepts a new one, hears the others, and sends them
- * what waits. ETIMEDOUT: nothing until then.
- */
+/* Waits for subscribers; sends them what waits, hears them, and accepts a new
+ * one. ETIMEDOUT: nothing came. */
 static int
 wait_for_subscribers(struct pub *pub, int64_t deadline)
 {
     bool full = clock_now() < pub->accept_at;
     int64_t until =
         full && pub->accept_at < deadline ? pub->accept_at : deadline;
-    pub->polled[0] = (struct pollfd){
-        .fd = full ? -1 : pub->listener,
-        .events = POLLIN,
-    };
+    pub->polled[0] = (struct pollfd){.fd = pub->listener, .events = POLLIN};
+    if (full)
+        pub->polled[0].fd = -1;
     for (size_t i = 0; i < pub->count; i++) {
-        pub->polled[i + 1] = (struct pollfd){
-            .fd = pub->subscribers[i].conn.fd,
-            .events = conn_events(&pub->subscribers[i].conn),
-        };
+        struct conn *conn = &pub->subscribers[i].conn;
+        pub->polled[i + 1] = (struct pollfd){.fd = conn->fd, .events = POLLIN};
+        if (conn->out_len > 0)
+            pub->polled[i + 1].events |= POLLOUT;
     }
     int ready = poll(pub->polled, pub->count + 1, clock_left_ms(until));
     if (ready < 0)
         return -1;
     for (size_t i = 0; i < pub->count; i++) {
         struct subscriber *subscriber = &pub->subscribers[i];
-        short events = pub->polled[i + 1].revents;
-        if (events && hear_subscriber(subscriber, events) < 0)
+        if (pub->polled[i + 1].revents &&
+            (conn_flush(&subscriber->conn) < 0 ||
+                hear_subscriber(subscriber) < 0))
             drop_subscriber(subscriber);
     }
     /* Others wait in the backlog until a descriptor is free (P7). */
@@ -410,8 +368,8 @@ pub_send(struct pub *pub, const void *data, size_t len)
     for (size_t i = 0; i < pub->count; i++) {
         struct subscriber *subscriber = &pub->subscribers[i];
         struct conn *conn = &subscriber->conn;
-        size_t waiting = conn->out_len - conn->out_sent;
-        if (waiting > 0 && waiting + len > pub->queue)
+        if (conn->out_len > 0 &&
+            conn->out_len - conn->out_sent + len > pub->queue)
             continue; /* it is behind by more than the queue: P3 */
         if (prefix_match(subscriber->prefixes, data, len) &&
             conn_send(conn, data, len) < 0)
@@ -433,21 +391,27 @@ pub_idle(struct pub *pub, int64_t until_ns)
 static void
 conn_drain(struct conn *conn)
 {
-    unsigned char unread[READ_SIZE];
+    unsigned char unread[4096];
     for (int i = 0; i < DRAIN_MAX && conn->fd >= 0 &&
-         recv(conn->fd, unread, sizeof(unread), 0) > 0;
+         recv(conn->fd, unread, sizeof(unread), MSG_DONTWAIT) > 0;
          i++)
         ;
 }
 
-/* Whether messages wait for subscribers that do not receive. */
+/* Drops the subscribers that have all, and returns whether these are all. */
 static bool
-has_messages(const struct pub *pub)
+drop_served(struct pub *pub)
 {
-    size_t i = 0;
-    while (i < pub->count && pub->subscribers[i].conn.out_len == 0)
-        i++;
-    return i < pub->count;
+    bool all = true;
+    for (size_t i = 0; i < pub->count; i++) {
+        if (pub->subscribers[i].conn.out_len > 0)
+            all = false;
+        else {
+            conn_drain(&pub->subscribers[i].conn);
+            drop_subscriber(&pub->subscribers[i]);
+        }
+    }
+    return all;
 }
 
 void
@@ -455,15 +419,16 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    int64_t deadline = clock_deadline(LINGER_MS);
-    while (has_messages(pub) &&
-        (wait_for_subscribers(pub, deadline) == 0 || errno == EINTR))
-        ;
     if (pub->listener >= 0)
         (void)close(pub->listener);
+    pub->listener = -1;
+    int64_t deadline = clock_deadline(LINGER_MS);
+    while (!drop_served(pub) &&
+        (wait_for_subscribers(pub, deadline) == 0 || errno == EINTR))
+        ;
     for (size_t i = 0; i < pub->count; i++) {
-        conn_drain(&pub->subscribers[i].conn);
-        drop_subscriber(&pub->subscribers[i]);
+        prefix_clear(&pub->subscribers[i].prefixes);
+        conn_close(&pub->subscribers[i].conn);
     }
     if (pub->address.any.sa_family == AF_UNIX)
         (void)unlink(pub->address.un.sun_path);
@@ -478,10 +443,10 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     struct sub *sub = calloc(1, sizeof(*sub));
     if (!sub)
         return -1;
-    sub->conn.fd = -1;
     sub->max = tuning->message_max ? tuning->message_max : MESSAGE_MAX;
     sub->timeout_ms = tuning->timeout_ms ? tuning->timeout_ms : -1;
-    if (sockaddr_parse(&sub->address, url) < 0)
+    if (conn_init(&sub->conn, sub->max) < 0 ||
+        sockaddr_parse(&sub->address, url) < 0)
         goto fail;
     *ret = sub;
     return 0;
@@ -496,38 +461,17 @@ static int
 send_subscription(struct sub *sub, char what, const void *prefix, size_t len)
 {
     unsigned char text[1 + PREFIX_MAX] = {(unsigned char)what};
-    if (len > PREFIX_MAX) {
-        errno = EMSGSIZE;
-        return -1;
-    }
     memcpy(text + 1, prefix, len);
     return conn_send(&sub->conn, text, 1 + len);
 }
 
-/* The connection has broken. The next publisher knows nothing of us. */
+/* The next publisher knows nothing of us. */
 static void
 disconnect(struct sub *sub)
 {
-    if (sub->conn.fd >= 0)
-        (void)close(sub->conn.fd);
-    sub->conn.fd = -1;
-    sub->conn.len = sub->conn.done = 0;
-    sub->conn.out_len = sub->conn.out_sent = 0;
+    conn_drop(&sub->conn);
     sub->connecting = false;
     sub->retry_at = clock_deadline(RETRY_MS);
-}
-
-/* Begins to connect (P4). Refusal comes now, or when poll() tells. */
-static void
-begin_to_connect(struct sub *sub)
-{
-    sub->conn.fd =
-        socket(sub->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    sub->connecting = true;
-    if (sub->conn.fd < 0 ||
-        (connect(sub->conn.fd, &sub->address.any, sub->address.len) < 0 &&
-            errno != EINPROGRESS))
-        disconnect(sub);
 }
 
 static bool
@@ -539,6 +483,10 @@ is_connected(const struct sub *sub)
 int
 sub_subscribe(struct sub *sub, const void *prefix, size_t len)
 {
+    if (len > PREFIX_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
     if (prefix_add(&sub->prefixes, prefix, len) < 0)
         return -1;
     if (is_connected(sub) && send_subscription(sub, 1, prefix, len) < 0)
@@ -556,6 +504,32 @@ sub_unsubscribe(struct sub *sub, const void *prefix, size_t len)
     return 0;
 }
 
+/* Waits for these events, or until what waits can leave. ETIMEDOUT: neither. */
+static int
+conn_wait(struct conn *conn, short events, int64_t deadline)
+{
+    struct pollfd polled = {.fd = conn->fd, .events = events};
+    if (conn->out_len > 0)
+        polled.events |= POLLOUT;
+    int ready = poll(&polled, 1, clock_left_ms(deadline));
+    if (ready == 0)
+        errno = ETIMEDOUT;
+    return ready > 0 ? 0 : -1;
+}
+
+/* Begins to connect (P4). Refusal comes now, or when poll() tells. */
+static void
+begin_to_connect(struct sub *sub)
+{
+    sub->conn.fd =
+        socket(sub->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    sub->connecting = true;
+    if (sub->conn.fd < 0 ||
+        (connect(sub->conn.fd, &sub->address.any, sub->address.len) < 0 &&
+            errno != EINPROGRESS))
+        disconnect(sub);
+}
+
 /* poll() has told: the connection is made (P4), or was refused. */
 static int
 end_connecting(struct sub *sub)
@@ -564,6 +538,7 @@ end_connecting(struct sub *sub)
     socklen_t len = sizeof(error);
     struct sockaddr_any self = {.len = sizeof(self.storage)};
     sub->connecting = false;
+    errno = ECONNREFUSED;
     if (getsockopt(sub->conn.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ||
         error != 0)
         return -1;
@@ -580,30 +555,31 @@ end_connecting(struct sub *sub)
     return 0;
 }
 
-/*
- * Waits for the publisher, connecting where there is no connection. ETIMEDOUT:
- * nothing until then.
- */
-static int
-wait_for_publisher(struct sub *sub, int64_t deadline)
+/* Waits for the publisher, connecting where there is no connection; sends what
+ * waits, and receives what is there. */
+static ssize_t
+wait_for_publisher(struct sub *sub, int64_t deadline, const void **data)
 {
     if (sub->conn.fd < 0 && clock_now() >= sub->retry_at)
         begin_to_connect(sub);
     bool pause = sub->conn.fd < 0 && sub->retry_at < deadline;
-    struct pollfd polled = {
-        .fd = sub->conn.fd,
-        .events = sub->connecting ? POLLOUT : conn_events(&sub->conn),
-    };
-    int ready =
-        poll(&polled, 1, clock_left_ms(pause ? sub->retry_at : deadline));
-    if (ready < 0)
+    if (conn_wait(&sub->conn, sub->connecting ? POLLOUT : POLLIN,
+            pause ? sub->retry_at : deadline) < 0) {
+        if (errno == ETIMEDOUT && pause)
+            errno = EAGAIN; /* connects again */
         return -1;
-    if (ready > 0 &&
-        (sub->connecting ? end_connecting(sub)
-                         : conn_ready(&sub->conn, polled.revents)) < 0)
+    }
+    ssize_t len = -1;
+    if ((!sub->connecting || end_connecting(sub) == 0) &&
+        conn_flush(&sub->conn) == 0)
+        len = conn_recv(&sub->conn, sub->max, data);
+    if (len < 0 && errno == EAGAIN) /* that was the head */
+        len = conn_recv(&sub->conn, sub->max, data);
+    if (len < 0 && errno != EAGAIN && errno != EMSGSIZE) {
         disconnect(sub);
-    errno = ETIMEDOUT;
-    return ready > 0 || clock_now() < deadline ? 0 : -1;
+        errno = EAGAIN;
+    }
+    return len;
 }
 
 ssize_t
@@ -611,13 +587,13 @@ sub_recv(struct sub *sub, const void **data)
 {
     int64_t deadline = clock_deadline(sub->timeout_ms);
     for (;;) {
-        ssize_t len = conn_next(&sub->conn, sub->max, data);
-        if (len >= 0 && prefix_match(sub->prefixes, *data, (size_t)len))
-            return len;
-        if (len >= 0)
+        ssize_t len = wait_for_publisher(sub, deadline, data);
+        if (len < 0 && errno == EAGAIN)
             continue;
-        if (errno != EAGAIN || wait_for_publisher(sub, deadline) < 0)
+        if (len < 0)
             return -1;
+        if (prefix_match(sub->prefixes, *data, (size_t)len))
+            return len;
     }
 }
 
