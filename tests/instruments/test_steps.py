@@ -61,7 +61,7 @@ def test_the_table_says_what_kept_txt_says(tmp_path: Path) -> None:
     assert (first["name"], first["towards"], first["kept"], first["not_reachable"]) == ("raw-1", "raw", 17, 1)
     assert (whole["name"], whole["kept"]) == ("raw", 20)
     assert first["clauses"]["R2"] == {
-        "word": BROKEN, "reason": "it is so", "test": "test_R2_x", "rate": "",
+        "word": BROKEN, "reason": "it is so", "test": "test_R2_x", "rate": "", "passes": [],
         "title": CLAUSES["R2"].title, "experiment": CLAUSES["R2"].experiment,
     }  # fmt: skip
     assert first["adds"] is None
