@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "heavy: loads or times the machine; never two at once",
         "panels(*names): only these panels speak what the test speaks",
         "first: takes long on its own, so it starts first",
-        "together: the tests of this module run in one process, one after the other",
+        "together: the tests of a module that are so marked run in one process, one after the other",
         "says(done, expected): the test in words, for ./triptych check",
     ):
         config.addinivalue_line("markers", line)

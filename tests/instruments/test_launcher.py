@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -55,10 +54,8 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.folder, self.tools = folder / "tree", folder / "tools"
         self.tools.mkdir()
-        for part in PARTS:
-            (self.folder / part).parent.mkdir(parents=True, exist_ok=True)
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, self.folder / part)
+        self.folder.mkdir()
+        subprocess.run(["cp", "-r", "--parents", *PARTS, self.folder], cwd=ROOT, check=True)
         launcher = self.folder / "triptych"
         text, changed = re.subn(r"(?m)^PATH=", f"PATH={self.tools}:", launcher.read_text())
         assert changed == 1

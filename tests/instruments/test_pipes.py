@@ -195,7 +195,7 @@ def test_a_wrong_expression_is_told_in_one_sentence(run: Any) -> None:
 def test_the_tests_end_at_once_when_they_are_stopped(run: Any) -> None:
     process = run(["check.test", "raw", "-k", "R4 and raw"], subprocess.DEVNULL)
 
-    until(lambda: len(descendants(process.pid)) > 8, 30)
+    until(lambda: len(descendants(process.pid)) > 8, 60)
     family = descendants(process.pid)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)

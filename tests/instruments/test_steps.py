@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -119,11 +120,19 @@ def test_what_the_command_line_shows_to_be_wrong(words: list[str]) -> None:
 # The tree's own steps.
 
 
+@cache
+def counted() -> list[steps.Step]:
+    """With their lines; libclang takes its time."""
+    found = steps.all_steps()
+    steps.count_lines(found)
+    return found
+
+
+@pytest.mark.together
 def test_the_points_are_the_figures_of_size_and_of_kept_txt() -> None:
     report = json.loads(tool("size", "--steps", "--source", "--json")[0])
     (row,) = [m for m in report["measures"] if (m["part"], m["key"]) == ("net of template", "lines")]
-    found = steps.all_steps()
-    steps.count_lines(found)
+    found = counted()
     assert {step.panel.name for step in found if step.panel.kind == "step"} == {p.name for p in STEPS}
     chart = picture([step.as_json() for step in found])
     points = {n: p for line in chart.lines for n, p in zip(line.names, line.points)}
@@ -136,9 +145,9 @@ def test_the_points_are_the_figures_of_size_and_of_kept_txt() -> None:
         assert f"\n{point[0]} {point[1]}\n" in script(chart, "dumb size 78,27 mono")
 
 
+@pytest.mark.together
 def test_the_page_shows_the_table_of_today() -> None:
-    table = tool("steps", "--markdown")[0].strip()
-    assert table in (ROOT / "raw/steps/README.md").read_text()
+    assert steps.markdown(counted()) in (ROOT / "raw/steps/README.md").read_text()
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
