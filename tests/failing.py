@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
+from pathlib import Path
 
 import harness.panels
 from programs import Driver, Event, Stage, until
@@ -14,6 +16,12 @@ def preloaded(**more: object) -> list[str]:
     assert library.exists(), "./triptych build makes it"
     preload = ":".join(filter(None, [str(library), os.environ.get("LD_PRELOAD", "")]))
     return ["env", f"LD_PRELOAD={preload}", *(f"{name}={value}" for name, value in more.items())]
+
+
+@cache
+def counts(program: Path) -> bool:
+    """Whether it counts what runs (tests/mutate --map). Then it makes calls that are not ours, which fail, too."""
+    return b"__llvm_profile" in program.read_bytes()
 
 
 def failing_driver(stage: Stage, role: str = "", url: str = "", **tuning: int) -> Driver:

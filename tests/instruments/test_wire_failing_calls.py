@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from failing import preloaded
+from failing import counts, preloaded
 from harness import panels
 from harness.program import Event, Tap
 from harness.stage import Stage
@@ -40,6 +40,10 @@ def test_decode_of_which_a_call_fails(name: str, tmp_path: Path) -> None:
         command.append(recording)
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
         told = json.loads(report.read_text())
+        if counts(panels.BUILD / "decode"):
+            if told["function"]:
+                continue
+            break
         assert not any(told["held"].values()), told
         if not told["function"]:
             assert (done.returncode, done.stderr) == (0, "")

@@ -11,6 +11,16 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (clock_now() > until_ns)",
     ): "At that very nanosecond the sleep would end at once.",
     (
+        "common/ipc_path.c", "ipc_path_take",
+        "if (taken.fd < 0)",
+        "if (taken.fd <= 0)",
+    ): "Descriptor 0 is standard input: process_open() keeps it open.",
+    (
+        "common/message.c", "message_encode",
+        "if (head < 0)",
+        "if (head <= 0)",
+    ): "A head is never empty.",
+    (
         "common/sockaddr.c", "parse_path",
         "memcpy(ret->un.sun_path, path, len + 1);",
         "memcpy(ret->un.sun_path, path, len + 0);",
@@ -20,6 +30,11 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "nn_connect(sub->socket, url) < 0)",
         "nn_connect(sub->socket, url) <= 0)",
     ): "The numbers of endpoints begin with 1, in both libraries.",
+    (
+        "nng/reqrep.c", "req_recv",
+        "if (len < 0 && errno == EAGAIN && clock_now() > deadline)",
+        "if (len < 0 && errno == EAGAIN && clock_now() >= deadline)",
+    ): "At that very nanosecond the next wait would end at once.",
     (
         "programs/latency.c", "latency_quantile",
         "for (; bucket < LATENCY_BUCKETS - 1; bucket++) {",

@@ -111,7 +111,8 @@ COUNTING = "-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-
 PYTHON = [
     "tests/contract", "tests/foreign/test_foreign.py", "tests/instruments/test_frames.py",
     *(f"tests/instruments/test_{name}.py" for name in (
-        "tap", "tap_commands", "tap_faults", "tap_record", "wire_capture", "wire_decode", "wire_verb",
+        "tap", "tap_commands", "tap_faults", "tap_record", "wire_capture", "wire_decode", "wire_failing_calls",
+        "wire_verb",
     )),
 ]
 WHICH = "not test_template and (not tcp6 or test_R1 or test_P1 or test_first)"
@@ -132,8 +133,8 @@ def programs(build: Path) -> list[Path]:
     return [p for p in found if p.is_file() and os.access(p, os.X_OK) and not re.search(r"-\d-|winsock|dgram", p.name)]
 
 
-def count(build: Path, folder: Path) -> None:
-    """Runs everything; what each test reached stands in files of the folder then."""
+def count(build: Path, folder: Path, files: list[str]) -> None:
+    """Runs the tests of these files, or all; what each test reached stands in files of the folder then."""
     signatures = {}
     for program in programs(build):
         with tempfile.TemporaryDirectory() as counts:
@@ -147,18 +148,18 @@ def count(build: Path, folder: Path) -> None:
     from .recorder import record
 
     for program in programs(build):
-        if program.parent.name == "units":
+        if program.parent.name == "units" and not files:
             unit = program.name.removeprefix("unit-")
             with record(f"unit:{unit}"):
                 subprocess.run([program, ROOT / "tests/data/corpus" / unit], stdout=subprocess.DEVNULL,
                                stdin=subprocess.DEVNULL)
     command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "mutants.recorder",
-               f"--build={build}", "-k", WHICH, *PYTHON]
+               f"--build={build}", "-k", WHICH, *(files or PYTHON)]
     subprocess.run(command, cwd=ROOT, env=reached)
 
 
-def condense(folder: Path, build: Path) -> None:
-    """Writes map.json from what each test reached."""
+def condense(folder: Path, build: Path, files: list[str]) -> None:
+    """Writes map.json from what each test reached. Of other files than these, what it says stays."""
     from .making import functions  # needs libclang, which a reader of the map does not
 
     reached: dict[tuple[str, int], list[Test]] = defaultdict(list)
@@ -170,15 +171,20 @@ def condense(folder: Path, build: Path) -> None:
                 for number in lines:
                     reached[file, number].append(test)
     places: Places = {}
+    known = load().functions if files else {}
     for file, found in functions(ROOT, build.name).items():
         for name, first, last in found:
             rare: dict[Test, set[int]] = defaultdict(set)
             common: set[Test] = set()
+            stay = [(t, at) for t, at in known.get(f"{file} {name}", []) if t.name.split("::")[0] not in files]
+            common.update(test for test, at in stay if not at)
             for number in range(first, last + 1):
-                tests = cheapest(reached.get((file, number), []), file)
-                if len(tests) > RARE:
+                few = [test for test, at in stay if number - first in at]
+                tests = cheapest(few + reached.get((file, number), []), file)
+                if len(tests) > RARE or (common and not few):
                     common.update(tests)
-                for test in tests if len(tests) <= RARE else []:
+                    continue
+                for test in tests:
                     rare[test].add(number - first)
             kept = in_turn(cheapest(list(common), file))[:KEPT]
             if rare or kept:
@@ -236,10 +242,10 @@ def in_area(file: str, area: str) -> bool:
     return path.startswith(area + "/") and (area != "tools/wire" or not path.startswith("tools/wire/decode/"))
 
 
-def make(build: Path) -> str:
-    """Runs all tests, writes map.json, and returns the table of the coverage."""
+def make(build: Path, files: list[str]) -> str:
+    """Runs all tests, writes map.json, and returns the table of the coverage; or those of some files alone."""
     built(build)
     with tempfile.TemporaryDirectory(prefix="reach-") as folder:
-        count(build, Path(folder))
-        condense(Path(folder), build)
-        return coverage(Path(folder), build)
+        count(build, Path(folder), files)
+        condense(Path(folder), build, files)
+        return coverage(Path(folder), build) if not files else f"added what {', '.join(files)} reach"
