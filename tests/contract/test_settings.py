@@ -10,7 +10,7 @@ from typing import Iterator
 import pytest
 
 from peers import Peer, Server, connect
-from programs import Program, Stage, sync
+from programs import Program, Stage, memory, sync
 
 PIDFD_GETFD = 438  # pidfd_getfd(2), for which Python 3.11 has no function
 libc = ctypes.CDLL(None, use_errno=True)
@@ -85,6 +85,32 @@ def test_a_queue_holds_as_much_as_asked(stage: Stage) -> None:
     assert pub.must("burst 400 50")["result"] == 400
     time.sleep(0.2)
     assert sub.call("collect 400")["result"] == 400
+
+
+@pytest.mark.transports("tcp")
+def test_a_subscribers_own_queue_is_as_long_as_asked(stage: Stage) -> None:
+    """300 events of 100 kB that nobody receives: the publisher would keep all of them."""
+    url = stage.url()
+    pub = stage.driver("pub", url, queue=1000)
+    sub = stage.driver("sub", url, queue=10)
+    sub.must("subscribe")
+    sync(pub, [(sub, "")])
+    before = memory(sub)
+    assert pub.must("burst 300 100000 1000")["result"] == 300
+    pub.must("idle 200")
+    assert memory(sub) - before < 15_000
+
+
+@pytest.mark.transports("tcp")
+def test_prefixes_of_lengths_that_a_library_may_take_for_others(stage: Stage) -> None:
+    """libzmq 4.3.4 writes the length of a subscription to 246 to 255 bytes wrongly."""
+    url = stage.url()
+    pub, sub = stage.driver("pub", url), stage.driver("sub", url, timeout=5000)
+    prefixes = [f"{length}.".ljust(length, "p") for length in (244, 245, 246, 254, 255, 256, 257)]
+    for prefix in prefixes:
+        sub.must(f"subscribe {prefix}")
+    for prefix in prefixes:
+        sync(pub, [(sub, prefix)])
 
 
 @pytest.mark.panels("raw", "zmq")

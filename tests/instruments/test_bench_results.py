@@ -17,6 +17,7 @@ from bench.goals import Goal, lossless, ratio_goal, run_goals
 from bench.kinds import Case, Outcome
 from bench.run import Disturbance, Baseline
 from bench.session import Cell
+from bench.words import RATIO_METRICS
 from conftest import ROOT
 from harness.chart import Chart, Line, script
 from harness.svg import svg_text
@@ -82,6 +83,16 @@ def test_compare_knows_rates_from_times() -> None:
     assert (change["verdict"], change["change"]) == ("worse", -0.5)
 
 
+@pytest.mark.parametrize("name", bench_results.KEYS)
+def test_compare_pairs_what_was_measured_alike(name: str) -> None:
+    """What differs in one of these was another measurement."""
+    before, after = publishing(100, 90, 110), publishing(200, 190, 210)
+    cell: dict[str, object] = after["cells"][0]  # type: ignore[index]
+    other = {int: 7, str: "other"}[bench_results.KEYS[name]]
+    cell[name] = next(b for b in RATIO_METRICS if b != "throughput") if name == "bench" else other
+    assert bench_results.compare(before, after) == []
+
+
 @pytest.mark.parametrize("now", [(120, 105, 130), (80, 70, 95), (120, 110, 130), (80, 70, 90)])
 def test_compare_calls_overlapping_intervals_equal(now: tuple[float, float, float]) -> None:
     (change,) = bench_results.compare(publishing(100, 90, 110), publishing(*now))
@@ -130,6 +141,7 @@ def test_what_was_not_the_same_in_two_runs_is_told() -> None:
     assert bench_results.differences(before, before) == []
     told = " ".join(bench_results.differences(before, after))
     assert "cpu: A, now B" in told and "zmq: 4.3.4, now 4.3.5" in told and "quick: True" in told
+    assert "quick: False, now True" in bench_results.differences(after, before)
 
 
 def test_a_chart_does_not_mix_queues(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,6 +277,7 @@ def test_new_from_one_of_two_panels_with_one_source(tree: Tree, step: str, other
          ["install --no-install-recommends b-2 c"]),
         ({"needs": "python3", "python3": "available", "python3_rich": "installed"}, ["install --no-install-recommends python3"]),
         ({"needs": "a|b c", "b": "available", "c": "installed"}, ["install --no-install-recommends b"]),
+        ({"needs": "a|b x-a", "b": "available", "x_a": "available"}, ["install --no-install-recommends b x-a"]),
     ],
 )  # fmt: skip
 def test_alternatives(tree: Tree, states: dict[str, str], asked: list[str]) -> None:
@@ -290,6 +291,14 @@ def test_a_package_that_was_removed_is_missing(tree: Tree) -> None:
     tree.packages(needs="a", a="config-files")
     tree.run("install", "verb", status=0)
     assert tree.asked() == ["install --no-install-recommends a"]
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-query"), reason="needs dpkg-query")
+def test_dpkg_says_what_the_launcher_reads() -> None:
+    """The format is dpkg's own; in the other tests, a script answers."""
+    (form,) = re.findall(r"dpkg-query -W -f '([^']+)'", (ROOT / "triptych").read_text())
+    told = subprocess.run(["dpkg-query", "-W", "-f", form, "dpkg"], capture_output=True, text=True)
+    assert re.fullmatch(r"installed dpkg \S+", told.stdout.strip()), told
 
 
 def test_what_a_verb_needs_through_another(tree: Tree) -> None:

@@ -150,6 +150,7 @@ def test_wrong_command_lines(words: list[str], says: str) -> None:
         ("// a comment that a backslash \\\n continues\nint a;\n", 1),
         ("int a; /* begins\n goes on\n ends */ int b;\n", 2),
         ('char *a = "/*";\nint b;\nchar c = \'"\';\n/* none */\n', 3),
+        ("char a[] = {\n'a'\n};\n", 3),
         ('char *a = "// text \\" /*";\nint b; /* " */\n', 2),
     ],
 )

@@ -169,6 +169,7 @@ SP: dict[str, list[Part]] = {
     "PUB and SUB, over ipc": [(UP, sp(0x21)), (DOWN, sp(0x20)), (DOWN, s(message(3, b"", b"t" * 255), True))],
     "REQ and REP": [(UP, sp(0x30)), (DOWN, sp(0x31)), (UP, s(b"\x80\0\0\1x")), (DOWN, s(b"\x80\0\0\1"))],
     "REQ through two devices": [(UP, sp(0x30)), (DOWN, sp(0x31)), (UP, s(b"\0\0\0\5\0\0\0\6\x80\0\0\1" + message(1, b"x")))],
+    "REQ through 63 devices": [(UP, sp(0x30)), (UP, s(b"\0\0\0\5" * 63 + b"\x80\0\0\1" + message(1, b"x")))],
     "hops without a request": [(UP, sp(0x30)), (UP, s(b"\0\0\0\5" * 4) + s(b"\0\0\0\5" * 80) + s(b"\0\0\0\1ab") + s(b"") + s(b"\x80\0\0\2x"))],
     "REQ without an id": [(UP, sp(0x30)), (UP, s(b"hi") + s(b"\x80\0\0\1x"))],
     "SURVEYOR": [(UP, sp(0x62)), (DOWN, sp(0x63)), (UP, s(b"\x80\0\0\1who?")), (DOWN, s(b"\x80\0\0\1me"))],

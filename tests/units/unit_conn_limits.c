@@ -137,6 +137,24 @@ test_a_large_buffer_is_not_kept(void **state)
     pair_close(&pair);
 }
 
+/* Of the shared buffer and another one the larger is kept: it need not grow again. */
+static void
+test_the_larger_buffer_is_kept(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, 0);
+    assert_int_equal(write(pair.peer, "x", 1), 1);
+    assert_int_equal(conn_read(&pair.conn), 0);
+    size_t size = 2 * pair.conn.in.size;
+    pair.spare = (struct buffer){.data = malloc(size), .size = size};
+    pair.conn.in.start = pair.conn.in.end;
+    conn_shrink(&pair.conn);
+    assert_null(pair.conn.in.data);
+    assert_int_equal(pair.spare.size, size);
+    pair_close(&pair);
+}
+
 static void
 test_a_peer_that_never_stops_sending(void **state)
 {
@@ -159,6 +177,7 @@ main(void)
         cmocka_unit_test(test_a_buffer_that_is_sent_is_freed),
         cmocka_unit_test(test_what_was_taken_makes_room),
         cmocka_unit_test(test_a_large_buffer_is_not_kept),
+        cmocka_unit_test(test_the_larger_buffer_is_kept),
         cmocka_unit_test(test_a_peer_that_never_stops_sending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

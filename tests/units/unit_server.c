@@ -75,6 +75,36 @@ test_small_replies_go_at_once(void **state)
     assert_int_equal(close(client), 0);
 }
 
+/* Those that one turn accepts, too. */
+static void
+test_small_replies_to_all_go_at_once(void **state)
+{
+    (void)state;
+    struct sockaddr_any address = {.len = sizeof(address.storage)};
+    int clients[3], count = 0;
+    bool done;
+    assert_int_equal(getsockname(server.listener.source.fd, &address.any, &address.len), 0);
+    for (int i = 0; i < 3; i++)
+        clients[i] = endpoint_connect(&address, &done);
+    int64_t deadline = clock_deadline(5000);
+    while (count < 3) {
+        assert_int_equal(loop_turn(&server.loop, deadline), 0);
+        const struct peer *peer;
+        count = 0;
+        LIST_FOREACH(peer, &server.peers, all)
+        {
+            int on = 0;
+            socklen_t len = sizeof(on);
+            int fd = peer->conn.source.fd;
+            assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+            assert_true(on);
+            count++;
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(close(clients[i]), 0);
+}
+
 static void
 test_peers_are_read_in_turn(void **state)
 {
@@ -163,6 +193,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER_TEST(test_small_replies_go_at_once),
+        SERVER_TEST(test_small_replies_to_all_go_at_once),
         SERVER_TEST(test_peers_are_read_in_turn),
         SERVER_TEST(test_half_closed),
         SERVER_TEST(test_reset),
