@@ -115,3 +115,15 @@ def test_a_function_and_a_moment_stand_in_the_address(page: Browser, site: Site)
     page.wait(lambda: page.text("#clock") == "0.8 s", "the moment of the address")
     page.one("#follow").click()
     assert "at=" not in page.driver.current_url
+
+
+def test_a_message_stands_in_the_address(page: Browser, site: Site) -> None:
+    own(page, site, panels="raw", rate="5", texts="hello")
+    page.wait(lambda: len(page.all(".arrow.request")) > 2, "arrow")
+    page.run("document.querySelector('.arrow.request .hit').dispatchEvent(new MouseEvent('click', { bubbles: true }))")
+    title = page.wait(lambda: page.text("#message-title"), "message")
+    assert "message=raw+rep+request" in page.driver.current_url
+    page.driver.refresh()
+    page.wait(lambda: page.text("#message-title") == title and page.all("#message:not([hidden])"), "the same message")
+    page.one("#close").click()
+    assert "message=" not in page.driver.current_url and not page.all("#message:not([hidden])")

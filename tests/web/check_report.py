@@ -109,6 +109,8 @@ def test_a_message_shows_its_recorded_bytes(page: Browser, document: Path) -> No
     page.one("[data-panel='raw'] .diagram .arrow")
     page.run("document.querySelector(\"[data-panel='raw'] .diagram .arrow\").dispatchEvent(new Event('click', { bubbles: true }))")
     page.one("#message-bytes .hex")
+    page.one("#close").click()
+    assert not page.all("#message:not([hidden])")
 
 
 def test_a_prediction_is_made_before_the_outcome_shows(page: Browser, document: Path) -> None:

@@ -154,5 +154,5 @@ def test_the_breaks_are_run_when_they_are_asked_for_and_stay() -> None:
     for shown in (Document(asyncio.run(read.breaks(site, {}))["html"]), page(site, pattern="echo")):
         assert not shown.wrong and shown.text.count("recv: 5 bytes") == 10 and not shown.all("img")
         assert [a["class"] for a in shown.all("p") if a.get("class", "").startswith("seen")].count("seen bad") == 1
-    assert page(site, pattern="echo").says("As they broke on this machine.")
+    assert page(site, pattern="echo").says("As they broke in the newest run.")
     assert site.asked.count(("compare.steps", "echo", "--json")) == 1

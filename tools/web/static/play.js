@@ -56,11 +56,18 @@ form?.addEventListener("submit", (event) => {
 
 // During a run, and after it.
 
+// A message as the address names it.
+const nameOf = (event) => [event.p, event.r, event.kind, event.n, event.topic].join(" ").trim();
+
 function watch() {
+  let named = chosen().get("message");
   const panels = new Map([...document.querySelectorAll("[data-panel]")].map((card) => {
     const diagram = new Diagram(card.querySelector(".diagram"), run.roles);
     const heading = card.querySelector("h2").textContent.trim();
-    diagram.onchoose = (item) => showMessage(run.run, heading, item);
+    diagram.onchoose = (item) => {
+      choose({ message: nameOf(item.event) });
+      showMessage(run.run, heading, item);
+    };
     return [card.dataset.panel, { card, diagram, counts: new Counts(card), said: new Said(card.querySelector(".said")) }];
   }));
   const state = { first: 0, last: 0, heard: 0, over: run.ended, count: null, follow: true, end: 0 };
@@ -118,7 +125,20 @@ function watch() {
     if (!panel) return;
     panel.diagram.hear(event);
     panel.said.hear(event);
+    if (named && event.d === "received" && event.from && nameOf(event) === named) {
+      named = null;
+      panel.diagram.choose(panel.diagram.items.at(-1));
+    }
   }
+
+  const close = () => {
+    hideMessage();
+    choose({ message: "" });
+  };
+  document.getElementById("close").addEventListener("click", close);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close();
+  });
 
   function over(event) {
     state.over = true;
@@ -180,10 +200,6 @@ function watch() {
 function control() {
   const value = (name) => document.getElementById(name).value;
   document.getElementById("stop").addEventListener("click", () => attempt("stop", { run: run.run }));
-  document.getElementById("close").addEventListener("click", hideMessage);
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") hideMessage();
-  });
   for (const button of document.querySelectorAll("button[data-do]")) {
     button.addEventListener("click", () => {
       const amount = button.dataset.value ? Number(value(button.dataset.value)) : undefined;

@@ -205,7 +205,7 @@ reading.addEventListener("click", async (event) => {
     const { html } = await ask("breaks");
     const made = new DOMParser().parseFromString(html, "text/html"); // made with the page's own template
     document.getElementById("broken").replaceChildren(...made.body.childNodes);
-    state.textContent = "As they broke on this machine.";
+    state.textContent = "As they broke in the newest run.";
     keepInLinks(chosen());
   } catch (problem) {
     state.textContent = problem.message;
