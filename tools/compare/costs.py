@@ -152,25 +152,38 @@ def libraries(program: Path, why_not: list[str]) -> list[Library]:
         why_not.append(f"{program.name}: no list of libraries: ldd is missing or failed")
         return []
     paths = re.findall(r"(?:=> )?(/\S+) \(0x", output)
-    return sorted({library(path) for path in paths}, key=lambda library: library.name)
+    packages = owners(tuple(sorted(set(paths))))
+    return sorted({library(path, package) for path, package in packages.items()}, key=lambda library: library.name)
 
 
 @cache
-def library(path: str) -> Library:
+def library(path: str, package: str) -> Library:
     real = os.path.realpath(path)
-    package = owner(path, real)
     version = (said(["dpkg-query", "-W", "-f", "${Version}", package]) or "") if package else ""
     return Library(os.path.basename(path), real, os.stat(real).st_size, package, version, licence(package))
 
 
-def owner(*paths: str) -> str:
-    """The Debian package of a file; it may know the path with or without /usr."""
-    for path in paths:
-        for known in (path, path.removeprefix("/usr"), f"/usr{path}"):
-            for line in (said(["dpkg", "-S", known]) or "").splitlines():
-                if not line.startswith("diversion "):
-                    return line.split(": ")[0].split(",")[0].split(":")[0]
-    return ""
+@cache
+def owners(paths: tuple[str, ...]) -> dict[str, str]:
+    """The Debian package of each file; empty: none. It may know the path with or without /usr.
+
+    One question for all: dpkg reads the list of every package's files for each.
+    """
+    known = {
+        path: [name for one in (path, os.path.realpath(path)) for name in (one, one.removeprefix("/usr"), f"/usr{one}")]
+        for path in paths
+    }
+    asked = [name for names in known.values() for name in names]
+    try:
+        done = subprocess.run(["dpkg", "-S", *asked], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+    except OSError:
+        return dict.fromkeys(paths, "")
+    found: dict[str, str] = {}
+    for line in done.stdout.splitlines():
+        packages, _, file = line.rpartition(": ")
+        if not line.startswith("diversion "):
+            found.setdefault(file, packages.split(",")[0].split(":")[0])
+    return {path: next((found[name] for name in names if name in found), "") for path, names in known.items()}
 
 
 @cache
