@@ -1,6 +1,7 @@
 /* A process on a POSIX system: see process.h. process_windows.c is its twin. */
 #include "process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -63,4 +64,18 @@ process_input(void)
     FD_ZERO(&input);
     FD_SET(STDIN_FILENO, &input);
     return select(STDIN_FILENO + 1, &input, NULL, NULL, &now);
+}
+
+/* select(2) says that a pipe is writable while it has room for PIPE_BUF bytes:
+ * a whole line of ours, which write(2) then takes as one piece (pipe(7)). */
+int
+process_output(int timeout_ms)
+{
+    fd_set output;
+    struct timeval limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    FD_ZERO(&output);
+    FD_SET(STDOUT_FILENO, &output);
+    int ready = select(
+        STDOUT_FILENO + 1, NULL, &output, NULL, timeout_ms < 0 ? NULL : &limit);
+    return ready < 0 && errno != EINTR ? 1 : ready;
 }

@@ -30,4 +30,11 @@ ssize_t process_read(void *buf, size_t size);
  */
 int process_input(void);
 
+/*
+ * Waits until standard output takes a line of up to 4096 bytes at once, at most
+ * so many ms (-1: for ever). 1: it does, or writing fails; 0: not in time; -1
+ * and EINTR: a signal.
+ */
+int process_output(int timeout_ms);
+
 #endif

@@ -142,3 +142,11 @@ process_input(void)
         return -1;
     return WaitForSingleObject(input.done, 0) == WAIT_OBJECT_0;
 }
+
+/* No signal interrupts a write here, so it may block. */
+int
+process_output(int timeout_ms)
+{
+    (void)timeout_ms;
+    return 1;
+}

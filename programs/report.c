@@ -7,10 +7,11 @@
 
 #include "clock.h"
 #include "json.h"
+#include "notice.h"
+#include "process.h"
 #include "stop.h"
 #include "text.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 enum {
     TEXT_MAX = 256, /* bytes of a body in a JSON line */
     SHOWN_MAX = 60, /* bytes of a body in a line for people */
+    OUTPUT_MS = 300, /* after a signal, output waits at most so long for whoever
+                        reads it: the program must end within 1 s (R10) */
 };
 
 static const char *const kinds[] = {
@@ -54,16 +57,6 @@ static const struct {
         .latency = true},
 };
 
-int
-report_open(struct report *ret, const struct options *options)
-{
-    *ret = (struct report){.options = options};
-    if (options->refused[0] == '\0')
-        return 0;
-    report_error(ret, options->refused, 0);
-    return -1;
-}
-
 static void
 print_string(const char *name, const char *text, size_t len)
 {
@@ -81,13 +74,35 @@ print_time(const struct report *report, int64_t now, const char *mark)
 }
 
 /*
+ * Waits until standard output takes a line. A signal would end a write(2) that
+ * waits, and the C library would then forget the line (measured with glibc).
+ */
+static void
+await_output(struct report *report)
+{
+    int ready;
+    do {
+        int left_ms = -1;
+        if (stop_requested()) {
+            if (report->output_until == 0)
+                report->output_until = clock_deadline(OUTPUT_MS);
+            left_ms = clock_left_ms(report->output_until);
+        }
+        ready = process_output(left_ms);
+    } while (ready < 0);
+    if (ready == 0)
+        report->output_lost = true;
+}
+
+/*
  * Whoever reads our output sees each line at once. (The C library could do so
  * by itself, _IOLBF, but that of Windows takes it for _IOFBF.) If nobody reads
  * any more, the program ends.
  */
 static void
-end_line(void)
+end_line(struct report *report)
 {
+    await_output(report);
     if (fflush(stdout) != 0 || ferror(stdout))
         stop_request();
 }
@@ -110,7 +125,7 @@ report_ready(struct report *report)
             role_name(options->role), panel_version(),
             binds ? "is bound to" : "connects to", options->url);
     }
-    end_line();
+    end_line(report);
 }
 
 void
@@ -122,7 +137,7 @@ report_first(struct report *report, const struct message *message)
     else if (message->sequence > 1)
         (void)printf("the first event received is number %llu of its topic\n",
             (unsigned long long)message->sequence);
-    end_line();
+    end_line(report);
 }
 
 static void
@@ -136,8 +151,9 @@ print_message(const struct report *report, const struct message *message,
             "{\"event\":\"message\",\"direction\":\"%s\",\"kind\":\"%s\"",
             direction, kinds[message->kind]);
         print_string("topic", message->topic, message->topic_len);
-        (void)printf(",\"sequence\":%llu,\"length\":%zu",
-            (unsigned long long)message->sequence, message->body_len);
+        (void)printf(",\"sequence\":%llu,\"sent\":%llu,\"length\":%zu",
+            (unsigned long long)message->sequence,
+            (unsigned long long)message->sent, message->body_len);
         print_string("text", message->body, len);
         (void)printf(",\"us\":%lld}\n", (long long)(now / CLOCK_US));
         return;
@@ -167,7 +183,7 @@ report_sent(struct report *report, const struct message *message, int64_t now)
     if (report->options->quiet)
         return;
     print_message(report, message, "sent", now);
-    end_line();
+    end_line(report);
 }
 
 void
@@ -177,18 +193,38 @@ report_received(
     if (report->options->quiet)
         return;
     print_message(report, message, "received", now);
-    end_line();
+    end_line(report);
 }
 
 static void
-print_event(const struct report *report, const char *event, const char *text)
+print_event(struct report *report, const char *event, const char *text)
 {
     if (report->options->json) {
         (void)printf("{\"event\":\"%s\"", event);
         print_string("text", text, strlen(text));
         (void)printf(",\"us\":%lld}\n", (long long)(clock_now() / CLOCK_US));
-        end_line();
+        end_line(report);
     }
+}
+
+/* What the panel notices: on both streams, as an error. */
+static void
+hear(void *owner, const char *text)
+{
+    struct report *report = owner;
+    print_event(report, "notice", text);
+    print_failure(report->options->role, "%s", text);
+}
+
+int
+report_open(struct report *ret, const struct options *options)
+{
+    *ret = (struct report){.options = options};
+    notice_to(hear, ret);
+    if (options->refused[0] == '\0')
+        return 0;
+    report_error(ret, options->refused, 0);
+    return -1;
 }
 
 void
@@ -202,7 +238,7 @@ report_timeout(struct report *report, const char *what)
     if (!report->options->json) {
         print_time(report, clock_now(), "-- ");
         (void)printf("%s\n", text);
-        end_line();
+        end_line(report);
     }
 }
 
@@ -215,8 +251,10 @@ print_malformed(struct report *report, const char *what, size_t len)
     uint64_t more = report->malformed - report->malformed_printed;
     report->malformed_printed = report->malformed;
     report->malformed_at = clock_now();
-    if (what)
+    if (what && len > 0)
         (void)snprintf(first, sizeof(first), "%s (%zu bytes)", what, len);
+    else if (what)
+        (void)snprintf(first, sizeof(first), "%s (it is empty)", what);
     (void)snprintf(text, sizeof(text),
         "malformed: %s; %llu since the last report, %llu in all", first,
         (unsigned long long)more, (unsigned long long)report->malformed);
@@ -383,10 +421,11 @@ report_close(struct report *report, bool stopped)
     else if (report->opened || !report->failed) /* else it never began */
         print_summary_text(report);
     int status = report->failed && !stopped ? EXIT_FAILED : EXIT_DONE;
-    if (stopped && (fflush(stdout) != 0 || ferror(stdout)) && errno == EINTR) {
-        /* Nobody reads, and it was told to end: clause R10. */
+    await_output(report);
+    if (report->output_lost) { /* nobody reads, and it was told to end: R10 */
+        (void)fflush(stdout);
         print_failure(report->options->role,
-            "standard output is full: the rest of it is lost");
+            "standard output was full: a part of it is lost");
         return status;
     }
     return output_ended(report->options->role) == EXIT_DONE ? status

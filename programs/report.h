@@ -26,14 +26,17 @@ struct report {
     int64_t first; /* time of the first message; 0: none yet */
     int64_t last; /* time of the last message */
     bool failed; /* the exit status will be EXIT_FAILED */
+    int64_t output_until; /* a signal came: output waits until then; 0: none */
+    bool output_lost; /* standard output did not take a line until then */
     int64_t malformed_at; /* time of the last line about malformed messages */
     uint64_t malformed_printed; /* their number at that time */
     struct latency latency;
 };
 
 /*
- * A report is too large for the stack. -1: the system refuses the URL, and that
- * has been printed. The caller must call report_close() even then.
+ * A report is too large for the stack. It tells what the panel notices, too
+ * (notice.h). -1: the system refuses the URL, and that has been printed. The
+ * caller must call report_close() even then.
  */
 int report_open(struct report *ret, const struct options *options);
 

@@ -69,13 +69,13 @@ def trouble(event: str, text: str) -> None:
 
 def count(direction: str, message: bytes) -> None:
     """Counts a message that was sent or received, and says so."""
-    kind, sequence, _, body, topic = decode(message)
+    kind, sequence, sent, body, topic = decode(message)
     counts[direction] += 1
     times[:] = times[0] or time.monotonic(), time.monotonic()
     if "--quiet" not in option:
         name, text = (part.decode("utf-8", "replace") for part in (topic, body[:256]))
         about = {"direction": direction, "kind": KINDS[kind], "topic": name, "sequence": sequence}
-        say("message", **about, length=len(body), text=text, us=int(times[1] * 1e6))
+        say("message", **about, sent=sent, length=len(body), text=text, us=int(times[1] * 1e6))
 
 
 def follow(event: bytes) -> None:

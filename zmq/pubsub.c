@@ -8,17 +8,20 @@
 #include "pattern.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zmq.h>
 
 #include "clock.h"
 #include "interrupt.h"
 #include "ipc_path.h"
+#include "notice.h"
+#include "refusals.h"
+#include "waiting.h"
+
+#define MONITOR "inproc://monitor" /* a name in the server's own context */
 
 enum {
     RECONNECT_MS = 100,
@@ -33,7 +36,10 @@ enum {
 struct pub {
     void *ctx;
     void *socket;
-    int commands; /* descriptor: readable when the socket has work to do */
+    void *monitor; /* receives what the library tells of connections */
+    struct pollfd wait[2]; /* for the socket, and for the monitor */
+    struct refusals refusals;
+    unsigned sent; /* events; may overflow */
     size_t message_max;
     struct ipc_path path; /* to remove; none for TCP */
 };
@@ -48,11 +54,26 @@ struct prefix {
 struct sub {
     void *ctx;
     void *socket;
+    struct pollfd wait; /* for what the socket has to do */
     zmq_msg_t event; /* lent to the caller */
     size_t message_max;
+    int timeout_ms;
     struct prefix *prefixes;
     unsigned truncated; /* prefixes of which only a part was sent */
 };
+
+/* Receives what the library has told of this socket's connections. */
+static void
+read_monitor(struct pub *pub)
+{
+    unsigned char event[REFUSALS_EVENT_SIZE];
+    while (zmq_recv(pub->monitor, event, sizeof(event), ZMQ_DONTWAIT) ==
+        (int)sizeof(event)) {
+        /* The second part is our own address. */
+        (void)zmq_recv(pub->monitor, NULL, 0, ZMQ_DONTWAIT);
+        refusals_judge(&pub->refusals, event);
+    }
+}
 
 int
 pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
@@ -60,12 +81,16 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
     int linger = LINGER_MS;
+    int unlimited = 0;
     int queue = tuning->queue;
+    size_t size = sizeof(int);
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
     struct pub *pub = calloc(1, sizeof(*pub));
     if (!pub)
         return -1;
     pub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    pub->wait[0].events = pub->wait[1].events = POLLIN;
+    pub->refusals.newest = -1;
     pub->ctx = zmq_ctx_new();
     if (!pub->ctx)
         goto fail;
@@ -84,13 +109,22 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
             pub->socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof(int)) < 0 ||
         zmq_setsockopt(pub->socket, ZMQ_ZAP_DOMAIN, "triptych", 8) < 0 ||
         zmq_setsockopt(pub->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
-        zmq_setsockopt(pub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0)
+        zmq_setsockopt(pub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
+        zmq_getsockopt(pub->socket, ZMQ_FD, &pub->wait[0].fd, &size) < 0)
         goto fail;
-    size_t size = sizeof(pub->commands);
-    if (zmq_getsockopt(pub->socket, ZMQ_FD, &pub->commands, &size) < 0)
+    /* The library's thread would block if the monitor's queue were full, or
+     * before somebody receives from it: so this comes before the bind. */
+    if (zmq_socket_monitor(pub->socket, MONITOR, ZMQ_EVENT_ALL) < 0)
+        goto fail;
+    pub->monitor = zmq_socket(pub->ctx, ZMQ_PAIR);
+    if (!pub->monitor ||
+        zmq_setsockopt(pub->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
+        zmq_connect(pub->monitor, MONITOR) < 0 ||
+        zmq_getsockopt(pub->monitor, ZMQ_FD, &pub->wait[1].fd, &size) < 0)
         goto fail;
     if (zmq_bind(pub->socket, url) < 0)
         goto fail;
+    read_monitor(pub); /* its descriptor tells of what comes after this */
     if (ipc_path_take(&pub->path, url) < 0)
         goto fail;
     *ret = pub;
@@ -109,6 +143,8 @@ pub_send(struct pub *pub, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
+    if (++pub->sent % REFUSALS_EVERY == 0)
+        read_monitor(pub);
     return zmq_send(pub->socket, data, len, 0) < 0 ? -1 : 0;
 }
 
@@ -121,25 +157,18 @@ pub_idle(struct pub *pub, int64_t until_ns)
      * pub_send(), the end of its connection would be seen many seconds later
      * (P7). */
     sig_atomic_t seen = interrupts;
-    for (;;) {
-        int events;
-        size_t size = sizeof(events);
-        int64_t left = until_ns - clock_now();
-        if (until_ns == 0 || left <= 0)
-            return 0;
-        if (interrupts != seen) {
-            errno = EINTR;
-            return -1;
-        }
-        /* The descriptor becomes readable once for all that has come before
-         * the socket is asked: zmq_getsockopt(3), ZMQ_FD. */
-        if (zmq_getsockopt(pub->socket, ZMQ_EVENTS, &events, &size) < 0)
-            return -1;
-        struct pollfd pollfd = {.fd = pub->commands, .events = POLLIN};
-        struct timespec timeout = {left / CLOCK_S, left % CLOCK_S};
-        if (ppoll(&pollfd, 1, &timeout, NULL) < 0)
-            return -1;
+    int events;
+    size_t size = sizeof(events);
+    if (until_ns == 0) {
+        read_monitor(pub);
+        return 0;
     }
+    while (zmq_getsockopt(pub->socket, ZMQ_EVENTS, &events, &size) == 0 &&
+        wait_readable(pub->wait, 2, until_ns, seen) == 0) {
+        if (pub->wait[1].revents != 0)
+            read_monitor(pub);
+    }
+    return errno == ETIMEDOUT ? 0 : -1;
 }
 
 void
@@ -147,6 +176,11 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
+    if (pub->monitor) {
+        /* Before its receiver goes: the library's thread would block. */
+        (void)zmq_socket_monitor(pub->socket, NULL, 0);
+        (void)zmq_close(pub->monitor);
+    }
     if (pub->socket)
         (void)zmq_close(pub->socket); /* fails only for an invalid one */
     /* This waits until the last message is sent (P6), at most LINGER_MS. */
@@ -163,12 +197,14 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     int none = 0;
     int queue = tuning->queue;
     int reconnect = RECONNECT_MS;
-    int timeout = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
+    size_t size = sizeof(int);
     struct sub *sub = calloc(1, sizeof(*sub));
     if (!sub)
         return -1;
     (void)zmq_msg_init(&sub->event); /* cannot fail: zmq_msg_init(3) */
     sub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
+    sub->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
+    sub->wait.events = POLLIN;
     sub->ctx = zmq_ctx_new();
     if (!sub->ctx)
         goto fail;
@@ -181,10 +217,10 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     /* An unsent subscription is a message, too, and those over the high-water
      * mark would be lost (P1). It does not linger, by default (xsub.cpp). */
     if (zmq_setsockopt(sub->socket, ZMQ_SNDHWM, &none, sizeof(none)) < 0 ||
-        zmq_setsockopt(sub->socket, ZMQ_RCVTIMEO, &timeout, sizeof(int)) < 0 ||
         zmq_setsockopt(
             sub->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||
         zmq_setsockopt(sub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
+        zmq_getsockopt(sub->socket, ZMQ_FD, &sub->wait.fd, &size) < 0 ||
         zmq_connect(sub->socket, url) < 0)
         goto fail;
     *ret = sub;
@@ -254,18 +290,27 @@ is_wanted(const struct sub *sub, zmq_msg_t *event)
 }
 
 /*
- * Discards the remaining parts. We never send multipart messages, so one counts
- * as empty.
+ * Receives a message that has come; EAGAIN: none has. Discards its further
+ * parts: we never send multipart messages, so one counts as empty.
  */
 static int
-discard_parts(void *socket, zmq_msg_t *message)
+receive(void *socket, zmq_msg_t *message)
 {
+    if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
+        return -1;
     if (!zmq_msg_more(message))
         return 0;
+    size_t parts = 1;
+    size_t len = zmq_msg_size(message);
     do {
         if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
             return -1;
+        parts++;
+        len += zmq_msg_size(message);
     } while (zmq_msg_more(message));
+    notice("a message has come in %zu parts, %zu bytes, where one part is "
+           "expected: it counts as empty",
+        parts, len);
     (void)zmq_msg_close(message); /* it was received, so it is valid */
     return zmq_msg_init(message);
 }
@@ -273,17 +318,17 @@ discard_parts(void *socket, zmq_msg_t *message)
 ssize_t
 sub_recv(struct sub *sub, const void **data)
 {
+    int64_t deadline = clock_deadline(sub->timeout_ms);
     sig_atomic_t seen = interrupts;
     do {
         if (interrupts != seen) {
             errno = EINTR;
             return -1;
         }
-        if (zmq_msg_recv(&sub->event, sub->socket, 0) < 0 ||
-            discard_parts(sub->socket, &sub->event) < 0) {
-            if (errno == EAGAIN)
-                errno = ETIMEDOUT;
-            return -1;
+        while (receive(sub->socket, &sub->event) < 0) {
+            if (errno != EAGAIN ||
+                wait_readable(&sub->wait, 1, deadline, seen) < 0)
+                return -1;
         }
     } while (!is_wanted(sub, &sub->event));
     /* ZMQ_MAXMSGSIZE would not do: on the connecting side, one message over it

@@ -7,7 +7,6 @@
 #include "pattern.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,6 +16,11 @@
 #include "clock.h"
 #include "interrupt.h"
 #include "ipc_path.h"
+#include "notice.h"
+#include "refusals.h"
+#include "waiting.h"
+
+#define MONITOR "inproc://monitor" /* a name in the server's own context */
 
 enum {
     RECONNECT_MS = 100,
@@ -32,7 +36,7 @@ enum {
 struct req {
     void *ctx;
     void *socket;
-    int commands; /* descriptor: readable when the socket has work to do */
+    struct pollfd wait; /* for what the socket has to do */
     char *url;
     zmq_msg_t reply; /* lent to the caller */
     size_t message_max;
@@ -43,7 +47,10 @@ struct req {
 struct rep {
     void *ctx;
     void *socket;
-    int commands; /* as in struct req */
+    void *monitor; /* receives what the library tells of connections */
+    struct pollfd wait[2]; /* for the socket, and for the monitor */
+    struct refusals refusals;
+    unsigned received; /* requests; may overflow */
     zmq_msg_t request; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
@@ -64,6 +71,7 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
     (void)zmq_msg_init(&req->reply); /* cannot fail: zmq_msg_init(3) */
     req->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     req->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
+    req->wait.events = POLLIN;
     req->url = strdup(url);
     if (!req->url)
         goto fail;
@@ -83,7 +91,7 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(
             req->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||
         zmq_setsockopt(req->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
-        zmq_getsockopt(req->socket, ZMQ_FD, &req->commands, &size) < 0 ||
+        zmq_getsockopt(req->socket, ZMQ_FD, &req->wait.fd, &size) < 0 ||
         zmq_connect(req->socket, url) < 0)
         goto fail;
     *ret = req;
@@ -121,49 +129,27 @@ req_send(struct req *req, const void *data, size_t len)
 }
 
 /*
- * Waits for a message. zmq_msg_recv() could wait itself, with ZMQ_RCVTIMEO. But
- * it goes on in a loop when what has come is discarded, such as a request
- * without the empty part. While a peer sends that without end it hardly ever
- * sleeps, and no signal ends it (measured). So we ask for the signal.
+ * Receives a message that has come; EAGAIN: none has. Discards its further
+ * parts: we never send multipart messages, so one counts as empty.
  */
 static int
-receive(void *socket, int commands, zmq_msg_t *message, int timeout_ms)
+receive(void *socket, zmq_msg_t *message)
 {
-    int64_t deadline = clock_deadline(timeout_ms);
-    sig_atomic_t seen = interrupts;
-    for (;;) {
-        int len = zmq_msg_recv(message, socket, ZMQ_DONTWAIT);
-        if (len >= 0 || errno != EAGAIN)
-            return len;
-        if (interrupts != seen) {
-            errno = EINTR;
-            return -1;
-        }
-        /* The descriptor becomes readable once for all that has come before
-         * the socket is asked (zmq_getsockopt(3), ZMQ_FD). It has just been. */
-        struct pollfd pollfd = {.fd = commands, .events = POLLIN};
-        int left = clock_left_ms(deadline);
-        int ready = left != 0 ? poll(&pollfd, 1, left) : 0;
-        if (ready == 0)
-            errno = ETIMEDOUT;
-        if (ready <= 0)
-            return -1;
-    }
-}
-
-/*
- * Discards the remaining parts. We never send multipart messages, so one counts
- * as empty.
- */
-static int
-discard_parts(void *socket, zmq_msg_t *message)
-{
+    if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
+        return -1;
     if (!zmq_msg_more(message))
         return 0;
+    size_t parts = 1;
+    size_t len = zmq_msg_size(message);
     do {
         if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
             return -1;
+        parts++;
+        len += zmq_msg_size(message);
     } while (zmq_msg_more(message));
+    notice("a message has come in %zu parts, %zu bytes, where one part is "
+           "expected: it counts as empty",
+        parts, len);
     (void)zmq_msg_close(message); /* it was received, so it is valid */
     return zmq_msg_init(message);
 }
@@ -176,8 +162,12 @@ req_recv(struct req *req, const void **data)
         errno = EFSM;
         return -1;
     }
-    if (receive(req->socket, req->commands, &req->reply, req->timeout_ms) < 0 ||
-        discard_parts(req->socket, &req->reply) < 0) {
+    int64_t deadline = clock_deadline(req->timeout_ms);
+    sig_atomic_t seen = interrupts;
+    while (receive(req->socket, &req->reply) < 0) {
+        if (errno == EAGAIN &&
+            wait_readable(&req->wait, 1, deadline, seen) == 0)
+            continue;
         req->pending = errno == EINTR;
         return -1;
     }
@@ -206,12 +196,26 @@ req_close(struct req *req)
     free(req);
 }
 
+/* Receives what the library has told of this socket's connections. */
+static void
+read_monitor(struct rep *rep)
+{
+    unsigned char event[REFUSALS_EVENT_SIZE];
+    while (zmq_recv(rep->monitor, event, sizeof(event), ZMQ_DONTWAIT) ==
+        (int)sizeof(event)) {
+        /* The second part is our own address. */
+        (void)zmq_recv(rep->monitor, NULL, 0, ZMQ_DONTWAIT);
+        refusals_judge(&rep->refusals, event);
+    }
+}
+
 int
 rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
     int linger = LINGER_MS;
+    int unlimited = 0;
     int replies = REPLIES_MAX;
     size_t size = sizeof(int);
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
@@ -221,6 +225,8 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     (void)zmq_msg_init(&rep->request);
     rep->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     rep->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
+    rep->wait[0].events = rep->wait[1].events = POLLIN;
+    rep->refusals.newest = -1;
     rep->ctx = zmq_ctx_new();
     if (!rep->ctx)
         goto fail;
@@ -237,10 +243,21 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(rep->socket, ZMQ_SNDHWM, &replies, sizeof(replies)) <
             0 ||
         zmq_setsockopt(rep->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
-        zmq_getsockopt(rep->socket, ZMQ_FD, &rep->commands, &size) < 0)
+        zmq_getsockopt(rep->socket, ZMQ_FD, &rep->wait[0].fd, &size) < 0)
+        goto fail;
+    /* The library's thread would block if the monitor's queue were full, or
+     * before somebody receives from it: so this comes before the bind. */
+    if (zmq_socket_monitor(rep->socket, MONITOR, ZMQ_EVENT_ALL) < 0)
+        goto fail;
+    rep->monitor = zmq_socket(rep->ctx, ZMQ_PAIR);
+    if (!rep->monitor ||
+        zmq_setsockopt(rep->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
+        zmq_connect(rep->monitor, MONITOR) < 0 ||
+        zmq_getsockopt(rep->monitor, ZMQ_FD, &rep->wait[1].fd, &size) < 0)
         goto fail;
     if (zmq_bind(rep->socket, url) < 0)
         goto fail;
+    read_monitor(rep); /* its descriptor tells of what comes after this */
     if (ipc_path_take(&rep->path, url) < 0)
         goto fail;
     *ret = rep;
@@ -255,10 +272,16 @@ fail:;
 ssize_t
 rep_recv(struct rep *rep, const void **data)
 {
-    if (receive(rep->socket, rep->commands, &rep->request, rep->timeout_ms) <
-            0 ||
-        discard_parts(rep->socket, &rep->request) < 0)
-        return -1;
+    int64_t deadline = clock_deadline(rep->timeout_ms);
+    sig_atomic_t seen = interrupts;
+    while (receive(rep->socket, &rep->request) < 0) {
+        if (errno != EAGAIN || wait_readable(rep->wait, 2, deadline, seen) < 0)
+            return -1;
+        if (rep->wait[1].revents != 0)
+            read_monitor(rep);
+    }
+    if (++rep->received % REFUSALS_EVERY == 0)
+        read_monitor(rep);
     *data = zmq_msg_data(&rep->request);
     return (ssize_t)zmq_msg_size(&rep->request);
 }
@@ -280,6 +303,11 @@ rep_close(struct rep *rep)
     if (!rep)
         return;
     (void)zmq_msg_close(&rep->request);
+    if (rep->monitor) {
+        /* Before its receiver goes: the library's thread would block. */
+        (void)zmq_socket_monitor(rep->socket, NULL, 0);
+        (void)zmq_close(rep->monitor);
+    }
     if (rep->socket)
         (void)zmq_close(rep->socket);
     /* This waits until the last reply is sent (R11), at most LINGER_MS. */

@@ -1,14 +1,18 @@
 """The programs' command line and their lines: options, exit codes, JSON, standard input."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import resource
 import signal
 import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -23,7 +27,7 @@ SUMMARY = set(
     "event panel version role sent received lost duplicates restarts malformed too_long timeouts"
     " seconds rate first_us last_us latency_us".split()
 )
-MESSAGE = set("event direction kind topic sequence length text us".split())
+MESSAGE = set("event direction kind topic sequence sent length text us".split())
 LATENCY = ["min", "p50", "p90", "p99", "p999", "max"]
 
 
@@ -353,6 +357,44 @@ def test_a_full_pipe_does_not_hold_up_the_end(stage: Stage) -> None:
         process.wait()
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["read later", "never read"])
+def test_a_signal_while_nobody_reads_loses_no_line(stage: Stage, reads: bool) -> None:
+    """Whoever reads on gets all of it. Else lines are lost, which it says; those that are there are whole."""
+    command = [stage.path_of("pub"), "-u", stage.url(), "-n", "0", "--json", "x" * 100]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            until(lambda: is_full(process.stdout), 10, "the pipe is full, and the program waits")
+            process.terminate()
+            if reads:
+                time.sleep(0.1)
+            else:
+                process.wait(5)
+            *lines, last = process.stdout.read().split("\n")
+            said = process.stderr.read()
+            assert process.wait(5) == 0 and last == ""
+        finally:
+            process.kill()
+    events = [json.loads(line) for line in lines]
+    sequences = [e["sequence"] for e in events if e["event"] == "message"]
+    assert sequences == list(range(1, len(sequences) + 1))
+    if reads:
+        assert events[-1]["event"] == "summary" and events[-1]["sent"] == len(sequences) and said == ""
+    else:
+        assert len(sequences) > 100 and one_line(said) and "is lost" in said
+
+
+def is_full(pipe: IO[str]) -> bool:
+    """Whether much is in a pipe, and no more comes."""
+
+    def held() -> int:
+        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+    before = held()
+    time.sleep(0.1)
+    return before > 1 << 15 and held() == before
 
 
 def test_help_that_cannot_be_written_fails(stage: Stage) -> None:

@@ -179,7 +179,7 @@ def test_R8_P7_empty_message_of_a_server(stage: Stage, client: tuple[Program, st
     program, url, kind = client
     ipc = url.startswith("ipc")
     with Liar(url, kind, lambda number: frame(number, ipc) * 100):
-        assert "(0 bytes)" in program.hear("malformed")["text"]
+        assert "(it is empty)" in program.hear("malformed")["text"]
     assert program.running, program.fail("ended")
     still_works(stage, program, url, kind)
 

@@ -26,7 +26,7 @@ def start(stage: Stage, panel: str, role: str, url: str, *arguments: object) -> 
 
 def told(program: Program) -> list[tuple[object, ...]]:
     """What it has said of each message, without the time."""
-    names = ("direction", "kind", "topic", "sequence", "length", "text")
+    names = ("direction", "kind", "topic", "sequence", "length", "text", "sent")
     return [tuple(e[name] for name in names) for e in program.events if e["event"] == "message"]
 
 

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "clock.h"
+#include "notice.h"
 #include "pattern.h"
 #include "report.h"
 
@@ -190,6 +191,26 @@ test_an_error_says_its_reason(void **state)
     assert_true(report.failed);
 }
 
+/* On both streams. For people it is one line, as any complaint. */
+static void
+test_what_the_panel_notices(void **state)
+{
+    (void)state;
+    for (int json = 0; json < 2; json++) {
+        begin(ROLE_REP, json);
+        int standard_error = dup(STDERR_FILENO);
+        assert_true(dup2(STDOUT_FILENO, STDERR_FILENO) >= 0);
+        notice(json ? "refused %d" : "refused  %d", 3);
+        assert_true(dup2(standard_error, STDERR_FILENO) >= 0);
+        assert_int_equal(close(standard_error), 0);
+        end();
+        assert_non_null(strstr(output, json ? "unit-rep: refused 3\n" : "unit-rep: refused  3\n"));
+        bool told = strstr(output, "{\"event\":\"notice\",\"text\":\"refused 3\",\"us\":") != NULL;
+        assert_int_equal(told, json);
+        assert_false(report.failed);
+    }
+}
+
 static void
 test_the_exit_status(void **state)
 {
@@ -230,7 +251,8 @@ test_a_line_for_a_message(void **state)
     end();
     assert_string_equal(output,
         "{\"event\":\"message\",\"direction\":\"sent\",\"kind\":\"event\",\"topic\":\"oslo\","
-        "\"sequence\":7,\"length\":4,\"text\":\"warm\",\"us\":100000005}\n");
+        "\"sequence\":7,\"sent\":99999987995,\"length\":4,\"text\":\"warm\","
+        "\"us\":100000005}\n");
 }
 
 /* 60 bytes of a body are shown to people, and 256 in a JSON line. */
@@ -272,6 +294,7 @@ main(void)
         cmocka_unit_test(test_a_program_that_never_began),
         cmocka_unit_test(test_who_is_ready_where),
         cmocka_unit_test(test_an_error_says_its_reason),
+        cmocka_unit_test(test_what_the_panel_notices),
         cmocka_unit_test(test_the_exit_status),
         cmocka_unit_test(test_a_line_for_a_message),
         cmocka_unit_test(test_a_long_body),

@@ -171,12 +171,17 @@ def replies_after(found: list[Any], t: float) -> list[float]:
 
 def test_the_bytes_of_a_message(site: Site, run_of: Any) -> None:
     run = run_of(panels="zmq", rate="10", texts="hello")
-    site.hears(run, lambda found: received(found, "zmq", 8))
-    status, answer = site.post("/play/bytes", {"run": run, "panel": "zmq", "kind": "request", "topic": "", "n": 2})
-    assert status == 200
+    found = site.hears(run, lambda found: received(found, "zmq", 8))
+    one = of(found, "message", kind="request", d="sent", n=2)[0]
+    question = {"run": run, "panel": "zmq", "kind": "request", "topic": "", "n": 2, "sent": one["sent"]}
+    status, answer = site.post("/play/bytes", question)
+    assert status == 200 and len(answer["frames"]) == 1
     elements = answer["frames"][0]["elements"]
     assert elements[-1]["field"] == "message.body" and bytes.fromhex(elements[-1]["hex"]) == b"hello"
     assert {e["part"] for e in elements} == {"framing", "message"}
+    assert site.post("/play/bytes", {**question, "sent": "7"}) == (200, {"frames": []})  # another client's second
+    for wrong in (7, "", "-1", "x", "9" * 21):
+        assert site.post("/play/bytes", {**question, "sent": wrong})[0] == 400
 
 
 def test_texts_by_hand(site: Site, run_of: Any) -> None:
@@ -336,8 +341,9 @@ def journal() -> tuple[Journal, list[Any]]:
     return Journal("raw", told.append), told
 
 
-def event(direction: str, n: int, kind: str = "event", topic: str = "t", text: str = "x") -> Any:
-    return {"direction": direction, "kind": kind, "topic": topic, "sequence": n, "text": text, "length": len(text)}
+def event(direction: str, n: int, kind: str = "event", topic: str = "t", text: str = "x", sent: int = 0) -> Any:
+    return {"direction": direction, "kind": kind, "topic": topic, "sequence": n, "sent": sent, "text": text,
+            "length": len(text)}  # fmt: skip
 
 
 def test_a_message_heard_before_it_was_said_to_be_sent() -> None:
@@ -346,6 +352,16 @@ def test_a_message_heard_before_it_was_said_to_be_sent() -> None:
     book.message("pub", event("sent", 1), 4.0)
     book.look(10.0)
     assert [(e["d"], e.get("from"), e.get("t0")) for e in told] == [("sent", None, None), ("received", "pub", 4.0)]
+
+
+def test_two_clients_with_the_same_sequence_and_text() -> None:
+    book, told = journal()
+    for t, who in enumerate(("req A", "req B")):
+        book.message(who, event("sent", 1, "request", "", sent=100 + t), t)
+    for t, sent in enumerate((101, 100)):
+        book.message("rep", event("received", 1, "request", "", sent=sent), 5 + t)
+    assert [e["from"] for e in of(told, "message", d="received")] == ["req B", "req A"]
+    assert book.of("rep").duplicates == 0
 
 
 def test_a_gap_is_lost_and_a_restart_is_none() -> None:

@@ -42,7 +42,7 @@ class Scene:
         self.over: set[Player] = set()  # those whose end is no news
         self.stuck: set[Player] = set()  # those that do not take what they are told
         self.watched = 0.0
-        self.sent_us: dict[tuple[str, int], int] = {}  # by panel and sequence, of the requests
+        self.sent_us: dict[tuple[str, int, int], int] = {}  # by panel, sequence and `sent`, of requests
 
     # What the programs say, in the view's words.
 
@@ -56,25 +56,25 @@ class Scene:
             self.versions[panel.name] = str(event.get("version") or "")
         elif kind == "message" and event.get("direction") == "sent":
             if program.role == "req":
-                self.sent_us[panel.name, event["sequence"]] = event["us"]
+                self.sent_us[panel.name, event["sequence"], event.get("sent", 0)] = event["us"]
             self.view.tell(panel, name, "> " + words(event), us=us)
         elif kind == "message":
             note = ""
             if program.role == "req":
-                sent = self.sent_us.get((panel.name, event["sequence"]))
+                sent = self.sent_us.get((panel.name, event["sequence"], event.get("sent", 0)))
                 note = duration(event["us"] - sent) if sent is not None else ""
             self.view.tell(panel, name, "< " + words(event), note, us=us)
         elif kind == "timeout":
             self.view.tell(panel, name, "no answer in time", us=us, strong=True)
-        elif kind in ("error", "malformed"):
-            text = said(event) if kind == "malformed" else f"error: {said(event)}"
+        elif kind in ("error", "malformed", "notice"):
+            text = f"error: {said(event)}" if kind == "error" else said(event)
             self.view.tell(panel, name, text, us=us, strong=True)
             if kind == "error":
                 self.fail(program, str(event.get("text", "")))
 
     def silent(self, program: Player, event: Event) -> None:
         """For what is measured: only what goes wrong is told."""
-        if event["event"] in ("error", "malformed", "timeout", "summary"):
+        if event["event"] in ("error", "malformed", "notice", "timeout", "summary"):
             self.heard(program, event)
 
     def fail(self, program: Player, text: str) -> None:

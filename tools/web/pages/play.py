@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -146,17 +147,19 @@ async def stop(site: Site, question: dict[str, Json]) -> Json:
 async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
     """The bytes of a message as they crossed the line."""
     run = run_of(site, question)
-    kind, topic, number = (question.get(name) for name in ("kind", "topic", "n"))
+    kind, topic, number, sent = (question.get(name) for name in ("kind", "topic", "n", "sent"))
     panel = next((p for p in run.settings.chosen() if p.name == question.get("panel")), None)
     if panel is None or not isinstance(kind, str) or kind not in KINDS or not isinstance(topic, str) or not isinstance(number, int):
         raise Refused("which message?")
+    if not isinstance(sent, str) or not re.fullmatch("[0-9]{1,20}", sent):
+        raise Refused("sent is a number, as text")
     recording = None
     if not run.stream.ended:
         recording = await asyncio.to_thread(run.ask, lambda: run.recording(panel.name))
     if recording is None or not recording.exists():
         raise Refused("the bytes can be seen while the run goes on, and where there is a line")
     find = functools.partial(
-        frames_of, panel, run.settings.pattern, recording, kind, topic, number
+        frames_of, panel, run.settings.pattern, recording, (kind, topic, number, int(sent))
     )
     return {"frames": await asyncio.to_thread(find)}
 
@@ -189,15 +192,15 @@ def recorded_bytes(run: Run) -> list[tuple[str, Json, Json]]:
         recording = run.ask(functools.partial(run.recording, panel.name))
         if recording is None or not recording.exists():
             continue
-        first: dict[tuple[str, str, int], list[Json]] = {}
+        first: dict[tuple[str, str, int, int], list[Json]] = {}
         for frame in frames(decoded(panel, run.settings.pattern, recording)):
             of = named(frame)
             if of and of not in first and len(first) == REPORT_FRAMES:
                 break
             if of:
                 first.setdefault(of, []).append(shown(frame))
-        for (kind, topic, number), of_message in first.items():
-            question = {"run": run.key, "panel": panel.name, "kind": kind, "topic": topic, "n": number}
+        for (kind, topic, number, sent), of_message in first.items():
+            question = {"run": run.key, "panel": panel.name, "kind": kind, "topic": topic, "n": number, "sent": str(sent)}
             found.append(("bytes", question, {"frames": of_message[-1:]}))
     return found
 

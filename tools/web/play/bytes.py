@@ -54,15 +54,16 @@ def frames(elements: Iterator[Element]) -> Iterator[list[Element]]:
     yield from (frame for frame in begun.values() if frame)
 
 
-def named(frame: list[Element]) -> tuple[str, str, int] | None:
-    """The kind, topic and sequence number of the message in a frame; None: the frame is no message."""
+def named(frame: list[Element]) -> tuple[str, str, int, int] | None:
+    """The kind, topic, sequence number and time of the message in a frame; None: the frame is no message."""
     values = {element["field"]: element for element in frame}
     code = values.get("message.kind", {}).get("value")
     kind = next((name for name, number in KINDS.items() if number == code), None)
     sequence = values.get("message.sequence", {}).get("value")
-    if kind is None or sequence is None:
+    sent = values.get("message.sent", {}).get("value")
+    if kind is None or sequence is None or sent is None:
         return None
-    return kind, values.get("message.topic", {}).get("text") or "", sequence
+    return kind, values.get("message.topic", {}).get("text") or "", sequence, sent
 
 
 def shown(frame: list[Element]) -> dict[str, Any]:
@@ -76,11 +77,11 @@ def shown(frame: list[Element]) -> dict[str, Any]:
 
 
 def frames_of(
-    panel: Panel, pattern: str, recording: Path, kind: str, topic: str, sequence: int
+    panel: Panel, pattern: str, recording: Path, message: tuple[str, str, int, int]
 ) -> list[dict[str, Any]]:
-    """The frames that held this message, the newest last: a restarted sender counts from 1 again."""
+    """The frames that held this message, the newest last: each subscriber gets one."""
     found = []
     for frame in frames(decoded(panel, pattern, recording)):
-        if named(frame) == (kind, topic, sequence):
+        if named(frame) == message:
             found.append(shown(frame))
     return found[-FRAMES_MOST:]

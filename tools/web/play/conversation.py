@@ -185,7 +185,7 @@ class Conversation:
             own = {name: event.get(name) and int(event[name]) for name in COUNTED}
             self.tell({**own, "k": "summary", "p": self.panel.name, "r": role.name, "t": self.now(),
                        "version": str(event.get("version", ""))[:100]})  # fmt: skip
-        elif kind in ("timeout", "malformed", "error"):
+        elif kind in ("timeout", "malformed", "error", "notice"):
             self.journal.of(role.name).timeouts += kind == "timeout"
             self.trouble(role, kind, str(event.get("text", ""))[:400], t)
 

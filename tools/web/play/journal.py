@@ -1,7 +1,7 @@
 """What became of each message of one panel: who sent it, who received it and when, what was lost.
 
 The programs say what they send and receive. A message is known by its kind, its topic, its
-sequence number and its text. The two ends are different processes, so the line that says
+sequence number and the time at which its sender made it. The two ends are different processes, so the line that says
 "received" may be read before the line that says "sent".
 
 Everything is counted. What is told to the page is a sample, so that a flood does not drown it: of
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import bisect
 import collections
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -82,12 +81,12 @@ class Journal:
 
     def message(self, who: str, event: Event, t: float) -> None:
         """What a program says of a message, in its own words; t: ms since the run began."""
-        text = str(event.get("text") or "")
         kind, topic = str(event.get("kind", ""))[:TEXT_TOLD], str(event.get("topic") or "")[:TEXT_TOLD]
         sequence = int(event.get("sequence") or 0)
-        key = (kind, topic, sequence, zlib.crc32(text.encode("utf-8", "surrogatepass")))
-        told = {"kind": kind, "topic": topic, "n": sequence, "length": int(event.get("length") or 0),
-                "text": text[:TEXT_TOLD]}  # fmt: skip
+        sent = int(event.get("sent") or 0)
+        key = (kind, topic, sequence, sent)
+        told = {"kind": kind, "topic": topic, "n": sequence, "sent": str(sent)[:20],  # a script has 53 bits
+                "length": int(event.get("length") or 0), "text": str(event.get("text") or "")[:TEXT_TOLD]}  # fmt: skip
         if event.get("direction") == "sent":
             self.was_sent(who, key, told, t)
         else:

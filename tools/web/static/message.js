@@ -32,7 +32,7 @@ export async function showMessage(run, heading, item) {
     return;
   }
   try {
-    const answer = await ask("bytes", { run, panel: event.p, kind: event.kind, topic: event.topic, n: event.n });
+    const answer = await ask("bytes", { run, panel: event.p, kind: event.kind, topic: event.topic, n: event.n, sent: event.sent });
     if (mine === newest) bytes.replaceChildren(...cells(answer.frames));
   } catch (problem) {
     if (mine === newest) bytes.replaceChildren(make("p", { class: "soft" }, problem.message));
