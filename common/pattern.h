@@ -5,8 +5,8 @@
  * Unless it says otherwise, a function returns 0 or a length on success, and -1
  * with errno on failure. R1..R11 and P1..P9 are the clauses of CONTRACT.md. A
  * handle must be used by one thread only. A signal ends a blocking call with
- * EINTR. A url is literal, as address_check() (address.h) makes it. What a panel
- * notices and cannot return, it tells with notice() (notice.h).
+ * EINTR. A url is literal, as address_check() (address.h) makes it. What a
+ * panel notices and cannot return, it tells with notice() (notice.h).
  */
 #ifndef PATTERN_H
 #define PATTERN_H

@@ -6,6 +6,9 @@
 #ifndef REFUSALS_H
 #define REFUSALS_H
 
+#define REFUSALS_URL "inproc://refusals" /* the monitor's, in its own context  \
+                                          */
+
 enum {
     REFUSALS_EVENT_SIZE = 6, /* bytes: 16 bits which event, 32 its value */
     REFUSALS_EVERY = 1024, /* messages between two looks at the monitor, if the

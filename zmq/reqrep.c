@@ -20,8 +20,6 @@
 #include "refusals.h"
 #include "waiting.h"
 
-#define MONITOR "inproc://monitor" /* a name in the server's own context */
-
 enum {
     RECONNECT_MS = 100,
     HANDSHAKE_MS = 1000, /* the default keeps a silent connection for 30 s */
@@ -137,16 +135,15 @@ receive(void *socket, zmq_msg_t *message)
 {
     if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
         return -1;
-    if (!zmq_msg_more(message))
-        return 0;
     size_t parts = 1;
     size_t len = zmq_msg_size(message);
-    do {
+    for (; zmq_msg_more(message); parts++) {
         if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
             return -1;
-        parts++;
         len += zmq_msg_size(message);
-    } while (zmq_msg_more(message));
+    }
+    if (parts == 1)
+        return 0;
     notice("a message has come in %zu parts, %zu bytes, where one part is "
            "expected: it counts as empty",
         parts, len);
@@ -247,12 +244,12 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         goto fail;
     /* The library's thread would block if the monitor's queue were full, or
      * before somebody receives from it: so this comes before the bind. */
-    if (zmq_socket_monitor(rep->socket, MONITOR, ZMQ_EVENT_ALL) < 0)
+    if (zmq_socket_monitor(rep->socket, REFUSALS_URL, ZMQ_EVENT_ALL) < 0)
         goto fail;
     rep->monitor = zmq_socket(rep->ctx, ZMQ_PAIR);
     if (!rep->monitor ||
         zmq_setsockopt(rep->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
-        zmq_connect(rep->monitor, MONITOR) < 0 ||
+        zmq_connect(rep->monitor, REFUSALS_URL) < 0 ||
         zmq_getsockopt(rep->monitor, ZMQ_FD, &rep->wait[1].fd, &size) < 0)
         goto fail;
     if (zmq_bind(rep->socket, url) < 0)

@@ -166,7 +166,7 @@ def test_wrong_paths_are_found() -> None:
     good = "`raw/conn.c` `common/` `pattern.h` `unit_NAME.c` `raw/*.c` `mine/a.c` `a/b` `/proc/net`"
     assert wrong_paths(good, "") == []
     assert wrong_paths("`pcap.c` `decode/`", "tools/wire") == []
-    for bad in ("raw/nothing.c", "nothing/", "common/nothing", "no.md", "unit_NAME.h", "zmq/*.h"):
+    for bad in ("raw/nothing.c", "nothing/", "common/nothing", "no.md", "unit_NAME.h", "zmq/*.hpp"):
         assert wrong_paths(f"See `{bad}`.", "") == [f"`{bad}`: not in the tree"]
 
 
