@@ -75,7 +75,7 @@ FAULTS = [
     fault("web-line-without-end", "a line of any length is kept", "play/conversation.py",
           "LINE_MOST = 1 << 20", "LINE_MOST = 1 << 30", "test_a_line_without_end_is_not_kept"),
     fault("web-long-text-is-told", "a text of a megabyte goes to the page", "play/journal.py",
-          '"text": text[:TEXT_TOLD]}', '"text": text}',
+          '"text": str(event.get("text") or "")[:TEXT_TOLD]}', '"text": str(event.get("text") or "")}',
           "test_a_program_may_say_anything"),
     fault("web-strange-event-ends-run", "a number that is none ends the run", "play/run.py",
           "except (TypeError, ValueError, KeyError, OverflowError)", "except (TypeError, KeyError)",

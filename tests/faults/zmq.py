@@ -13,7 +13,7 @@ FAULTS = [
           "HANDSHAKE_MS = 1000,", "HANDSHAKE_MS = 30000,",
           "", "test_zmq_a_silent_connection_is_closed", panel="zmq"),
     Fault("zmq-queue-default", "a subscriber's queue has the default's length", "zmq/pubsub.c",
-          "ZMQ_RCVHWM", "ZMQ_SNDHWM",
+          "sub->socket, ZMQ_RCVHWM", "sub->socket, ZMQ_SNDHWM",
           "", "test_queues_are_as_long_as_asked", panel="zmq"),
     Fault("zmq-replies-kept", "a thousand replies are kept for a client that never reads",
           "zmq/reqrep.c", "REPLIES_MAX = 32", "REPLIES_MAX = 1000",
