@@ -226,7 +226,6 @@ FOREIGN: dict[str, list[Part]] = {
 RAW: dict[str, list[Part]] = {
     "reqrep": [(UP, frame(b"\0\0\0\x09" + message(1, b"hello"))), (DOWN, frame(b"\0\0\0\x09" + message(2, b"")))],
     "reqrep, an error": [(UP, frame(b"\0\0\0\x09" + message(1, b""))), (DOWN, frame(b"\0\0\0\x09" + message(4, b"no")))],
-    "the longest prefix": [(UP, frame(b"\1" + b"p" * 65536)), (DOWN, frame(message(3, b"", b"p")))],
     "pubsub": [(UP, frame(b"\1news.") + frame(b"\1")), (DOWN, frame(message(3, b"hello", b"news." + b"a" * 250))), (UP, frame(b"\0news."))],
 }  # fmt: skip
 
