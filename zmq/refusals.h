@@ -6,8 +6,8 @@
 #ifndef REFUSALS_H
 #define REFUSALS_H
 
-#define REFUSALS_URL "inproc://refusals" /* the monitor's, in its own context  \
-                                          */
+/* The monitor's address, within the server's own context. */
+#define REFUSALS_URL "inproc://refusals"
 
 enum {
     REFUSALS_EVENT_SIZE = 6, /* bytes: 16 bits which event, 32 its value */
