@@ -23,6 +23,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "a report.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(play, "QUICK", ("killed-server",))
+        patch.setattr(play, "REPORT_SECONDS", 1.0)
         patch.setattr(read, "ways", lambda: {"raw": ["raw-1", "raw-2"]})
         patch.setattr(read, "IN_REPORTS", (["raw-1", "zmq-1"],))
         path.write_text(asyncio.run(report.make(quick=True)))

@@ -24,20 +24,30 @@ function shownAs(find, words) {
   return make("li", {}, make("a", { href, "data-keep": "look big" }, ...name, says));
 }
 
-async function show() {
-  const words = box.value.trim();
-  const mine = ++newest;
-  if (!words) {
-    found.hidden = true;
-    return;
-  }
-  index ??= ask("finds", {}, "reference");
+// The server reads the index when the first reader searches; from then on it is there at once.
+async function load() {
   try {
+    index ??= ask("finds", {}, "reference");
     index = await index;
   } catch (problem) {
     index = null;
     throw problem;
   }
+}
+
+async function show() {
+  const words = box.value.trim();
+  const mine = ++newest;
+  const loaded = load();
+  if (!words) {
+    found.hidden = true;
+    return loaded;
+  }
+  if (!index?.finds) {
+    found.replaceChildren(make("p", { class: "soft", role: "status" }, "Looking ..."));
+    found.hidden = false;
+  }
+  await loaded;
   if (mine !== newest) return;
   const finds = search(words, index);
   const count = finds.length ? "" : `Nothing answers “${words}”. Try other words, or the first letters of one.`;
