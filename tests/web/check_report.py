@@ -82,6 +82,11 @@ def test_a_run_shows_the_figures_of_its_json(page: Browser, document: Path) -> N
             for measure in ("sent", "received", "lost", "duplicates", "timeouts"):
                 cell = page.text(f"[data-panel='{panel}'] td[data-role='{role}'][data-measure='{measure}']")
                 assert cell == f"{counted[measure]:,}", (panel, role, measure)
+            for measure in ("memory", "threads", "descriptors"):
+                cell = page.text(f"[data-panel='{panel}'] td[data-role='{role}'][data-measure='{measure}'] span")
+                most = counted["most"][measure]
+                assert cell == (f"{most / 1024:.1f}" if measure == "memory" else str(most)), (panel, role, measure)
+        assert "agree" in page.text(f"[data-panel='{panel}'] .agree")
     page.one("[data-panel='raw'] .diagram .band-dead")
     assert not page.one("#stop").is_displayed()
     page.run("const at = document.getElementById('at'); at.value = 1000; at.dispatchEvent(new Event('input'))")
@@ -141,6 +146,7 @@ def test_all_can_be_read_without_scripts(page: Browser, document: Path) -> None:
         text = page.one("body").text
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert "killed" in text and "no answer in time" in text and "at most, while it ran" in text  # what happened in a run
     for words in ("The server is killed at work", "What do you expect?", "req_open", "handshake bytes to the server",
                   "serve a second client before", "ZeroMQ's word for the limit of a queue"):  # fmt: skip
         assert words in text, words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import re
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,7 @@ RUNNING_MOST = 2  # at the same time: at most 2 x 4 panels x (5 programs and a t
 END_SECONDS = 10.0  # that the programs of a run have to end
 KEPT_MOST = 4  # that have ended, and can still be looked at
 REPORT_SECONDS = 3.0  # a report's run goes on for so long after a story's last step
+LINES_SAID = 60  # of a panel, for who has no scripts
 REPORT_FRAMES = 24  # messages of each panel whose bytes a report keeps
 QUICK = ("killed-server", "slow-subscriber")  # the stories of a quick report
 
@@ -52,6 +54,28 @@ def described(run: Run) -> dict[str, Json]:
     }
 
 
+def said(run: Run) -> dict[str, list[Json]]:
+    """What happened, by panel, in lines for who has no scripts: all but the messages, and of these the counts say enough."""
+    found: dict[str, list[Json]] = {}
+    for line in run.stream.events:
+        event = json.loads(line)
+        if event["k"] in ("state", "fault", "trouble", "gap"):
+            lines = found.setdefault(event["p"], [])
+            lines.append({"t": event["t"], "who": event.get("r", "line"), "text": in_words(event)})
+    return {panel: lines[:LINES_SAID] for panel, lines in found.items()}
+
+
+def in_words(event: Json) -> str:
+    kind, text = event["k"], event.get("text", "")
+    if kind == "state":
+        return f"{event['state']}: {text}" if text else str(event["state"])
+    if kind == "gap":
+        return f"misses {event['topic']} {event['first']} to {event['last']}"
+    if kind == "trouble":
+        return "no answer in time" if event["what"] == "timeout" else f"{event['what']}: {text}"
+    return str(text)
+
+
 async def data(site: Site, query: Query) -> dict[str, Json]:
     """The stories, and the run that the address names, if it is still there."""
     run = runs(site).get(query.get("run", ""))
@@ -63,6 +87,7 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
         "form": {**to_form(own), **to_form(of_form(dict(query)))},
         "limits": LIMITS,
         "run": described(run) if run else None,
+        "_said": said(run) if run and run.stream.ended else {},
         "lost": bool(query.get("run")) and run is None,
     }
 

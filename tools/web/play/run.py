@@ -129,6 +129,7 @@ class Run(threading.Thread):
         finally:
             self.tell({"k": "end", "why": self.why, "t": self.now()})
             self.stream.end()
+            self.conversations.clear()  # a run is kept to be looked at: its stream tells all
             with contextlib.suppress(queue.Empty):
                 while True:
                     self.commands.get_nowait()()

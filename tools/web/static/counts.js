@@ -72,7 +72,7 @@ export class Counts {
         if (cell) cell.children[1].textContent = words(name, has.most[name]);
       }
     }
-    for (const one of this.card.querySelectorAll(".at-most")) one.hidden = false;
+    this.card.querySelector(".at-most").hidden = false;
   }
 
   // Do the programs count as we did?

@@ -8,6 +8,7 @@ const WORDS = { ready: "is ready", started: "STARTED", killed: "KILLED (SIGKILL)
 export class Said {
   constructor(list) {
     this.list = list;
+    this.list.replaceChildren(); // what a report has for those without scripts
     this.waiting = [];
     this.stopped = new Set();
   }
