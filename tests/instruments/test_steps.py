@@ -97,6 +97,8 @@ def test_what_a_step_adds(tmp_path: Path) -> None:
         ({"R2": "broken because of it"}, "line 4"),
         ({"R2": "kept\nR2 kept"}, "R2 stands there twice"),
         ({"R2": ""}, "says nothing of R2"),
+        ({"R2": "kept\n    passes test_R2_x"}, "line 5: \"passes TEST\" stands below a broken clause"),
+        ({"R2": "broken test_R2_x because\n    passes"}, "line 4"),
         ({"Q1": "kept"}, "Q1 kept"),
     ],
     ids=str,
@@ -181,6 +183,17 @@ def test_a_step_is_compared_with_its_kept_txt_both_ways(monkeypatch: pytest.Monk
     assert "tests of it pass" in reached
     (nothing,) = verdict(monkeypatch, "raw-5", R9=Claim(BROKEN, "it is so", "test_R9_nothing"))
     assert "there is no test test_R9_nothing that applies" in nothing
+
+
+@pytest.mark.skipif(not built("raw-1"), reason="raw-1 is not built")
+def test_what_passes_although_the_clause_is_broken_must_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody, first, stale = "test_R4_nobody_there_yet", "test_R4_client_first", "test_R10_stale_path"
+    r10 = Claim(BROKEN, "it is so", stale, passes=("test_R10_address_in_use", "test_R10_regular_file_in_the_way"))
+    assert verdict(monkeypatch, "raw-1", R10=r10) == []
+    (fails,) = verdict(monkeypatch, "raw-1", R4=Claim(BROKEN, "it is so", nobody, passes=(first,)))
+    assert "R4: test_R4_client_first is said to pass, and fails over" in fails
+    (absent,) = verdict(monkeypatch, "raw-1", R10=Claim(BROKEN, "it is so", stale, passes=("test_R10_nothing",)))
+    assert "R10: test_R10_nothing is said to pass, and has not been reached" in absent
 
 
 def test_what_should_be_kept_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,8 @@ def read_kept(panel: Panel) -> dict[str, Claim]:
             last = list(claims)[-1:]
             if not PASSES.fullmatch(line.strip()) or not last or claims[last[0]].word != BROKEN:
                 complain(1, f"steps: {name}, line {number}: \"passes TEST\" stands below a broken clause")
-            claims[last[0]] = replace(claims[last[0]], passes=tuple(line.split()[1:]))
+            passes = claims[last[0]].passes + tuple(line.split()[1:])
+            claims[last[0]] = replace(claims[last[0]], passes=passes)
             continue
         found = LINE.fullmatch(line.strip())
         if not found or found["clause"] not in CLAUSES:
