@@ -146,7 +146,7 @@ def test_all_can_be_read_without_scripts(page: Browser, document: Path) -> None:
         text = page.one("body").text
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    assert "killed" in text and "no answer in time" in text and "at most, while it ran" in text  # what happened in a run
+    assert "rep killed" in " ".join(text.split()) and "at most, while it ran" in text  # what happened in a run
     for words in ("The server is killed at work", "What do you expect?", "req_open", "handshake bytes to the server",
                   "serve a second client before", "ZeroMQ's word for the limit of a queue"):  # fmt: skip
         assert words in text, words
