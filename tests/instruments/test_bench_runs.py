@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,19 @@ def test_a_client_with_fewer_answers_than_were_sent_is_no_run() -> None:
 def late(panel: Panel, sequence: int) -> list[str]:
     program = SimpleNamespace(panel=panel, name="subscriber 3")
     return bench_kinds.late_joiner(program, {"event": "first", "sequence": sequence})
+
+
+def test_a_subscriber_that_gets_nothing_came_too_late() -> None:
+    """With NNG, which drops the oldest events, only if none gets anything."""
+    subscribers: list[Any] = [SimpleNamespace(name=f"subscriber {i}") for i in range(3)]
+    some, none = ({"received": n} for n in (7, 0))
+
+    def late(name: str, *received: dict[str, int]) -> list[str]:
+        return bench_kinds.came_for_nothing(Panel(name, "", name, "white"), subscribers, list(received))
+
+    assert late("zmq", some, none, some) == late("baseline-batch", some, none, some) == ["subscriber 1"]
+    assert late("zmq", some, some, some) == late("nng", some, none, some) == []
+    assert len(late("nng", none, none, none)) == len(late("baseline-nng", none, none, none)) == 3
 
 
 def test_a_late_joiner_is_noticed() -> None:

@@ -279,12 +279,14 @@ def publish(panel: Panel, case: Case, count: int, delay: int) -> Outcome:
         if not wait_quiet(stage, subscribers, RUN_SECONDS) and not late:
             raise Failed(f"{panel.name}: subscribers still received after {RUN_SECONDS:.0f} s")
         stage.stop([publisher, *subscribers])
+        received = [summary_of(program) for program in subscribers]
+        late += came_for_nothing(panel, subscribers, received)
         if late:
             raise Late(f"{panel.name}: {late[0]} came too late")
         sent = summary_of(publisher)
         if sent["sent"] != count:
             raise Failed(f"{panel.name}: {sent['sent']} sent of {count}")
-        metrics = delivered(case, sent, [summary_of(program) for program in subscribers])
+        metrics = delivered(case, sent, received)
         metrics["count"] = count
         sides = {
             "client": (subscribers, metrics["received"]),
@@ -302,6 +304,16 @@ def late_joiner(program: Player, event: Event) -> list[str]:
     """Its name, if a subscriber's first event is not the publisher's first."""
     late = event.get("event") == "first" and event.get("sequence") != 1
     return [program.name] if late and program.panel.name not in DROPS_OLDEST else []
+
+
+def came_for_nothing(panel: Panel, programs: list[Player], received: list[dict[str, Any]]) -> list[str]:
+    """Those that got nothing at all: they came when all was over, and told no first event either.
+
+    Who is there in time gets the first events, however many are lost later. Where the oldest are
+    dropped, one of many may get none; all of them do not.
+    """
+    nothing = [program.name for program, summary in zip(programs, received) if summary["received"] == 0]
+    return nothing if "nng" not in panel.name or len(nothing) == len(programs) else []
 
 
 def delivered(case: Case, sent: dict[str, Any], received: list[dict[str, Any]]) -> Metrics:
