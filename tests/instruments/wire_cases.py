@@ -175,6 +175,7 @@ ZMTP: dict[str, list[Part]] = {
     "CURVE, a WELCOME one byte longer": [*both(greeting(b"CURVE")), (DOWN, command(b"WELCOME", bytes(161)))],
     "PLAIN, a user's name too long": [*both(greeting(b"PLAIN")), (UP, command(b"HELLO", b"\x09anna\x01x"))],
     "PLAIN, a password too long": [*both(greeting(b"PLAIN")), (UP, command(b"HELLO", b"\x04anna\x09x"))],
+    "CURVE, frames that are called as a command is": [*CURVE, (UP, z(b"\x05READY" + bytes(40)) + z(b"\x07WELCOME" + bytes(160)))],
     "CURVE, no MESSAGE": [*CURVE, (UP, z(b"x") + z(b"x" * 40))],
     "GSSAPI": [(UP, greeting(b"GSSAPI")), (DOWN, greeting(b"GSSAPI", 1)), (UP, command(b"INITIATE", b"token")), (DOWN, command(b"READY", b"sealed")), (UP, z(b"\x07MESSAGEsealed"))],
     "GSSAPI, ERROR": [(UP, greeting(b"GSSAPI")), (DOWN, greeting(b"GSSAPI", 1) + command(b"ERROR", b"\x03no!"))],

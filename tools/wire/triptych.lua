@@ -511,7 +511,8 @@ end
 
 local function zmtp_sealed(c, last)
     say(c, "boxed")
-    if last - c.at < 33 or not zmtp_curve(c, last) then
+    -- What else CURVE has is a command.
+    if last - c.at < 33 or c.tvb(c.at, 8):raw() ~= "\7MESSAGE" or not zmtp_curve(c, last) then
         zmtp_rest(c, last)
     end
 end

@@ -10,6 +10,8 @@
  */
 #include "decode_machine.h"
 
+#include <string.h>
+
 enum {
     FLAG_MORE = 1,
     REQUEST_ID = 4, /* ZMQ_REQ_CORRELATE; zmq_setsockopt(3) */
@@ -43,13 +45,12 @@ opaque(struct decode *decode)
 static void
 sealed_body(struct decode *decode)
 {
-    if (decode->got < 8) { /* "MESSAGE", as in a command */
-        decode_expect(decode, 8, sealed_body, "zmtp.data");
-    } else if (decode->held[0] == 7 && decode_zmtp_curve(decode, 7)) {
-        return;
-    } else {
+    static const char name[] = "\x07MESSAGE"; /* what else CURVE has is a command */
+    size_t len = sizeof(name) - 1;
+    if (decode->got < len)
+        decode_expect(decode, len, sealed_body, "zmtp.data");
+    else if (memcmp(decode->held, name, len) != 0 || !decode_zmtp_curve(decode, 7))
         opaque(decode);
-    }
 }
 
 static void
