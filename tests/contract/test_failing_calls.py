@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from failing import armed, counts, failing_driver, gives_back, preloaded, succeeds, sweep
+from failing import armed, counts, failing_driver, gives_back, held, hidden, preloaded, skip_where_calls_are_mixed, succeeds, sweep
 from peers import REQUEST, Message
 from programs import Driver, Event, Program, Stage, sync, until
 
@@ -171,7 +171,7 @@ def test_a_request_to_nobody_yet_of_which_a_call_fails(stage: Stage) -> None:
 
     for said, told in sweep(driver, "send hello", prepare):
         succeeds(said, told, CONNECTING | {"epoll_wait", "close", "realloc"})
-    if stage.panel == "raw":  # it tries twice
+    if stage.panel == "raw" and not hidden(stage.path_of("driver")):  # it tries twice
         prepare()
         assert armed(driver, "realloc:0", "send hello")[0]["errno"] == "ENOMEM"
         line = driver.call("recv")
@@ -322,6 +322,8 @@ def test_a_publication_of_which_a_call_fails(stage: Stage) -> None:
 @pytest.mark.transports("tcp")
 def test_a_queue_that_cannot_grow(stage: Stage) -> None:
     """The event is not sent, and the publisher goes on with the queue that it has."""
+    if hidden(stage.path_of("driver")):
+        pytest.skip("a sanitizer's malloc() does not fail")
     for name in ("malloc", "calloc"):
         url = stage.url()
         driver = failing_driver(stage, "pub", url, queue=100_000)
@@ -372,7 +374,7 @@ def test_a_failure_that_passes(stage: Stage, role: str) -> None:
                 driver.begin(command)
         results = [driver.result()["result"] for driver in 4 * [req] + 4 * [rep]]
         assert results == [0, -1 if dropped else 5, 0, 5, 5, 0, 5, 0], failure
-        assert victim.must("failed")["function"] == name, failure
+        assert victim.must("failed")["function"] == name or hidden(stage.path_of("driver")), failure
         for driver in (req, rep):
             driver.hang_up()
             driver.wait()
@@ -392,7 +394,7 @@ def ends_cleanly(stage: Stage, program: Program, report: Path) -> Event:
     else:
         assert (status, words) == (0, []), (told, words)
     if told["function"] != "timer_create":  # then it exits on the spot
-        assert not any(told["held"].values()), told
+        assert not any(held(told).values()), told
     return told
 
 
@@ -401,6 +403,7 @@ def ends_cleanly(stage: Stage, program: Program, report: Path) -> Event:
 @pytest.mark.parametrize("role", ["req", "rep", "pub", "sub"])
 def test_a_program_of_which_a_call_fails(stage: Stage, role: str, tmp_path: Path) -> None:
     """It says so and ends with status 1, or goes on; nothing stays behind."""
+    skip_where_calls_are_mixed(stage)
     url = stage.url()
     other = None
     if role == "req":

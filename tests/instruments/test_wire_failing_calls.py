@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from failing import counts, preloaded
+from failing import counts, held, preloaded
 from harness import panels
 from harness.program import Event, Tap
 from harness.stage import Stage
@@ -44,7 +44,7 @@ def test_decode_of_which_a_call_fails(name: str, tmp_path: Path) -> None:
             if told["function"]:
                 continue
             break
-        assert not any(told["held"].values()), told
+        assert not any(held(told).values()), told
         if not told["function"]:
             assert (done.returncode, done.stderr) == (0, "")
             break
