@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from failing import armed, counts, failing_driver, gives_back, held, hidden, preloaded, skip_where_calls_are_mixed, succeeds, sweep
+from failing import (
+    armed, counts, failing_driver, gives_back, held, hidden, preloaded, skip_where_calls_are_mixed, succeeds, sweep,
+)  # fmt: skip
 from peers import REQUEST, Message
 from programs import Driver, Event, Program, Stage, sync, until
 

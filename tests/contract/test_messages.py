@@ -1,6 +1,7 @@
 """What the programs say and count, message by message: tests/peers.py's own encoder against them."""
 
 import random
+import re
 import time
 
 import pytest
@@ -299,3 +300,44 @@ def test_first_event_is_told(stage: Stage) -> None:
     assert (summary["received"], summary["lost"]) == (3, 0)
     latency = summary["latency_us"]
     assert 0 <= latency["min"] <= latency["mean"] <= latency["max"] < 5_000_000
+
+
+@pytest.mark.panels("raw", "zmq", "nanomsg", "nng")
+def test_the_version_of_the_library_is_told(stage: Stage) -> None:
+    assert re.search(r"\(\w.* \d+\.\d+.*\)", stage.start(stage.path_of("rep"), "-V").text())
+
+
+def test_warm_up_times_no_more_than_the_rest(stage: Stage) -> None:
+    """Of five round trips the last is timed, so the shortest is the longest."""
+    url = stage.url()
+    stage.ready("rep", url, "--quiet")
+    _, lines, _ = stage.run("req", "-u", url, "-n", 5, "--warm-up", 4, "hello")
+    assert lines[-1]["latency_us"]["min"] == lines[-1]["latency_us"]["max"]
+
+
+@pytest.mark.parametrize("role", ["req", "pub"])
+def test_a_line_that_is_too_long_is_skipped(stage: Stage, role: str) -> None:
+    url = stage.url()
+    if role == "req":
+        stage.ready("rep", url, "--quiet")
+    program = stage.program(role, "-u", url, "-m", 60, "-")
+    program.say("long" * 25)
+    program.say("short")
+    program.hang_up()
+    summary = program.summary()
+    assert (summary["sent"], summary["too_long"], program.wait()) == (1, 1, 1)
+    assert program.stderr().count("\n") == 1 and "a line is longer than -m" in program.stderr()
+
+
+def test_what_is_no_request_is_answered_with_a_sentence(stage: Stage) -> None:
+    url = stage.url()
+    stage.ready("rep", url, "--quiet")
+    line = stage.driver("req", url).ask("no message")
+    assert line["text"].endswith("this is no request"), line
+
+
+def test_one_event_makes_no_rate(stage: Stage) -> None:
+    url = stage.url()
+    stage.ready("pub", url, "--quiet", "-n", 0, "-r", 200, "hello")
+    _, lines, _ = stage.run("sub", "-u", url, "-n", 1)
+    assert (lines[-1]["seconds"], lines[-1]["rate"]) == (0, None)

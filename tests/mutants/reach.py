@@ -195,12 +195,14 @@ def condense(folder: Path, build: Path, files: list[str]) -> None:
 def cheapest(tests: list[Test], file: str) -> list[Test]:
     """Of the cases of one test the cheapest; nanomsg and NNG share a source, but not its branches.
 
-    The cases of test_wire_decode.py stay apart, since each is another recording, and so does IPv6.
+    The cases of test_wire_decode.py stay apart, since each is another recording, and so do those of
+    test_failing_calls.py, each of which makes other calls fail, and IPv6.
     """
     best: dict[str, Test] = {}
     for test in sorted(tests, key=lambda test: test.seconds):
         panel = re.search(r"nanomsg|nng", test.name) if file.startswith("nng/") else None
-        name = test.name if "test_wire_decode" in test.name else test.name.split("[")[0]
+        apart = "test_wire_decode" in test.name or "failing_calls" in test.name
+        name = test.name if apart else test.name.split("[")[0]
         best.setdefault(name + (panel[0] if panel else "") + "6" * ("tcp6" in test.name), test)
     return list(best.values())
 
