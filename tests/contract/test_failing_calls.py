@@ -89,6 +89,17 @@ def test_an_open_of_which_a_call_fails(stage: Stage, role: str) -> None:
 
 
 @pytest.mark.panels("raw")
+@pytest.mark.transports("tcp")
+@pytest.mark.parametrize("role", ["req", "rep", "pub", "sub"])
+def test_an_open_of_another_scheme(stage: Stage, role: str) -> None:
+    """It fails late, and its errno outlives the closes."""
+    driver = failing_driver(stage)
+    before = driver.must("failed")
+    assert driver.call(f"open {role} udp://127.0.0.1:9")["errno"] == "EPROTONOSUPPORT"
+    gives_back(driver, before)
+
+
+@pytest.mark.panels("raw")
 @pytest.mark.transports("ipc")
 @pytest.mark.parametrize("live", [True, False], ids=["live", "stale"])
 def test_an_open_at_a_path_that_is_there_of_which_a_call_fails(stage: Stage, live: bool) -> None:
