@@ -110,15 +110,15 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(pub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
         zmq_getsockopt(pub->socket, ZMQ_FD, &pub->wait[0].fd, &size) < 0)
         goto fail;
-    /* The library's thread would block if the monitor's queue were full, or
-     * before somebody receives from it: so this comes before the bind. */
-    if (zmq_socket_monitor(pub->socket, REFUSALS_URL, ZMQ_EVENT_ALL) < 0)
-        goto fail;
     pub->monitor = zmq_socket(pub->ctx, ZMQ_PAIR);
     if (!pub->monitor ||
         zmq_setsockopt(pub->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
         zmq_connect(pub->monitor, REFUSALS_URL) < 0 ||
         zmq_getsockopt(pub->monitor, ZMQ_FD, &pub->wait[1].fd, &size) < 0)
+        goto fail;
+    /* The library's thread would block if the monitor's queue were full, or
+     * without a receiver: so that comes first, and the bind after this. */
+    if (zmq_socket_monitor(pub->socket, REFUSALS_URL, ZMQ_EVENT_ALL) < 0)
         goto fail;
     if (zmq_bind(pub->socket, url) < 0)
         goto fail;

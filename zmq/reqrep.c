@@ -242,15 +242,15 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(rep->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
         zmq_getsockopt(rep->socket, ZMQ_FD, &rep->wait[0].fd, &size) < 0)
         goto fail;
-    /* The library's thread would block if the monitor's queue were full, or
-     * before somebody receives from it: so this comes before the bind. */
-    if (zmq_socket_monitor(rep->socket, REFUSALS_URL, ZMQ_EVENT_ALL) < 0)
-        goto fail;
     rep->monitor = zmq_socket(rep->ctx, ZMQ_PAIR);
     if (!rep->monitor ||
         zmq_setsockopt(rep->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
         zmq_connect(rep->monitor, REFUSALS_URL) < 0 ||
         zmq_getsockopt(rep->monitor, ZMQ_FD, &rep->wait[1].fd, &size) < 0)
+        goto fail;
+    /* The library's thread would block if the monitor's queue were full, or
+     * without a receiver: so that comes first, and the bind after this. */
+    if (zmq_socket_monitor(rep->socket, REFUSALS_URL, ZMQ_EVENT_ALL) < 0)
         goto fail;
     if (zmq_bind(rep->socket, url) < 0)
         goto fail;

@@ -279,6 +279,8 @@ FAILING(int, zmq_setsockopt, (void *socket, int option, const void *value, size_
     (socket, option, value, len), EINVAL, -1, NOTHING)
 FAILING(int, zmq_getsockopt, (void *socket, int option, void *value, size_t *len),
     (socket, option, value, len), EINVAL, -1, NOTHING)
+FAILING_WHEN(url != NULL, int, zmq_socket_monitor, (void *socket, const char *url, int events),
+    (socket, url, events), EINVAL, -1, NOTHING)
 FAILING(int, zmq_bind, (void *socket, const char *url), (socket, url), EADDRNOTAVAIL, -1, NOTHING)
 FAILING(
     int, zmq_connect, (void *socket, const char *url), (socket, url), EPROTONOSUPPORT, -1, NOTHING)
