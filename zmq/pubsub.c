@@ -17,7 +17,6 @@
 #include "clock.h"
 #include "interrupt.h"
 #include "ipc_path.h"
-#include "notice.h"
 #include "refusals.h"
 #include "waiting.h"
 
@@ -34,10 +33,8 @@ enum {
 struct pub {
     void *ctx;
     void *socket;
-    void *monitor; /* receives what the library tells of connections */
-    struct pollfd wait[2]; /* for the socket, and for the monitor */
+    struct pollfd wait[2]; /* for the socket, and for whom it refuses */
     struct refusals refusals;
-    unsigned sent; /* events; may overflow */
     size_t message_max;
     struct ipc_path path; /* to remove; none for TCP */
 };
@@ -60,26 +57,12 @@ struct sub {
     unsigned truncated; /* prefixes of which only a part was sent */
 };
 
-/* Receives what the library has told of this socket's connections. */
-static void
-read_monitor(struct pub *pub)
-{
-    unsigned char event[REFUSALS_EVENT_SIZE];
-    while (zmq_recv(pub->monitor, event, sizeof(event), ZMQ_DONTWAIT) ==
-        (int)sizeof(event)) {
-        /* The second part is our own address. */
-        (void)zmq_recv(pub->monitor, NULL, 0, ZMQ_DONTWAIT);
-        refusals_judge(&pub->refusals, event);
-    }
-}
-
 int
 pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
     int linger = LINGER_MS;
-    int unlimited = 0;
     int queue = tuning->queue;
     size_t size = sizeof(int);
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
@@ -88,7 +71,6 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         return -1;
     pub->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     pub->wait[0].events = pub->wait[1].events = POLLIN;
-    pub->refusals.newest = -1;
     pub->ctx = zmq_ctx_new();
     if (!pub->ctx)
         goto fail;
@@ -110,20 +92,9 @@ pub_open(struct pub **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(pub->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
         zmq_getsockopt(pub->socket, ZMQ_FD, &pub->wait[0].fd, &size) < 0)
         goto fail;
-    pub->monitor = zmq_socket(pub->ctx, ZMQ_PAIR);
-    if (!pub->monitor ||
-        zmq_setsockopt(pub->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
-        zmq_connect(pub->monitor, REFUSALS_URL) < 0 ||
-        zmq_getsockopt(pub->monitor, ZMQ_FD, &pub->wait[1].fd, &size) < 0)
-        goto fail;
-    /* The library's thread would block if the monitor's queue were full, or
-     * without a receiver: so that comes first, and the bind after this. */
-    if (zmq_socket_monitor(pub->socket, REFUSALS_URL, ZMQ_EVENT_ALL) < 0)
-        goto fail;
-    if (zmq_bind(pub->socket, url) < 0)
-        goto fail;
-    read_monitor(pub); /* its descriptor tells of what comes after this */
-    if (ipc_path_take(&pub->path, url) < 0)
+    if (refusals_watch(
+            &pub->refusals, pub->ctx, pub->socket, &pub->wait[1].fd) < 0 ||
+        zmq_bind(pub->socket, url) < 0 || ipc_path_take(&pub->path, url) < 0)
         goto fail;
     *ret = pub;
     return 0;
@@ -141,8 +112,7 @@ pub_send(struct pub *pub, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    if (++pub->sent % REFUSALS_EVERY == 0)
-        read_monitor(pub);
+    refusals_turn(&pub->refusals);
     return zmq_send(pub->socket, data, len, 0) < 0 ? -1 : 0;
 }
 
@@ -158,13 +128,13 @@ pub_idle(struct pub *pub, int64_t until_ns)
     int events;
     size_t size = sizeof(events);
     if (until_ns == 0) {
-        read_monitor(pub);
+        refusals_read(&pub->refusals);
         return 0;
     }
     while (zmq_getsockopt(pub->socket, ZMQ_EVENTS, &events, &size) == 0 &&
         wait_readable(pub->wait, 2, until_ns, seen) == 0) {
         if (pub->wait[1].revents != 0)
-            read_monitor(pub);
+            refusals_read(&pub->refusals);
     }
     return errno == ETIMEDOUT ? 0 : -1;
 }
@@ -174,11 +144,7 @@ pub_close(struct pub *pub)
 {
     if (!pub)
         return;
-    if (pub->monitor) {
-        /* Before its receiver goes: the library's thread would block. */
-        (void)zmq_socket_monitor(pub->socket, NULL, 0);
-        (void)zmq_close(pub->monitor);
-    }
+    refusals_end(&pub->refusals, pub->socket);
     if (pub->socket)
         (void)zmq_close(pub->socket); /* fails only for an invalid one */
     /* This waits until the last message is sent (P6), at most LINGER_MS. */
@@ -285,31 +251,6 @@ is_wanted(const struct sub *sub, zmq_msg_t *event)
             return true;
     }
     return false;
-}
-
-/*
- * Receives a message that has come; EAGAIN: none has. Discards its further
- * parts: we never send multipart messages, so one counts as empty.
- */
-static int
-receive(void *socket, zmq_msg_t *message)
-{
-    if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
-        return -1;
-    size_t parts = 1;
-    size_t len = zmq_msg_size(message);
-    for (; zmq_msg_more(message); parts++) {
-        if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
-            return -1;
-        len += zmq_msg_size(message);
-    }
-    if (parts == 1)
-        return 0;
-    notice("a message has come in %zu parts, %zu bytes, where one part is "
-           "expected: it counts as empty",
-        parts, len);
-    (void)zmq_msg_close(message); /* it was received, so it is valid */
-    return zmq_msg_init(message);
 }
 
 ssize_t

@@ -1,5 +1,6 @@
 /*
- * Whom a server's socket refuses: see refusals.h.
+ * Whom a server's socket refuses: see refusals.h. Both patterns watch in the
+ * same way, and no clause needs it: so these calls of the library stand here.
  *
  * A peer that is too old, has a socket of the wrong type, or speaks something
  * else is closed without a reason: no event but that it is disconnected. (File
@@ -23,8 +24,38 @@
 
 #include "notice.h"
 
-void
-refusals_judge(struct refusals *refusals, const unsigned char *event)
+/* The monitor's address, within the server's own context. */
+#define MONITOR_URL "inproc://refusals"
+
+enum {
+    EVENT_SIZE = 6, /* bytes: 16 bits which event, 32 its value */
+    TURNS = 1024, /* between two looks at the monitor: its queue has no limit */
+};
+
+int
+refusals_watch(
+    struct refusals *refusals, void *ctx, void *socket, int *descriptor)
+{
+    int unlimited = 0;
+    size_t size = sizeof(int);
+    refusals->newest = -1;
+    refusals->monitor = zmq_socket(ctx, ZMQ_PAIR);
+    if (!refusals->monitor ||
+        zmq_setsockopt(refusals->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
+        zmq_connect(refusals->monitor, MONITOR_URL) < 0 ||
+        zmq_getsockopt(refusals->monitor, ZMQ_FD, descriptor, &size) < 0)
+        return -1;
+    /* The library's thread would block if the monitor's queue were full, or
+     * without a receiver: so that comes first. */
+    if (zmq_socket_monitor(socket, MONITOR_URL, ZMQ_EVENT_ALL) < 0)
+        return -1;
+    refusals_read(refusals); /* the descriptor tells of what comes after this */
+    return 0;
+}
+
+/* Judges an event: the first part of what the monitor sent. */
+static void
+judge(struct refusals *refusals, const unsigned char *event)
 {
     uint16_t number;
     uint32_t value;
@@ -52,4 +83,33 @@ refusals_judge(struct refusals *refusals, const unsigned char *event)
         notice("refused a peer in its handshake and closed the connection: it "
                "violates ZMTP (0x%x in zmq.h)",
             value);
+}
+
+void
+refusals_read(struct refusals *refusals)
+{
+    unsigned char event[EVENT_SIZE];
+    while (zmq_recv(refusals->monitor, event, sizeof(event), ZMQ_DONTWAIT) ==
+        (int)sizeof(event)) {
+        /* The second part is our own address. */
+        (void)zmq_recv(refusals->monitor, NULL, 0, ZMQ_DONTWAIT);
+        judge(refusals, event);
+    }
+}
+
+void
+refusals_turn(struct refusals *refusals)
+{
+    if (++refusals->turns % TURNS == 0)
+        refusals_read(refusals);
+}
+
+void
+refusals_end(struct refusals *refusals, void *socket)
+{
+    if (!refusals->monitor)
+        return;
+    /* Before its receiver goes: the library's thread would block. */
+    (void)zmq_socket_monitor(socket, NULL, 0);
+    (void)zmq_close(refusals->monitor);
 }

@@ -16,7 +16,6 @@
 #include "clock.h"
 #include "interrupt.h"
 #include "ipc_path.h"
-#include "notice.h"
 #include "refusals.h"
 #include "waiting.h"
 
@@ -45,10 +44,8 @@ struct req {
 struct rep {
     void *ctx;
     void *socket;
-    void *monitor; /* receives what the library tells of connections */
-    struct pollfd wait[2]; /* for the socket, and for the monitor */
+    struct pollfd wait[2]; /* for the socket, and for whom it refuses */
     struct refusals refusals;
-    unsigned received; /* requests; may overflow */
     zmq_msg_t request; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
@@ -126,31 +123,6 @@ req_send(struct req *req, const void *data, size_t len)
     return 0;
 }
 
-/*
- * Receives a message that has come; EAGAIN: none has. Discards its further
- * parts: we never send multipart messages, so one counts as empty.
- */
-static int
-receive(void *socket, zmq_msg_t *message)
-{
-    if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
-        return -1;
-    size_t parts = 1;
-    size_t len = zmq_msg_size(message);
-    for (; zmq_msg_more(message); parts++) {
-        if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
-            return -1;
-        len += zmq_msg_size(message);
-    }
-    if (parts == 1)
-        return 0;
-    notice("a message has come in %zu parts, %zu bytes, where one part is "
-           "expected: it counts as empty",
-        parts, len);
-    (void)zmq_msg_close(message); /* it was received, so it is valid */
-    return zmq_msg_init(message);
-}
-
 ssize_t
 req_recv(struct req *req, const void **data)
 {
@@ -193,26 +165,12 @@ req_close(struct req *req)
     free(req);
 }
 
-/* Receives what the library has told of this socket's connections. */
-static void
-read_monitor(struct rep *rep)
-{
-    unsigned char event[REFUSALS_EVENT_SIZE];
-    while (zmq_recv(rep->monitor, event, sizeof(event), ZMQ_DONTWAIT) ==
-        (int)sizeof(event)) {
-        /* The second part is our own address. */
-        (void)zmq_recv(rep->monitor, NULL, 0, ZMQ_DONTWAIT);
-        refusals_judge(&rep->refusals, event);
-    }
-}
-
 int
 rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
 {
     int ipv6 = strchr(url, '[') != NULL;
     int handshake = HANDSHAKE_MS;
     int linger = LINGER_MS;
-    int unlimited = 0;
     int replies = REPLIES_MAX;
     size_t size = sizeof(int);
     int64_t max = tuning->message_max ? (int64_t)tuning->message_max : -1;
@@ -223,7 +181,6 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
     rep->message_max = tuning->message_max ? tuning->message_max : SIZE_MAX;
     rep->timeout_ms = tuning->timeout_ms != 0 ? tuning->timeout_ms : -1;
     rep->wait[0].events = rep->wait[1].events = POLLIN;
-    rep->refusals.newest = -1;
     rep->ctx = zmq_ctx_new();
     if (!rep->ctx)
         goto fail;
@@ -242,20 +199,9 @@ rep_open(struct rep **ret, const char *url, const struct tuning *tuning)
         zmq_setsockopt(rep->socket, ZMQ_IPV6, &ipv6, sizeof(ipv6)) < 0 ||
         zmq_getsockopt(rep->socket, ZMQ_FD, &rep->wait[0].fd, &size) < 0)
         goto fail;
-    rep->monitor = zmq_socket(rep->ctx, ZMQ_PAIR);
-    if (!rep->monitor ||
-        zmq_setsockopt(rep->monitor, ZMQ_RCVHWM, &unlimited, size) < 0 ||
-        zmq_connect(rep->monitor, REFUSALS_URL) < 0 ||
-        zmq_getsockopt(rep->monitor, ZMQ_FD, &rep->wait[1].fd, &size) < 0)
-        goto fail;
-    /* The library's thread would block if the monitor's queue were full, or
-     * without a receiver: so that comes first, and the bind after this. */
-    if (zmq_socket_monitor(rep->socket, REFUSALS_URL, ZMQ_EVENT_ALL) < 0)
-        goto fail;
-    if (zmq_bind(rep->socket, url) < 0)
-        goto fail;
-    read_monitor(rep); /* its descriptor tells of what comes after this */
-    if (ipc_path_take(&rep->path, url) < 0)
+    if (refusals_watch(
+            &rep->refusals, rep->ctx, rep->socket, &rep->wait[1].fd) < 0 ||
+        zmq_bind(rep->socket, url) < 0 || ipc_path_take(&rep->path, url) < 0)
         goto fail;
     *ret = rep;
     return 0;
@@ -275,10 +221,9 @@ rep_recv(struct rep *rep, const void **data)
         if (errno != EAGAIN || wait_readable(rep->wait, 2, deadline, seen) < 0)
             return -1;
         if (rep->wait[1].revents != 0)
-            read_monitor(rep);
+            refusals_read(&rep->refusals);
     }
-    if (++rep->received % REFUSALS_EVERY == 0)
-        read_monitor(rep);
+    refusals_turn(&rep->refusals);
     *data = zmq_msg_data(&rep->request);
     return (ssize_t)zmq_msg_size(&rep->request);
 }
@@ -300,11 +245,7 @@ rep_close(struct rep *rep)
     if (!rep)
         return;
     (void)zmq_msg_close(&rep->request);
-    if (rep->monitor) {
-        /* Before its receiver goes: the library's thread would block. */
-        (void)zmq_socket_monitor(rep->socket, NULL, 0);
-        (void)zmq_close(rep->monitor);
-    }
+    refusals_end(&rep->refusals, rep->socket);
     if (rep->socket)
         (void)zmq_close(rep->socket);
     /* This waits until the last reply is sent (R11), at most LINGER_MS. */

@@ -1,9 +1,10 @@
 /*
- * Waiting for a socket of ZeroMQ. Its calls could wait themselves, with
- * ZMQ_RCVTIMEO. But they go on in a loop when what has come is discarded, such
- * as a request without the empty part. While a peer sends that without end they
- * hardly ever sleep, and no signal ends them (measured). So the panel asks with
- * ZMQ_DONTWAIT, and waits here for the socket's descriptor (ZMQ_FD).
+ * Receiving from a socket of ZeroMQ, and waiting for it. Its calls could wait
+ * themselves, with ZMQ_RCVTIMEO. But they go on in a loop when what has come is
+ * discarded, such as a request without the empty part. While a peer sends that
+ * without end they hardly ever sleep, and no signal ends them (measured). So
+ * the panel asks with ZMQ_DONTWAIT, and waits here for the socket's descriptor
+ * (ZMQ_FD).
  */
 #ifndef WAITING_H
 #define WAITING_H
@@ -11,6 +12,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <zmq.h>
+
+/*
+ * Receives a message that has come; EAGAIN: none has. Discards its further
+ * parts: we never send multipart messages, so one counts as empty.
+ */
+int receive(void *socket, zmq_msg_t *message);
 
 /*
  * Waits until one of the descriptors becomes readable. A socket's descriptor
