@@ -4,7 +4,7 @@ from .fault import Fault
 
 FAULTS = [
     Fault("zmq-parts-as-events", "each part of a message is taken for an event", "zmq/waiting.c",
-          "zmq_msg_more(message); parts++", "false; parts++",
+          "zmq_msg_more(message); parts++", "0; parts++",
           "", "test_pyzmq_publishes_in_parts", panel="zmq"),
     Fault("zmq-zero-is-now", "a time-out of 0 ends a call at once", "zmq/reqrep.c",
           "tuning->timeout_ms != 0 ? tuning->timeout_ms : -1", "tuning->timeout_ms",
