@@ -23,6 +23,9 @@ export WINEDEBUG=-all
 # No entries in the desktop's menu, no offer to fetch a browser and a .NET.
 export WINEDLLOVERRIDES='winemenubuilder.exe,mscoree,mshtml='
 export LC_ALL=C.UTF-8 # the arguments' characters, as Wine reads them
+# Debian's Wine finds its server by this. Else programs with another one start a second server, which
+# ends with the last of them; what starts in that moment ends with it, with status 0.
+unset TMPDIR
 
 # Made whole or not at all. Nine tenths of it are copies of Wine's own files: links do as well.
 prepare() {
