@@ -22,9 +22,11 @@ TRIALS = 8
 GRACE_SECONDS = 0.3  # what arrives, arrives in a hundredth of it
 EXPLANATION = """
 With a plain socket, the bytes that send has taken belong to the kernel. The kernel delivers them
-whether the process lives, closes or crashes. A library's send may only have handed the message to
-another thread of the same process. If the process ends, so does the thread, and the bytes that it
-has not written yet are lost.
+whether the process lives, closes or crashes, with one exception. If unread bytes wait in the socket
+when it is closed, by close or by the end of the process, the kernel sends a reset, and throws away
+what it has not transmitted yet (lab close-queued). Here the server had read the request. A
+library's send may only have handed the message to another thread of the same process. If the
+process ends, so does the thread, and the bytes that it has not written yet are lost.
 
 ZeroMQ always leaves the writing to its thread, so exit and even zmq_close race with it. On a quiet
 machine a reply of 64 bytes is lost nearly always, one of a megabyte about half of the time. Where
@@ -43,7 +45,7 @@ SOURCES = [
     "nn_setsockopt(3): NN_LINGER is not implemented; nanomsg: src/core/sock.c: it reads as 0, and"
     " since 0.1 nothing has used what was set",
     "NNG: src/compat/nanomsg/nn.c: it sets NN_LINGER without any effect",
-    "close(2), socket(7), SO_LINGER",
+    "close(2), socket(7), SO_LINGER; RFC 2525, 2.17: a reset, if unread bytes wait at the close",
     "common/CONTRACT.md, R11",
 ]
 TRY_NEXT = "The servers are lab/probes/exit_*.c: how short a pause is enough for 1 MB?"

@@ -18,12 +18,17 @@ PREDICT = [
 ]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 EXPLANATION = """
-When a process is killed, its kernel ends its connections with a FIN, which only says that nothing
-more will come from there. So the first write succeeds: the bytes might still be read. The other
-kernel answers it with a reset, and the second write finds the connection broken. The kernel sends
-SIGPIPE, which ends the program without a word. If the program ignores SIGPIPE or gives
+When a process is killed, its kernel ends its TCP connections with a FIN, which only says that
+nothing more will come from there. So the first write succeeds: the bytes might still be read. The
+other kernel answers it with a reset, and the second write finds the connection broken. The kernel
+sends SIGPIPE, which ends the program without a word. If the program ignores SIGPIPE or gives
 MSG_NOSIGNAL, the write fails with EPIPE instead. The first message is lost, although its send
 succeeded, and no later call will ever tell.
+
+So it is over TCP, and only if the killed process had read all that had arrived. If bytes waited
+unread, its kernel sends a reset and no FIN, and the first call of the other program, a write or a
+read, fails with ECONNRESET. Over a UNIX socket the kernel knows both ends: the first write fails
+with EPIPE.
 
 No library lets it come to that. These are PAIR sockets, which have one peer. ZeroMQ's connecting
 end keeps its queue while nobody is there, and a send goes into the queue: success, for as long as

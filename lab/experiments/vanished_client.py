@@ -16,10 +16,12 @@ PREDICT = ["an error from send", "a signal (SIGPIPE)", "nothing: send succeeds"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
 EXPLANATION = """
-A reply to nobody succeeds everywhere. With plain sockets it would be otherwise: the first write to
-a closed connection succeeds, the second fails with EPIPE, and SIGPIPE ends the process unless
-MSG_NOSIGNAL is given (lab second-write). The libraries' threads saw the connection end long before
-the reply. They have dropped the client's return address, and so they drop the reply.
+A reply to nobody succeeds everywhere. With plain sockets it would be otherwise. Over TCP the first
+write to a connection that the other side has closed succeeds and the second fails with EPIPE, and
+SIGPIPE ends the process unless MSG_NOSIGNAL is given. If the client had not read all that had come,
+the first fails already, with ECONNRESET; over a UNIX socket it fails with EPIPE (lab second-write).
+The libraries' threads saw the connection end long before the reply. They have dropped the client's
+return address, and so they drop the reply.
 
 That is convenient, and it means that a server of this kind cannot know whether its answer arrived.
 If it must, the client has to say so, in a request of its own.

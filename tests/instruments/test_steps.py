@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from check.clauses import CLAUSES
 from compare import steps
@@ -78,6 +80,25 @@ def test_the_table_says_what_kept_txt_says(tmp_path: Path) -> None:
     told = steps_of(tree, "raw-1")[0]
     for reason in ("it is so", "3 of 10", "of the weather", "nobody can"):
         assert reason in told
+
+
+@pytest.mark.together
+@pytest.mark.parametrize("width", [60, 80, 150])
+def test_the_table_is_whole_at_any_width(width: int) -> None:
+    """No name, figure or mark is cut; where one table does not fit, there is one a pattern."""
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    with console.capture() as captured:
+        steps.show_table(console, counted(), 1)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    assert max(map(len, lines)) <= width and "…" not in captured.get()
+    for step in counted():
+        rows = [line.split()[2:] for line in lines if line.split()[1:2] == [step.panel.name]]
+        marks = [steps.MARKS[claim.word][0] for claim in step.claims.values()]
+        kept, count = str(step.count(KEPT)), f"{step.lines:,}"
+        apart = [[count, *marks[:11]], [*marks[11:], kept]]
+        assert rows == ([[count, f"{step.tokens:,}", *marks, kept]] if width == 150 else apart), step.panel.name
+    heads = [line.split() for line in lines if re.match(" +(lines|P1) ", line)]
+    assert [name for head in heads for name in head if name in CLAUSES] == list(CLAUSES)
 
 
 def test_what_a_step_adds(tmp_path: Path) -> None:

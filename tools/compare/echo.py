@@ -210,11 +210,17 @@ def pieces(act: Act) -> str:
         answers and 0 < answers[0] < len(text) and len(counts) > 1,
         f"recv() returned {listed(counts)} in the server and {listed(answers)} in the client",
     )
-    return (
+    told = (
         f"In the server recv() returned {listed(counts)} bytes for one send() of {len(text)}. The "
         f"client took its first {answers[0]} bytes for the whole answer and ended with status "
         f"{status}."
     )
+    if server.complaint:  # now and then: the reset may come after the server's last call
+        told += (
+            f" It had left when more answers came, so a reset came back, and the server ended as "
+            f"well ({server.complaint}): it does not outlive a client that leaves early (see 4)."
+        )
+    return told
 
 
 def joined(act: Act) -> str:

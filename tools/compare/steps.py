@@ -76,6 +76,7 @@ MARKS = {
     NOT_REACHABLE: ("?", "dim"),
 }
 WIDTH_MIN = 60
+WIDTH_MOST = 1000  # a table is not wider
 AGAIN_MOST = 2  # clauses of a step that are tried once more
 LINES_SHOWN = 4  # that a program printed in steps echo
 
@@ -163,23 +164,37 @@ def count_lines(steps: list[Step]) -> int:
 # The table and the picture.
 
 
-def show_table(console: Console, steps: list[Step], template: int) -> None:
+def table_of(steps: list[Step], *titles: str) -> Table:
+    """A row a step; a column a title: lines, tokens, a clause, kept. Nothing is cut."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("")
-    for title in ("lines", "tokens"):
-        table.add_column(title, justify="right")
-    for clause in CLAUSES:
-        table.add_column(clause)
-    table.add_column("kept", justify="right")
+    table.add_column("", no_wrap=True)
+    for title in titles:
+        table.add_column(title, justify="left" if title in CLAUSES else "right", no_wrap=True)
     before = steps[0].towards
     for step in steps:
         if step.towards != before:
             table.add_row()
         before = step.towards
-        marks = [Text(*MARKS[claim.word]) for claim in step.claims.values()]
+        cells = {clause: Text(*MARKS[claim.word]) for clause, claim in step.claims.items()}
+        counts = {"lines": step.lines, "tokens": step.tokens, "kept": step.count(KEPT)}
+        cells |= {title: Text(f"{count:,}") for title, count in counts.items()}
         name = Text(f"{step.towards.mark} {step.panel.name}", style=f"bold {step.towards.colour}")
-        table.add_row(name, f"{step.lines:,}", f"{step.tokens:,}", *marks, str(step.count(KEPT)))
-    console.print(table)
+        table.add_row(name, *(cells[title] for title in titles))
+    return table
+
+
+def show_table(console: Console, steps: list[Step], template: int) -> None:
+    """One table where it fits; else one a pattern, without the tokens."""
+    whole = table_of(steps, "lines", "tokens", *CLAUSES, "kept")
+    if console.measure(whole, options=console.options.update(width=WIDTH_MOST)).maximum <= console.width:
+        console.print(whole)
+    else:
+        requests, events = ([c for c in CLAUSES if c[0] == letter] for letter in "RP")
+        console.print(Text("Request/reply", style="bold"))
+        console.print(table_of(steps, "lines", *requests))
+        console.print(Text("\nPublish/subscribe", style="bold"))
+        console.print(table_of(steps, *events, "kept"))
+        console.print(Text("kept: of the clauses of both patterns.", style="dim"))
     console.print(Text("✓ kept  ✗ not kept  ~ kept with luck  ? not reachable", style="dim"))
     said = f"Lines without the {template} of template/, which does nothing; demo and size count them."
     console.print(Text(said, style="dim"))
