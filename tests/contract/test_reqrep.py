@@ -274,6 +274,22 @@ def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
         server.kill()
 
 
+@pytest.mark.says(
+    "The server is killed while a client is connected, and another one starts at once",
+    "it gets the port, and a new client gets an answer",
+)
+@pytest.mark.transports("tcp", "tcp6")
+def test_R5_port_of_a_killed_server(stage: Stage) -> None:
+    url = stage.url()
+    for _ in range(2):
+        rep = stage.driver("rep", url, timeout=5000)
+        req = stage.driver("req", url, timeout=5000)
+        rep.begin("echo 1")
+        assert req.asked("hello")
+        assert rep.result()["result"] == 1
+        rep.kill()  # its end closes the connection first, which holds the port: SO_REUSEADDR
+
+
 # R8, R9, R11
 
 

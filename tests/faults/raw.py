@@ -212,4 +212,7 @@ FAULTS = [
     Fault("idle-peer-keeps-its-buffer", "a client that had a long request costs its length", "raw/reqrep.c",
           "    } else {\n        conn_shrink(&peer->conn);\n", "    } else {\n",
           "", "test_memory_of_idle_clients"),
+    Fault("raw-2-port-held", "step 2 does not ask for SO_REUSEADDR", "raw/steps/2-framed/reqrep.c",
+          "SOL_SOCKET, SO_REUSEADDR", "SOL_SOCKET, SO_KEEPALIVE",
+          tests="test_R5_port_of_a_killed_server", panel="raw-2"),
 ]
