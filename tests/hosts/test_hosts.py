@@ -416,7 +416,7 @@ def test_clients_here_and_servers_on_one_host(net: Network) -> None:
     assert "servers and publishers run on right, clients and subscribers on this machine" in (
         errors.lower()
     )
-    assert "run once, lost" in told
+    assert "begun once, reply lost" in told
     assert_gone(net)
 
 
