@@ -101,7 +101,8 @@ def run(workbench: Workbench, panel: str) -> Observation:
     if data["answered"]:
         phrase = f"run twice, answered after {data['told_ms']} ms"
     else:
-        phrase = f"begun once, reply lost; after {data['told_ms']} ms the client hears: {reply['error']}"
+        heard = f"after {data['told_ms']} ms the client hears: {reply['error']}"
+        phrase = f"begun once, reply lost; {heard}"
     workbench.say(f"the panel: {phrase}")
     if data.get("library_executions", runs) != runs:
         phrase += "; with the library's own REQ run twice"

@@ -42,14 +42,14 @@ def test_panels_with_the_same_outcome_stand_together() -> None:
 @pytest.mark.parametrize(
     ("runs", "first", "back", "after", "word", "sentence"),
     [
-        (1, GAVE_UP, True, ANSWERED, "lost", "the request was lost, and the client learned it from its time-out"),
+        (1, GAVE_UP, True, ANSWERED, "reply lost", "begun once, its reply lost, and the client knows only that its time is over"),
         (3, ANSWERED, True, ANSWERED, "run 3 times", "the request ran 3 times, and the client was answered"),
         (2, ANSWERED, True, ANSWERED, "run twice", "the request ran twice, and the client was answered"),
         (1, ANSWERED, True, ANSWERED, "run once", "the request ran once, and the client was answered"),
-        (0, GAVE_UP, True, ANSWERED, "not run", "the request reached no server, and the client learned"),
-        (1, WAITS, True, WAITS, "lost", "still waits for the reply; the next request was not answered"),
-        (1, ENDED, False, WAITS, "lost", "the client ended: cannot send: Broken pipe; the server could not start"),
-        (1, GAVE_UP, True, ENDED, "lost", "not answered, the client ended: cannot send: Broken pipe"),
+        (0, GAVE_UP, True, ANSWERED, "not run", "the request reached no server, and the client knows"),
+        (1, WAITS, True, WAITS, "reply lost", "still waits for the reply; the next request was not answered"),
+        (1, ENDED, False, WAITS, "reply lost", "the client ended: cannot send: Broken pipe; the server could not start"),
+        (1, GAVE_UP, True, ENDED, "reply lost", "not answered, the client ended: cannot send: Broken pipe"),
     ],
 )  # fmt: skip
 def test_a_killed_server(
@@ -57,6 +57,8 @@ def test_a_killed_server(
 ) -> None:
     outcome = verdicts.killed(runs, first, back, after)
     assert outcome.word == word and sentence in outcome.sentence
+    early = verdicts.killed(runs, first, back, after, early=True)
+    assert early.word == "-" and early.sentence.endswith("nothing is shown")
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,47 @@ def test_a_program_that_hangs_holds_up_nothing(tmp_path: Path) -> None:
     assert time.monotonic() - began < 25
     assert text.getvalue().count("still waits\n") == 4
     assert "the request reached no server, and the client still waits" in " ".join(text.getvalue().split())
+
+
+# A server and a client that take turns by a file, as if the one had the other's request.
+WORKS = """
+at = sys.argv[sys.argv.index("-u") + 1].rpartition(":")[2]
+at = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), at)
+def said(direction, text, sequence):
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    print(json.dumps({"event": "message", "direction": direction, "sequence": sequence, "text": text, "us": now}), flush=True)
+def until(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+def serve():
+    for number in range(1, 9):
+        until(f"{at}.{number}")
+        if not os.path.exists(f"{at}.{number}.begun"):
+            open(f"{at}.{number}.begun", "w").close()
+            said("received", "pay", number)
+            time.sleep(0.6 if "-w" in sys.argv else 0)
+            open(f"{at}.{number}.done", "w").close()
+            said("sent", "paid", number)
+def ask():
+    for number, line in enumerate(sys.stdin, 1):
+        open(f"{at}.{number}", "w").close()
+        said("sent", line.strip(), number)
+        limit = time.monotonic() + 2
+        while not os.path.exists(f"{at}.{number}.done") and time.monotonic() < limit:
+            time.sleep(0.01)
+        if time.monotonic() < limit:
+            said("received", "paid", number)
+        else:
+            print(json.dumps({"event": "timeout", "us": 0}), flush=True)
+serve() if role == "rep" else ask()
+"""
+
+
+@pytest.mark.parametrize("other", [HANGS, "sys.exit(1)", f"{HANGS} if role == 'rep' else sys.exit(1)"])
+def test_a_server_is_killed_at_work_whatever_another_panel_does(tmp_path: Path, other: str) -> None:
+    demo, text = demo_of(panel_of(tmp_path, "works", WORKS), panel_of(tmp_path, "other", other))
+    demo.killed()
+    assert demo.figures["works"].killed == "reply lost", text.getvalue()
 
 
 def test_more_own_lines_than_a_pipe_holds_do_not_hang(tmp_path: Path) -> None:

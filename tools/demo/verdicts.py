@@ -57,23 +57,28 @@ def asked(requests: int, replies: int, ended: str) -> Outcome:
     return Outcome(word, f"{word} requests were answered" + (f"; the client {ended}" if ended else ""))
 
 
-def killed(runs: int, client: Client, back: bool, after: Client) -> Outcome:
-    """A request whose server is killed: how often it ran, and what its client learned.
+def killed(
+    runs: int, client: Client, back: bool, after: Client, early: bool = False
+) -> Outcome:
+    """A request whose server is killed: how often it was begun, and what its client learned.
 
-    back: another server came to the same address; after: the next request.
+    back: another server came to the same address; after: the next request; early: the server had
+    replied before it was killed.
     """
+    if early:
+        return Outcome("-", "the request was answered before the server was killed, so that nothing is shown")
     if client.got is not None:
         told = "and the client was answered"
     elif client.ended:
         told = f"and the client {client.ended}"
     elif client.timed_out:
-        told = "and the client learned it from its time-out"
+        told = "and the client knows only that its time is over"
     else:
         told = "and the client still waits for the reply"
     if runs == 0:
         word, fate = "not run", "the request reached no server"
     elif runs == 1:
-        word, fate = "lost", "the request was lost"
+        word, fate = "reply lost", "the request was begun once, its reply lost"
         if client.got is not None:
             word, fate = "run once", "the request ran once"
     else:
