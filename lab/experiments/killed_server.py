@@ -31,11 +31,11 @@ before it could say so. If the request was "pay 10 francs", that matters. The re
 the request by which the server recognises a repetition (the message format of this project has
 one).
 
-ZeroMQ connects again and sends nothing: the reply is lost with the server, and the client hears only
-that its own time is over. It cannot know whether the request was lost or the reply. raw does the
-same, which is the simplest that the contract allows, and so does the panel nanomsg: it does without
-nanomsg's REQ (lab lying-server says why), and its raw socket sends nothing by itself. None of them
-reports the death, though all of them know of it. In ZeroMQ a socket monitor would tell.
+ZeroMQ connects again and sends nothing: the reply is lost with the server, and the client hears
+only that its own time is over. It cannot know whether the request was lost or the reply. raw does
+the same, which is the simplest that the contract allows, and so does the panel nanomsg: it does
+without nanomsg's REQ (lab lying-server says why), and its raw socket sends nothing by itself. None
+of them reports the death, though all of them know of it. In ZeroMQ a socket monitor would tell.
 """
 SOURCES = [
     "zmq_socket(3), ZMQ_REQ; zmq_socket_monitor(3)",
