@@ -157,7 +157,7 @@ def test_buttons_do_what_they_say(page: Browser, site: Site) -> None:
     page.wait(lambda: len(page.all("[data-panel='zmq'] .arrow")) > 3, "arrow")
     page.one("[data-panel='zmq'] button[data-do='stop'][data-who='rep']").click()
     page.one("[data-panel='zmq'] .band-stopped")
-    page.wait(lambda: page.text("[data-panel='zmq'] th[data-role='rep'] .state") == "stopped", "state")
+    page.wait(lambda: page.text("[data-panel='zmq'] th[data-role='rep'] .state") == "paused", "state")
     assert not page.all("[data-panel='raw'] .band-stopped")
     page.one("[data-panel='zmq'] .waits")  # nobody has received it so far
     page.one("[data-panel='zmq'] button[data-do='continue'][data-who='rep']").click()

@@ -67,6 +67,25 @@ def test_a_run_says_what_each_message_did(site: Site, run_of: Any) -> None:
     assert {e["state"] for e in of(found, "state", p="raw", r="rep")} == {"started", "ready"}
 
 
+def test_the_counters_say_what_the_programs_cannot_know(site: Site, run_of: Any) -> None:
+    """A publisher that returns counts from 1: its subscribers see no gap. A new server has seen no request."""
+    news = run_of("publisher-returns", panels="raw")
+    killed = run_of("killed-server", panels="raw\nnng")
+    again = lambda found, n: len([e for e in of(found, "message", p="nng", r="rep", d="received") if e["n"] == n])  # noqa: E731
+    site.hears(killed, lambda found: any(again(found, n) == 2 for n in range(1, 9)) and bool(of(found, "trouble", p="raw", what="timeout")))
+    has = {panel: one["roles"] for panel, one in of(finish(site, killed), "count")[-1]["panels"].items()}
+    assert has["nng"]["rep"]["again"] == 1 and has["nng"]["rep"]["duplicates"] == 0
+    assert has["raw"]["req"]["unanswered"] == 1 and has["raw"]["rep"]["again"] == 0
+    site.hears(news, lambda found: any(e["t"] > 7000 for e in of(found, "message")))
+    found = finish(site, news)
+    roles = of(found, "count")[-1]["panels"]["raw"]["roles"]
+    for who in ("sub A", "sub B"):
+        got = {(e["n"], e["sent"]) for e in of(found, "message", r=who, d="received")}
+        sent = [e for e in of(found, "message", r="pub", d="sent") if e["t"] < 6000]
+        lacks = [e for e in sent if (e["n"], e["sent"]) not in got]
+        assert roles[who]["missed"] == len(lacks) > 0 and roles[who]["lost"] == 0
+
+
 @pytest.mark.parametrize("pattern", ["reqrep", "pubsub"])
 def test_the_counters_agree_with_the_programs_own_summaries(site: Site, run_of: Any, pattern: str) -> None:
     run = run_of(panels="raw\nnng", pattern=pattern, peers="2", rate="50", prefixes="", join="200")
@@ -387,6 +406,54 @@ def test_what_nobody_received_is_told_once() -> None:
     book.look(1100.0)
     book.look(2000.0)
     assert len(of(told, "unheard")) == 1
+
+
+def test_an_event_is_missed_by_each_subscriber_that_wanted_it_until_it_comes() -> None:
+    told: list[Any] = []
+    book = Journal("raw", told.append, prefixes={"sub A": "t", "sub B": "", "sub C": "u"})
+    for n in (1, 2):
+        book.message("pub", event("sent", n), float(n))
+    book.message("sub A", event("received", 2), 3.0)
+    missed = lambda: [book.of(who).missed for who in ("sub A", "sub B", "sub C")]  # noqa: E731
+    book.look(900.0)
+    assert missed() == [0, 0, 0]
+    book.look(1100.0)
+    assert missed() == [1, 2, 0] and [e["id"] for e in of(told, "unheard")] == [1]
+    book.message("sub B", event("received", 1), 1200.0)
+    assert missed() == [1, 1, 0]
+    book.over = 1300.0
+    book.message("pub", event("sent", 3), 1200.0)
+    book.look(9000.0)
+    assert missed() == [1, 1, 0], "the run ended before a second was over"
+
+
+def test_a_request_is_not_answered_or_runs_twice() -> None:
+    told: list[Any] = []
+    book = Journal("raw", told.append, server="rep")
+    for n in (1, 2, 3):
+        book.message("req", event("sent", n, "request", "", sent=n), float(n))
+    for n in (1, 2):
+        book.message("rep", event("received", n, "request", "", sent=n), 5.0)
+    book.new_life("rep")
+    book.message("rep", event("received", 2, "request", "", sent=2), 6.0)
+    assert (book.of("rep").again, book.of("rep").duplicates) == (1, 0), "a new server remembers nothing"
+    book.message("rep", event("sent", 1, "reply", "", sent=1), 7.0)
+    book.message("req", event("received", 1, "reply", "", sent=1), 8.0)
+    book.message("rep", event("sent", 2, "reply", "", sent=2), 9.0)
+    book.look(1100.0)
+    assert book.of("req").unanswered == 2 and book.of("rep").missed == 1 and book.of("req").missed == 1
+    book.message("req", event("received", 2, "reply", "", sent=2), 1200.0)
+    assert book.of("req").unanswered == 1 and book.of("req").missed == 0
+
+
+def test_what_is_owed_is_bounded() -> None:
+    book = Journal("raw", lambda told: None, prefixes={"sub": ""})
+    for n in range(1, 80001):
+        book.message("pub", event("sent", n), n / 20)
+    book.look(1e6)
+    assert book.of("sub").missed == 80000 and len(book.owing) == 1 << 16 and not book.recent
+    book.message("sub", event("received", 70000), 1e6)
+    assert book.of("sub").missed == 79999
 
 
 def test_a_journal_is_bounded() -> None:

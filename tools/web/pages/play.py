@@ -30,6 +30,25 @@ LIMITS = {
     "rate": settings.RATE_MOST, "queue": settings.QUEUE_MOST, "time": settings.TIME_MOST,
 }  # fmt: skip
 
+# The rows of a panel's table: the measure, its name, what it counts. The programs know the first five.
+ROWS = (
+    ("sent", "sent", "messages that this role has sent"),
+    ("received", "received", "messages that this role has received"),
+    ("lost", "gaps in the numbers", "a subscriber received a number, and had not received so many before it; it cannot see what "
+     "it missed before its first event, behind its last one, or when the publisher starts again at 1"),
+    ("duplicates", "repeated numbers", "this program received the same number twice; a server that was started again remembers none"),
+    ("timeouts", "time-outs", "requests whose reply did not come in time"),
+    ("missed", "not received", "messages for this role that it had not received a second after they were sent; one that comes after "
+     "all is counted no longer; of the second before the run's end nothing is counted"),
+    ("unanswered", "not answered", "requests of this role whose reply it had not received a second after it had sent them"),
+    ("again", "run twice", "requests that this role received, and it or the server before it had received them already"),
+)  # fmt: skip
+OF_REQUESTS = ("unanswered", "again")
+
+
+def rows(pattern: str) -> list[Json]:
+    return [list(row) for row in ROWS if pattern == "reqrep" or row[0] not in OF_REQUESTS]
+
 
 def runs(site: Site) -> dict[str, Run]:
     found: dict[str, Run] = site.state.setdefault("play", {})
@@ -68,7 +87,8 @@ def said(run: Run) -> dict[str, list[Json]]:
 def in_words(event: Json) -> str:
     kind, text = event["k"], event.get("text", "")
     if kind == "state":
-        return f"{event['state']}: {text}" if text else str(event["state"])
+        state = "paused (SIGSTOP)" if event["state"] == "stopped" else str(event["state"])
+        return f"{state}: {text}" if text else state
     if kind == "gap":
         return f"misses {event['topic']} {event['first']} to {event['last']}"
     if kind == "trouble":
@@ -87,6 +107,7 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
         "form": {**to_form(own), **to_form(of_form(dict(query)))},
         "limits": LIMITS,
         "run": described(run) if run else None,
+        "_rows": rows(run.settings.pattern) if run else [],
         "_said": said(run) if run and run.stream.ended else {},
         "lost": bool(query.get("run")) and run is None,
     }

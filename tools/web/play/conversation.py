@@ -75,7 +75,6 @@ class Conversation:
         self.settings = settings
         self.now = now
         self.tell = tell
-        self.journal = Journal(panel.name, tell)
         self.tap: Tap | None = None
         self.flushed = False  # its recording
         self.recording: Path | None = None
@@ -85,6 +84,7 @@ class Conversation:
         streams = "tcp" in panel.speaks  # the tap forwards no datagrams
         self.front = stage.url(transport) if streams else self.back
         self.roles = {role.name: role for role in self.cast()}
+        self.journal = self.open_journal()
 
     def cast(self) -> list[Role]:
         """The roles, in the order in which they are started."""
@@ -110,6 +110,15 @@ class Conversation:
             Role(first, "pub", says),
             *(Role(name, "sub", want) for name, want in zip(others, wants)),
         ]
+
+    def open_journal(self) -> Journal:
+        """It knows for whom a message is."""
+        first, *others = self.roles
+        if self.settings.pattern == "reqrep":
+            return Journal(self.panel.name, self.tell, server=first)
+        wanted = self.settings.prefixes
+        prefixes = {name: wanted[i % len(wanted)] for i, name in enumerate(others)}
+        return Journal(self.panel.name, self.tell, prefixes=prefixes)
 
     @property
     def server(self) -> Role:

@@ -4,6 +4,9 @@ The programs say what they send and receive. A message is known by its kind, its
 sequence number and the time at which its sender made it. The two ends are different processes, so the line that says
 "received" may be read before the line that says "sent".
 
+A journal knows more than the programs: what nobody has received, what was never answered, what
+ran twice. `look()` decides it, for the counters and for the diagrams.
+
 Everything is counted. What is told to the page is a sample, so that a flood does not drown it: of
 each topic every n-th message, n a power of two, and the same messages at both ends.
 """
@@ -12,8 +15,9 @@ from __future__ import annotations
 
 import bisect
 import collections
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Event = dict[str, Any]
@@ -24,6 +28,7 @@ WINDOW_MS = 250.0
 WINDOW_MOST = 40  # messages in one window, before it is noticed
 STRIDE_MOST = 1 << 14
 REMEMBERED = 8192  # messages whose sending is remembered
+OWED_MOST = 1 << 16  # older ones that somebody still lacks
 ANSWERED = 1024  # requests that a server remembers, as programs/recent.c does
 UNHEARD_MS = 1000.0  # nobody has received it
 TEXT_TOLD = 256  # characters; ours say no more, a panel of programs may
@@ -40,7 +45,9 @@ class Sent:
     t: float
     told: bool  # whether the page knows of it
     number: int  # for the page: which message
-    heard: bool = False  # somebody has received it
+    taken: int = 0  # how often it was received
+    owed: set[tuple[str, str]] = field(default_factory=set)  # by whom, and the counter that says so
+    late: bool = False  # these counters say it now
 
 
 @dataclass
@@ -52,17 +59,26 @@ class Counts:
     lost: int = 0
     duplicates: int = 0
     timeouts: int = 0
+    # What the programs do not know: a second after the sender's "sent", and until it comes after all.
+    missed: int = 0  # messages for this role that it has not received
+    unanswered: int = 0  # requests of this role
+    again: int = 0  # requests that this role has received, and a server had them before
 
 
 class Journal:
     """One panel's messages. `tell` is given what the page is told."""
 
-    def __init__(self, panel: str, tell: Callable[[Event], None]):
+    def __init__(self, panel: str, tell: Callable[[Event], None], server: str = "",
+                 prefixes: dict[str, str] | None = None):  # fmt: skip
         self.panel = panel
         self.tell = tell
+        self.server = server  # requests are for it
+        self.prefixes = prefixes or {}  # by subscriber
+        self.over = math.inf  # what was open then stays open
         self.sent: collections.OrderedDict[Key, Sent] = collections.OrderedDict()
+        self.owing: collections.OrderedDict[Key, Sent] = collections.OrderedDict()  # are not in `sent`
         self.told_of: dict[str, list[tuple[int, Sent]]] = {}  # by topic, in the order of sequence
-        self.recent: collections.deque[tuple[float, Key, Sent]] = collections.deque()
+        self.recent: collections.deque[tuple[float, Sent]] = collections.deque()
         self.early: collections.deque[tuple[float, str, Key, Event]] = collections.deque()
         self.counts: dict[str, Counts] = {}
         self.last: dict[tuple[str, str], tuple[int, int]] = {}  # sequence and life of the publisher, by subscriber and topic
@@ -118,12 +134,53 @@ class Journal:
         one = Sent(who, t, told, self.number)
         if told:
             self.tell(self.described(who, "sent", message, t, one.number))
-            self.recent.append((t, key, one))
             self.keep(key, one)
+        one.owed = self.owed(who, key)
+        self.recent.append((t, one))
         self.sent.pop(key, None)
         self.sent[key] = one
         if len(self.sent) > REMEMBERED:
-            self.sent.popitem(last=False)
+            old_key, old = self.sent.popitem(last=False)
+            if old.owed:
+                self.owing[old_key] = old
+            if len(self.owing) > OWED_MOST:
+                self.owing.popitem(last=False)
+        self.decide(t)
+
+    def find(self, key: Key) -> Sent | None:
+        return self.sent.get(key) or self.owing.get(key)
+
+    def owed(self, who: str, key: Key) -> set[tuple[str, str]]:
+        """Who has to receive it, and that a request has to be answered."""
+        kind, topic, *rest = key
+        if kind == "request":
+            return {(self.server, "missed"), (who, "unanswered")} if self.server else set()
+        if kind == "event":
+            return {(name, "missed") for name, prefix in self.prefixes.items() if topic.startswith(prefix)}
+        asked = self.find(("request", topic, rest[0], rest[1]))
+        return {(asked.who, "missed")} if asked else set()
+
+    def decide(self, t: float) -> None:
+        """What nobody has received a second later, is owed; some of it comes after all."""
+        while self.recent and min(t, self.over) - self.recent[0][0] > UNHEARD_MS:
+            when, one = self.recent.popleft()
+            one.late = True
+            for who, counter in one.owed:
+                self.add(who, counter, 1)
+            if one.told and not one.taken:
+                self.tell({"k": "unheard", "p": self.panel, "r": one.who, "id": one.number,
+                           "t0": when, "t": t})  # fmt: skip
+
+    def settle(self, one: Sent, who: str, counter: str) -> None:
+        """It is owed no longer."""
+        if (who, counter) in one.owed:
+            one.owed.remove((who, counter))
+            if one.late:
+                self.add(who, counter, -1)
+
+    def add(self, who: str, counter: str, n: int) -> None:
+        counts = self.of(who)
+        setattr(counts, counter, getattr(counts, counter) + n)
 
     def keep(self, key: Key, one: Sent) -> None:
         if key[1] not in self.told_of and len(self.told_of) >= TOPICS_TOLD:
@@ -138,19 +195,23 @@ class Journal:
     def was_received(self, who: str, key: Key, message: Event, t: float) -> None:
         counts = self.of(who)
         counts.received += 1
-        kind, topic, sequence, _ = key
+        kind, topic, sequence, sent = key
+        if kind != "event" and (asked := self.find(("request", topic, sequence, sent))) and asked.who == who:
+            self.settle(asked, who, "unanswered")
         if kind == "event":
             self.note_gap(who, topic, sequence, t)
         elif kind == "request":
             self.note_again(who, key)
-        if key in self.sent:
-            self.pair(who, key, message, t)
+        if one := self.find(key):
+            self.pair(who, key, one, message, t)
         elif len(self.early) < REMEMBERED:
             self.early.append((t, who, key, message))
 
-    def pair(self, who: str, key: Key, message: Event, t: float) -> None:
-        one = self.sent[key]
-        one.heard = True
+    def pair(self, who: str, key: Key, one: Sent, message: Event, t: float) -> None:
+        if key[0] == "request" and one.taken:
+            self.of(who).again += 1
+        one.taken += 1
+        self.settle(one, who, "missed")
         if one.told:
             told = self.described(who, "received", message, t, one.number)
             self.tell({**told, "from": one.who, "t0": one.t})
@@ -202,14 +263,10 @@ class Journal:
         waiting = len(self.early)
         for _ in range(waiting):
             when, who, key, message = self.early.popleft()
-            if key in self.sent:
-                self.pair(who, key, message, when)
+            if one := self.find(key):
+                self.pair(who, key, one, message, when)
             elif t - when < WAITS_MS:
                 self.early.append((when, who, key, message))
             elif self.stride == 1:
                 self.tell(self.described(who, "received", message, when, 0))
-        while self.recent and t - self.recent[0][0] > UNHEARD_MS:
-            when, key, one = self.recent.popleft()
-            if not one.heard:
-                self.tell({"k": "unheard", "p": self.panel, "r": one.who, "id": one.number,
-                           "t0": when, "t": t})  # fmt: skip
+        self.decide(t)

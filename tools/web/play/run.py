@@ -164,6 +164,8 @@ class Run(threading.Thread):
     def end(self, stage: Stage, voices: list[Voice]) -> None:
         """Ends them in order. One that is told to end while its output is full would lose a line.
         So all stand still until what they have said was heard."""
+        for talk in self.conversations.values():
+            talk.journal.over = self.now()
         for voice in voices:
             voice.freeze()
 

@@ -45,12 +45,12 @@ STORIES = (
     Story(
         "late-reply",
         "The late reply",
-        "The server is stopped (SIGSTOP) until the client has given up, after 500 ms. Then it goes on and "
+        "The server is paused (SIGSTOP) until the client has given up, after 500 ms. Then it goes on and "
         "answers: too late. Whose reply does the next request get?",
         "late-reply",
         {"panels": LIBRARIES, "pattern": "reqrep", "texts": ["one", "two", "three", "four"], "rate": 1, "timeout": 500},
         (
-            (2.6, {"do": "stop", "role": "rep"}, "The server is stopped (SIGSTOP)."),
+            (2.6, {"do": "stop", "role": "rep"}, "The server is paused (SIGSTOP)."),
             (5.2, {"do": "continue", "role": "rep"}, "The server goes on (SIGCONT), and answers what it finds."),
         ),
     ),
@@ -69,7 +69,7 @@ STORIES = (
     Story(
         "slow-subscriber",
         "A subscriber pauses under a flood",
-        "500 events a second of 1000 bytes, over UNIX sockets; the queues hold 100. Subscriber B is stopped for five seconds. Does "
+        "500 events a second of 1000 bytes, over UNIX sockets; the queues hold 100. Subscriber B is paused for five seconds. Does "
         "the publisher wait for B? Does A miss anything? Which events does B miss: the oldest or the newest? "
         "Watch the publisher's memory.",
         "slow-subscriber",
@@ -78,7 +78,7 @@ STORIES = (
             "texts": ["x"], "size": 1000, "rate": 500, "queue": 100,
         },
         (
-            (3.0, {"do": "stop", "role": "sub B"}, "Subscriber B is stopped (SIGSTOP)."),
+            (3.0, {"do": "stop", "role": "sub B"}, "Subscriber B is paused (SIGSTOP)."),
             (8.0, {"do": "continue", "role": "sub B"}, "Subscriber B goes on (SIGCONT)."),
         ),
     ),  # fmt: skip

@@ -4,8 +4,9 @@
 import { draw } from "./dom.js";
 
 const COUNTED = ["sent", "received", "lost", "duplicates", "timeouts"];
+const FATES = ["missed", "unanswered", "again"]; // the run alone knows them
 const FIGURES = ["memory", "threads", "descriptors"];
-const BAD = new Set(["lost", "duplicates", "timeouts"]);
+const BAD = new Set(["lost", "duplicates", "timeouts", ...FATES]);
 const POINTS = 120; // of a small chart: a minute
 
 export class Counts {
@@ -21,7 +22,7 @@ export class Counts {
 
   show(panel) {
     for (const [role, has] of Object.entries(panel.roles)) {
-      for (const name of COUNTED) {
+      for (const name of [...COUNTED, ...FATES]) {
         const cell = this.cells.get(`${role}/${name}`);
         if (!cell) continue;
         cell.textContent = has[name].toLocaleString("en");
@@ -29,7 +30,7 @@ export class Counts {
       }
       const state = this.states.get(role);
       if (state) {
-        state.textContent = has.state === "ready" ? "runs" : has.state;
+        state.textContent = { ready: "runs", stopped: "paused" }[has.state] ?? has.state;
         state.dataset.state = has.state;
       }
     }

@@ -184,7 +184,7 @@ export class Diagram {
       const x = this.x.get(role);
       for (const band of this.bands.get(role)) {
         band.element = draw("rect", { class: `band-${band.kind}`, x: x - 8, width: 16 });
-        band.label = draw("text", { x: x + 11 }, band.kind);
+        band.label = draw("text", { x: x + 11 }, band.kind === "stopped" ? "paused" : band.kind);
         this.lives.append(band.element, band.label);
       }
       this.lives.append(draw("line", { class: "life", x1: x, x2: x, y1: 0, y2: this.y(this.end + this.span) }));

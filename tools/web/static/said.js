@@ -3,7 +3,7 @@
 import { make, shown } from "./dom.js";
 
 const LINES = 80;
-const WORDS = { ready: "is ready", started: "STARTED", killed: "KILLED (SIGKILL)", stopped: "STOPPED (SIGSTOP)", ended: "ENDED" };
+const WORDS = { ready: "is ready", started: "STARTED", killed: "KILLED (SIGKILL)", stopped: "PAUSED (SIGSTOP)", ended: "ENDED" };
 
 export class Said {
   constructor(list) {
