@@ -14,6 +14,7 @@ pytest.importorskip("aiohttp")
 pytest.importorskip("jinja2")
 pytest.importorskip("rich")
 
+from harness.panels import ROOT
 from pages import Document, FakeSite, evil
 from web.pages import price
 from web.render import render
@@ -47,14 +48,16 @@ def page(site: FakeSite) -> Document:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(price, "FOLDER", tmp_path)
-    return tmp_path
+    monkeypatch.setattr(price, "FOLDER", tmp_path / "bench")
+    monkeypatch.setattr(price, "RECORDED", tmp_path / "recorded")
+    (tmp_path / "bench").mkdir()
+    return tmp_path / "bench"
 
 
 def test_a_page_that_is_opened_counts_nothing() -> None:
     site = FakeSite(steps=STEPS, size=SIZE)
     shown = page(site)
-    assert not shown.wrong and not site.asked and shown.says("Nothing has been measured in this build.")
+    assert not shown.wrong and not site.asked and shown.says("Nothing has been measured")
 
 
 def test_the_picture_has_a_link_for_each_step_and_a_table_behind_it() -> None:
@@ -99,6 +102,19 @@ def test_the_newest_figures_are_shown_with_their_intervals(folder: Path) -> None
     assert not shown.wrong and shown.says("it is new") and not shown.says("it is old")
     assert shown.says("raw sockets: 102.4 at 1,024; from 101.4 to 104.4")
     assert shown.says("102.4 (101.4 to 104.4)") and shown.says("a processor")
+
+
+def test_a_build_without_figures_shows_the_committed_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(price, "RECORDED", ROOT / "tools/bench/RESULTS.json.gz")
+    run = price.bench_results.read(price.RECORDED)
+    shown = page(FakeSite())
+    assert not shown.wrong and shown.says("recorded on one machine") and shown.says(run["machine"]["cpu"])
+    for text in (run["started"].replace("T", ", "), "at commit", "known to be wrong", "./triptych bench --quick", "because a round trip takes"):
+        assert shown.says(text), text
+    assert [shown.text.count(chart.title) > 0 for chart in price.charts(run["cells"])] == [True] * 6
+    (folder / "own.json").write_text(json.dumps(results("it is own")))
+    shown = page(FakeSite())
+    assert shown.says("it is own") and not shown.says("recorded on one machine")
 
 
 def test_hostile_figures_are_data(folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""The page Price: lines against clauses, what each panel takes, and the newest measurements."""
+"""The page Price: lines against clauses, what each panel takes, and the newest measurements.
+
+A build that has measured nothing shows the run that is committed: tools/bench/RESULTS.json.gz.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from bench import words as bench_words
 from bench.chart import charts
 from compare.picture import picture
 from harness.chart import Chart
-from harness.panels import BUILD
+from harness.panels import BUILD, ROOT
 from harness.svg import exact, svg_text
 from web.kept import kept, known
 from web.page import Json, Page, Query, Site, View
@@ -19,6 +22,9 @@ from web.pages.read import counted, sources, steps
 
 SECONDS = 180.0  # the programs run with strace, panel after panel
 FOLDER = BUILD / "bench"  # where bench keeps its newest figures
+RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
+RECORDED_WORDS = RECORDED.with_name("RESULTS.txt")  # how it was recorded, and its tables
+ANSWERS = ("median round trip:", "messages delivered:")  # one sentence of each answers "which is fastest"
 BIG = 64 << 20  # bytes of a file that is no such figures
 
 
@@ -64,11 +70,27 @@ def newest() -> dict[str, Any] | None:
     return None
 
 
+def recorded() -> tuple[dict[str, Any] | None, list[str]]:
+    """The committed run, and the paragraphs that say how it was recorded."""
+    try:
+        results = bench_results.read(RECORDED)
+        text = RECORDED_WORDS.read_text()
+    except (OSError, ValueError):
+        return None, []
+    head = text.partition("each figure:")[0].split("\n\n")[:-1]  # the tables begin there
+    return results, [" ".join(part.split()) for part in head if not part.startswith(" ")]
+
+
 def measured() -> Json:
-    """What stands on the page of the newest figures."""
-    results = newest()
+    """What stands on the page of the newest figures; None: there are none at all."""
+    results, how = newest(), []
+    here = results is not None
+    if results is None:
+        results, how = recorded()
     if results is None:
         return None
+    found = bench_words.found(results)
+    answers = [next((text for text in found if part in text), None) for part in ANSWERS]
     machine = {name: str(value) for name, value in results["machine"].items() if isinstance(value, (str, int, float))}
     return {
         "started": results["started"],
@@ -76,7 +98,10 @@ def measured() -> Json:
         "interrupted": bool(results.get("interrupted")),
         "machine": machine,
         "versions": results["versions"],
-        "found": bench_words.found(results),
+        "here": here,
+        "how": how,
+        "answers": [text for text in answers if text],
+        "found": [text for text in found if text not in answers],
         "charts": [drawn(chart) for chart in charts(results["cells"])],
     }
 
