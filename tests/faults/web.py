@@ -10,10 +10,10 @@ def fault(name: str, says: str, file: str, old: str, new: str, tests: str, times
 FAULTS = [
     fault("play-forgets-what-is-owed", "a request that nobody answers is counted nowhere", "play/journal.py",
           'return {(self.server, "missed"), (who, "unanswered")}', 'return {(self.server, "missed")}',
-          "test_the_counters_say_what_the_programs_cannot_know or test_a_request_is_not_answered_or_runs_twice"),
+          "test_the_counters_say_what_the_programs_cannot_know test_a_request_is_not_answered_or_runs_twice"),
     fault("play-numbers-alone", "a request that a second server runs is counted nowhere", "play/journal.py",
           'if key[0] == "request" and one.taken:', "if False:",
-          "test_the_counters_say_what_the_programs_cannot_know or test_a_request_is_not_answered_or_runs_twice"),
+          "test_the_counters_say_what_the_programs_cannot_know test_a_request_is_not_answered_or_runs_twice"),
     fault("web-any-host", "a page of another name is answered: DNS rebinding", "guard.py",
           "if host.lower() not in self.hosts:", "if not host:", "test_a_foreign_host_is_refused"),
     fault("web-no-token", "whoever asks is answered", "guard.py",
