@@ -278,6 +278,21 @@ def test_the_line_in_each_head_compiles(compiler: str, tmp_path: Path) -> None:
     assert made == {"stream-server", "stream-client", "datagram-server", "datagram-client"}
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1:", "[::1]:65536", "127.0.0.1:-1", "127.0.0.1:5x", "here"])
+def test_the_echo_programs_refuse_what_is_no_address(address: str, echo_server: Path) -> None:
+    done = subprocess.run([echo_server, address], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2 and done.stderr == f"{address}: not IPV4:PORT, [IPV6]:PORT or /PATH\n"
+
+
+@pytest.fixture(scope="module")
+def echo_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not shutil.which("cc"):
+        pytest.skip("no C compiler named cc")
+    made = tmp_path_factory.mktemp("echo") / "stream-server"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-o", made, ROOT / FOLDER / "stream_server.c"], check=True)
+    return made
+
+
 COMPILE = f"""
 import sys, pathlib
 sys.path.insert(0, {str(ROOT / "tools")!r})

@@ -34,7 +34,8 @@ read_address(struct sockaddr_storage *ret, const char *text)
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
     struct sockaddr_un *un = (struct sockaddr_un *)ret;
     const char *colon = strrchr(text, ':');
-    char host[64] = "";
+    char host[64] = "", *end = NULL;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
 
     memset(ret, 0, sizeof(*ret));
     if (text[0] == '/' && strlen(text) < sizeof(un->sun_path)) {
@@ -42,18 +43,18 @@ read_address(struct sockaddr_storage *ret, const char *text)
         strcpy(un->sun_path, text);
         return sizeof(*un);
     }
-    if (colon && (size_t)(colon - text) < sizeof(host)) {
+    if (colon && (size_t)(colon - text) < sizeof(host) && end > colon + 1 &&
+        *end == '\0' && port <= 65535) {
         memcpy(host, text, (size_t)(colon - text));
-        in_port_t port = htons((in_port_t)atoi(colon + 1)); /* big-endian */
         if (host[0] == '[' && colon[-1] == ']') {
             host[strlen(host) - 1] = '\0';
             in6->sin6_family = AF_INET6;
-            in6->sin6_port = port;
+            in6->sin6_port = htons((in_port_t)port); /* big-endian */
             if (inet_pton(AF_INET6, host + 1, &in6->sin6_addr) == 1)
                 return sizeof(*in6);
         }
         in->sin_family = AF_INET;
-        in->sin_port = port;
+        in->sin_port = htons((in_port_t)port);
         if (inet_pton(AF_INET, host, &in->sin_addr) == 1)
             return sizeof(*in);
     }
