@@ -120,7 +120,7 @@ def test_help_needs_nothing(tree: Tree, verb: str) -> None:
     assert out.startswith("NAME\n" if verb == "help" else f"./triptych {verb} - ")
     assert verb == "help" or f"Usage:  ./triptych {verb}" in out
     assert all(len(line) <= 80 for line in out.splitlines()), "a terminal has 80 columns"
-    assert tree.run(verb, "-h", status=0)[0] == out
+    assert tree.run(verb, "-h", status=0)[0] == tree.run("help", verb, status=0)[0] == out
 
 
 def test_output_that_cannot_be_written_is_said(tree: Tree) -> None:
@@ -162,6 +162,8 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("demo foo", "demo: no panel 'foo'; there are: raw zmq nanomsg nng "),
         ("demo pubsub zqm", "demo: no panel 'zqm'; did you mean zmq?"),
         ("demo pubsbu", "demo: no panel 'pubsbu'; did you mean pubsub?"),
+        ("demo --hlep", "demo: no option '--hlep'; did you mean --help?"),
+        ("help stesp", "no verb 'stesp'; did you mean steps?"),
         ("demo raw --plian", "demo: no option '--plian'; did you mean --plain?"),
         ("demo --text", "demo: --text needs its FILE;"),
         ("wire --size 64 rwa", "wire: no panel 'rwa'; did you mean raw?"),
@@ -209,7 +211,7 @@ def test_odd_words_are_words(tree: Tree) -> None:
 
 def test_right_arguments_pass(tree: Tree) -> None:
     """They go on to the build, which fails here."""
-    for line in ("demo pubsub raw zmq --plain", "lab all --check", "lab slow_joiner raw", "lab first messages vanish", "lab udp", "lab first", "lab fork child", "wire raw --size 5", "bench all nng",
+    for line in ("demo pubsub raw zmq --plain", "lab all --check", "lab slow_joiner raw", "lab first messages vanish", "lab udp", "lab first", "lab fork child", "wire raw --size 5", "check raw r1 P2", "bench all nng",
                  "test -k demo -x raw", "size --width=80 raw"):  # fmt: skip
         assert "could not be configured" in tree.run(*line.split(), status=1, TRIPTYCH_INSTALL="no")[1]
 
@@ -314,6 +316,66 @@ def test_a_build_that_fails_is_shown(tree: Tree) -> None:
     _, said = tree.run("build", status=1, TRIPTYCH_INSTALL="no")
     assert "a.c:1: error: what\n" in said and said.endswith("triptych: the build failed (output above)\n")
     assert "exit 3" not in said and "built in" not in said
+
+
+MINE_FAILS = r"""case $* in *build.ninja) exit 0 ;; esac
+mkdir -p "$2"
+for panel in raw $OTHER; do touch "$2/$panel-req"; chmod +x "$2/$panel-req"; done
+echo "[1/3] Compiling C object libmine.a.p/mine_reqrep.c.o"
+echo "FAILED: libmine.a.p/mine_reqrep.c.o "
+echo "cc -o libmine.a.p/mine_reqrep.c.o -c ../mine/reqrep.c"
+echo "../mine/reqrep.c:20:5: error: expected ';' before 'return'"
+echo "  20 | return"
+case $* in
+*-k*) echo "[2/3] cc common.c" ;;
+esac
+[ -z "$ALSO" ] || { echo "FAILED: $ALSO"; echo "cc also"; echo "also.c:1: error: more"; }
+echo "ninja: build stopped: subcommand failed."
+exit 1"""
+
+
+def broken(tree: Tree) -> None:
+    """A tree with a panel `mine` that does not compile, and what it was when it did."""
+    tree.fake("meson", 'case $1 in --version) echo 1.0 ;; *) mkdir -p "$2" ;; esac')
+    tree.fake("ninja", MINE_FAILS)
+    tree.run("new", "mine", status=0)
+    text = (tree.folder / "triptych").read_text()
+    assert text.count("exec /usr/bin/python3") == 1
+    (tree.folder / "triptych").write_text(text.replace("exec /usr/bin/python3", "exec echo"))
+
+
+WHY = "mine/reqrep.c:20:5: error: expected ';' before 'return'\n"
+
+
+def test_a_panel_of_the_reader_that_does_not_compile_is_left_out(tree: Tree) -> None:
+    broken(tree)
+    for line in ("demo", "check raw", "size raw zmq", "lab late-reply raw", "lab mine"):
+        out, said = tree.run(*line.split(), status=0, TRIPTYCH_INSTALL="no", OTHER="mine")
+        assert out.startswith("-B ") and out.count("\n") == 1, "the verb did not begin"
+        last = said.splitlines()[-1]
+        assert last == f"triptych: mine/ does not compile: {WHY.strip()}; the other panels work"
+        assert not (tree.folder / "build/mine-req").exists(), "an older program of it would be run"
+    for line in ("demo raw mine", "check mine R1", "lab late-reply mine"):
+        out, said = tree.run(*line.split(), status=1, TRIPTYCH_INSTALL="no")
+        assert out == "" and said.endswith(f"{line.split()[0]}: mine/ does not compile:\n{WHY}  20 | return\n")
+        assert "ninja:" not in said and "cc -o" not in said
+    _, said = tree.run("build", status=1, TRIPTYCH_INSTALL="no")
+    assert "/build: raw python; left out" in said and "not installed: zmq" in said and " mine" not in said.split("not installed:")[1].splitlines()[0]
+    assert said.endswith(f"build: mine/ does not compile:\n{WHY}  20 | return\n")
+
+
+@pytest.mark.parametrize("also", ["libraw.a.p/raw_conn.c.o ", "raw-req", "tap.p/tools_wire_tap.c.o", "[code=1] libmine-2.a"])
+def test_what_is_shipped_and_does_not_compile_is_an_error(tree: Tree, also: str) -> None:
+    broken(tree)
+    out, said = tree.run("demo", "raw", status=1, TRIPTYCH_INSTALL="no", ALSO=also)
+    assert out == "" and "also.c:1: error: more\n" in said and said.endswith("the build failed (output above)\n")
+
+
+@pytest.mark.parametrize("also", ["mine-driver", "[code=1] mine-req ", "libmine.a"])
+def test_a_panel_of_the_reader_that_does_not_link_is_left_out(tree: Tree, also: str) -> None:
+    broken(tree)
+    _, said = tree.run("demo", "raw", status=0, TRIPTYCH_INSTALL="no", ALSO=also)
+    assert said.endswith("; the other panels work\n")
 
 
 def test_a_bare_system_gets_its_lists_first(tree: Tree) -> None:
