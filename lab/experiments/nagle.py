@@ -8,7 +8,7 @@ QUESTION = (
     "A client sends two small messages, one after the other, and waits for an answer to both. "
     "How long does that take with the library's defaults, on loopback?"
 )
-FIND = "TCP_NODELAY delay delayed ack latency 40 ms small writes slow"
+FIND = "TCP_NODELAY delay delayed ack latency 40 ms small writes slow speed"
 PREDICT = ["less than a millisecond", "about 40 milliseconds"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 TIMING = True

@@ -8,7 +8,7 @@ QUESTION = (
     "A server waits for any of 5000 connections; one has something. "
     "What does the wait cost with poll, and with epoll?"
 )
-FIND = "select poll epoll scale many connections C10K event loop performance"
+FIND = "select poll epoll scale many connections C10K event loop performance fastest speed"
 PREDICT = ["the same", "poll some ten times as much", "poll a thousand times as much and more"]
 PANELS = ["raw"]
 TIMING = True

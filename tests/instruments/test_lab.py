@@ -431,6 +431,8 @@ def test_a_search(fake: Any) -> None:
     said = "triptych: lab: nothing answers 'xyzzy'; try other words. ./triptych lab lists all\n"
     assert fake.run("xyzzy") == (1, "", said)
     assert "did you mean one-thing?" in fake.run("one-thng")[2]
+    assert fake.run("one-things") == (0, found, "")  # each word is one that is used
+    assert "did you mean one-thing?" in fake.run("one-things", "--check")[2]
     assert fake.run("zebra", "--json")[0] == 2
 
 

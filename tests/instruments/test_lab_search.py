@@ -37,7 +37,11 @@ from lab.search import TEXT, TITLE, Find, excerpt, search, stems
         ("new", "verb new"),
         ("grade my students", "verb grade"),
         ("which licence has it", "page Versions and licences"),
-        ("windows", "step winsock"),
+        ("fastest", "verb bench"),
+        ("which is fastest", "page Measurements"),
+        ("speed", "verb bench"),
+        ("quick", "page Measurements"),
+        ("datagram", "lab datagrams"),
         ("echo", "step 0, stream server"),
         ("overhead", "term overhead"),
         ("overhead of each message", "web Wire"),
@@ -55,6 +59,14 @@ def test_what_answers_stands_first(words: str, first: str) -> None:
     """Or second: an experiment and a step may answer the same question."""
     found = [find.name for find in search(words.split(), everything(lab.load_all()))]
     assert first in found[:2], found
+
+
+def test_what_the_lab_has_of_speed_and_of_windows() -> None:
+    finds = everything(lab.load_all())
+    for word in ("fastest", "speed"):
+        assert "lab burst" in [find.name for find in search([word], finds)], word
+    first = search(["windows"], finds)[0]
+    assert (first.name, first.command) == ("step winsock", "less winsock/README.md")
 
 
 def test_the_sentence_that_matches_is_shown() -> None:

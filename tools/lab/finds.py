@@ -16,8 +16,18 @@ from lab.experiments import Experiment
 from lab.search import BEGINNERS, BEGINNING, EMPTY, FAR, MOST, QUESTION, TEXT, TITLE, Find, entry, first_sentences
 
 
+# What is asked for in words that the thing itself does not use.
+ASKED = {
+    "verb bench": "fast faster fastest slow speed quick quickest performance",
+    "page Measurements": "fast faster fastest slow speed quick quickest performance",
+    "step winsock": "windows microsoft wine",
+}
+
+
 def everything(experiments: list[Experiment]) -> list[Find]:
     tree = [*clauses(), *steps(read_panels()), *verbs(), *sections()]
+    for find in tree:
+        find.add(ASKED.get(find.name, ""), TITLE)
     return [*map(of_experiment, experiments), *tree, *words(), *functions(), *pages()]
 
 
@@ -59,7 +69,12 @@ def steps(panels: list[Panel]) -> list[Find]:
         before = last.get(way)
         last[way] = panel.name
         files = [ROOT / panel.folder / f"{name}.c" for name in ("reqrep", "pubsub")]
-        show = f"./triptych diff {before} {panel.name}" if before else f"less {panel.folder}/reqrep.c"
+        if before:
+            show = f"./triptych diff {before} {panel.name}"
+        elif panel.kind == "step":
+            show = f"less {panel.folder}/reqrep.c"
+        else:
+            show = f"less {panel.folder}/README.md"
         heads = [*head(files[0]), *head(files[1])]
         title = re.sub(r"^step \d+: ", "", panel.heading)
         says = " ".join([f"{title[0].upper()}{title[1:]}.", *map(first_sentences, heads[:1])])

@@ -74,7 +74,7 @@ from lab import data, view
 from lab.document import as_markdown
 from lab.experiments import Experiment, Outcome, Running, Wrong, load_all
 from lab.finds import everything, index
-from lab.search import search
+from lab.search import search, stems, stems_of
 
 AT_ONCE = 3  # experiments of `lab all` that run together: most only wait
 ALIKE = 0.85  # from here on a word is taken for a misspelt name
@@ -217,15 +217,18 @@ def status_of(results: dict[str, dict[str, Outcome]], check: bool) -> int:
 
 
 def find(console: Console, experiments: list[Experiment], options: argparse.Namespace) -> int:
-    """Searches for words that are no experiment's name, unless they look like one."""
+    """Searches for words that are no experiment's name, unless they look like one misspelt."""
     name, *others = options.words
+    finds = everything(experiments)
+    misspelt = not set(stems(name)) <= stems_of(finds)
     near = get_close_matches(name.replace("_", "-"), [e.name for e in experiments], 1, ALIKE)
-    if near and all(word in [panel.name for panel in read_panels()] for word in others):
+    wants_a_run = options.json or options.events or options.markdown or options.check or options.step
+    if near and (misspelt or wants_a_run) and set(others) <= {panel.name for panel in read_panels()}:
         asked = f"no experiment '{name}'; did you mean {near[0]}?"
         complain(2, f"lab: {asked} ./triptych lab lists them")
-    if options.json or options.events or options.markdown or options.check or options.step:
+    if wants_a_run:
         complain(2, f"lab: no experiment '{name}'; ./triptych lab lists them")
-    found = search(options.words, everything(experiments))
+    found = search(options.words, finds)
     if not found:
         words = " ".join(options.words)
         complain(1, f"lab: nothing answers '{words}'; try other words. ./triptych lab lists all")

@@ -101,9 +101,14 @@ def meant(word: str, known: set[str]) -> list[str]:
     return sorted(stem for stem in known if stem.startswith(word))
 
 
+def stems_of(finds: list[Find]) -> set[str]:
+    """All that somebody uses."""
+    return {stem for find in finds for stem in find.weights}
+
+
 def search(words: Iterable[str], finds: list[Find]) -> list[Find]:
     """The finds that match, best first."""
-    known = {stem for find in finds for stem in find.weights}
+    known = stems_of(finds)
     named = wanted(words)
     asked = [meant(word, known) for word in named]
     weights = [[max((find.weights.get(s, 0.0) for s in stems), default=0.0) for stems in asked] for find in finds]
