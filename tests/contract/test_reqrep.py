@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from programs import Driver, Stage, others_are_answered, until
+from programs import Driver, Stage, others_are_answered, stat, until
 from peers import Peer
 
 
@@ -114,6 +114,32 @@ def test_R1_message_max_itself_and_not_a_byte_more(stage: Stage) -> None:
     rep.must("send still to be answered")
     assert req.result()["result"] == 0
     assert req.result()["text"] == "still to be answered"
+
+
+@pytest.mark.says(
+    "SIGSTOP and SIGCONT come to a client in the middle of a long send; then it asks again",
+    "both replies equal their requests",
+)
+def test_R1_send_that_is_cut_short(stage: Stage) -> None:
+    """A blocking send() takes all, unless a signal comes: then it returns what it has taken."""
+    length = 16 << 20  # more than the kernels' buffers hold
+    rep, req, _ = pair(stage, max=length, timeout=20000)
+    rep.freeze()
+    rep.begin("echo 2")
+    req.begin(f"send -s {length} 7")
+    req.begin("recv")
+    for _ in range(3):
+        time.sleep(0.1)  # until it waits for room
+        req.freeze()
+        until(lambda: stat(req.pid)[0] == "T")
+        req.thaw()
+    rep.thaw()
+    assert req.result()["result"] == 0
+    reply = req.result()
+    while reply["errno"] == "EINTR":  # some calls fail when a stopped process goes on: signal(7)
+        reply = req.call("recv")
+    assert (reply["result"], reply["crc"]) == (length, pattern(length, 7))
+    assert req.asked("second")
 
 
 # R2, R3

@@ -14,6 +14,9 @@ FAULTS = [
     Fault("short-write", "what the kernel did not take of a frame is dropped", "raw/conn.c",
           "(size_t)sent == total", "sent >= 0",
           "conn_write", "test_R1_body_of_16_MiB"),
+    Fault("cut-send", "after a send() that took a part, the next one reaches beyond the message",
+          "raw/steps/2-framed/reqrep.c", "HEAD + len - sent, MSG_NOSIGNAL", "HEAD + len, MSG_NOSIGNAL",
+          "", "test_R1_send_that_is_cut_short", panel="raw-2"),
     Fault("stale-reply", "a late reply is taken for the reply to the latest request",
           "raw/reqrep.c", "if (frame.id != req->id)", "if (false)",
           "", "test_R2_late_reply_after_the_next_request test_R2_late_reply_before_the_next_request "
