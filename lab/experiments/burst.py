@@ -8,7 +8,7 @@ QUESTION = (
     "20,000 events of 64 bytes, as fast as the publisher can, with default queues. "
     "How many reach a subscriber that reads as fast as it can?"
 )
-FIND = "flood fast publisher lost messages drop queue default high-water mark speed fastest throughput"
+FIND = "flood fast publisher lost messages drop queue default high-water mark speed fastest"
 PREDICT = ["all", "more than half", "less than half"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HOSTS = True
