@@ -180,8 +180,9 @@ def test_a_publisher_that_does_not_read_blocks_nobody(stage: Stage) -> None:
         with listener.accept()[0]:
             before = memory(sub)
             for _ in range(9000):
-                assert sub.must(f"subscribe {prefix}")["us"] < 500_000
-                assert sub.must(f"unsubscribe {prefix}")["us"] < 500_000
+                # Who waits for the publisher waits for ever; a busy machine, 1.3 s (seen).
+                assert sub.must(f"subscribe {prefix}")["us"] < 5_000_000
+                assert sub.must(f"unsubscribe {prefix}")["us"] < 5_000_000
             assert memory(sub) - before < 14_000  # KiB; 18 MB were not read
             sub.must(f"subscribe {prefix}")
             sub.call("recv")
