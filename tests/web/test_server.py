@@ -181,7 +181,7 @@ def test_who_speaks_no_http_is_no_news() -> None:
                 line.shutdown(socket.SHUT_WR)
                 assert said_back(line)[:12] in (b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 421", b"HTTP/1.0 421", b"")
         assert site.get("/play")[0] == 200
-        assert site.stderr() == "Ctrl-C stops it.\n"
+        assert site.stderr() == "Ctrl-C stops it. It also ends a minute after its last page was closed.\n"
 
 
 def stranger(site: Site) -> socket.socket:

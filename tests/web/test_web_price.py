@@ -117,6 +117,25 @@ def test_a_build_without_figures_shows_the_committed_run(folder: Path, monkeypat
     assert shown.says("it is own") and not shown.says("recorded on one machine")
 
 
+def test_the_price_of_each_guarantee_stands_in_the_document() -> None:
+    shown = page(FakeSite())
+    text = (ROOT / "CHOOSING.md").read_text().partition("## The price of each guarantee")[2].partition("\n## ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "`raw-" in line or line.startswith("| R")]
+    assert len(rows) >= 10
+    for row in rows:
+        for cell in row.strip("|").split("|"):
+            assert shown.says(cell.replace("`", "").strip()), row
+
+
+def test_what_cannot_be_tested_is_no_clause_broken() -> None:
+    hollow = step("winsock", "raw", 900, WORDS, None) | {"sibling": True, "not_reachable": 2}
+    known = [*STEPS[:1], step("raw-5", "raw", 850, WORDS, "raw-1"), *STEPS[1:], hollow]
+    shown = Document(asyncio.run(price.lines(FakeSite(steps=known), {}))["html"])
+    assert shown.says("1 of 4 clauses kept, 2 cannot be tested here") and shown.says("winsock +2?")
+    assert shown.text.count("○") == 1 and shown.says("nobody knows whether it is kept")
+    assert "/read?panels=raw-5+winsock" in [a["href"] for a in shown.all("a")]
+
+
 def test_hostile_figures_are_data(folder: Path) -> None:
     (folder / "a.json").write_text(json.dumps(evil(results("it is so"))))
     shown = page(FakeSite())

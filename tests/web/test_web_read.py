@@ -108,6 +108,17 @@ def test_the_trees_own_files_stand_on_the_page() -> None:
     assert len(shown.all("div", **{"data-word": "zmq_bind"})) == 1
 
 
+def test_another_systems_sockets_stand_beside_the_last_step_with_what_they_change() -> None:
+    html = asyncio.run(read.alignment(FakeSite(), {"pattern": "reqrep", "panels": "raw-5 winsock"}))["html"]
+    shown = Document(html)
+    rows = [line for line in (ROOT / "winsock/README.md").read_text().splitlines() if line.startswith("| `") and line.count("|") == 4]
+    assert not shown.wrong and shown.says("What winsock changes") and len(rows) > 8
+    for row in (line for line in rows if "WSA" in line or "closesocket" in line):
+        assert all(shown.says(cell.replace("`", "").strip()) for cell in row.strip("|").split("|")), row
+    plain = Document(asyncio.run(read.alignment(FakeSite(), {"pattern": "reqrep", "panels": "raw-1 raw-2"}))["html"])
+    assert not plain.says("differs from BSD sockets")
+
+
 def test_the_ways_are_those_of_the_steps() -> None:
     ways = read.ways()
     assert ways["raw"] == ["raw-1", "raw-2", "raw-3", "raw-4", "raw-5", "raw"] and ways["zmq"] == ["zmq-1", "zmq"]
@@ -136,6 +147,9 @@ def test_the_echo_programs_with_their_heads_beside_the_first_step() -> None:
         head, _, code = path.read_text().partition("*/")
         assert all(line in shown.text for line in code.splitlines())
         assert all(shown.says(" ".join(re.sub(r"\n \*", " ", one).split()).rstrip(";.")) for one in head.split("\n *   - ")[1:])
+    for line in ("cd raw/steps/0-echo", "./stream-server 127.0.0.1:5555", "./stream-client 127.0.0.1:5555 hello"):
+        assert shown.says(line)
+    assert all(line in shown.text for line in (ROOT / "raw/steps/0-echo/echo.h").read_text().splitlines())
     assert shown.says("serve a second client before the first one has left")
     ids = {attributes["id"] for _, attributes in shown.elements if "id" in attributes}
     inside = {a["href"][1:] for a in shown.all("a") if a["href"].startswith("#")}

@@ -126,7 +126,7 @@ def places_of(chart: Chart, columns: int, rows: int) -> list[Place]:
         else:
             down, start = 0, column + 2
             cells = {(start + i, row) for i in range(len(text))}
-        taken |= cells
+        taken |= {(at + apart, row_of) for at, row_of in cells for apart in (-2, 0, 2)}  # names in a row stand apart
         found.append(Place(line, mark, text, x, y, start, down))
     return found
 

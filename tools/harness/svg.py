@@ -169,5 +169,9 @@ def names(chart: Chart, x: Axis, y: Axis) -> list[str]:
         letter = (x.last - x.first) / COLUMNS
         line_height = (y.first - y.last) / ROWS
         at = x.first + place.start * letter
-        parts.append(text(at, y(place.y) + place.down * line_height + 5, place.text))
+        height = y(place.y) + place.down * line_height + 5
+        if at < x(place.x):  # letters are of many widths: its end is beside the point
+            parts.append(text(x(place.x) - 2 * letter, height, place.text, "end"))
+        else:
+            parts.append(text(at, height, place.text))
     return parts

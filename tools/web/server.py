@@ -238,7 +238,7 @@ async def serve(ports: list[int], opens: bool) -> int:
     try:
         address = f"http://127.0.0.1:{port}/?token="
         print(address + guard.token, flush=True)
-        print("Ctrl-C stops it.", file=sys.stderr, flush=True)
+        print("Ctrl-C stops it. It also ends a minute after its last page was closed.", file=sys.stderr, flush=True)
         if opens and has_screen():
             await asyncio.to_thread(webbrowser.open, address + guard.once)
         while not stopped.is_set() and not server.alone():

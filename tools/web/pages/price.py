@@ -16,6 +16,7 @@ from compare.picture import picture
 from harness.chart import Chart
 from harness.panels import BUILD, ROOT
 from harness.svg import exact, svg_text
+from web.document import section
 from web.kept import kept, known
 from web.page import Json, Page, Query, Site, View
 from web.pages.read import counted, sources, steps
@@ -25,6 +26,7 @@ FOLDER = BUILD / "bench"  # where bench keeps its newest figures
 RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
 RECORDED_WORDS = RECORDED.with_name("RESULTS.txt")  # how it was recorded, and its tables
 ANSWERS = ("median round trip:", "messages delivered:")  # one sentence of each answers "which is fastest"
+GUARANTEES = "The price of each guarantee"  # a heading of CHOOSING.md
 BIG = 64 << 20  # bytes of a file that is no such figures
 
 
@@ -114,6 +116,7 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
         "counted": found is not None,
         "sized": size is not None,
         "_picture": pictured(found) if found else None,
+        "_guarantees": section(ROOT / "CHOOSING.md", GUARANTEES),
         "_size": size,
         "_bench": measured(),
     }

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
+from compare.picture import beside
 from harness.command import PATTERNS
 from harness.panels import ROOT, Panel, read_panels
 from web.code import colour_alignment, colour_lines
+from web.document import section
 from web.kept import kept, known, stamp
 from web.page import Json, Page, Query, Refused, Site, View
 
 LEAST, MOST = 2, 3  # panels side by side
 IN_REPORTS = (["raw-1", "zmq-1"], ["raw", "zmq"], ["zmq", "nanomsg"], ["nanomsg", "nng"])
 SECONDS = 90.0  # libclang counts the lines of all panels
+WAY = ROOT / "raw" / "steps" / "README.md"
+DIFFERS = "What differs from BSD sockets"  # a heading
 ECHO = "echo"  # in place of a pattern: the programs of raw/steps/0-echo
 BREAK_SECONDS = 120.0  # the breaks take ten, on a machine that is not busy
 
@@ -43,7 +48,13 @@ async def aligned(site: Site, pattern: str, names: list[str]) -> Json:
     """What diff --json says, coloured. The files are read now, so a change of them is shown."""
     said = await site.verb("compare.diff", pattern, *names, "--json")
     said["key"] = "-".join([pattern, *names])
+    said["differs"] = [one for panel in readable(pattern) if panel.name in names and (one := differs(panel))]
     return colour_alignment(said, said["key"])
+
+
+def differs(panel: Panel) -> Json:
+    """What another system's sockets do otherwise, if the panel's README has a table of it."""
+    return {"panel": panel.name, "html": text} if (text := section(ROOT / panel.folder / "README.md", DIFFERS)) else None
 
 
 async def echo(site: Site) -> Json:
@@ -52,6 +63,9 @@ async def echo(site: Site) -> Json:
     for program in said["programs"]:
         for part in filter(None, (program, program["beside"])):
             colour_lines(part["lines"], "echo")
+        head = (ROOT / program["file"]).read_text("utf-8")
+        program["started"] = found[1] if (found := re.search(r"^ \* +(\./\S.*?)  ", head, re.M)) else ""
+    said["shared"] = (WAY.parent / "0-echo" / "echo.h").read_text("utf-8")
     for one in said["breaks"]:
         one["link"] = f"/read?panels={before(one['repaired_by'])}+{one['repaired_by']}"
     return said
@@ -132,9 +146,17 @@ async def steps(site: Site, asked: dict[str, Json]) -> Json:
     """What each step adds. It counts lines, which takes some seconds."""
 
     async def count() -> Json:
-        return {step["name"]: step for step in await site.verb("compare.steps", "--json", seconds=SECONDS)}
+        return {step["name"]: step | {"buys": bought(step)} for step in await site.verb("compare.steps", "--json", seconds=SECONDS)}
 
     return await kept(site, "steps", sources(), count)
+
+
+def bought(step: Json) -> str:
+    """What lines are for that bring no clause: the table of raw/steps/README.md says it."""
+    if not step["adds"] or step["adds"]["gained"]:
+        return ""
+    row = re.search(rf"^\| `[^`|]*` \| `{re.escape(step['name'])}` \| ([^|`]+) \|$", WAY.read_text("utf-8"), re.M)
+    return row[1] if row else ""
 
 
 async def views(site: Site) -> list[View]:
@@ -142,7 +164,7 @@ async def views(site: Site) -> list[View]:
     counts = await steps(site, {})
     known = {pattern: [panel.name for panel in readable(pattern)] for pattern in PATTERNS}
     pairs = [way[at : at + 2] for way in ways().values() for at in range(len(way) - 1)]
-    pairs += [[one["towards"], name] for name, one in counts.items() if one["sibling"]]
+    pairs += [[beside(one, list(counts.values())), name] for name, one in counts.items() if one["sibling"]]
     asked: list[dict[str, Json]] = [
         {"pattern": pattern, "panels": " ".join(names)}
         for pattern in PATTERNS

@@ -174,6 +174,8 @@ export class Diagram {
     this.drawn.clear();
     this.body.replaceChildren();
     this.labels = [];
+    this.faultAt = NaN;
+    this.faultBelow = 0;
     this.newest = new Map();
     this.before = new Map();
     const from = this.end - this.span * 1.2;
@@ -253,7 +255,10 @@ export class Diagram {
     const y0 = this.y(item.t0);
     if (item.type === "dot") return draw("circle", { class: "dot", cx: x0, cy: y0, r: 3 });
     if (item.type === "fault") {
-      return draw("g", { class: "fault" }, draw("line", { x1: this.left, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: this.left + 4, y: y0 - 4 }, item.text));
+      const below = Math.abs(y0 - this.faultAt) < this.em ? this.faultBelow + this.em : 0; // two at nearly the same time
+      this.faultAt = y0;
+      this.faultBelow = below;
+      return draw("g", { class: "fault" }, draw("line", { x1: this.left, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: this.left + 4, y: y0 - 4 + below }, item.text));
     }
     if (item.type === "trouble") {
       return draw("g", { class: "trouble-mark" }, draw("text", { x: x0 + 7, y: y0 + 4 }, item.text));

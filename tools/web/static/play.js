@@ -216,6 +216,10 @@ function control() {
 }
 
 if (run) {
+  const folds = () => document.querySelectorAll("details.fold").forEach((one) => (one.open = !document.documentElement.hasAttribute("data-big")));
+  folds(); // on a projector the diagrams need the room
+  document.getElementById("big").addEventListener("click", folds);
+  if (!recorded && !run.ended) document.getElementById("run-title").focus({ preventScroll: true });
   watch();
   if (!recorded) control();
 }

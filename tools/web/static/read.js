@@ -117,7 +117,7 @@ function showAdds(name) {
   const all = Object.keys(one.clauses).length;
   adds.replaceChildren(...[
     make("p", {}, `${name} has ${count} than ${to}, both patterns together, and keeps ${one.kept} of ${all} clauses. `,
-      gained.length ? "New among them:" : "It keeps the same ones as before."),
+      gained.length ? "New among them:" : one.buys ? `It keeps the same ones as before. The lines buy something else: ${one.buys}.` : "It keeps the same ones as before."),
     gained.length && make("ul", {}, gained.map((clause) => entry(clause))),
     gained.length && make("details", {}, make("summary", {}, `Why ${to} does not keep them`),
       make("ul", {}, gained.map((clause) => entry(clause, steps[to].clauses[clause].reason)))),

@@ -1,0 +1,49 @@
+"""A section of one of the project's documents as HTML: its paragraphs and its tables."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from web.sentence import linked
+
+LINK = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])?")  # a page has not the file it leads to
+
+
+def section(path: Path, heading: str) -> Markup:
+    """What stands below the heading; empty: the file has none."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeError):
+        return Markup("")
+    _, found, rest = text.partition(f"\n## {heading}\n")
+    body = re.split(r"\n#+ ", rest, maxsplit=1)[0] if found else ""
+    return Markup("\n").join(block(part) for part in body.split("\n\n") if part.strip())
+
+
+def block(text: str) -> Markup:
+    lines = text.strip().splitlines()
+    if all(line.startswith("|") for line in lines):
+        return table(lines)
+    if any(line.startswith("[") and "]: " in line for line in lines):
+        return Markup("")  # where links lead
+    return Markup("<p>{}</p>").format(inline(" ".join(lines)))
+
+
+def table(lines: list[str]) -> Markup:
+    head, rule, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    kinds = ["number" if cell.endswith(":") else "" for cell in rule]
+    cells = Markup("").join(Markup('<th scope="col" class="{}">{}</th>').format(k, inline(c)) for k, c in zip(kinds, head))
+    body = Markup("").join(
+        Markup("<tr>{}</tr>").format(Markup("").join(Markup('<td class="{}">{}</td>').format(k, inline(c)) for k, c in zip(kinds, row)))
+        for row in rows
+    )
+    return Markup('<div class="scroll"><table class="taken"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(cells, body)
+
+
+def inline(text: str) -> Markup:
+    """Code in backquotes stays code; of a link its words stay."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(escape(part)) if n % 2 else linked(LINK.sub(r"\1", part)) for n, part in enumerate(parts))
