@@ -183,6 +183,9 @@ FAULTS = [
     fault("interrupt-kills", "Ctrl-C leaves fixtures as they are", "tools/check/forks.py",
           "os.kill(self.pid, signal.SIGINT)", "os.kill(self.pid, signal.SIGKILL)",
           "test_an_interrupt_ends_the_tests_and_their_fixtures"),
+    fault("demo-needs-size", "the demo imports what only size has the packages for", "tools/demo/results.py",
+          "from compare.sources import TEMPLATE, panel_lines", "from compare.rows import parts_of\n"
+          "from compare.sources import TEMPLATE, panel_lines", "test_a_verb_imports_what_is_listed_for_it"),
     # The lab's tests need a panel.
     Fault("excerpt-cut-off", "a search does not show the sentence that matches", "tools/lab/search.py",
           "if not asked & set(stems(best)) - found", "if best",

@@ -17,7 +17,6 @@ from compare.serves import BOTH, SERVES, Unit
 Value = int | float | str | None
 PATTERNS = ("reqrep.c", "pubsub.c")
 PARTS = (*PATTERNS, "other files", "whole", "net of template")
-TEMPLATE = Panel("template", "template", "does nothing", "grey")
 
 # Of the source: key, label, unit.
 SOURCE = (

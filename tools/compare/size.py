@@ -45,9 +45,9 @@ from compare.costs import Costs, costs_of
 from compare.display import show
 from compare.measures import measure, total
 from compare.report import Report
-from compare.rows import TEMPLATE, cost_rows, parts_of, pattern_rows, progress, read_behind, source_rows
+from compare.rows import cost_rows, parts_of, pattern_rows, progress, read_behind, source_rows
 from compare.serves import units_of
-from compare.sources import lines_of_code
+from compare.sources import TEMPLATE, lines_of_code
 
 WIDTH = 100
 WIDTH_MIN = 40

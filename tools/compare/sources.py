@@ -17,6 +17,7 @@ from harness.panels import Panel, complain, printable
 
 # By panel: the macro that its library's headers define, and that its source may ask for.
 ENGINE_MACROS = {"nng": "NNG_COMPAT_NN_H"}
+TEMPLATE = Panel("template", "template", "does nothing", "grey")
 
 
 @dataclass(frozen=True)

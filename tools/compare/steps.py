@@ -58,8 +58,8 @@ from compare import echo_programs
 from compare.diff import Coloured, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
 from compare.picture import picture
-from compare.rows import TEMPLATE, parts_of, progress, value_of
-from compare.sources import contract_functions
+from compare.rows import parts_of, progress, value_of
+from compare.sources import TEMPLATE, contract_functions
 from harness import panels
 from harness.chart import terminal_chart
 from harness.command import CommandLine

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
-from compare.rows import TEMPLATE
-from compare.sources import panel_lines
+from compare.sources import TEMPLATE, panel_lines
 from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, MEASURE_COUNT, Demo, Figures
 from harness.panels import Panel
 from harness.stage import Stage
