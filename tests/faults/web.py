@@ -33,7 +33,7 @@ FAULTS = [
     fault("web-strangers-talk", "what a stranger says is kept, however much", "door.py",
           "if not self.known and self.said > STRANGER_BYTES:", "if False:", "test_strangers_are_bounded_in_what_they_say"),
     fault("web-traceback", "a broken request prints a traceback", "door.py",
-          "    logger.propagate = False\n", "", "test_who_speaks_no_http_is_no_news"),
+          "    logging.getLogger(\"aiohttp\").addHandler(Complaints())\n", "", "test_who_speaks_no_http_is_no_news"),
     Fault("web-folder-stays", "the folder of a killed server stays", "tools/harness/folders.py",
           "exec rm -rf", "exec true", "", "test_a_killed_server_leaves_no_file"),
     fault("web-verbs-queue", "any number of questions wait for their verb", "server.py",

@@ -102,9 +102,7 @@ class Complaints(logging.Handler):
 
 def complain_in_lines(loop: asyncio.AbstractEventLoop) -> None:
     """What aiohttp and asyncio would print with a traceback."""
-    logger = logging.getLogger("aiohttp")
-    logger.addHandler(Complaints())
-    logger.propagate = False
+    logging.getLogger("aiohttp").addHandler(Complaints())
     loop.set_exception_handler(lambda _, context: asyncio_complains(context))
 
 
