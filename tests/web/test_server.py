@@ -219,6 +219,28 @@ def test_strangers_are_bounded_in_what_they_say(site: Site) -> None:
     assert site.figure("VmRSS") < 200 << 10
 
 
+def test_the_oldest_stranger_has_to_go() -> None:
+    gone: list[int] = []
+    door = Door(lambda: SimpleNamespace(connection_made=lambda transport: None))
+    for number in range(STRANGERS_MOST + 2):
+        line = SimpleNamespace(abort=lambda n=number: gone.append(n), is_closing=lambda n=number: n in gone)
+        door().connection_made(line)  # type: ignore[arg-type]
+    assert gone == [0, 1]
+
+
+def test_who_says_too_much_unknown_is_not_heard() -> None:
+    heard: list[bytes] = []
+    left: list[bool] = []
+    visitor = Door(lambda: SimpleNamespace(connection_made=lambda transport: None, data_received=heard.append))()
+    visitor.connection_made(SimpleNamespace(abort=lambda: left.append(True)))  # type: ignore[arg-type]
+    for _ in range(20):
+        visitor.data_received(b"x" * 16384)
+    assert len(heard) == 16 and left
+    visitor.known = True
+    visitor.data_received(b"y")
+    assert heard[-1] == b"y"
+
+
 def test_strangers_are_bounded_in_time() -> None:
     class Line:
         gone = False
