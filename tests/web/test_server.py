@@ -222,9 +222,10 @@ def test_strangers_are_bounded_in_what_they_say(site: Site) -> None:
 def test_the_oldest_stranger_has_to_go() -> None:
     gone: list[int] = []
     door = Door(lambda: SimpleNamespace(connection_made=lambda transport: None))
-    for number in range(STRANGERS_MOST + 2):
+    at_once = [door() for _ in range(STRANGERS_MOST + 2)]  # and their connections are made afterwards
+    for number, visitor in enumerate(at_once):
         line = SimpleNamespace(abort=lambda n=number: gone.append(n), is_closing=lambda n=number: n in gone)
-        door().connection_made(line)  # type: ignore[arg-type]
+        visitor.connection_made(line)  # type: ignore[arg-type]
     assert gone == [0, 1]
 
 

@@ -31,11 +31,14 @@ class Visitor(asyncio.Protocol):
         self.said = 0
         self.came = time.monotonic()
         self.transport: Any = None
+        self.left = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.transport.max_size = READ_BYTES
         self.inner.connection_made(transport)
+        if self.left:  # many came at once, so that this one had to go before it was made
+            self.leave()
 
     def data_received(self, data: bytes) -> None:
         self.said += len(data)
@@ -58,6 +61,7 @@ class Visitor(asyncio.Protocol):
         self.inner.connection_lost(problem)
 
     def leave(self) -> None:
+        self.left = True
         if self.transport:
             self.transport.abort()
 
