@@ -13,7 +13,7 @@ from lab.finds import everything
 from lab.search import excerpt, search
 from site_client import Site
 
-pytestmark = pytest.mark.xdist_group("browser")  # one session
+pytestmark = pytest.mark.together  # one session
 
 ASKED = (
     "echo", "overhead", "high-water mark", "hwm", "backlog", "linger", "who filters", "first messages vanish", "udp", "size",
