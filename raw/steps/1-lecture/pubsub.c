@@ -171,7 +171,7 @@ pub_send(struct pub *pub, const void *data, size_t len)
         pub->subscriber.fd = accept(pub->listener, NULL, NULL);
     if (pub->subscriber.fd < 0)
         return -1;
-    if (send(pub->subscriber.fd, data, len, 0) < 0)
+    if (send(pub->subscriber.fd, data, len, 0) < 0 && errno != EINTR)
         conn_drop(&pub->subscriber); /* it has left: the next one's turn */
     return 0;
 }
