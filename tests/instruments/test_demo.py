@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -222,6 +223,9 @@ def test_a_server_is_killed_at_work_whatever_another_panel_does(tmp_path: Path, 
     demo, text = demo_of(panel_of(tmp_path, "works", WORKS), panel_of(tmp_path, "other", other))
     demo.killed()
     assert demo.figures["works"].killed == "reply lost", text.getvalue()
+    times = [float(re.findall(rf"([\d.]+)  works  rep   {what}", text.getvalue())[0]) for what in ("KILLED", "RESTARTED")]
+    (later,) = re.findall(r"works  rep   RESTARTED  ([\d.]+) s later", text.getvalue())
+    assert abs(times[1] - times[0] - float(later)) < 0.02, text.getvalue()
 
 
 def test_more_own_lines_than_a_pipe_holds_do_not_hang(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ class Demo(Scene):
         with self.act(
             "The server is killed while it works on a request",
             f"The server works {WORK_MS} ms on each request. It is killed in the middle (SIGKILL), and "
-            "another starts at once on the same address. What becomes of the request?",
+            "another is started on the same address. What becomes of the request?",
             heard,
         ) as stage:
             urls, servers, clients = self.pair(stage, TIMEOUT_MS, *work)
@@ -141,7 +141,9 @@ class Demo(Scene):
             stage.pause(STEP_SECONDS)
             self.view.step()
             for panel in self.panels:
-                self.view.tell(panel, "rep", "RESTARTED", strong=True)
+                killed = self.killed_at.get(panel.name)
+                note = f"{time.monotonic() - killed:.2f} s later" if killed else ""
+                self.view.tell(panel, "rep", "RESTARTED", note, strong=True)
                 second[panel.name] = self.server(stage, panel, urls[panel.name], *work)
             back = {server.panel.name for server in self.ready(stage, list(second.values()))}
             stage.pause(BACK_SECONDS)

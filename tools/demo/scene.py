@@ -42,6 +42,7 @@ class Scene:
         self.over: set[Player] = set()  # those whose end is no news
         self.stuck: set[Player] = set()  # those that do not take what they are told
         self.watched = 0.0
+        self.killed_at: dict[str, float] = {}  # by panel: when a program of it was killed last
         self.sent_us: dict[tuple[str, int, int], int] = {}  # by panel, sequence and `sent`, of requests
 
     # What the programs say, in the view's words.
@@ -211,6 +212,7 @@ class Scene:
     def kill(self, program: Player) -> None:
         self.over.add(program)
         self.view.tell(program.panel, program.name, "KILLED", strong=True)
+        self.killed_at[program.panel.name] = time.monotonic()
         program.kill()
 
     def halt(self, programs: list[Player], number: int, text: str) -> None:
