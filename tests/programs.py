@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import time
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -105,6 +106,11 @@ def peak(program: Program) -> int:
 
 def forget_peak(program: Program) -> None:
     Path(f"/proc/{program.pid}/clear_refs").write_text("5")
+
+
+def pattern(length: int, seed: int = 0) -> int:
+    """The crc32 of the bytes that `send -s` makes."""
+    return zlib.crc32((bytes(range(256)) * (length // 256 + 2))[seed % 256 :][:length])
 
 
 def sync(pub: Driver, subs: list[tuple[Driver, str]]) -> None:

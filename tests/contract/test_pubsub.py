@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from programs import Driver, Program, Stage, forget_peak, memory, peak, sync, until
+from programs import Driver, Program, Stage, forget_peak, memory, pattern, peak, stat, sync, until
 
 
 def stage_pub(stage: Stage, *prefixes: str, **tuning: int) -> tuple[Driver, Driver, str]:
@@ -194,6 +194,31 @@ def test_P1_by_topic(stage: Stage) -> None:
             got.append((line["topic"], line["sequence"]))
         assert got == expected[-len(got) :]  # from its first to the last
         assert summary_of(sub)["lost"] == 0
+
+
+@pytest.mark.says(
+    "SIGSTOP and SIGCONT come to a publisher that waits for a stopped subscriber",
+    "each event that arrives is one that was published, whole and in order",
+)
+@pytest.mark.transports("tcp")
+def test_P1_send_that_is_cut_short(stage: Stage) -> None:
+    """A send() that waits returns what it has taken when a signal comes; one that does not wait, always."""
+    pub, sub, _ = stage_pub(stage, "", max=1 << 20, timeout=1000)
+    sub.freeze()
+    pub.begin("burst 20 1000000")  # more than the kernels' buffers hold
+    for _ in range(3):
+        time.sleep(0.1)  # until it waits for room
+        pub.freeze()
+        until(lambda: stat(pub.pid)[0] == "T")
+        pub.thaw()
+    sub.thaw()
+    collected = sub.call("collect 20", seconds=30)
+    assert pub.result()["result"] == 20
+    assert collected["ordered"] and collected["result"] > 0, collected
+    sync(pub, [(sub, "")])
+    pub.must("send -s 1000000 7")
+    last = sub.call("recv")
+    assert (last["result"], last["crc"]) == (1_000_000, pattern(1_000_000, 7))
 
 
 # P2, P3

@@ -6,17 +6,11 @@ R6: test_clients.py, R7: test_garbage.py, R10: test_signals.py.
 import signal
 import socket
 import time
-import zlib
 
 import pytest
 
-from programs import Driver, Stage, others_are_answered, stat, until
+from programs import Driver, Stage, others_are_answered, pattern, stat, until
 from peers import Peer
-
-
-def pattern(length: int, seed: int = 0) -> int:
-    """The crc32 of the bytes that `send -s` makes."""
-    return zlib.crc32((bytes(range(256)) * (length // 256 + 2))[seed % 256 :][:length])
 
 
 def pair(stage: Stage, **tuning: int) -> tuple[Driver, Driver, str]:

@@ -17,6 +17,15 @@ FAULTS = [
     Fault("cut-send", "after a send() that took a part, the next one reaches beyond the message",
           "raw/steps/2-framed/reqrep.c", "HEAD + len - sent, MSG_NOSIGNAL", "HEAD + len, MSG_NOSIGNAL",
           "", "test_R1_send_that_is_cut_short", panel="raw-2"),
+    *(Fault(f"cut-event-{step}", "what a send() of an event did not take is dropped",
+            f"raw/steps/{folder}/pubsub.c", "sent += n > 0 ? (size_t)n : 0;", "sent += HEAD + len;",
+            "", "test_P1_send_that_is_cut_short", panel=step)
+      for step, folder in (("raw-2", "2-framed"), ("raw-3", "3-many"))),
+    *(Fault(f"cut-event-{step}", "what a send() of an event did not take is dropped",
+            f"raw/steps/{folder}/pubsub.c", "conn->out_sent += n > 0 ? (size_t)n : 0;",
+            "conn->out_sent = conn->out_len;",
+            "", "test_P1_send_that_is_cut_short", panel=step)
+      for step, folder in (("raw-4", "4-patient"), ("raw-5", "5-lasting"))),
     Fault("stale-reply", "a late reply is taken for the reply to the latest request",
           "raw/reqrep.c", "if (frame.id != req->id)", "if (false)",
           "", "test_R2_late_reply_after_the_next_request test_R2_late_reply_before_the_next_request "
