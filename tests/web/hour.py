@@ -54,7 +54,7 @@ function half(p, from) {
       if (trouble && n % 20 === i) events.push({ k: "lost", p, r, from: "pub", topic: said.topic, n: id, id, t0: t, t: t + 20 });
       else events.push({ ...said, r, d: "received", from: "pub", t0: t, t: t + 3 + i });
     }
-    if (trouble && n % 10 === 0) events.push({ k: "unheard", p, r: "pub", id: n % 20 ? id : -id, t0: t, t: t + 1000 });
+    if (trouble && n % 10 === 0) events.push({ k: "unheard", p, r: "sub D", from: "pub", id: n % 20 ? id : -id, t0: t, t: t + 1000 });
   }
   const t = (from + 0.5) * 1000;
   if (trouble) {

@@ -395,6 +395,21 @@ def test_a_stream_is_bounded_and_says_what_a_page_missed() -> None:
     assert early.next() == [] and len(stream.events) == 100 and len(stream.latest) == 1
 
 
+def test_the_newest_counters_come_behind_what_was_told_before_them() -> None:
+    """A page that has not had the events of a moment does not get that moment's counters."""
+    stream = Stream("x")
+    reader = Reader(stream)
+    for n in range(AT_ONCE + 10):
+        stream.tell({"n": n})
+    stream.show("count", {"count": AT_ONCE + 10})
+    stream.tell({"n": AT_ONCE + 10})
+    assert [json.loads(line)["n"] for line in reader.next()] == list(range(AT_ONCE))
+    last = [json.loads(line) for line in reader.next()]
+    assert last == [{"n": n} for n in range(AT_ONCE, AT_ONCE + 10)] + [{"count": AT_ONCE + 10}, {"n": AT_ONCE + 10}]
+    stream.show("count", {"count": 0})
+    assert [json.loads(line) for line in reader.next()] == [{"count": 0}]
+
+
 def test_a_stream_of_long_texts_is_bounded() -> None:
     stream = Stream("x", kept_size=10_000)
     for n in range(100):

@@ -33,6 +33,7 @@ class Stream:
         self.count = 0  # of all events so far
         self.latest: dict[str, str] = {}  # by key: what a newer one replaces, such as counters
         self.changes: dict[str, int] = {}  # by key: how often it was replaced
+        self.places: dict[str, int] = {}  # by key: how many events had been told before it
         self.readers = 0
         self.ended = False
         self.lock = threading.Lock()
@@ -47,11 +48,12 @@ class Stream:
                 self.size -= len(self.events.popleft())
 
     def show(self, key: str, event: Event) -> None:
-        """An event of which only the newest matters."""
+        """An event of which only the newest matters. A page gets it behind the events told before it."""
         line = encoded(event)
         with self.lock:
             self.latest[key] = line
             self.changes[key] = self.changes.get(key, 0) + 1
+            self.places[key] = self.count
 
     def end(self) -> None:
         self.ended = True
@@ -73,11 +75,12 @@ class Reader:
             missed = max(0, oldest - self.at)
             start = max(self.at, oldest)
             found = list(itertools.islice(stream.events, start - oldest, start - oldest + AT_ONCE))
-            newest = [key for key, n in stream.changes.items() if self.seen.get(key) != n]
-            found += [stream.latest[key] for key in newest]
-            self.seen.update((key, stream.changes[key]) for key in newest)
             first = self.at == 0
-            self.at = start + len(found) - len(newest)
+            self.at = start + len(found)
+            newest = [key for key, n in stream.changes.items() if self.seen.get(key) != n and stream.places[key] <= self.at]
+            for key in sorted(newest, key=lambda key: stream.places[key], reverse=True):
+                found.insert(max(0, stream.places[key] - start), stream.latest[key])
+            self.seen.update((key, stream.changes[key]) for key in newest)
         if missed:
             found.insert(0, encoded({"k": "skipped", "count": missed, "before": first}))
         return found

@@ -38,8 +38,9 @@ ROWS = (
      "it missed before its first event, behind its last one, or when the publisher starts again at 1"),
     ("duplicates", "repeated numbers", "this program received the same number twice; a server that was started again remembers none"),
     ("timeouts", "time-outs", "requests whose reply did not come in time"),
-    ("missed", "not received", "messages for this role that it had not received a second after they were sent; one that comes after "
-     "all is counted no longer; of the second before the run's end nothing is counted"),
+    ("missed", "not received", "messages for this role that it had not received a second after they were sent, or when a later event came; each "
+     "has a circle or a cross in the picture; one that comes after all is counted no longer; what was sent in the run's "
+     "last second may be missing here"),
     ("unanswered", "not answered", "requests of this role whose reply it had not received a second after it had sent them"),
     ("again", "run twice", "requests that this role received, and it or the server before it had received them already"),
 )  # fmt: skip

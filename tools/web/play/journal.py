@@ -4,8 +4,10 @@ The programs say what they send and receive. A message is known by its kind, its
 sequence number and the time at which its sender made it. The two ends are different processes, so the line that says
 "received" may be read before the line that says "sent".
 
-A journal knows more than the programs: what nobody has received, what was never answered, what
-ran twice. `look()` decides it, for the counters and for the diagrams.
+A journal knows more than the programs: what was not received, what was never answered, what ran
+twice. For each message `Sent.owed` says who still has to receive it, and whether the counters say so.
+`miss()` and `settle()` alone change that. What they tell the page, for its diagram, carries the
+counter: so the two never differ.
 
 Everything is counted. What is told to the page is a sample, so that a flood does not drown it: of
 each topic every n-th message, n a power of two, and the same messages at both ends.
@@ -42,12 +44,13 @@ TOLD_KEPT = 600  # told messages of a topic that are found again when they are l
 @dataclass
 class Sent:
     who: str
+    key: Key
     t: float
     told: bool  # whether the page knows of it
     number: int  # for the page: which message
+    life: int  # of the publisher
     taken: int = 0  # how often it was received
-    owed: set[tuple[str, str]] = field(default_factory=set)  # by whom, and the counter that says so
-    late: bool = False  # these counters say it now
+    owed: dict[tuple[str, str], bool] = field(default_factory=dict)  # to whom, and the counter of it: whether it counts it now
 
 
 @dataclass
@@ -59,7 +62,8 @@ class Counts:
     lost: int = 0
     duplicates: int = 0
     timeouts: int = 0
-    # What the programs do not know: a second after the sender's "sent", and until it comes after all.
+    # What the programs do not know: a second after the sender's "sent", or once a later event has
+    # come; and until it comes after all.
     missed: int = 0  # messages for this role that it has not received
     unanswered: int = 0  # requests of this role
     again: int = 0  # requests that this role has received, and a server had them before
@@ -78,7 +82,7 @@ class Journal:
         self.sent: collections.OrderedDict[Key, Sent] = collections.OrderedDict()
         self.owing: collections.OrderedDict[Key, Sent] = collections.OrderedDict()  # are not in `sent`
         self.told_of: dict[str, list[tuple[int, Sent]]] = {}  # by topic, in the order of sequence
-        self.recent: collections.deque[tuple[float, Sent]] = collections.deque()
+        self.recent: collections.deque[Sent] = collections.deque()  # of the last second
         self.early: collections.deque[tuple[float, str, Key, Event]] = collections.deque()
         self.counts: dict[str, Counts] = {}
         self.last: dict[tuple[str, str], tuple[int, int]] = {}  # sequence and life of the publisher, by subscriber and topic
@@ -131,12 +135,12 @@ class Journal:
         self.of(who).sent += 1
         told = self.sampled(key[2], t)
         self.number += 1
-        one = Sent(who, t, told, self.number)
+        one = Sent(who, key, t, told, self.number, self.life)
         if told:
             self.tell(self.described(who, "sent", message, t, one.number))
             self.keep(key, one)
-        one.owed = self.owed(who, key)
-        self.recent.append((t, one))
+        one.owed = dict.fromkeys(self.owed(who, key), False)
+        self.recent.append(one)
         self.sent.pop(key, None)
         self.sent[key] = one
         if len(self.sent) > REMEMBERED:
@@ -145,7 +149,6 @@ class Journal:
                 self.owing[old_key] = old
             if len(self.owing) > OWED_MOST:
                 self.owing.popitem(last=False)
-        self.decide(t)
 
     def find(self, key: Key) -> Sent | None:
         return self.sent.get(key) or self.owing.get(key)
@@ -161,22 +164,35 @@ class Journal:
         return {(asked.who, "missed")} if asked else set()
 
     def decide(self, t: float) -> None:
-        """What nobody has received a second later, is owed; some of it comes after all."""
-        while self.recent and min(t, self.over) - self.recent[0][0] > UNHEARD_MS:
-            when, one = self.recent.popleft()
-            one.late = True
+        """What has not been received a second later is missed; some of it comes after all."""
+        while self.recent and min(t, self.over) - self.recent[0].t > UNHEARD_MS:
+            one = self.recent.popleft()
             for who, counter in one.owed:
-                self.add(who, counter, 1)
-            if one.told and not one.taken:
-                self.tell({"k": "unheard", "p": self.panel, "r": one.who, "id": one.number,
-                           "t0": when, "t": t})  # fmt: skip
+                self.miss(one, who, counter, t)
 
-    def settle(self, one: Sent, who: str, counter: str) -> None:
-        """It is owed no longer."""
-        if (who, counter) in one.owed:
-            one.owed.remove((who, counter))
-            if one.late:
-                self.add(who, counter, -1)
+    def miss(self, one: Sent, who: str, counter: str, t: float) -> None:
+        """It is owed, and counted from now on. The page marks the same: as lost, if a later one has come."""
+        counted, one.owed[who, counter] = one.owed[who, counter], True
+        if not counted:
+            self.add(who, counter, 1)
+        if counter != "missed" or not one.told:
+            return
+        kind, topic, sequence, sent = one.key
+        self.tell({"k": "lost" if self.passed(one, who) else "unheard", "p": self.panel, "r": who, "from": one.who,
+                   "kind": kind, "topic": topic, "n": sequence, "sent": str(sent)[:20], "id": one.number,
+                   "t0": one.t, "t": t, "missed": self.of(who).missed})  # fmt: skip
+
+    def passed(self, one: Sent, who: str) -> bool:
+        """Whether a later event of its topic has come to this subscriber."""
+        last, life = self.last.get((who, one.key[1]), (0, 0))
+        return one.key[0] == "event" and (life, last) > (one.life, one.key[2])
+
+    def settle(self, one: Sent, who: str, counter: str) -> bool:
+        """It is owed no longer; whether it was counted until now."""
+        counted = one.owed.pop((who, counter), False)
+        if counted:
+            self.add(who, counter, -1)
+        return counted
 
     def add(self, who: str, counter: str, n: int) -> None:
         counts = self.of(who)
@@ -211,10 +227,10 @@ class Journal:
         if key[0] == "request" and one.taken:
             self.of(who).again += 1
         one.taken += 1
-        self.settle(one, who, "missed")
+        late = {"missed": self.of(who).missed} if self.settle(one, who, "missed") else {}
         if one.told:
             told = self.described(who, "received", message, t, one.number)
-            self.tell({**told, "from": one.who, "t0": one.t})
+            self.tell({**told, "from": one.who, "t0": one.t, **late})
 
     def note_gap(self, who: str, topic: str, sequence: int, t: float) -> None:
         """Counts what a subscriber misses, as the program itself counts it."""
@@ -225,6 +241,7 @@ class Journal:
         counts = self.of(who)
         if last is not None and sequence > last[0] + 1:
             counts.lost += sequence - last[0] - 1
+            self.last[at] = (sequence, self.life)
             self.tell_gap(who, topic, last[0] + 1, sequence, t)
         elif last is not None and sequence <= last[0] and self.life == last[1]:
             counts.duplicates += 1
@@ -235,9 +252,9 @@ class Journal:
         """Messages that others were sent, and this one never got: the next one has come."""
         kept = self.told_of.get(topic, [])
         low, high = (bisect.bisect_left(kept, n, key=lambda pair: pair[0]) for n in (first, after))
-        for sequence, one in kept[max(low, high - GAP_TOLD) : high]:
-            self.tell({"k": "lost", "p": self.panel, "r": who, "from": one.who, "topic": topic,
-                       "n": sequence, "id": one.number, "t0": one.t, "t": t})  # fmt: skip
+        for _, one in kept[max(low, high - GAP_TOLD) : high]:
+            if (who, "missed") in one.owed:
+                self.miss(one, who, "missed", t)
         count = after - first
         self.tell({"k": "gap", "p": self.panel, "r": who, "topic": topic, "first": first,
                    "last": after - 1, "count": count, "t": t})  # fmt: skip

@@ -13,6 +13,7 @@ export class Counts {
   constructor(card) {
     this.card = card;
     this.cells = new Map();
+    this.waiting = new Map();
     this.history = new Map();
     for (const cell of card.querySelectorAll("td[data-measure]")) {
       this.cells.set(`${cell.dataset.role}/${cell.dataset.measure}`, cell);
@@ -22,12 +23,7 @@ export class Counts {
 
   show(panel) {
     for (const [role, has] of Object.entries(panel.roles)) {
-      for (const name of [...COUNTED, ...FATES]) {
-        const cell = this.cells.get(`${role}/${name}`);
-        if (!cell) continue;
-        cell.textContent = has[name].toLocaleString("en");
-        cell.classList.toggle("some", BAD.has(name) && has[name] > 0);
-      }
+      for (const name of [...COUNTED, ...FATES]) this.change(role, name, has[name]);
       const state = this.states.get(role);
       if (state) {
         state.textContent = { ready: "runs", stopped: "paused" }[has.state] ?? has.state;
@@ -38,6 +34,21 @@ export class Counts {
     sampled.hidden = panel.told >= panel.seen;
     sampled.textContent = `Sampled: ${panel.told.toLocaleString("en")} of ${panel.seen.toLocaleString("en")} messages are drawn` +
       `${panel.stride > 1 ? `, now each ${panel.stride}th` : ""}. All are counted.`;
+  }
+
+  // What an event says of one counter. It is shown with the next picture of the diagram.
+  change(role, name, value) {
+    this.waiting.set(`${role}/${name}`, value);
+  }
+
+  flush() {
+    for (const [key, value] of this.waiting) {
+      const cell = this.cells.get(key);
+      if (!cell) continue;
+      cell.textContent = value.toLocaleString("en");
+      cell.classList.toggle("some", BAD.has(cell.dataset.measure) && value > 0);
+    }
+    this.waiting.clear();
   }
 
   // What the programs take: `roles` says it of those that run.

@@ -27,7 +27,8 @@ export class Diagram {
     this.roles = roles;
     this.items = []; // in the order in which they were heard
     this.bands = new Map(roles.map((role) => [role, []]));
-    this.pending = new Map(); // messages that nobody has received so far, by id
+    this.marks = new Map(); // what a role has not received so far, by the message's id and the role
+    this.fresh = []; // items that have changed since the last picture
     this.chosen = null;
     this.end = 0;
     this.span = 10000;
@@ -53,7 +54,7 @@ export class Diagram {
 
   clear() {
     this.items = [];
-    this.pending.clear();
+    this.marks.clear();
     for (const role of this.roles) this.bands.set(role, []);
     this.stale = true;
   }
@@ -79,15 +80,11 @@ export class Diagram {
   hear(event) {
     if (event.k === "message" && event.d === "received" && event.from) {
       this.add({ type: "arrow", from: event.from, to: event.r, t0: event.t0, t1: event.t, event });
-      this.take(event.id);
+      this.take(`${event.id} ${event.r}`);
     } else if (event.k === "message" && event.d === "sent") {
       this.add({ type: "dot", from: event.r, t0: event.t, t1: event.t, event });
-    } else if (event.k === "unheard") {
-      const item = { type: "unheard", from: event.r, t0: event.t0, t1: event.t0, over: false, event };
-      this.pending.set(event.id, item);
-      this.add(item);
-    } else if (event.k === "lost") {
-      this.add({ type: "lost", from: event.from, to: event.r, t0: event.t0, t1: event.t0, event });
+    } else if (event.k === "unheard" || event.k === "lost") {
+      this.mark(event, event.k === "lost");
     } else if (event.k === "fault") {
       this.add({ type: "fault", t0: event.t, t1: event.t, text: `line: ${event.text}`, event });
     } else if (event.k === "trouble" && this.x.has(event.r)) {
@@ -98,13 +95,28 @@ export class Diagram {
     }
   }
 
-  // A message that nobody had received after a second has arrived after all.
-  take(id) {
-    const item = this.pending.get(id);
+  // A role has not received this message: a circle, and a cross where it will not any more. The
+  // counter "not received" counts both; the same event changes it.
+  mark(event, over) {
+    const key = `${event.id} ${event.r}`;
+    const item = this.marks.get(key);
+    if (item) {
+      item.over ||= over;
+      this.fresh.push(item);
+      return;
+    }
+    const made = { type: "mark", key, from: event.from, to: event.r, t0: event.t0, t1: event.t0, over, event };
+    this.marks.set(key, made);
+    this.add(made);
+  }
+
+  // It has received it after all.
+  take(key) {
+    const item = this.marks.get(key);
     if (!item) return;
-    this.pending.delete(id);
+    this.marks.delete(key);
     item.gone = true;
-    item.element?.remove();
+    this.fresh.push(item);
   }
 
   add(item) {
@@ -113,10 +125,10 @@ export class Diagram {
     if (this.items.length > KEPT + SPARE) {
       for (const old of this.items.splice(0, this.items.length - KEPT)) {
         this.undraw(old);
-        if (old.type === "unheard") this.pending.delete(old.event.id);
+        if (old.type === "mark") this.marks.delete(old.key);
       }
     }
-    if (!this.stale && item.t1 > this.end - this.span * 1.2) this.place(item);
+    this.fresh.push(item);
   }
 
   change(event) {
@@ -140,6 +152,7 @@ export class Diagram {
     this.span = span;
     this.scale = (this.height - this.head - 10) / span;
     if (this.stale) this.redraw();
+    else this.refresh();
     this.prune();
     const shift = this.head + (span - end) * this.scale;
     this.body.setAttribute("transform", `translate(0 ${shift})`);
@@ -160,9 +173,17 @@ export class Diagram {
     }
   }
 
-  // What was sent before `t` and nobody has received ends there; after a run, all of it.
+  refresh() {
+    for (const item of this.fresh) {
+      if (this.drawn.has(item.id)) this.undraw(item);
+      if (!item.gone && item.t1 > this.end - this.span * 1.2) this.place(item);
+    }
+    this.fresh = [];
+  }
+
+  // What was sent before `t` and has not been received ends there; after a run, all of it.
   giveUp(t) {
-    for (const item of this.pending.values()) {
+    for (const item of this.marks.values()) {
       if (item.over || item.t0 > t) continue;
       item.over = true;
       this.stale = true;
@@ -171,6 +192,7 @@ export class Diagram {
 
   redraw() {
     this.stale = false;
+    this.fresh = [];
     this.drawn.clear();
     this.body.replaceChildren();
     this.labels = [];
@@ -233,7 +255,7 @@ export class Diagram {
     const way = `${item.type} ${item.from} ${item.to}`;
     const last = this.newest.get(way);
     const near = (t, other) => Math.abs(this.y(t) - this.y(other)) < APART;
-    if (last && near(item.t0, last.t0) && near(item.t1, last.t1)) return true;
+    if (last && last !== item && near(item.t0, last.t0) && near(item.t1, last.t1)) return true;
     this.newest.set(way, item);
     return false;
   }
@@ -263,16 +285,11 @@ export class Diagram {
     if (item.type === "trouble") {
       return draw("g", { class: "trouble-mark" }, draw("text", { x: x0 + 7, y: y0 + 4 }, item.text));
     }
-    if (item.type === "unheard") {
-      const way = x0 > this.width / 2 ? -1 : 1;
-      const line = draw("line", { x1: x0, x2: x0 + way * 25, y1: y0, y2: y0 });
-      if (item.over) return draw("g", { class: "lost" }, line, cross(x0 + way * 30, y0));
-      return draw("g", { class: "waits" }, line, draw("circle", { cx: x0 + way * 30, cy: y0, r: 5 }));
-    }
     const x1 = this.x.get(item.to);
-    if (item.type === "lost") {
+    if (item.type === "mark") {
       const end = x0 + (x1 - x0) * 0.85;
-      return draw("g", { class: "lost" }, draw("line", { x1: x0, x2: end, y1: y0, y2: y0 }), cross(end, y0));
+      const line = draw("line", { x1: x0, x2: end, y1: y0, y2: y0 });
+      return draw("g", { class: item.over ? "lost" : "waits" }, line, item.over ? cross(end, y0) : draw("circle", { cx: end, cy: y0, r: 5 }));
     }
     const y1 = this.y(item.t1);
     return draw(
@@ -308,7 +325,7 @@ export class Diagram {
   }
 
   choose(item) {
-    if (!item || !["arrow", "lost", "unheard", "dot"].includes(item.type)) return;
+    if (!item || !["arrow", "mark", "dot"].includes(item.type)) return;
     this.chosen?.element?.classList.remove("chosen");
     this.chosen = item;
     item.element?.classList.add("chosen");

@@ -7,7 +7,7 @@ const box = document.getElementById("message");
 const title = document.getElementById("message-title");
 const facts = document.getElementById("message-facts");
 const bytes = document.getElementById("message-bytes");
-const NAMES = { arrow: "received", lost: "lost", unheard: "received by nobody so far", dot: "sent" };
+const NAMES = { arrow: "received", mark: "not received so far", dot: "sent" };
 let newest = 0;
 
 export function hideMessage() {
@@ -19,11 +19,12 @@ export async function showMessage(run, heading, item) {
   const mine = ++newest;
   box.hidden = false;
   const words = [event.kind ?? "message", event.n].filter((word) => word !== undefined);
-  title.textContent = `${heading}: ${words.join(" ")}, ${item.over ? "received by nobody" : NAMES[item.type]}`;
+  title.textContent = `${heading}: ${words.join(" ")}, ${item.over ? "not received" : NAMES[item.type]}`;
   facts.replaceChildren(...rows([
     ["topic", event.topic], ["text", event.text], ["body", event.length === undefined ? "" : `${event.length} bytes`],
     ["sent", `${seconds(item.t0)} by ${item.from}`],
     ["received", item.type === "arrow" ? `${seconds(item.t1)} by ${item.to}` : ""],
+    ["for", item.type === "mark" ? item.to : ""],
     ["on its way", item.type === "arrow" ? duration(item.t1 - item.t0) : ""],
   ]));
   bytes.replaceChildren(make("p", { class: "soft" }, "Looking for its bytes on the line ..."));

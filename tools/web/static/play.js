@@ -123,6 +123,7 @@ function watch() {
       fail(new Error(event.text));
     }
     if (!panel) return;
+    if (event.missed !== undefined && event.k !== "count") panel.counts.change(event.r, "missed", event.missed);
     panel.diagram.hear(event);
     panel.said.hear(event);
     if (named && event.d === "received" && event.from && nameOf(event) === named) {
@@ -142,7 +143,10 @@ function watch() {
 
   function over(event) {
     state.over = true;
-    for (const panel of panels.values()) panel.diagram.giveUp(Infinity);
+    for (const panel of panels.values()) {
+      panel.diagram.giveUp(Infinity);
+      panel.counts.flush();
+    }
     document.getElementById("run-state").textContent = event.why === "stopped" ? "over" : `over: ${event.why}`;
     document.getElementById("status").textContent = "The run is over.";
     document.getElementById("stop").disabled = true;
@@ -155,6 +159,7 @@ function watch() {
   function settle() {
     if (!state.over || !state.count) return;
     for (const [name, counted] of Object.entries(state.count.panels)) {
+      panels.get(name)?.counts.flush();
       panels.get(name)?.counts.most(counted);
       panels.get(name)?.counts.compare(counted);
     }
@@ -181,6 +186,7 @@ function watch() {
     document.getElementById("clock").textContent = `${(end / 1000).toFixed(1)} s`;
     for (const panel of panels.values()) {
       panel.said.flush();
+      panel.counts.flush();
       panel.diagram.show(Math.max(end, Number(span.value)), Number(span.value));
     }
   }
