@@ -7,7 +7,7 @@ where it is reported once more: to the terminal, and to the JUnit report.
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +16,16 @@ import pytest
 from check import forks
 from check.forks import Job
 
-NUMBER = 8  # of processes: most tests wait rather than compute
+NUMBER = 12  # of processes: most tests wait rather than compute
 HEAVY = 1  # of the tests that load or time the machine, so many at a time
 
 
 class Plan:
-    """Those that take long come first, then those that load the machine, beside all others."""
+    """Those that take long come first, then those that load the machine, beside all others.
+
+    The tests of a file are much alike: in some files they wait, in others they compute. Each file's
+    are spread over the whole run, so that at any time there are tests of both kinds.
+    """
 
     def __init__(self, items: list[pytest.Item]):
         self.items = items
@@ -33,8 +37,20 @@ class Plan:
         for number, item in enumerate(items):
             key = item.path if self.marked(number, "together") else number
             together.setdefault(key, []).append(number)
-        for job in sorted(together.values(), key=len, reverse=True):
+        for job in self.spread(list(together.values())):
             self.pile(job).append(job)
+
+    def spread(self, jobs: list[Job]) -> list[Job]:
+        """The longest first, then those of one test: of each file at equal distances."""
+        number = Counter(self.items[job[0]].path for job in jobs)
+        before: Counter[object] = Counter()
+
+        def place(job: Job) -> tuple[int, float]:
+            path = self.items[job[0]].path
+            before[path] += 1
+            return -len(job), before[path] / number[path]
+
+        return sorted(jobs, key=place)
 
     def marked(self, number: int, name: str) -> bool:
         return self.items[number].get_closest_marker(name) is not None

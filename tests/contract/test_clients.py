@@ -10,7 +10,7 @@ from peers import REQUEST, Message, Peer
 
 
 @pytest.mark.says(
-    "Ten clients ask without a pause for 2 s",
+    "Ten clients ask without a pause, over tcp for 2 s, else for 0.5 s",
     "right answers, and for each client at least half of the mean",
 )
 @pytest.mark.heavy
@@ -22,9 +22,11 @@ def test_R6_ten_busy_clients(stage: Stage) -> None:
     for client in clients:
         assert client.asked("here")
     seen = []
-    for _ in range(3):  # the clause holds in any 2 s; the machine may disturb two of three
+    # The clause holds in any 2 s; the machine may disturb two of three. Who is fair in 0.5 s has
+    # kept it as well, and it is measured as it is written once for each panel.
+    for milliseconds in [*([] if stage.transport == "tcp" else [500]), 2000, 2000, 2000]:
         for seed, client in enumerate(clients):
-            client.begin(f"busy 2000 64 {seed * 25}")
+            client.begin(f"busy {milliseconds} 64 {seed * 25}")
         lines = [client.result() for client in clients]
         assert not any(line["wrong"] for line in lines), lines
         counts = [line["result"] for line in lines]

@@ -1,5 +1,6 @@
 """R10 and P8: signals, summaries, what stays behind and what is in the way."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Callable
 
 import pytest
 
-from programs import Program, Stage, until
+from programs import Program, Stage, stat, until
 
 signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 Situation = Callable[[Stage, str], Program]
@@ -15,6 +16,17 @@ Situation = Callable[[Stage, str], Program]
 
 def path_of(url: str) -> Path:
     return Path(url[len("ipc://") :])
+
+
+def busy(program: Program) -> Program:
+    """It has used 30 ms of the processor from now on, so it is in the middle of its work."""
+
+    def used() -> float:
+        return sum(map(int, stat(program.pid)[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    before = used()
+    until(lambda: used() - before >= 0.03, 10, "it is busy")
+    return program
 
 
 def rep_waiting(stage: Stage, url: str) -> Program:
@@ -54,9 +66,7 @@ def req_pacing(stage: Stage, url: str) -> Program:
 
 def req_busy(stage: Stage, url: str) -> Program:
     stage.ready("rep", url, "--quiet")
-    req = stage.ready("req", url, "-n", 0, "--quiet", "hello")
-    time.sleep(0.2)
-    return req
+    return busy(stage.ready("req", url, "-n", 0, "--quiet", "hello"))
 
 
 def req_reading(stage: Stage, url: str) -> Program:
@@ -79,9 +89,8 @@ def pub_pacing(stage: Stage, url: str) -> Program:
 
 def pub_busy(stage: Stage, url: str) -> Program:
     pub = stage.ready("pub", url, "-n", 0, "--quiet", "hello")
-    stage.ready("sub", url, "--quiet")
-    time.sleep(0.2)
-    return pub
+    stage.ready("sub", url, "--quiet").hear("first")
+    return busy(pub)
 
 
 def pub_flooding_a_stopped_one(stage: Stage, url: str) -> Program:
@@ -89,7 +98,7 @@ def pub_flooding_a_stopped_one(stage: Stage, url: str) -> Program:
     sub = stage.ready("sub", url, "--quiet", "-q", 100)
     sub.hear("first")
     sub.signal(signal.SIGSTOP)
-    time.sleep(0.3)
+    time.sleep(0.1)  # the queues fill; some steps then wait in pub_send
     return pub
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import processes
 from conftest import ROOT
 from programs import until
 
@@ -95,6 +96,24 @@ def test_how_many_run_at_once(tmp_path: Path, mark: str, most: int) -> None:
     assert len(noted) == 24 and (peak == 1 if most == 1 else peak > 1), noted
     if mark == "together":
         assert len(set(noted)) == 2  # one process
+
+
+class Item:
+    """A test, as a plan sees it."""
+
+    def __init__(self, path: str, mark: str = ""):
+        self.path, self.mark = path, mark
+
+    def get_closest_marker(self, name: str) -> bool | None:
+        return name == self.mark or None
+
+
+def test_the_tests_of_a_file_are_spread_over_the_run() -> None:
+    """In one file they wait, in another they compute."""
+    items = [*30 * [Item("a")], *10 * [Item("b")], *3 * [Item("c", "together")]]
+    plan = processes.Plan(items)  # type: ignore[arg-type]
+    order = [items[job[0]].path for job in iter(plan.take, None)]
+    assert "".join(order) == "c" + 10 * "aaab"
 
 
 def test_the_first_failure_ends_it_on_demand(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ class Addresses:
 
         An abstract socket with the port in its name holds it against other runs of this project.
         """
-        for port in random.sample(ports(), TRIES):
+        chosen_from = ports()
+        for port in (random.choice(chosen_from) for _ in range(TRIES)):
             holder = socket.socket(socket.AF_UNIX)
             with contextlib.suppress(OSError):
                 holder.bind(f"\0triptych-port-{port}")
@@ -46,7 +47,7 @@ class Addresses:
                     self.held.append(holder)
                     return port
             holder.close()
-        raise OSError(f"no free TCP port among {TRIES} of {ports()}")
+        raise OSError(f"no free TCP port among {TRIES} of {chosen_from}")
 
     def path(self, name: str = "") -> Path:
         """A path in this folder where nothing is yet, or the path of that name."""
