@@ -24,10 +24,10 @@ from harness.panels import read_panels
 from programs import alive, descendants, until
 from site_client import Site, of, running
 from web import verbs
-from web.door import STRANGER_SECONDS, STRANGERS_MOST, Door
+from web.door import GUESTS_MOST, PATIENCE_SECONDS, STRANGERS_MOST, Door, Visitor
 from web.guard import Guard
 from web.page import Refused
-from web.server import ALONE_SECONDS, WAITING_MOST, Server
+from web.server import ALONE_SECONDS, PAGES_MOST, WAITING_MOST, Server
 from web.stream import AT_ONCE, Reader, Stream
 
 pytestmark = pytest.mark.together  # one server
@@ -221,15 +221,83 @@ def test_strangers_are_bounded_in_what_they_say(site: Site) -> None:
 
 def test_the_oldest_stranger_has_to_go() -> None:
     gone: list[int] = []
-    door = Door(lambda: SimpleNamespace(connection_made=lambda transport: None))
+    door = empty_door()
     at_once = [door() for _ in range(STRANGERS_MOST + 2)]  # and their connections are made afterwards
     for number, visitor in enumerate(at_once):
-        line = SimpleNamespace(abort=lambda n=number: gone.append(n), is_closing=lambda n=number: n in gone)
-        visitor.connection_made(line)  # type: ignore[arg-type]
+        connected(visitor, number, gone)
     assert gone == [0, 1]
 
 
-def test_who_says_too_much_unknown_is_not_heard() -> None:
+def empty_door() -> Door:
+    return Door(lambda: SimpleNamespace(connection_made=lambda transport: None))
+
+
+def connected(visitor: Visitor, number: int, gone: list[int]) -> Visitor:
+    """The same, with a connection; where that is closed, its number is among those gone."""
+    line = SimpleNamespace(abort=lambda: gone.append(number), is_closing=lambda: number in gone)
+    visitor.connection_made(line)  # type: ignore[arg-type]
+    return visitor
+
+
+def test_guests_are_bounded_and_who_does_not_take_its_answer_has_to_go_first() -> None:
+    gone: list[int] = []
+    door = empty_door()
+    guests: list[Visitor] = []
+
+    def enters() -> bool:
+        guests.append(connected(door(), len(guests), gone))
+        return guests[-1].enter()
+
+    assert all(enters() for _ in range(GUESTS_MOST))
+    assert not enters(), "each of them is being answered"
+    guests[7].answered()
+    assert enters() and gone == [7]
+    gone.append(8)  # its reader is gone; its answer is still being made
+    assert not enters()
+    guests[8].answered()
+    assert enters() and gone == [7, 8] and len(door.guests) == GUESTS_MOST
+
+
+def test_the_holder_of_the_cookie_is_bounded() -> None:
+    """It asks on and on, takes no answer and ends no connection. Others are served all the same."""
+    with running() as site, contextlib.ExitStack() as lines:
+        before, threads = site.descriptors(), site.figure("Threads")
+        for n in range(3 * GUESTS_MOST):
+            line = lines.enter_context(socket.socket())
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.settimeout(20)
+            line.connect(("127.0.0.1", site.address.port))
+            head = f"GET /static/style.css HTTP/1.1\r\nHost: {site.address.netloc}\r\nCookie: {site.cookie}\r\n\r\n"
+            line.sendall(head.encode() * 3)
+            if n % 50 == 49:
+                assert site.get("/static/icon.svg")[0] == 200
+        until(lambda: site.descriptors() <= before + GUESTS_MOST, 10.0, "fewer connections")
+        assert site.figure("Threads") <= threads + 32 and site.figure("VmRSS") < 300 << 10
+        assert site.get("/play")[0] == 200
+
+
+def test_pages_are_bounded_and_one_too_many_is_told_so(site: Site) -> None:
+    async def open_all() -> Any:
+        headers = {"Cookie": site.cookie, "Origin": site.base}
+        async with aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as pages:
+            for n in range(PAGES_MOST + 1):
+                page = await session.ws_connect(f"{site.base}/events", headers=headers, protocols=("triptych", f"key.{site.key}"))
+                pages.push_async_callback(page.close)
+                told = await page.receive(20.0)
+                if told.type is not aiohttp.WSMsgType.TEXT:
+                    return n, page.close_code, told.extra
+        return None
+
+    count, code, why = asyncio.run(open_all())
+    assert (count, code) == (PAGES_MOST, 1013) and why.startswith("Too many pages are open")
+
+
+def test_an_answer_ends_its_connection(site: Site) -> None:
+    """One that waited for another request would hold a descriptor."""
+    assert site.get("/play")[1]["Connection"] == "close"
+
+
+def test_who_says_too_much_is_not_heard() -> None:
     heard: list[bytes] = []
     left: list[bool] = []
     visitor = Door(lambda: SimpleNamespace(connection_made=lambda transport: None, data_received=heard.append))()
@@ -237,7 +305,7 @@ def test_who_says_too_much_unknown_is_not_heard() -> None:
     for _ in range(20):
         visitor.data_received(b"x" * 16384)
     assert len(heard) == 16 and left
-    visitor.known = True
+    visitor.talk()
     visitor.data_received(b"y")
     assert heard[-1] == b"y"
 
@@ -257,12 +325,16 @@ def test_strangers_are_bounded_in_time() -> None:
     new, old, known = (door() for _ in lines)
     for visitor, line in zip((new, old, known), lines):
         visitor.connection_made(line)  # type: ignore[arg-type]
-    old.came -= STRANGER_SECONDS + 1
-    known.came, known.known = old.came, True
+    assert known.enter()
+    old.deadline -= PATIENCE_SECONDS + 1
     door.look()
     assert [line.gone for line in lines] == [False, True, False]
     door.look()
     assert door.strangers == [new]
+    known.answered()
+    known.deadline -= PATIENCE_SECONDS + 1
+    door.look()
+    assert lines[2].gone, "it does not take its answer"
 
 
 def test_verbs_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,20 @@
-"""Connections of strangers: how many, how long, and how much they may say.
+"""Connections: how many, how long, and how much each may say.
 
-Everybody on this machine can connect to a server on loopback. Until a connection has carried a
-request that the guard admits, it may say 256 KiB within ten seconds; beyond 64 of them the oldest
-is closed. aiohttp bounds none of that: it waits for the end of a request for ever, and
-keeps whatever requests come in the meantime.
+    stranger   the guard has admitted no request of it: everybody on this machine can connect.
+               It has ten seconds; beyond 64 of them the oldest is closed
+    guest      a request of it is answered; then it has ten seconds to take the answer. There are 96:
+               for one more, the oldest that has not taken its answer is closed, or the request is
+               refused. A page's WebSocket is a guest for as long as the page is open
+
+A connection carries one request, of 256 KiB at most. aiohttp bounds none of that: it waits for the
+end of a request for ever, and keeps whatever requests come in the meantime.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,19 +22,22 @@ from typing import Any
 from harness.panels import warn
 
 STRANGERS_MOST = 64
-STRANGER_SECONDS = 10.0
-STRANGER_BYTES = 256 << 10  # more than a question has: it comes while the guard still looks at its head
+GUESTS_MOST = 96  # 32 of them may be WebSockets: server.py
+PATIENCE_SECONDS = 10.0  # for a request, and for who takes the answer
+SAID_MOST = 256 << 10  # bytes: more than a question has
 READ_BYTES = 16 << 10  # at once: asyncio's 256 KiB hold 14,000 requests
 
 
 class Visitor(asyncio.Protocol):
-    """A connection: aiohttp's protocol for it, and whether the guard has admitted a request."""
+    """A connection: aiohttp's protocol for it, and what it may do."""
 
-    def __init__(self, inner: Any):
+    def __init__(self, inner: Any, door: Door):
         self.inner = inner
-        self.known = False
-        self.said = 0
-        self.came = time.monotonic()
+        self.door = door
+        self.known = False  # the guard has admitted a request
+        self.busy = False  # which is being answered
+        self.said = 0.0
+        self.deadline = time.monotonic() + PATIENCE_SECONDS
         self.transport: Any = None
         self.left = False
 
@@ -42,7 +50,7 @@ class Visitor(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.said += len(data)
-        if not self.known and self.said > STRANGER_BYTES:
+        if self.said > SAID_MOST:
             self.leave()
         else:
             self.inner.data_received(data)
@@ -60,6 +68,22 @@ class Visitor(asyncio.Protocol):
     def connection_lost(self, problem: Exception | None) -> None:
         self.inner.connection_lost(problem)
 
+    def enter(self) -> bool:
+        """A request was admitted. Whether there is room to answer it."""
+        if not self.door.admit(self):
+            return False
+        self.known = self.busy = True
+        self.deadline = math.inf
+        return True
+
+    def talk(self) -> None:
+        """It is a WebSocket from now on, and says what it likes: aiohttp holds it up."""
+        self.said = -math.inf
+
+    def answered(self) -> None:
+        self.busy = False
+        self.deadline = time.monotonic() + PATIENCE_SECONDS
+
     def leave(self) -> None:
         self.left = True
         if self.transport:
@@ -76,20 +100,33 @@ class Door:
     def __init__(self, make: Callable[[], Any]):
         self.make = make
         self.strangers: list[Visitor] = []  # in the order in which they came
+        self.guests: list[Visitor] = []  # likewise
 
     def __call__(self) -> Visitor:
-        visitor = Visitor(self.make())
+        visitor = Visitor(self.make(), self)
         self.look()
         self.strangers.append(visitor)
         for old in self.strangers[:-STRANGERS_MOST]:
             old.leave()
         return visitor
 
+    def admit(self, visitor: Visitor) -> bool:
+        self.look()
+        if len(self.guests) >= GUESTS_MOST:
+            slow = next((one for one in self.guests if not one.busy), None)
+            if slow is None:
+                return False
+            slow.leave()
+            self.guests.remove(slow)
+        self.guests.append(visitor)
+        return True
+
     def look(self) -> None:
-        """Closes those that have had their time."""
+        """Closes those that have had their time. Who is gone keeps its place until its answer is made."""
         self.strangers = [one for one in self.strangers if not one.known and not one.over]
-        for one in self.strangers:
-            if time.monotonic() - one.came > STRANGER_SECONDS:
+        self.guests = [one for one in self.guests if one.busy or not one.over]
+        for one in (*self.strangers, *self.guests):
+            if time.monotonic() > one.deadline:
                 one.leave()
 
 

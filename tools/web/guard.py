@@ -45,6 +45,7 @@ PROTOCOL = "triptych"  # of the WebSocket; beside it stands "key." and the key
 LED_HERE = ("none", "same-origin")  # Sec-Fetch-Site: no other site has sent the browser here
 UNKNOWN = "Open the address that ./triptych web has printed: it contains a token."
 FOREIGN = "Pages of other sites may not use this server."
+CROWDED = "Too many connections are open at the same time. Close some pages, or wait a moment."
 
 
 class Guard:
@@ -117,25 +118,32 @@ class Guard:
         if named and request.method == "GET" and request.path in self.entrances and self.invites(request):
             return self.enter(request)
         if refused := self.refusal(request):
-            status, text = refused
-            response = web.Response(status=status, text=text + "\n")
-            response.force_close()
-            return response
-        if request.transport and isinstance(visitor := request.transport.get_protocol(), Visitor):
-            visitor.known = True
+            return web.Response(status=refused[0], text=refused[1] + "\n")
+        visitor = visitor_of(request)
+        if visitor and not visitor.enter():
+            return web.Response(status=503, text=CROWDED + "\n")
         try:
             return await handler(request)
         except web.HTTPException as answer:
             return answer
+        finally:
+            if visitor:
+                visitor.answered()
 
     @web.middleware
     async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await self.answer(request, handler)
         if not response.prepared:
+            response.force_close()  # a connection that waits for another request would hold a descriptor
             host = request.headers.get("Host", "")
             response.headers.update(HEADERS)
             response.headers["Content-Security-Policy"] = POLICY.format(host=host if host.lower() in self.hosts else "")
         return response
+
+
+def visitor_of(request: web.Request) -> Visitor | None:
+    found = request.transport.get_protocol() if request.transport else None
+    return found if isinstance(found, Visitor) else None
 
 
 def same(given: str, secret: str) -> bool:

@@ -30,7 +30,7 @@ from harness.command import STOPPED
 from harness.folders import OutlivedFolder
 from web import verbs
 from web.door import Door, complain_in_lines
-from web.guard import PROTOCOL, Guard
+from web.guard import PROTOCOL, Guard, visitor_of
 from web.page import Json, Page, Refused
 from web.pages import PAGES
 from web.render import fragment, panel_colours, render
@@ -39,7 +39,8 @@ from web.stream import Reader, Stream
 STATIC = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 QUESTION_MAX = 64 << 10  # bytes of what a page asks
-PAGES_MOST = 32  # open at the same time
+PAGES_MOST = 32  # WebSockets at the same time: one for each open page, and one for what it listens to
+CROWDED_PAGES = b"Too many pages are open: close some of them."
 WAITING_MOST = 20  # questions that wait for a verb
 BEAT_SECONDS = 0.05  # between two batches of events
 LOOK_SECONDS = 0.5  # between two looks at what runs
@@ -122,12 +123,15 @@ class Server:
         return web.Response(text=path.read_text("utf-8"), content_type=TYPES[path.suffix])
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        if len(self.sockets) >= PAGES_MOST:
-            raise web.HTTPServiceUnavailable(text="too many pages are open: close one\n")
         name = request.query.get("stream", "")
         stream = self.streams.get(name)
         response = web.WebSocketResponse(heartbeat=GONE_SECONDS, max_msg_size=1024, protocols=(PROTOCOL,))
         await response.prepare(request)
+        if visitor := visitor_of(request):
+            visitor.talk()
+        if len(self.sockets) >= PAGES_MOST:  # told like this: a page is not told the text of a refused handshake
+            await response.close(code=1013, message=CROWDED_PAGES)
+            return response
         self.sockets.add(response)
         feed = asyncio.create_task(self.feed(response, stream) if name else self.tell_what_runs(response))
         try:

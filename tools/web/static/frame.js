@@ -33,8 +33,8 @@ if (!recorded) listen("", (events) => showRunning(events.at(-1).runs));
 
 const lost = document.createElement("p");
 lost.className = "lost-note";
+lost.id = "lost"; // source.js says here why there is no connection
 lost.setAttribute("role", "status");
-lost.textContent = "The server is gone. Run ./triptych web again, and open its new address.";
 document.body.append(lost);
 
 const trouble = document.getElementById("trouble");

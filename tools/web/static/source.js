@@ -77,8 +77,9 @@ export function listen(stream, heard, again = () => {}) {
       if (opened++) again();
     };
     socket.onmessage = (message) => heard(JSON.parse(message.data));
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       if (over) return;
+      document.getElementById("lost").textContent = event.reason || "The server is gone. Run ./triptych web again, and open its new address.";
       document.documentElement.setAttribute("data-lost", "");
       setTimeout(connect, RETRY_MS);
     };
