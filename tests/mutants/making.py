@@ -231,7 +231,7 @@ def commands(tree: Path, build: str) -> dict[str, list[list[str]]]:
             for word in shlex.split(command["command"])
             if word.startswith(("-I", "-D", "-std"))
         ]
-        words = list(dict.fromkeys(word for word in words if "meson-" not in word))
+        words = list(dict.fromkeys(word for word in words if "meson-" not in word and "-Dmain=" not in word))
         if words not in found.setdefault(file, []):
             found[file].append(words)
     return found
