@@ -189,6 +189,19 @@ FAILING(int, ppoll, (void *fds, unsigned long n, const void *timeout, const void
 FAILING(int, timer_create, (int clock, void *event, void *ret), (clock, event, ret), EAGAIN, -1,
     NOTHING)
 
+/* What every program does once, when it begins: only by name, or each sweep would try it again. */
+FAILING_WHEN(name_wanted[0] != '\0', int, sigaction, (int number, const void *to, void *old),
+    (number, to, old), EINVAL, -1, NOTHING)
+FAILING_WHEN(name_wanted[0] != '\0', int, getrlimit64, (int what, void *ret), (what, ret), EINVAL,
+    -1, NOTHING)
+FAILING_WHEN(name_wanted[0] != '\0', int, setrlimit64, (int what, const void *to), (what, to),
+    EPERM, -1, NOTHING)
+FAILING_WHEN(name_wanted[0] != '\0', int, prctl,
+    (int what, unsigned long a, unsigned long b, unsigned long c, unsigned long d),
+    (what, a, b, c, d), EINVAL, -1, NOTHING)
+FAILING_WHEN(name_wanted[0] != '\0', int, sched_setaffinity,
+    (int process, size_t size, const void *set), (process, size, set), EPERM, -1, NOTHING)
+
 /* These two return the error. */
 int clock_nanosleep(int clock, int flags, const void *until, void *left);
 int

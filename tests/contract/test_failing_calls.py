@@ -393,8 +393,8 @@ def test_a_failure_that_passes(stage: Stage, role: str) -> None:
             driver.wait()
 
 
-def ends_cleanly(stage: Stage, program: Program, report: Path) -> Event:
-    """Status 0, or 1 with a sentence that says why; what failed."""
+def ends_cleanly(stage: Stage, program: Program, report: Path, stopped: bool) -> Event:
+    """Status 0 and all done, or 1 with a sentence that says why; what failed."""
     told: Event = json.loads(report.read_text())
     status, words = program.wait(), program.stderr().splitlines()
     if counts(stage.path_of("rep")):
@@ -406,6 +406,8 @@ def ends_cleanly(stage: Stage, program: Program, report: Path) -> Event:
         assert said or program.said("timeout"), (told, words)
     else:
         assert (status, words) == (0, []), (told, words)
+        summary = program.events[-1]
+        assert stopped or 2 in (summary["sent"], summary["received"]), (told, summary)
     if told["function"] != "timer_create":  # then it exits on the spot
         assert not any(held(told).values()), told
     return told
@@ -431,6 +433,7 @@ def test_a_program_of_which_a_call_fails(stage: Stage, role: str, tmp_path: Path
     report = tmp_path / "failed.json"
     for n in count(1):
         assert n < 150, "it makes ever more calls"
+        stopped = False
         if role in ("rep", "pub"):
             Path(url.removeprefix("ipc://")).unlink(missing_ok=True)
         command = [*preloaded(FAIL=n, FAILED=report), stage.path_of(role), "--json", "-u", url, *words]
@@ -439,8 +442,31 @@ def test_a_program_of_which_a_call_fails(stage: Stage, role: str, tmp_path: Path
             other.open("req", url, timeout=300)
             other.ask(f"-x {request}")
             other.must("close")
+            stopped = program.running
             program.signal(signal.SIGTERM)
         program.rest()
-        told = ends_cleanly(stage, program, report)
+        told = ends_cleanly(stage, program, report, stopped)
         if not told["function"]:
             break
+
+
+@pytest.mark.panels("raw")
+@pytest.mark.transports("tcp")
+def test_a_program_that_cannot_begin_as_it_would(stage: Stage) -> None:
+    """Without its signals it would never end; with few descriptors and late sleeps it works."""
+    url, cpu = stage.url(), ["--cpu", "0"]
+    for failure, says in (
+        *((f"sigaction:{n}", "cannot catch signals: Invalid argument") for n in (1, 2, 3, 4)),
+        ("timer_create:1", "cannot catch signals: Resource temporarily unavailable"),
+        ("sched_setaffinity:1", "--cpu 0: Operation not permitted; `nproc` prints how many there are"),
+        ("getrlimit64:1", ""), ("setrlimit64:1", ""), ("prctl:1", ""), ("sigaction:5", ""),
+    ):  # fmt: skip
+        command = [*preloaded(FAIL=failure), stage.path_of("rep"), "--json", "-u", url, *cpu]
+        program = stage.start(*command, name="raw-rep")
+        if says:
+            assert (program.wait(), program.stderr()) == (1, f"raw-rep: {says}\n"), failure
+            assert program.heard("ready", 0) is None, failure
+        else:
+            program.hear("ready")
+            assert stage.run("req", "-u", url, "hello")[0] == 0, failure
+            program.stop()

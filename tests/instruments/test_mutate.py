@@ -202,6 +202,27 @@ def test_the_map_is_not_too_old() -> None:
         assert not test.unit or (ROOT / "tests/units" / f"unit_{test.unit}.c").exists(), test
 
 
+def functions_of(file: str) -> set[str]:
+    """Each has its name at the beginning of a line."""
+    path = ROOT / file
+    return set(re.findall(r"^(\w+)\(", path.read_text(), re.M)) if path.exists() else set()
+
+
+def test_the_map_knows_the_functions() -> None:
+    """Of one that has moved, its tests would not run: each of its faults would survive."""
+    places = {(file, name) for file, name in (place.split(" ") for place in reach.load().functions)}
+    gone = sorted(f"{name} is not in {file}" for file, name in places if name not in functions_of(file))
+    assert not gone, f"tests/mutate --map, of the tests that reach it: {gone}"
+    there = {
+        (str(path.relative_to(ROOT)), name)
+        for area in reach.AREAS for path in (ROOT / area).glob("*.c")
+        if not path.stem.endswith("_windows") and path.stem != "driver"
+        for name in functions_of(str(path.relative_to(ROOT)))
+    }
+    new = there - places
+    assert len(new) < 0.03 * len(there), f"tests/mutate --map, of the tests that reach these: {sorted(new)}"
+
+
 def test_lines_are_stored_as_ranges() -> None:
     for lines, text in (({0}, "0"), ({3, 1, 2, 7}, "1-3,7"), ({0, 2, 4, 5}, "0,2,4-5")):
         assert reach.ranges(lines) == text

@@ -36,6 +36,10 @@ class Test:
     def unit(self) -> str:
         return self.name[5:] if self.name.startswith("unit:") else ""
 
+    @property
+    def file(self) -> str:
+        return f"tests/units/unit_{self.unit}.c" if self.unit else self.name.split("::")[0]
+
 
 # By file and function: each test with the rare lines that it reaches, or with none if it reaches
 # others. Who reaches both stands there twice.
@@ -109,7 +113,8 @@ def store(places: Places) -> None:
 # Making it. A build of clang's counts what runs, and writes the counts to files that stay mapped.
 COUNTING = "-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation"
 PYTHON = [
-    "tests/contract", "tests/foreign/test_foreign.py", "tests/instruments/test_frames.py",
+    "tests/contract", "tests/foreign/test_foreign.py", "tests/foreign/test_notices.py",
+    "tests/instruments/test_frames.py",
     *(f"tests/instruments/test_{name}.py" for name in (
         "tap", "tap_commands", "tap_faults", "tap_record", "wire_capture", "wire_decode", "wire_failing_calls",
         "wire_verb",
@@ -148,14 +153,16 @@ def count(build: Path, folder: Path, files: list[str]) -> None:
     from .recorder import record
 
     for program in programs(build):
-        if program.parent.name == "units" and not files:
-            unit = program.name.removeprefix("unit-")
+        unit = program.name.removeprefix("unit-")
+        if program.parent.name == "units" and (not files or f"tests/units/unit_{unit}.c" in files):
             with record(f"unit:{unit}"):
                 subprocess.run([program, ROOT / "tests/data/corpus" / unit], stdout=subprocess.DEVNULL,
                                stdin=subprocess.DEVNULL)
+    python = [file for file in files or PYTHON if not file.endswith(".c")]
     command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "mutants.recorder",
-               f"--build={build}", "-k", WHICH, *(files or PYTHON)]
-    subprocess.run(command, cwd=ROOT, env=reached)
+               f"--build={build}", "-k", WHICH, *python]
+    if python:
+        subprocess.run(command, cwd=ROOT, env=reached)
 
 
 def condense(folder: Path, build: Path, files: list[str]) -> None:
@@ -176,7 +183,7 @@ def condense(folder: Path, build: Path, files: list[str]) -> None:
         for name, first, last in found:
             rare: dict[Test, set[int]] = defaultdict(set)
             common: set[Test] = set()
-            stay = [(t, at) for t, at in known.get(f"{file} {name}", []) if t.name.split("::")[0] not in files]
+            stay = [(t, at) for t, at in known.get(f"{file} {name}", []) if t.file not in files]
             common.update(test for test, at in stay if not at)
             for number in range(first, last + 1):
                 few = [test for test, at in stay if number - first in at]

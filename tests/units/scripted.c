@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,10 +67,10 @@ take(const char *call)
 static int
 result_of(const struct step *step)
 {
-    if (!step || step->errnum == 0)
+    if (!step)
         return 0;
-    errno = step->errnum;
-    return -1;
+    errno = step->errnum != 0 ? step->errnum : step->leaves;
+    return step->errnum != 0 ? -1 : 0;
 }
 
 int64_t
@@ -94,6 +95,20 @@ clock_sleep(int64_t until)
 {
     note("sleep %lld\n", (long long)(until / CLOCK_US));
     return wait_until("sleep", until);
+}
+
+/* What process.c asks about the standard streams; the C library's own is pselect() with other
+ * types. */
+int
+select(int n, fd_set *reading, fd_set *writing, fd_set *except, struct timeval *limit)
+{
+    struct timespec timeout = {0};
+    const struct step *step = take(reading ? "input" : "output");
+    if (step)
+        return result_of(step);
+    if (limit)
+        timeout = (struct timespec){limit->tv_sec, limit->tv_usec * 1000};
+    return pselect(n, reading, writing, except, limit ? &timeout : NULL, NULL);
 }
 
 static int
@@ -138,8 +153,8 @@ receive(const void **data, bool echoes)
         errno = EINTR;
         return -1;
     }
-    if (step && step->errnum != 0)
-        return result_of(step);
+    if (result_of(step) < 0)
+        return -1;
     *data = received;
     if (step && step->message.kind == 0 && (step->raw || !echoes)) {
         if (step->raw_len > 0)

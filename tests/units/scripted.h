@@ -23,8 +23,10 @@ enum {
  * of req returns the reply to what was sent last.
  */
 struct step {
-    const char *call; /* open, subscribe, send, recv, idle; sleep: clock_sleep() */
+    /* open, subscribe, send, recv, idle; sleep: clock_sleep(); input, output: select(2) of these */
+    const char *call;
     int errnum; /* it fails with this; 0: it succeeds */
+    int leaves; /* errno after a success, where it means nothing */
     int us; /* it takes this long */
     int times; /* of such calls one after the other; 0: one */
     bool stop; /* SIGTERM arrives meanwhile */

@@ -2,6 +2,7 @@
 #include "scripted.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 
 static void
 test_topics_and_texts_take_turns(void **state)
@@ -151,7 +152,7 @@ test_a_stop(void **state)
     const struct step *scripts[] = {
         SCRIPT({"idle", .stop = true, .errnum = EINTR}),
         SCRIPT({"idle", .stop = true}),
-        SCRIPT({"idle"}, {"idle", .stop = true}),
+        SCRIPT({.call = "idle"}, {"idle", .stop = true}),
         SCRIPT({"send", .stop = true, .errnum = EINTR}),
         SCRIPT({"send", .stop = true}),
         SCRIPT({"send", .times = 9}, {"send", .stop = true}),
@@ -184,6 +185,16 @@ test_lines_of_standard_input(void **state)
         "idle 1010000\nidle 1020000\nidle 1020000\nsend event 1 at 1020000 one\n"
         "idle 1030000\nsend event 2 at 1020100 two\n"
         "idle 1030100\nsend event 3 at 1020110 three\nclose\n");
+
+    give_input("one\n");
+    script = SCRIPT({"input", .errnum = EINTR}, {.call = "input"});
+    assert_int_equal(run(WORDS("--json", "-"), script), 0);
+    assert_string_equal(
+        told->calls, "idle 1010000\nidle 1020000\nsend event 1 at 1020000 one\nclose\n");
+    give_input("one\n");
+    assert_int_equal(run(WORDS("--json", "-"), SCRIPT({"input", .errnum = ENOMEM})), 1);
+    assert_string_equal(told->calls, "close\n");
+    assert_non_null(strstr(told->errors, "cannot read standard input: Cannot allocate memory"));
 
     give_input("much too long for what -m says it may be\nshort\n");
     assert_int_equal(run(WORDS("--json", "-m", "30", "-"), SCRIPT({0})), 1);

@@ -1,6 +1,8 @@
 /* PANEL-rep, call by call: what it answers, what it counts, and when it ends. */
 #include "scripted.h"
 
+#include <stdio.h>
+
 #define REQUEST(number, time)                                                                      \
     {                                                                                              \
         .kind = MESSAGE_REQUEST, .sequence = (number), .sent = (time)*UINT64_C(1000),              \
@@ -92,6 +94,12 @@ test_signals_and_time_outs(void **state)
     assert_int_equal(called("recv"), 8);
     assert_non_null(strstr(told->output, "\"text\":\"no request within 70 ms\""));
     assert_string_equal(told->errors, "");
+
+    /* An errno says nothing of a call that succeeds. */
+    script = SCRIPT({"recv", .leaves = EINTR}, {"recv", .leaves = ETIMEDOUT});
+    assert_int_equal(run(WORDS("--json", "-t", "70", "-n", "5"), script), 0);
+    assert_int_equal(called("send error"), 2);
+    assert_int_equal(figure("timeouts"), 0);
 
     script = SCRIPT({"recv", .errnum = ETIMEDOUT});
     assert_int_equal(run(WORDS("--json", "-t", "70", "-n", "1"), script), 1);

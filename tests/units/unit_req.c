@@ -60,6 +60,24 @@ test_a_signal_that_is_no_stop(void **state)
     assert_non_null(strstr(told->output, "{\"min\":22.000,"));
 }
 
+/* An errno says nothing of a call that succeeds; and of the output nothing is lost. */
+static void
+test_what_an_errno_leaves(void **state)
+{
+    (void)state;
+    const struct step *script =
+        SCRIPT({"send", .leaves = EINTR}, {"recv", .leaves = EINTR, .raw = "", .raw_len = 0},
+            {"send", .leaves = ETIMEDOUT}, {"recv", .leaves = EMSGSIZE, .raw = "", .raw_len = 0},
+            {"output", .errnum = EINTR, .times = 3}, {"output", .errnum = ENOMEM});
+    assert_int_equal(run(WORDS("--json", "x", "y"), script), 1);
+    assert_string_equal(told->calls,
+        "send request 1 at 1000000 x\nrecv\n"
+        "send request 2 at 1000000 y\nrecv\nclose\n");
+    assert_int_equal(figure("malformed"), 2);
+    assert_int_equal(figure("timeouts") + figure("too_long"), 0);
+    assert_int_equal(strncmp(told->output, "{\"event\":\"ready\"", 16), 0);
+}
+
 /* Such as SIGSTOP and SIGCONT, which make no call wait longer than -t. */
 static void
 test_signals_until_the_time_has_passed(void **state)
@@ -204,6 +222,7 @@ main(void)
         cmocka_unit_test(test_round_trips_are_timed_after_the_warm_up),
         cmocka_unit_test(test_a_rate),
         cmocka_unit_test(test_a_signal_that_is_no_stop),
+        cmocka_unit_test(test_what_an_errno_leaves),
         cmocka_unit_test(test_signals_until_the_time_has_passed),
         cmocka_unit_test(test_a_stop),
         cmocka_unit_test(test_failures),
