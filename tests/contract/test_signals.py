@@ -137,6 +137,7 @@ def ends(stage: Stage, situation: Situation, number: int) -> None:
     assert program.wait() == 0, program.fail(f"ended with {program.wait()}")
     assert took < 1.0
     assert summary["panel"] == stage.panel
+    assert program.stderr() == ""
     if stage.transport == "ipc" and summary["role"] in ("rep", "pub"):
         assert not path_of(url).exists()
 

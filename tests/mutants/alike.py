@@ -46,6 +46,26 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (ready > 0 || (ready < 0 && errno != EDOM))",
     ): "select() with a time-out of 0 does not wait, so no signal interrupts it.",
     (
+        "programs/pub.c", "await_input",
+        "return ready > 0 ? 0 : -1;",
+        "return ready >= 0 ? 0 : -1;",
+    ): "With 0, nothing to read, it does not come here.",
+    (
+        "programs/rep.c", "send_reply",
+        "if (len > buffer_size) {",
+        "if (len >= buffer_size) {",
+    ): "A buffer would be allocated again with the length that it has.",
+    (
+        "programs/req.c", "await_reply",
+        "(timeout_ms < 0 ||",
+        "(timeout_ms <= 0 ||",
+    ): "The command line refuses -t 0.",
+    (
+        "programs/req.c", "await_reply",
+        "if (len < 0 && errno == EINTR && !stop_requested())",
+        "if (len <= 0 && errno == EINTR && !stop_requested())",
+    ): "After a success, nobody looks at the errno.",
+    (
         "raw/conn.c", "conn_shrink",
         "} else if (in->size > SHRINK_MIN && len < in->size / SHRINK_PART) {",
         "} else if (in->size >= SHRINK_MIN && len < in->size / SHRINK_PART) {",
