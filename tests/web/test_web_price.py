@@ -109,7 +109,8 @@ def test_a_build_without_figures_shows_the_committed_run(folder: Path, monkeypat
     run = price.bench_results.read(price.RECORDED)
     shown = page(FakeSite())
     assert not shown.wrong and shown.says("recorded on one machine") and shown.says(run["machine"]["cpu"])
-    for text in (run["started"].replace("T", ", "), "at commit", "known to be wrong", "./triptych bench --quick", "because a round trip takes"):
+    told = [run["started"].replace("T", ", "), "at commit", "./triptych bench --quick", "Over all: ", "because a round trip", *run["remarks"]]
+    for text in told:
         assert shown.says(text), text
     assert [shown.text.count(chart.title) > 0 for chart in price.charts(run["cells"])] == [True] * 6
     (folder / "own.json").write_text(json.dumps(results("it is own")))

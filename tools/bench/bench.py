@@ -6,7 +6,7 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
         ./triptych bench --hosts NAMES [WHAT...] [PANEL...] [--quick]
                          [--json FILE]
         ./triptych bench --scale [PANEL...] [--json FILE]
-        ./triptych bench --read FILE [--svg FOLDER]
+        ./triptych bench --read FILE [--tables] [--svg FOLDER]
 
 Measures the panels' own programs. Beside each panel stands its baseline: the
 smallest program that does the same on the same substrate
@@ -34,23 +34,26 @@ matter. tools/bench/METHOD.md says how it is done, and why.
                  minutes
   --read FILE    measures nothing; prints the sentences, or the document, of the
                  run that wrote FILE (which gzip may have made shorter: .gz)
+  --tables       with --read: the tables, too, and all else that the run printed
   --svg FOLDER   writes charts and figures to FOLDER (default: build/bench);
                  with --read the charts alone
 
 Without a terminal the tables are 150 columns wide; COLUMNS changes that.
 If a run fails, the others go on, and a sentence says which failed and why.
-Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed,
-2 the command line was wrong, 130 stopped by Ctrl-C (the --json file has what
-was measured until then), 141 the reader of the output has gone.
+A goal is met, or missed, if its whole interval is on that side of the bound. If
+the interval covers the bound, the goal cannot be told: measure again.
+Exit status: 0 done, and no goal was missed; 1 a goal was missed or not
+measured, or a panel failed; 2 the command line was wrong; 130 stopped by Ctrl-C
+(the --json file has what was measured until then); 141 the reader of the output
+has gone.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,20 +67,20 @@ from bench import scale_doc
 from bench import search as bench_search
 from bench import show as bench_show
 from bench.between import complain_between, measure_between
-from bench import words as bench_words
 from bench.chart import charts
 from bench.goals import RUNS as GOAL_ROUNDS
-from bench.goals import Goal, run_goals
+from bench.goals import MISSED, NOT_MEASURED, Goal, as_json, run_goals
 from bench.kinds import Case
 from bench.machine import build_type, library_options, options_in_force
+from bench.reading import draw_file, read_out
 from bench.record import Bar, Recorder
 from bench.run import FREE, ONE, TWO, possible
-from bench.session import ROUNDS, TOOLS, Session, baselines_of, why
-from harness.chart import Chart, terminal_chart
+from bench.session import ROUNDS, TOOLS, Session, baselines_of
+from bench.tables import WIDE, show_costs, show_lossless
+from harness.chart import terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
 from harness.panels import BUILD, Panel, choose_panels, complain, printable, read_panels, warn
-from harness.svg import svg_text
 from harness.terminal import Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
@@ -223,15 +226,16 @@ def run_benches(
     if lossless:
         results["lossless"] = bench_search.lossless_rates(panels, session)
         bar.clear()
-        bench_show.show_lossless(console, results["lossless"], panels)
         recorder.write()
+        show_lossless(console, results)
     results["costs"] = {}
     for one, patterns in counted.items():
         bar(f"threads, system calls and bytes: {one.name}", session.done, session.planned)
         results["costs"][one.name] = bench_costs.costs_of(one, patterns)
         session.done += len(patterns) * COSTS_SECONDS
     bar.clear()
-    bench_show.show_costs(console, results["costs"], list(counted))
+    recorder.write()
+    show_costs(console, results)
 
 
 def draw_charts(console: Console, results: dict[str, Any], folder: Path) -> None:
@@ -244,18 +248,6 @@ def draw_charts(console: Console, results: dict[str, Any], folder: Path) -> None
         draw_file(console, chart, folder)
 
 
-def draw_file(console: Console, chart: Chart, folder: Path) -> None:
-    """Into the folder, if there is anything to draw."""
-    if drawn := svg_text(chart):
-        path = folder / f"{chart.name}.svg"
-        OutputFile("bench: --svg", path).write(drawn)
-        console.print(f"[dim]{escape(printable(str(path)))}[/]\n", soft_wrap=True)
-
-
-def goal_dict(goal: Goal) -> dict[str, Any]:
-    return {**asdict(goal), "value": bench_results.as_dict(goal.value), "met": goal.met}
-
-
 def read_command_line() -> argparse.Namespace:
     command = CommandLine("bench", __doc__)
     command.add_argument("--quick", action="store_true")
@@ -264,6 +256,7 @@ def read_command_line() -> argparse.Namespace:
     command.add_argument("--json", type=Path, metavar="FILE")
     command.add_argument("--compare", type=Path, metavar="FILE")
     command.add_argument("--read", type=Path, metavar="FILE")
+    command.add_argument("--tables", action="store_true")
     command.add_argument("--scale", action="store_true")
     command.add_argument("--svg", type=Path, metavar="FOLDER")
     command.add_argument("words", nargs="*")
@@ -286,34 +279,13 @@ def read_command_line() -> argparse.Namespace:
         )
     if arguments.read and (words or arguments.quick or arguments.goals or arguments.scale or arguments.hosts):
         complain(2, "bench: --read measures nothing and goes with no other word")
+    if arguments.tables and not arguments.read:
+        complain(2, "bench: --tables prints those of an earlier run: it goes with --read FILE")
     if arguments.scale and (arguments.quick or arguments.goals or arguments.hosts or len(arguments.names) < len(words)):
         complain(2, "bench: --scale measures what its document needs; it takes panels, and no other way to measure")
     if arguments.hosts is not None:
         complain_between(arguments)
     return arguments
-
-
-def read_out(path: Path, folder: Path | None) -> int:
-    """What an earlier run found, in words, or the document that --scale makes of it; its charts into the folder."""
-    scale = None
-    with contextlib.suppress(ValueError):
-        scale = scale_doc.read(path)
-    results = {} if scale else earlier_run("--read", path)
-    try:
-        document = scale_doc.document(scale) if scale else ""
-        sentences = [] if scale else bench_words.found(results)
-        drawn = charts(results["cells"]) if folder and not scale else []
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        complain(2, f"bench: --read {printable(str(path))}: damaged: {why(error)}")
-    if scale:
-        sys.stdout.write(document)
-    else:
-        bench_show.show_words(Output(bench_show.WIDE), sentences)
-    if folder and drawn:
-        make_folder("bench: --svg", folder)
-        for chart in drawn:
-            draw_file(Output(bench_show.WIDE), chart, folder)
-    return 0
 
 
 def measure_scale(panels: list[Panel], output: OutputFile | None) -> int:
@@ -343,7 +315,7 @@ def earlier_run(option: str, path: Path) -> dict[str, Any]:
 def main() -> int:
     arguments = read_command_line()
     if arguments.read:
-        return read_out(arguments.read, arguments.svg)
+        return read_out(arguments.read, arguments.svg, arguments.tables)
     earlier = earlier_run("--compare", arguments.compare) if arguments.compare else None
     panels, left_out = choose_panels(arguments.names, "bench")
     if build_type() not in BUILDS:
@@ -362,7 +334,7 @@ def main() -> int:
     if not arguments.goals and arguments.hosts is None:
         make_folder("bench: --svg", folder)
 
-    console = Output(bench_show.WIDE)
+    console = Output(WIDE)
     if arguments.hosts is not None:
         return measure_between(console, Bar(), arguments, panels, output)
     depth = GOALS if arguments.goals else QUICK if arguments.quick else FULL
@@ -374,7 +346,7 @@ def main() -> int:
     try:
         if arguments.goals:
             goals = run_goals(session, panels)
-            recorder.results["goals"] = [goal_dict(goal) for goal in goals]
+            recorder.results["goals"] = [as_json(goal) for goal in goals]
         else:
             run_benches(console, recorder, bar, arguments.benches, panels)
         recorder.results["interrupted"] = False
@@ -387,9 +359,9 @@ def main() -> int:
         bench_show.show_options(console, recorder.results["options"])
     bench_show.show_method(console, recorder.results)
     if goals:
-        bench_show.show_goals(console, goals, bench_words.disturbance(recorder.results))
+        bench_show.show_goals(console, recorder.results)
     else:
-        bench_show.show_words(console, recorder.results["found"])
+        bench_show.show_found(console, recorder.results)
     if arguments.json:
         console.print(f"written: {escape(printable(str(arguments.json)))}", soft_wrap=True)
     if earlier:
@@ -400,4 +372,4 @@ def main() -> int:
     failed = [cell for cell in session.cells if cell.kind == "panel" and not cell.counting]
     for cell in failed:
         warn(f"{cell}: {cell.failed}")
-    return 1 if failed or any(goal.met is not True for goal in goals) else 0
+    return 1 if failed or any(goal.verdict() in (MISSED, NOT_MEASURED) for goal in goals) else 0

@@ -15,7 +15,7 @@ from bench.machine import build_type, machine
 from bench.session import Session, why
 from bench.stats import interval
 from harness.files import OutputFile
-from harness.here import versions
+from harness.here import commit, versions
 from harness.panels import Panel
 
 
@@ -56,6 +56,7 @@ class Recorder:
         self.results: dict[str, Any] = {
             "format": bench_results.FORMAT,
             "version": bench_results.VERSION,
+            "commit": commit(),
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "quick": quick,
             "interrupted": True,  # until it is over

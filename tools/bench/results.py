@@ -13,7 +13,7 @@ from typing import Any
 from bench.kinds import Outcome
 from bench.session import Cell, baselines_of, ratio_of
 from bench.stats import Interval
-from bench.words import LOWER_IS_BETTER, RATIO_METRICS
+from bench.cases import LOWER_IS_BETTER, RATIO_METRICS
 from harness.panels import printable
 
 FORMAT = "triptych-bench"

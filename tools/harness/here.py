@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 
-from harness.panels import Panel
+from harness.panels import ROOT, Panel
 
 
 def versions(panels: list[Panel]) -> dict[str, str]:
@@ -32,3 +32,13 @@ def system() -> str:
 def machine() -> str:
     cores = len(os.sched_getaffinity(0))
     return f"{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores"
+
+
+def commit() -> str:
+    """Which version of this project: git's short hash, -dirty where files were changed; empty: not known."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

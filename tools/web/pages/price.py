@@ -13,6 +13,7 @@ from markupsafe import Markup
 from bench import results as bench_results
 from bench import words as bench_words
 from bench.chart import charts
+from bench.summary import summary
 from compare.picture import picture
 from harness.chart import Chart
 from harness.panels import BUILD, ROOT
@@ -26,7 +27,7 @@ SECONDS = 180.0  # the programs run with strace, panel after panel
 FOLDER = BUILD / "bench"  # where bench keeps its newest figures
 RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
 RECORDED_WORDS = RECORDED.with_name("RESULTS.txt")  # how it was recorded, and its tables
-ANSWERS = ("median round trip:", "messages delivered:")  # one sentence of each answers "which is fastest"
+ANSWERS = ("median round trip:", "messages delivered:")  # of a run too short for a summary, a sentence of each
 GUARANTEES = "The price of each guarantee"  # a heading of CHOOSING.md
 BIG = 64 << 20  # bytes of a file that is no such figures
 
@@ -93,7 +94,7 @@ def measured() -> Json:
     if results is None:
         return None
     found = bench_words.found(results)
-    answers = [next((text for text in found if part in text), None) for part in ANSWERS]
+    answers = summary(results) or [text for part in ANSWERS for text in [t for t in found if part in t][:1]]
     machine = {name: str(value) for name, value in results["machine"].items() if isinstance(value, (str, int, float))}
     return {
         "started": results["started"],
@@ -103,7 +104,7 @@ def measured() -> Json:
         "versions": results["versions"],
         "here": here,
         "how": how,
-        "answers": [text for text in answers if text],
+        "answers": answers,
         "found": [text for text in found if text not in answers],
         "charts": [drawn(chart) for chart in charts(results["cells"])],
     }

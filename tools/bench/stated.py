@@ -1,0 +1,104 @@
+"""The figures of the recorded run that stand in documents: where, and how each is made from RESULTS.json.gz.
+
+tools/bench/publish writes them there; a test holds the documents against the run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.cases import number, times
+from harness.panels import ROOT
+
+RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
+PANELS = ("raw", "zmq", "nanomsg", "nng")
+LIBRARIES = PANELS[1:]
+USUAL = {"transport": "tcp", "placement": "one core", "size": 64, "queue": 1000, "rate": 0, "peers": 1}
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A text in a document, with a group for each figure; a space stands for any white space."""
+
+    document: str
+    pattern: str
+    figures: Callable[[Results], list[str]]
+
+    def find(self, text: str) -> re.Match[str] | None:
+        return re.search(self.pattern.replace(" ", r"\s+"), text)
+
+
+def cell_of(results: Results, panel: str, **case: Any) -> dict[str, Any]:
+    """A panel's figures in a case."""
+    wanted = {**USUAL, **case, "competitor": panel}
+    return next(cell for cell in results["cells"] if all(cell[key] == value for key, value in wanted.items()))
+
+
+def median_of(results: Results, panel: str, metric: str, **case: Any) -> float:
+    return float(cell_of(results, panel, **case)["metrics"][metric]["median"])
+
+
+def row(name: str, metric: str, write: Callable[[float], str] = number, **case: Any) -> Stated:
+    """A row of CHOOSING.md's table: a figure of each panel."""
+    pattern = re.escape(name).replace(r"\ ", " ") + r" \|" + r" (\S+) \|" * len(PANELS)
+    return Stated("CHOOSING.md", pattern, lambda results: [write(median_of(results, one, metric, **case)) for one in PANELS])
+
+
+ONE_SUBSCRIBER = {"bench": "throughput", "placement": "two cores", "queue": -1}
+MANY_SUBSCRIBERS = {"bench": "fanout", "placement": "free", "queue": -1, "peers": 256}
+
+
+def losses(results: Results) -> list[str]:
+    return [f"{100 * median_of(results, 'nng', 'lost_share', **case):.0f}" for case in (ONE_SUBSCRIBER, MANY_SUBSCRIBERS)]
+
+
+def round_trips_beside_baselines(results: Results) -> list[str]:
+    """Of the libraries, 64 B on one core: the least and the most."""
+    found = [
+        value["median"]
+        for transport in ("tcp", "ipc")
+        for panel in LIBRARIES
+        for name, value in cell_of(results, panel, bench="latency", transport=transport)["ratios"].items()
+        if name.startswith("baseline")
+    ]
+    return [times(min(found)), times(max(found))]
+
+
+STATED = [
+    row("round trip on one core, p50, us", "p50", bench="latency"),
+    row("round trip on two cores, p50, us", "p50", bench="latency", placement="two cores"),
+    row("events delivered a second, one subscriber, long queues", "rate", **ONE_SUBSCRIBER),
+    row("events delivered a second, 256 subscribers, long queues", "rate", **MANY_SUBSCRIBERS),
+    row("server's memory with 5000 idle clients, MiB", "server_resident_kib", lambda kib: f"{kib / 1024:.1f}", bench="connections", peers=5000),
+    Stated("CHOOSING.md", r"`nng` lost (\d+) % of the events to one subscriber and (\d+) % of those to 256", losses),
+    Stated(
+        "tools/bench/README.md",
+        r"a round trip of 64 B with a library takes ([\d.]+) to ([\d.]+) times as long as the library's baseline",
+        round_trips_beside_baselines,
+    ),
+]  # fmt: skip
+
+
+def restate(results: Results, root: Path = ROOT) -> list[str]:
+    """Writes the figures into the documents; returns what was changed, or not found, a line each."""
+    told = []
+    for one in STATED:
+        path = root / one.document
+        text = path.read_text()
+        match = one.find(text)
+        if match is None:
+            told.append(f"{one.document}: has no text like: {one.pattern}")
+            continue
+        figures = one.figures(results)
+        for group in range(len(figures), 0, -1):
+            if match[group] != figures[group - 1]:
+                told.append(f"{one.document}: {match[group]}, now {figures[group - 1]}")
+            text = text[: match.start(group)] + figures[group - 1] + text[match.end(group) :]
+        path.write_text(text)
+    return told

@@ -1,0 +1,200 @@
+"""Which is fastest, and why: a few lines over all cases of a run, for a reader who reads only these.
+
+Each line is about one kind of conversation. It counts who was fastest in how many cases, gives the
+range of the ratios to the reference over these cases, and names the cause if one was counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bench.cases import (
+    LOWER_IS_BETTER,
+    Cell,
+    Results,
+    brief,
+    counted_as,
+    equal,
+    figure,
+    groups_of,
+    joined,
+    length,
+    lost_share,
+    main_figure,
+    measured,
+    name_of,
+    protocol,
+    publishes,
+    reference_of,
+    slowness,
+    times,
+)
+from bench.reasons import counted, explains
+from bench.stats import median
+
+LARGE = 1 << 16  # bytes of a body, from which on messages are large
+CASES_MIN = 4  # fewer have their sentences, which are short enough
+LOST_MIN = 0.01  # of the events: losses are told from here on
+GROWN_MIN = 3.0  # times as long as with the smallest body: then the bytes take most of the time
+NEAR = 1.25  # times the baseline's time, or its inverse: a panel so near to it shows its library
+
+Group = list[Cell]
+
+
+def fastest(groups: list[Group]) -> str:
+    """Who was fastest, in how many of these cases."""
+    first: dict[str, int] = {}
+    shared: dict[str, int] = {}
+    for group in groups:
+        panels = sorted(measured(group), key=lambda cell: main_figure(cell).median, reverse=publishes(group[0]))  # type: ignore[union-attr]
+        alike = [cell for cell in panels if cell is panels[0] or equal(cell, panels[0])]
+        for cell in alike:
+            into = shared if len(alike) > 1 else first
+            into[name_of(cell)] = into.get(name_of(cell), 0) + 1
+    ties = len(groups) - sum(first.values())
+    if not ties and len(first) == 1:
+        return f"{next(iter(first))} is the fastest" + (f" in all {len(groups)} cases" if len(groups) > 1 else "")
+    ordered = sorted(first.items(), key=lambda one: -one[1])
+    told = [f"{name} is the fastest in {count}" for name, count in ordered]
+    told += [f"the fastest are equal in {ties} ({', '.join(shared)})"] if ties else []
+    return f"{told[0]} of {counted_as(len(groups), 'case')}" + "".join(f", {one}" for one in told[1:])
+
+
+def told_of(found: dict[str, str], verb: str, unit: str) -> str:
+    """ZeroMQ takes 8.1 context switches, nanomsg 18 and raw 2."""
+    (name, value), *others = found.items()
+    return joined([f"{name} {verb} {value} {unit}", *(f"{other} {text}" for other, text in others)])
+
+
+def span(found: list[float]) -> str:
+    ends = [times(min(found)), times(max(found))]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def ranges(groups: list[Group]) -> str:
+    """How far the others are from the reference over these cases, and what they lost."""
+    spans: dict[str, list[float]] = {}
+    lost: dict[str, float] = {}
+    references = set()
+    for group in groups:
+        panels = measured(group)
+        reference = reference_of(panels)
+        for cell in panels:
+            lost[name_of(cell)] = max(lost.get(name_of(cell), 0.0), lost_share(cell))
+            if reference and cell is not reference and (ratio := slowness(cell, reference)):
+                spans.setdefault(name_of(cell), []).append(ratio)
+                references.add(name_of(reference))
+    if len(references) != 1:
+        return ""
+    what = "an event" if all(publishes(group[0]) for group in groups) else "a message"
+    told = told_of({name: span(found) for name, found in spans.items()}, "takes", f"times as long as {references.pop()} for {what}")
+    losses = {name: f"up to {share:.0%}" for name, share in lost.items() if share >= LOST_MIN}
+    return f" {told}." + (f" {told_of(losses, 'lost', 'of the events')}." if losses else "")
+
+
+def explained(group: Group, costs: dict[str, Any]) -> tuple[str, dict[str, float]]:
+    """The count that explains most panels' distance from the reference in this case; the reference's comes last."""
+    panels = measured(group)
+    reference = reference_of(panels)
+    best: tuple[str, dict[str, float]] = ("", {})
+    for text, other in counted(reference, costs) if reference else []:
+        found = {}
+        for cell in panels:
+            ratio, mine = slowness(cell, reference) if reference else None, dict(counted(cell, costs)).get(text)
+            if cell is not reference and ratio and mine and not equal(cell, reference) and explains(mine, other, ratio):  # type: ignore[arg-type]
+                found[name_of(cell)] = mine.median
+        if reference and len(found) + 1 > len(best[1]) and found:
+            best = (text, {**found, name_of(reference): other.median})
+    return best
+
+
+def why(groups: list[Group], costs: dict[str, Any]) -> str:
+    """What was counted in the case in which it explains most; of such cases one in which little was lost."""
+
+    def rank(group: Group) -> tuple[int, float, bool]:
+        return len(explained(group, costs)[1]), -round(sum(map(lost_share, group)), 1), group[0]["size"] == 64
+
+    chosen = max(groups, key=rank)
+    text, found = explained(chosen, costs)
+    if not found:
+        return " The counts do not show why."
+    case = chosen[0]
+    place = counted_as(case["peers"], "subscriber") if case["bench"] == "fanout" else case["placement"]
+    what = "an event" if publishes(case) else "a round trip"
+    named = f"{protocol(case['transport'])}, {length(case['size'])}, {place}"
+    shown = {name: brief(value) for name, value in found.items()}
+    told = f" The reason: {told_of(shown, 'takes', text.removeprefix('%s '))} for {what} ({named})."
+    if publishes(case):
+        switches = {name_of(cell): figure(cell, "switches") for cell in measured(chosen)}
+        served = {name: brief(1 / count.median) for name, count in switches.items() if count and count.median}
+        told += f" Between two context switches {told_of(served, 'handles', 'events')}." if len(served) > 1 else ""
+    rest = [name_of(cell) for cell in measured(chosen) if name_of(cell) not in found]
+    return told + (f" The counts do not show why {joined(rest)} takes longer." if rest else "")
+
+
+def grown(groups: list[Group]) -> str:
+    """With large messages: how much longer the reference itself takes than with the smallest."""
+    for transport, placement in dict.fromkeys((g[0]["transport"], g[0]["placement"]) for g in groups if g[0]["bench"] == "latency"):
+        same = [g for g in groups if (g[0]["bench"], g[0]["transport"], g[0]["placement"]) == ("latency", transport, placement)]
+        same.sort(key=lambda group: group[0]["size"])
+        small, large = (reference_of(measured(same[end])) for end in (0, -1))
+        if small and large and small["competitor"] == large["competitor"]:
+            ratio = main_figure(large).median / main_figure(small).median  # type: ignore[union-attr]
+            if ratio >= GROWN_MIN:
+                return (
+                    f" The bytes take most of the time: with {name_of(large)} itself a round trip of {length(large['size'])} "
+                    f"takes {times(ratio)} times as long as one of {length(small['size'])} ({protocol(transport)}, {placement})."
+                )
+    return ""
+
+
+def near_library(results: Results) -> str:
+    """How long a panel takes beside the smallest program on its library, in the middle of all cases."""
+    middles: dict[str, float] = {}
+    for cell in results["cells"]:
+        name = name_of(cell)
+        if cell["kind"] != "panel" or name in middles:
+            continue
+        found = [
+            value["median"] if one["bench"] in LOWER_IS_BETTER else 1 / value["median"]
+            for one in results["cells"]
+            if one["competitor"] == cell["competitor"]
+            for other, value in one["ratios"].items()
+            if other.startswith("baseline") and value and value["median"]
+        ]
+        if found:
+            middles[name] = median(found)
+    if not middles:
+        return ""
+    near = all(1 / NEAR <= value <= NEAR for name, value in middles.items() if name != "raw")
+    told = "What you see is the library, not the panel: " if near else ""
+    each = told_of({name: times(value) for name, value in middles.items()}, "takes", "times as long")
+    return f"{told}beside the smallest program on the same library {each} for a message (the median of all cases)."
+
+
+Chosen = Callable[[Cell], bool]
+KINDS: list[tuple[str, Chosen]] = [
+    ("Round trips", lambda c: c["bench"] == "latency" and c["size"] < LARGE),
+    (
+        "Publishing to one subscriber",
+        lambda c: publishes(c) and c["peers"] == 1 and c["size"] < LARGE,
+    ),
+    ("Publishing to many subscribers", lambda c: c["bench"] == "fanout" and c["peers"] > 1),
+    (f"Large messages, from {length(LARGE)} on", lambda c: c["size"] >= LARGE),
+]
+
+
+def summary(results: Results) -> list[str]:
+    """A line for each kind of conversation; none where there are so few cases that each has its sentence."""
+    groups = [group for group in groups_of(results) if not group[0]["rate"] and len(measured(group)) > 1]
+    if len(groups) < CASES_MIN:
+        return []
+    told = [f"Over all: {fastest(groups)}."]
+    for title, chosen in KINDS:
+        some = [group for group in groups if chosen(group[0])]
+        if some:
+            large = some[0][0]["size"] >= LARGE
+            cause = grown(groups) if large else why(some, results.get("costs", {}))
+            told.append(f"{title}: {fastest(some)}.{ranges(some)}{cause}")
+    return [one for one in [*told, near_library(results)] if one]
