@@ -90,6 +90,13 @@ def test_a_count_explains_what_it_has_about_the_size_of(switches: float, is_a_ca
     assert ("the counts do not show why" in text) != is_a_cause
 
 
+@pytest.mark.parametrize("switches", [(2.2, 2.3, 2.4), (1.9, 2.6, 2.7)])
+def test_a_count_that_hardly_differs_is_no_reason_for_a_small_difference(switches: tuple[float, float, float]) -> None:
+    """1.3 times as long: 2.3 switches are no 1.25 times as many, and those of 2.6 overlap with raw's 2."""
+    text = said(RAW_CELL, cell("zmq", {"p50": (11.6, 11.7, 11.8), "switches": switches}))
+    assert text.endswith("1.30 times as long; the counts do not show why.")
+
+
 def test_another_count_is_the_reason_where_the_first_explains_too_much() -> None:
     few = {"p50": (9.9, 10.0, 10.1), "switches": (2.0,) * 3, "cpu_us": (15.0,) * 3}
     more = {"p50": (19.9, 20.0, 20.1), "switches": (40.0,) * 3, "cpu_us": (30.0,) * 3}
@@ -297,27 +304,36 @@ def test_a_few_cases_have_their_sentences_and_no_summary() -> None:
     assert in_short(several(((2.0, 4.0), (3.0, 5.0), (2.5, 3.0)))) == []
 
 
-def run(value: float, score: float) -> dict[str, Any]:
-    return {"metrics": {"p50": value}, "disturbed": score > 1, "score": score}
+def run(value: float, disturbed: bool) -> dict[str, Any]:
+    return {"metrics": {"p50": value}, "disturbed": disturbed}
+
+
+def with_runs(raw: list[float], zmq: list[float], *disturbed: bool) -> list[dict[str, Any]]:
+    runs = [[run(value, hit) for value, hit in zip(values, disturbed)] for values in (raw, zmq)]
+    return [{**cell, "runs": found, "disturbed": len(disturbed) > 9} for cell, found in zip((RAW_CELL, ZMQ_CELL), runs)]
 
 
 def test_how_much_disturbances_matter_is_said_once() -> None:
     """A neighbour that doubles every time: figures double, ratios do not change."""
-    scores = (0.1, 5.0, 0.2, 6.0)
-    cells = []
-    for one, base in ((RAW_CELL, 9.0), (ZMQ_CELL, 32.0)):
-        cells.append({**one, "runs": [run(base * (2 if score > 1 else 1), score) for score in scores]})
-    text = said(*cells)
+    text = said(*with_runs([9.0, 18.0, 9.0, 18.0], [32.0, 64.0, 32.0, 64.0], False, True, False, True))
     assert text.startswith(
-        "Other programs or guests disturbed 4 of 8 runs. A message took 2.0 times as long in the more disturbed half of a "
-        "row's runs as in the other half; a ratio to the reference differed by 0% (medians over the rows).\n"
+        "Other programs or guests disturbed 4 of 8 runs; 0 of 2 rows rest on some (*). In a disturbed run a message took 2.0 times "
+        "as long as in an undisturbed one of the same row; a ratio to the reference differed by 0% (medians over the rows that have "
+        "both).\n"
     )
-    assert text.count("disturbed") == 2
+    assert text.count("disturbed") == 3
     # It hits the panel alone: the ratio doubles as well.
-    cells[0]["runs"] = [run(9.0, score) for score in scores]
+    cells = with_runs([9.0] * 4, [32.0, 64.0, 32.0, 64.0], False, True, False, True)
     assert "a ratio to the reference differed by 100%" in said(*cells)
-    quiet = [{**one, "runs": [run(9.0, 0.1)] * 4} for one in cells]
-    assert "disturbed" not in said(*quiet)
+    assert "disturbed" not in said(*with_runs([9.0] * 4, [32.0] * 4, *[False] * 4))
+
+
+def test_where_hardly_a_run_was_undisturbed_nothing_is_known_of_a_quiet_machine() -> None:
+    text = said(*with_runs([9.0] * 12, [32.0] * 12, *[True] * 11, False))
+    assert text.startswith(
+        "Other programs or guests disturbed 22 of 24 runs; 2 of 2 rows rest on some (*). So these figures are those of a busy "
+        "machine, and cannot tell what a quiet one would give.\n"
+    )
 
 
 def test_threads_that_work_are_told_from_those_that_wait() -> None:

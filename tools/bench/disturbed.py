@@ -7,17 +7,15 @@ import math
 from bench.cases import LOWER_IS_BETTER, RATIO_METRICS, Cell, Results, groups_of, measured, reference_of, times
 from bench.stats import median
 
-HALVES_MIN = 2  # runs: one has no halves to be compared
+QUIET_MIN = 0.1  # of the runs: with fewer undisturbed ones nothing is known of a quiet machine
+
+Scored = tuple[bool, float]  # whether a run was disturbed, and how long a message took
 
 
-def halves(values: list[tuple[float, float]]) -> float | None:
-    """Of (disturbance, value): the value of the more disturbed half over that of the less disturbed."""
-    if len(values) < HALVES_MIN:
-        return None
-    ordered = [value for _, value in sorted(values)]
-    half = len(ordered) // 2
-    below = median(ordered[:half])
-    return median(ordered[-half:]) / below if below else None
+def slowed(runs: list[Scored]) -> float | None:
+    """How many times as long a message took in disturbed runs; None: there is nothing to compare."""
+    disturbed, quiet = ([value for hit, value in runs if hit is which] for which in (True, False))
+    return median(disturbed) / median(quiet) if disturbed and quiet and median(quiet) else None
 
 
 def middle(values: list[float | None]) -> float | None:
@@ -25,13 +23,12 @@ def middle(values: list[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def scored(cell: Cell) -> list[tuple[float, float] | None]:
-    """Of each run: how disturbed it was, and how long a message took."""
+def scored(cell: Cell) -> list[Scored | None]:
     metric, lower = RATIO_METRICS[cell["bench"]], cell["bench"] in LOWER_IS_BETTER
-    found: list[tuple[float, float] | None] = []
+    found: list[Scored | None] = []
     for run in cell["runs"]:
         value = run["metrics"].get(metric) if run else None
-        found.append((run.get("score", float(run["disturbed"])), value if lower else 1 / value) if value else None)
+        found.append((bool(run["disturbed"]), value if lower else 1 / value) if value else None)
     return found
 
 
@@ -41,19 +38,22 @@ def disturbance(results: Results) -> str:
     disturbed = sum(run["disturbed"] for run in runs)
     if not disturbed:
         return ""
-    alone = middle([halves([one for one in scored(cell) if one]) for cell in results["cells"]])
+    marked = sum(bool(cell.get("disturbed")) for cell in results["cells"])
+    told = f"Other programs or guests disturbed {disturbed} of {len(runs)} runs; {marked} of {len(results['cells'])} rows rest on some (*)."
+    if len(runs) - disturbed < QUIET_MIN * len(runs):
+        return f"{told} So these figures are those of a busy machine, and cannot tell what a quiet one would give."
+    alone = middle([slowed([one for one in scored(cell) if one]) for cell in results["cells"]])
     pairs: list[float | None] = []
     for group in groups_of(results):
         reference = reference_of(measured(group))
         for cell in group:
             if reference and cell is not reference:
                 both = [(a, b) for a, b in zip(scored(cell), scored(reference)) if a and b]
-                change = halves([(max(a[0], b[0]), a[1] / b[1]) for a, b in both])
+                change = slowed([(a[0] or b[0], a[1] / b[1]) for a, b in both])
                 pairs.append(math.exp(abs(math.log(change))) if change else None)
-    told = f"Other programs or guests disturbed {disturbed} of {len(runs)} runs."
     if alone:
-        told += f" A message took {times(alone)} times as long in the more disturbed half of a row's runs as in the other half"
+        told += f" In a disturbed run a message took {times(alone)} times as long as in an undisturbed one of the same row"
         ratio = middle(pairs)
         told += f"; a ratio to the reference differed by {ratio - 1:.0%}" if ratio else ""
-        told += " (medians over the rows)."
+        told += " (medians over the rows that have both)."
     return told
