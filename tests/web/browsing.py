@@ -26,22 +26,34 @@ const rgb = (colour) => {
 const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
   .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
 const found = [];
-for (const one of document.querySelectorAll("body *:not(script, style, option, svg *)")) {
+const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+const ground = (one) => {
+  while (one && rgb(getComputedStyle(one).backgroundColor)[3] < 255) one = one.parentElement;
+  return light(one ? rgb(getComputedStyle(one).backgroundColor) : [255, 255, 255]);
+};
+// What one must see to operate it, and the lines of a picture: 3 to 1.
+for (const one of document.querySelectorAll("button, select, input, textarea, .diagram :is(.arrow, .lost, .waits) :is(line:not(.hit), path, circle)")) {
+  if (!one.getBoundingClientRect().width || one.closest(":disabled") || one.matches("[type=checkbox], [type=radio], [type=range]")) continue;
+  const style = getComputedStyle(one);
+  const colours = one.closest("svg") ? [style.stroke === "none" ? style.fill : style.stroke] : [style.borderTopColor, style.backgroundColor];
+  const behind = ground(one.closest("svg") ?? one.parentElement);
+  const best = Math.max(...colours.map((colour) => ratio(light(rgb(colour)), behind)));
+  if (best < 3) found.push(`${one.tagName} ${one.parentElement.getAttribute("class")} seen at ${best.toFixed(2)}`);
+}
+for (const one of document.querySelectorAll("body *:not(script, style, option)")) {
+  if (one.closest("svg") && (one.tagName !== "text" || one.textContent.trim().length < 2)) continue; // a mark beside its name
   const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
   const box = one.getBoundingClientRect();
   const style = getComputedStyle(one);
   if (!own || !box.width || style.visibility === "hidden" || one.closest(":disabled, .visually-hidden, .mark")) continue;
-  let behind = one;
-  while (behind && rgb(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
-  const two = [light(rgb(style.color)), light(behind ? rgb(getComputedStyle(behind).backgroundColor) : [255, 255, 255])];
-  const ratio = (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05);
+  const seen = ratio(light(rgb(one.closest("svg") ? style.fill : style.color)), ground(one.closest("svg") ?? one));
   const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
-  if (ratio < (large ? 3 : 4.5)) found.push(`${one.tagName} ${one.className} "${one.textContent.trim().slice(0, 30)}" ${ratio.toFixed(2)}`);
+  if (seen < (large ? 3 : 4.5)) found.push(`${one.tagName} ${one.getAttribute("class")} "${one.textContent.trim().slice(0, 30)}" ${seen.toFixed(2)}`);
 }
 return found;
 """
 
-# Boxes that stick out of the page, or of a box that does not scroll.
+# Boxes that stick out of the page, or of a box that does not scroll; and words that their box cuts off.
 OUTSIDE = """
 const found = [];
 if (document.documentElement.scrollWidth > innerWidth + 1) found.push(`the page is ${document.documentElement.scrollWidth} wide`);
@@ -50,6 +62,10 @@ for (const one of document.querySelectorAll("body *:not(svg *, script, option)")
   const scrolls = one.parentElement.closest(".scroll, pre, .said, .visually-hidden, .skip, [data-scrolls]");
   if (box.width && !scrolls && !one.matches(".skip, .visually-hidden") && (box.right > innerWidth + 1 || box.left < -1)) {
     found.push(`${one.tagName} ${one.className} from ${box.left} to ${box.right}`);
+  }
+  const cuts = getComputedStyle(one).overflowX !== "visible" && !one.matches(".visually-hidden, .intro") && !one.closest(".visually-hidden, .said, [data-scrolls]");
+  if (cuts && box.width && one.matches("button, summary, h1, h2, h3, th, label, legend, p, li, dd, dt, a, select") && one.scrollWidth > one.clientWidth + 1) {
+    found.push(`${one.tagName} ${one.className} cuts "${one.textContent.trim().slice(0, 30)}"`);
   }
 }
 return found;

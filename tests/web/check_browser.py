@@ -25,7 +25,8 @@ pytestmark = pytest.mark.together  # one session
 
 COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
 HOSTILE = "<img src=x onerror=document.title='owned'> \x1b[2J \u202e </script><script>document.title='owned'</script>"
-WIDTHS = (360, 800, 1440, 2560)
+WIDTHS = ((360, 1000), (800, 1000), (1440, 1000), (2560, 1000))
+PROJECTORS = ((1280, 720), (1024, 768), (640, 360), (512, 384))  # the last two are the others at a zoom of 200 %
 
 
 @pytest.fixture(scope="module")
@@ -369,15 +370,37 @@ def test_nothing_is_cut_off_and_all_can_be_read(page: Browser, site: Site, schem
     site.post("/wire/exchange", {"panels": "raw zmq"})
     more = ["/lab?outcomes=1", "/lab?experiment=killed-server", "/read?panels=raw+zmq+nng", "/wire?panels=raw+zmq",
             "/read?pattern=echo", "/wire?seek=echo"]  # fmt: skip
-    for path in [*(f"/{one.name}" for one in PAGES), f"/play?run={run}", f"/play?run={run}&big=1", *more]:
+    for path in [*(f"/{one.name}" for one in PAGES), f"/play?run={run}", *more]:
         page.open(site.base + path)
-        for width in WIDTHS if scheme == "light" else WIDTHS[:1]:  # colours move nothing
-            page.size(width)
-            found = page.run(OUTSIDE) + (page.run(PALE) if width == WIDTHS[0] else [])
+        sizes = [(size, big) for big, sizes in ((False, WIDTHS), (True, PROJECTORS)) for size in sizes]
+        for size, big in sizes if scheme == "light" else [sizes[0]]:  # colours move nothing
+            page.size(*size)
+            page.run("document.documentElement.toggleAttribute('data-big', arguments[0])", big)
+            found = page.run(OUTSIDE) + (page.run(PALE) if size == WIDTHS[0] else [])
             if found:
-                wrong[f"{path} at {width}"] = found[:5]
+                wrong[f"{path} at {size}{', large' * big}"] = found[:5]
     page.dark(False)
     assert wrong == {}
+
+
+@pytest.mark.parametrize("size", PROJECTORS[:2], ids=str)
+def test_a_projector_shows_the_picture_first(page: Browser, site: Site, size: tuple[int, int]) -> None:
+    """The tools of the line are folded, and the keyboard opens them."""
+    page.size(*size)
+    run = site.start("killed-server")
+    begun.append(run)
+    page.open(f"{site.base}/play?run={run}&big=1")
+    page.wait(lambda: len(page.all(".arrow")) > 3, "arrow")
+    top = page.run("return document.querySelector('.diagram').getBoundingClientRect().top")
+    assert top < size[1] * 0.65, f"the picture begins at {top:.0f} of {size[1]}"
+    seen = "return document.querySelector('button[data-do=stall]').checkVisibility()"
+    assert not page.run(seen)
+    page.run("document.querySelector('.tools > summary').focus()")
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    page.one("button[data-do='stall']").click()
+    page.wait(lambda: page.all(".diagram .fault"), "the fault in the picture")
+    page.one("#big").click()
+    assert page.one(".tools").get_attribute("open") and not page.one(".tools > summary").is_displayed()
 
 
 def test_a_prediction_is_made_and_compared(page: Browser, site: Site) -> None:

@@ -223,7 +223,7 @@ function control() {
 
 if (run) {
   const folds = () => document.querySelectorAll("details.fold").forEach((one) => (one.open = !document.documentElement.hasAttribute("data-big")));
-  folds(); // on a projector the diagrams need the room
+  folds();
   document.getElementById("big").addEventListener("click", folds);
   if (!recorded && !run.ended) document.getElementById("run-title").focus({ preventScroll: true });
   watch();

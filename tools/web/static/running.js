@@ -6,7 +6,9 @@ import { ask } from "./source.js";
 
 const place = document.getElementById("running");
 
-export function showRunning(runs) {
+export function showRunning(all) {
+  const shown = new URLSearchParams(location.search).get("run"); // it has its own button
+  const runs = all.filter((run) => !shown || run.asked.run !== shown);
   place.hidden = !runs.length;
   place.replaceChildren(
     make("b", {}, `Running: ${runs.length}`),
