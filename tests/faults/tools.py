@@ -158,6 +158,8 @@ FAULTS = [
           "test_every_result_comes_back"),
     fault("heavy-at-once", "tests that load the machine run at the same time", "tests/processes.py",
           "self.heavy if self.loading < HEAVY else None", "self.heavy", "test_how_many_run_at_once"),
+    fault("meson-asked-each-time", "each verb waits for meson to say its version", "triptych",
+          "    how=\n    if [ ! -f", "    how=\n    check_meson\n    if [ ! -f", "test_meson_is_asked_only_to_configure"),
     fault("files-one-after-the-other", "the tests that wait run first, then those that compute", "tests/processes.py",
           "return -len(job), before[path] / number[path]", "return -len(job), 0.0",
           "test_the_tests_of_a_file_are_spread_over_the_run"),

@@ -423,6 +423,16 @@ def test_a_meson_that_is_too_old(tree: Tree) -> None:
     assert "Meson 0.61.2 is too old: 1.0 is needed" in said
 
 
+def test_meson_is_asked_only_to_configure(tree: Tree) -> None:
+    """It takes a tenth of a second to say anything."""
+    told = tree.tools / "told"
+    tree.fake("meson", 'echo "$1" >>"$HOME/told"; case $1 in --version) echo 1.0 ;; *) mkdir -p "$2"; touch "$2/build.ninja" ;; esac')
+    tree.fake("ninja", "exit 0")
+    for _ in range(2):
+        tree.run("build", status=0, TRIPTYCH_INSTALL="no")
+        assert told.read_text().split() == ["--version", "setup"]
+
+
 def test_a_build_folder_elsewhere(tree: Tree, tmp_path: Path) -> None:
     tree.fake("meson", 'echo "$@" >>"$HOME/told"; case $1 in --version) echo 1.0 ;; *) mkdir -p "$2" ;; esac')
     tree.fake("ninja", 'case $* in *build.ninja) ;; *) touch "$2/raw-req"; chmod +x "$2/raw-req" ;; esac')
