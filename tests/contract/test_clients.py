@@ -22,8 +22,8 @@ def test_R6_ten_busy_clients(stage: Stage) -> None:
     for client in clients:
         assert client.asked("here")
     seen = []
-    # The clause holds in any 2 s; the machine may disturb two of three. Who is fair in 0.5 s has
-    # kept it as well, and it is measured as it is written once for each panel.
+    # The clause holds in any 2 s; the machine may disturb two of three. They take both processors,
+    # so over tcp6 and ipc 0.5 s must do if all are served evenly in it.
     for milliseconds in [*([] if stage.transport == "tcp" else [500]), 2000, 2000, 2000]:
         for seed, client in enumerate(clients):
             client.begin(f"busy {milliseconds} 64 {seed * 25}")
