@@ -48,7 +48,7 @@
 
 enum {
     READ_SIZE = 256 << 10, /* bytes of the first buffer: a read then takes up to
-                              four of a publisher's batches */
+                              a whole batch of a publisher */
     SPARE_MAX = 4 << 20, /* bytes; a larger buffer is freed, not shared */
     SHRINK_MIN = 256, /* bytes; a buffer of this size is small enough */
     SHRINK_PART = 16, /* a buffer filled to 1/16 is worth keeping */

@@ -193,20 +193,13 @@ log_append(struct log *log, const void *data, size_t len, uint64_t needed)
     return 0;
 }
 
-/* The next message from *number on that matches; none: iov_base is NULL. */
-static struct iovec
-next_match(
-    const struct log *log, uint64_t *number, const struct prefixes *prefixes)
+static bool
+is_wanted(const struct log *log, const struct record *record,
+    const struct prefixes *prefixes)
 {
-    for (; *number < log->end; (*number)++) {
-        const struct record *record = record_of(log, *number);
-        unsigned char *frame = log->bytes + record->at;
-        if (prefixes->all ||
-            prefixes_match(
-                prefixes, frame + FRAME_LENGTH, record->len - FRAME_LENGTH))
-            return (struct iovec){.iov_base = frame, .iov_len = record->len};
-    }
-    return (struct iovec){0};
+    return prefixes->all ||
+        prefixes_match(prefixes, log->bytes + record->at + FRAME_LENGTH,
+            record->len - FRAME_LENGTH);
 }
 
 static struct copy *
@@ -248,20 +241,21 @@ log_collect(const struct log *log, const struct cursor *cursor,
     iov[0] = rest_of(log, cursor);
     int count = iov[0].iov_len > 0;
     size_t total = iov[0].iov_len;
-    const char *piece_end = count > 0 ? (char *)iov[0].iov_base + total : NULL;
+    unsigned char *piece_end = count > 0 ? iov[0].iov_base + total : NULL;
     uint64_t n = cursor->next < log->first ? log->first : cursor->next;
-    for (; total < bytes_max; n++) {
-        struct iovec frame = next_match(log, &n, prefixes);
-        if (!frame.iov_base)
-            break;
-        if (frame.iov_base == piece_end)
-            iov[count - 1].iov_len += frame.iov_len;
+    for (; n < log->end && total < bytes_max; n++) {
+        const struct record *record = record_of(log, n);
+        unsigned char *frame = log->bytes + record->at;
+        if (!is_wanted(log, record, prefixes))
+            continue;
+        if (frame == piece_end)
+            iov[count - 1].iov_len += record->len;
         else if (count < iov_max)
-            iov[count++] = frame;
+            iov[count++] = (struct iovec){frame, record->len};
         else
             break;
-        piece_end = (const char *)frame.iov_base + frame.iov_len;
-        total += frame.iov_len;
+        piece_end = frame + record->len;
+        total += record->len;
     }
     *next = n;
     return count;
@@ -279,11 +273,13 @@ log_move(struct log *log, struct cursor *cursor,
     sent -= rest;
     log_release(log, cursor);
     uint64_t n = cursor->next < log->first ? log->first : cursor->next;
-    for (;; n++) {
-        struct iovec frame = next_match(log, &n, prefixes);
-        if (sent < frame.iov_len || !frame.iov_base)
+    for (; n < log->end; n++) {
+        const struct record *record = record_of(log, n);
+        if (!is_wanted(log, record, prefixes))
+            continue;
+        if (sent < record->len)
             break;
-        sent -= frame.iov_len;
+        sent -= record->len;
     }
     if (sent > 0) {
         cursor->begun = n++;

@@ -31,7 +31,8 @@
 #include <sys/uio.h>
 
 enum {
-    LOG_BYTES_MIN = 256 << 10, /* the ring's first size: it fits in a cache */
+    LOG_BYTES_MIN = 1 << 20, /* the ring's first size: it holds four batches,
+                                and fits in a cache */
     LOG_BYTES_MAX = 64 << 20, /* the ring's largest size, and the copies' */
 };
 

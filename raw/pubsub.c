@@ -24,8 +24,9 @@ enum {
     MESSAGE_MAX = 1 << 20, /* bytes; the default of message_max */
     QUEUE = 1000, /* messages; the default of queue */
     LINGER_MS = 500, /* pub_close() waits at most so long for unsent messages */
-    BATCH = 64 << 10, /* bytes published between two writes: with so many, the
-                         system call's own cost hardly counts (measured) */
+    BATCH = 256 << 10, /* bytes published between two writes. Each write wakes a
+                          subscriber that waits: with 64 KiB, publishing took
+                          1.3 to 2 times as long (measured) */
     SUBSCRIPTIONS_MAX = 8 << 20, /* bytes of unsent subscriptions */
     READS = 16, /* subscribers read in a turn; then the events have theirs */
     IDLE_TURNS = 16, /* at most, to accept, read and write what is ready now */
