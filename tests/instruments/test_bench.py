@@ -236,9 +236,34 @@ def test_limits_bound_memory() -> None:
 def test_the_lossless_search_needs_both_ends_to_keep_up() -> None:
     fine = {"lost_share": 0.0, "sending_rate": 1000.0, "rate": 990.0}
     quiet = Disturbance()
-    assert bench_search.holds(Outcome(fine, quiet, {}, {}), 1000)
-    for worse in ({"lost_share": 0.001}, {"sending_rate": 900.0}, {"rate": 900.0}):
-        assert not bench_search.holds(Outcome({**fine, **worse}, quiet, {}, {}), 1000)
+    assert not bench_search.limit_in(Outcome(fine, quiet, {}, {}), 1000)
+    for worse, limit in (
+        ({"lost_share": 0.001}, bench_search.LOST),
+        ({"sending_rate": 900.0}, bench_search.SLOW_PUBLISHER),
+        ({"rate": 900.0}, bench_search.SLOW_SUBSCRIBER),
+        ({"sending_rate": 900.0, "rate": 900.0}, bench_search.SLOW_PUBLISHER),
+    ):
+        assert bench_search.limit_in(Outcome({**fine, **worse}, quiet, {}, {}), 1000) == limit
+
+
+def test_the_lossless_search_says_what_its_limit_is() -> None:
+    """Above 200,000/s the publisher is too slow; far above, events are lost as well, which is not the limit."""
+
+    def run(panel: Panel, case: Case, count: int) -> Outcome:
+        sent = min(case.rate, 200_000.0)
+        lost = 0.5 if case.rate > 1_000_000 else 0.0
+        return Outcome({"lost_share": lost, "sending_rate": sent if not lost else float(case.rate), "rate": sent}, Disturbance(), {}, {})
+
+    found = bench_search.lossless_rates([FAST], session(run))
+    assert {entry["limit"] for entry in found} == {bench_search.SLOW_PUBLISHER}
+
+    def losing(panel: Panel, case: Case, count: int) -> Outcome:
+        slow = case.rate <= 40_000
+        lost = 0.5 if case.rate > 20_000 else 0.0
+        return Outcome({"lost_share": lost, "sending_rate": float(case.rate) if slow else 1.0, "rate": float(case.rate)}, Disturbance(), {}, {})
+
+    found = bench_search.lossless_rates([FAST], session(losing))
+    assert {entry["limit"] for entry in found} == {bench_search.LOST}
 
 
 def test_the_lossless_search_finds_a_capacity_and_says_when_there_is_none() -> None:

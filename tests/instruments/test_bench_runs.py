@@ -17,6 +17,7 @@ from bench import kinds as bench_kinds
 from bench import run as bench_run
 from bench.kinds import Case
 from bench.run import (
+    EITHER,
     FREE,
     ONE,
     PLACEMENTS,
@@ -46,6 +47,36 @@ def test_sizes_are_those_of_the_same_bytes() -> None:
     assert size_for(library, 39, "pub") == 64
     assert size_for(bare, 39, "pub") == 68
     assert size_for(bare, 39, "rep") == 72
+
+
+@pytest.mark.parametrize(
+    "places, partner",
+    [
+        # By processor: its socket and its core. The last is the server's.
+        ([("0", "0"), ("0", "0")], 0),  # halves of one core: there is nothing else
+        ([("0", "0"), ("0", "1")], 0),
+        ([("0", "0"), ("0", "1"), ("0", "0"), ("0", "1")], 0),  # 1 is the last one's other half
+        ([("0", "0"), ("0", "0"), ("0", "1"), ("0", "1")], 0),
+        ([("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")], 2),  # 0 and 1 are on another socket
+        ([("0", "0"), ("1", "0"), ("1", "0")], 1),  # of one socket, and the halves of a core
+    ],
+)
+def test_two_cores_are_two_cores_of_one_socket(places: list[tuple[str, str]], partner: int) -> None:
+    last = len(places) - 1
+    assert bench_run.partner_of(last, list(range(len(places))), places.__getitem__) == partner
+
+
+def test_one_processor_is_its_own_partner() -> None:
+    assert bench_run.partner_of(3, [3], lambda cpu: ("0", "0")) == 3
+    assert bench_run.pair_in_words()
+
+
+def test_programs_that_may_run_on_either_of_two_cores_run_on_no_other() -> None:
+    with bench_run.placed(PLACEMENTS[EITHER]), Stage() as stage:
+        used = PLACEMENTS[EITHER].used()
+        assert os.sched_getaffinity(stage.start("/usr/bin/sleep", "20").pid) == set(used)
+        assert len(used) == min(2, len(bench_run.ALL_CPUS)) and PLACEMENTS[EITHER].ours_too
+    assert os.sched_getaffinity(0) == set(bench_run.ALL_CPUS)
 
 
 def test_what_strace_counted_is_understood(tmp_path: Path) -> None:

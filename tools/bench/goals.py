@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.kinds import Case
 from bench.results import as_dict
-from bench.run import ALL_CPUS, FREE, ONE, TWO, possible
+from bench.run import ALL_CPUS, EITHER, ONE, TWO, possible
 from bench.session import Cell, Session, find_cell, baselines_of, ratio_of
 from bench.stats import Interval, interval, median
 from harness.panels import BUILD, Panel
@@ -159,7 +159,7 @@ def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
         Task(
             [cell for n in (0, IDLE) for cell in cells_of(Case("connections", peers=n), raw)], idle
         ),
-        Task(cells_of(Case("fanout", "tcp", FREE, GOAL_SIZE, -1, peers=64), *many), fanout, FANOUT_SECONDS),
+        Task(cells_of(Case("fanout", "tcp", EITHER, GOAL_SIZE, -1, peers=64), *many), fanout, FANOUT_SECONDS),
     ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.kinds import Case, stage_for
-from bench.run import FREE, Baseline
+from bench.run import FREE, Baseline, pair_in_words
 from harness.panels import BUILD, Panel
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture since Linux 5.6
@@ -36,6 +36,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": first_line("/proc/cpuinfo", r"model name\s*:\s*(.*)"),
         "cpus": len(os.sched_getaffinity(0)),
+        "pair": pair_in_words(),
         "hypervisor": "hypervisor" in first_line("/proc/cpuinfo", r"flags\s*:\s*(.*)").split(),
         "memory_mib": int(first_line("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0) >> 10,
         "kernel": f"{platform.system()} {platform.release()}",

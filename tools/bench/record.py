@@ -69,7 +69,8 @@ class Recorder:
                 "run_seconds": session.seconds,
                 "coverage": interval([float(i) for i in range(rounds)]).coverage,
                 "placements": "one core: both sides on the last processor; two cores: server or publisher "
-                "on the last, the others on the first; free: the kernel's choice",
+                "on the last, the others on another core of the same socket; either of two cores: all on these two; free: "
+                "the kernel's choice",
             },
         }
 

@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +41,36 @@ Metrics = dict[str, float]
 
 ALL_CPUS = sorted(os.sched_getaffinity(0))
 ONE, TWO, FREE = "one core", "two cores", "free"
+EITHER = "either of two cores"  # as on a machine that has no more
 HOSTS = "between hosts"  # of --hosts: each side where the kernel of its host likes
+
+
+def place_of(cpu: int) -> tuple[str, str]:
+    """Its socket and its core; without that knowledge each processor is a core of one socket."""
+    folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+    try:
+        return (folder / "physical_package_id").read_text().strip(), (folder / "core_id").read_text().strip()
+    except OSError:
+        return "0", str(cpu)
+
+
+def partner_of(last: int, cpus: list[int], place: Callable[[int], tuple[str, str]] = place_of) -> int:
+    """The other of two processors: another core of the same socket, or else what is nearest to that."""
+    socket, core = place(last)
+    others = [cpu for cpu in cpus if cpu != last] or [last]
+    return min(others, key=lambda cpu: (place(cpu)[0] != socket, place(cpu)[1] == core, cpu))
+
+
+PARTNER = partner_of(ALL_CPUS[-1], ALL_CPUS)
+
+
+def pair_in_words() -> str:
+    """What the two processors are to each other: it decides how fast a message gets from one to the other."""
+    (socket, core), (other_socket, other_core) = place_of(PARTNER), place_of(ALL_CPUS[-1])
+    if PARTNER == ALL_CPUS[-1]:
+        return "one processor alone"
+    what = "of two sockets" if socket != other_socket else "halves of one core" if core == other_core else "cores of one socket"
+    return f"processors {PARTNER} and {ALL_CPUS[-1]}, as the kernel sees them {what}"
 
 
 @dataclass(frozen=True)
@@ -63,26 +92,28 @@ class Baseline(Panel):
 class Placement:
     """Where the programs run: on one processor, a side on each of two, or where the kernel likes."""
 
-    name: str  # ONE, TWO, FREE or HOSTS
+    name: str  # ONE, TWO, EITHER, FREE or HOSTS
 
     def cpu(self, serves: bool) -> int | None:
-        if self.name in (FREE, HOSTS):
+        if self.name in (EITHER, FREE, HOSTS):
             return None
-        return ALL_CPUS[0] if self.name == TWO and not serves else ALL_CPUS[-1]
+        return PARTNER if self.name == TWO and not serves else ALL_CPUS[-1]
 
     def used(self) -> list[int]:
         """The processors of this machine that are measured."""
         if self.name in (FREE, HOSTS):
             return ALL_CPUS if self.name == FREE else []
+        if self.name == EITHER:
+            return sorted({PARTNER, ALL_CPUS[-1]})
         return sorted({cpu for serves in (True, False) if (cpu := self.cpu(serves)) is not None})
 
     @property
     def ours_too(self) -> bool:
         """Whether this program itself runs on a processor that is measured."""
-        return self.used() == ALL_CPUS
+        return self.used() == ALL_CPUS or self.name == EITHER
 
 
-PLACEMENTS = {name: Placement(name) for name in (ONE, TWO, FREE, HOSTS)}
+PLACEMENTS = {name: Placement(name) for name in (ONE, TWO, EITHER, FREE, HOSTS)}
 
 
 def possible(placement: str) -> str:
@@ -246,8 +277,12 @@ class Watch:
 
 @contextlib.contextmanager
 def placed(placement: Placement) -> Iterator[None]:
-    """Keeps this program itself off the processor that is measured, if there is another."""
-    rest = set(ALL_CPUS) - set(placement.used())
+    """Keeps this program itself off the processor that is measured, if there is another.
+
+    Where the kernel chooses between two, it is on these: the programs that it starts inherit them.
+    """
+    used = set(placement.used())
+    rest = used if placement.name == EITHER else set(ALL_CPUS) - used
     os.sched_setaffinity(0, rest or ALL_CPUS)
     try:
         yield

@@ -28,21 +28,28 @@ def plan(panels: int) -> float:
     return panels * len(SIZES) * SEARCH_SECONDS
 
 
-def holds(outcome: Outcome, rate: int) -> bool:
+LOST = "above it events are lost"
+SLOW_PUBLISHER = "above it the publisher does not keep the rate"
+SLOW_SUBSCRIBER = "above it the subscriber does not keep the rate"
+
+
+def limit_in(outcome: Outcome, rate: int) -> str:
+    """Why this rate is too high; empty: it is not."""
     metrics = outcome.metrics
-    return metrics["lost_share"] == 0 and all(
-        metrics[name] >= KEPT_UP * rate for name in ("sending_rate", "rate")
-    )
+    if metrics["sending_rate"] < KEPT_UP * rate:
+        return SLOW_PUBLISHER
+    return LOST if metrics["lost_share"] > 0 else SLOW_SUBSCRIBER if metrics["rate"] < KEPT_UP * rate else ""
 
 
-def works(session: Session, panel: Panel, case: Case) -> bool:
-    """Whether nothing is lost in one run at that rate.
+def why_not(session: Session, panel: Panel, case: Case) -> str:
+    """Why something is lost, or late, in a run at that rate; empty: nothing is.
 
     What is lost in a disturbed run may be the disturbance's: it is tried again, in a quieter moment
     if one comes; the third time it counts.
     """
     count = max(200, round(case.rate * RUN_SECONDS))
     used = PLACEMENTS[case.placement].used()
+    limit = LOST
     for attempt in range(ATTEMPTS):
         session.progress(f"lossless rate: {case}: {panel.name}", session.done, session.planned)
         if attempt:
@@ -50,16 +57,15 @@ def works(session: Session, panel: Panel, case: Case) -> bool:
         try:
             outcome = session.run(panel, case, count)
         except Lost:
-            return False
+            return LOST
         except (Failed, subprocess.TimeoutExpired, OSError):
             if attempt == ATTEMPTS - 1:
                 raise
             continue
-        if holds(outcome, case.rate):
-            return True
-        if not outcome.disturbed:
-            return False
-    return False
+        limit = limit_in(outcome, case.rate)
+        if not limit or not outcome.disturbed:
+            return limit
+    return limit
 
 
 def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]]:
@@ -73,17 +79,24 @@ def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]
             if time.monotonic() > session.deadline:
                 entry["failed"] = "no time was left"
                 continue
+            limits: list[str] = []
+
+            def works(rate: float, who: Panel = panel, case: Case = case, limits: list[str] = limits) -> bool:
+                limit = why_not(session, who, replace(case, rate=round(rate)))
+                limits += [limit] if limit else []
+                return not limit
+
             try:
                 entry["rate"] = find_highest(
-                    lambda rate, who=panel, case=case: works(
-                        session, who, replace(case, rate=round(rate))
-                    ),
+                    works,
                     START,
                     low=LOW,
                     high=HIGH,
                     precision=PRECISION,
                 )
                 entry["at_least"] = entry["rate"] >= HIGH
+                if limits:
+                    entry["limit"] = limits[-1]
             except Exception as error:  # whatever it is: the others go on
                 entry["failed"] = why(error)
             session.done += SEARCH_SECONDS
