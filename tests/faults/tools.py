@@ -129,7 +129,7 @@ FAULTS = [
     fault("largest-limit", "a publisher serves what its largest limit allows", "tools/bench/scale_doc.py",
           "limit = min(found", "limit = max(found", "test_a_publisher_serves_what_its_smallest_limit_allows"),
     fault("error-of-the-run", "the model's error is told with the wrong sign", "tools/bench/scale_doc.py",
-          "cpu_errors.append(cpu / point.cpu - 1)", "cpu_errors.append(point.cpu / cpu - 1)", "test_errors_and_savings_are_told"),
+          "return self.cpu / self.point.cpu - 1", "return self.point.cpu / self.cpu - 1", "test_errors_and_savings_are_told"),
     fault("phrase-not-looked-for", "a sheet may expect what is not in the output", "tools/teach/source.py",
           "for phrase in (*self.expected, self.begin, self.end):", "for phrase in (self.begin, self.end):",
           "test_what_differs_is_said"),

@@ -79,8 +79,31 @@ def test_errors_and_savings_are_told() -> None:
     text = scale_doc.document(results)
     assert "| raw sockets | 10 | 512 | 5.2% | 5.2% | +0% |" in text
     assert "| raw sockets | 10 | 2000 | 20.1% | 10.0% | +100% |" in text
-    assert "Error of the CPU time: median 50%, at most 100%." in text
+    assert "- Error of the CPU time with 512 subscribers: median 0%, at most 0%." in text
+    assert "- Error of the CPU time with 2000 subscribers: median 100%, at most 100%." in text
     assert "| raw sockets | publisher | 110, 11 | 90% |" in text and "| 80% |" in text
+    panel["one_topic"] = {**panel["all_topics"], "cpu": panel["all_topics"]["cpu"] * 1.04}
+    assert "| raw sockets | subscriber | 110, 110 | nothing |" in scale_doc.document(results)
+
+
+def test_the_answers_stand_before_the_tables() -> None:
+    """And how far they may be wrong: a prediction of half the CPU time allows for twice the subscribers."""
+    one, other = panel_of(event_us=100, each_us=10), {**panel_of(event_us=100, each_us=20), "label": "a third"}
+    other["checks"][0]["cpu"] *= 2
+    results = json.loads((FOLDER / "SCALE.json").read_text()) | {"panels": [one, other]}
+    text = " ".join(scale_doc.document(results).partition("## What was measured")[0].split())
+    assert "At 100 events a second one publisher serves 500 (a third) to 990 (raw sockets) subscribers." in text
+    assert "right within a factor of 2.0" in text and "50% at most" in text
+    alike = json.loads((FOLDER / "SCALE.json").read_text()) | {"panels": [one, {**one, "label": "another"}, other]}
+    assert "990 (raw sockets and another)" in " ".join(scale_doc.document(alike).split())
+
+
+def test_that_rare_events_cost_more_is_said_where_it_is_so() -> None:
+    panel = panel_of(event_us=100, each_us=10)
+    results = json.loads((FOLDER / "SCALE.json").read_text()) | {"panels": [panel]}
+    assert "At 1/s, which was not measured" not in scale_doc.document(results)
+    panel["lines"]["10"] = panel_of(event_us=100, each_us=12)["lines"]["10"]
+    assert "At 1/s, which was not measured" in " ".join(scale_doc.document(results).split())
 
 
 def test_what_was_not_measured_is_told() -> None:
