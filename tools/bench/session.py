@@ -247,10 +247,12 @@ class Session:
     def again(self, cells: list[Cell], wanted: int) -> None:
         """More rounds of these, until so many runs count, as far as there is time."""
         able = [cell for cell in cells if cell.count]
+        step = sum(self.plan(cell) / (cell.wanted + 1) for cell in able) / max(1, len(able))
         for cell in able:
             cell.wanted = wanted
+            self.planned += step * max(0, wanted - len(cell.runs))
         while self.deadline > time.monotonic() and any(len(cell.runs) < wanted for cell in able):
-            self.round(able, 0.0)
+            self.round(able, step)
 
     def round(self, cells: list[Cell], step: float) -> None:
         for cell in random.sample(cells, len(cells)):
