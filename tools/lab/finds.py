@@ -18,17 +18,25 @@ from lab.search import BEGINNERS, BEGINNING, EMPTY, FAR, MOST, QUESTION, TEXT, T
 
 # What is asked for in words that the thing itself does not use.
 ASKED = {
-    "verb bench": "fast faster fastest slow speed quick quickest performance",
+    "verb bench": "fast slow speed quick quickest performance",
     "page Measurements": "fast faster fastest slow speed quick quickest performance",
     "step winsock": "windows microsoft wine",
+    "web Price": "fast faster fastest",
+    "web Wire": "wire",
+    "page Play the roles by hand": "machine machines computer computers host hosts remote ssh",
+    "page Troubleshooting": "windows wsl ubuntu mac macos container docker",
+}
+SECTIONS = {  # of documents, that are found and shown: all of them, or these
+    "CHOOSING.md": (),
+    "README.md": ("Play the roles by hand", "Troubleshooting"),
 }
 
 
 def everything(experiments: list[Experiment]) -> list[Find]:
-    tree = [*clauses(), *steps(read_panels()), *verbs(), *sections()]
+    tree = [*clauses(), *steps(read_panels()), *verbs(), *sections(), *pages()]
     for find in tree:
         find.add(ASKED.get(find.name, ""), TITLE)
-    return [*map(of_experiment, experiments), *tree, *words(), *functions(), *pages()]
+    return [*map(of_experiment, experiments), *tree, *words(), *functions()]
 
 
 def index(experiments: list[Experiment]) -> dict[str, Any]:
@@ -102,19 +110,22 @@ def verbs(launcher: Path = ROOT / "triptych") -> list[Find]:
         path = ROOT / "tools" / f"{program}.py"
         help_text = path.read_text("utf-8").split('"""')[1] if path.is_file() else ""
         says = f"{does[0].upper()}{does[1:]}."
-        find = Find(f"verb {name}", says, f"./triptych {name} --help", place=entry("verb", name))
+        find = Find(f"verb {name}", says, f"./triptych {name} --help", place=entry("verb", name), code=help_text.strip())
         finds.append(find.add(name, TITLE).add(does, QUESTION).add(help_text, TEXT))
     return finds
 
 
-def sections(path: Path = ROOT / "CHOOSING.md") -> list[Find]:
-    """The sections of the page for whoever must choose."""
+def sections() -> list[Find]:
+    """Sections of documents: for whoever must choose, or runs the programs elsewhere."""
     finds = []
-    parts = re.findall(r"^##+ ([\w' ]+)\n(.*?)(?=^##|\Z)", path.read_text("utf-8"), re.M | re.S)
-    for title, text in parts:
-        says = f"A section of {path.name}: {title}."
-        find = Find(f"page {title}", says, f"less '+/# {title}' {path.name}")
-        finds.append(find.add(title, QUESTION).add(text, TEXT))
+    for name, shown in SECTIONS.items():
+        text = (ROOT / name).read_text("utf-8")
+        for title, body in re.findall(r"^##+ ([^\n]+)\n(.*?)(?=^##|\Z)", text, re.M | re.S):
+            if shown and title not in shown:
+                continue
+            says = f"A section of {name}: {title}{'' if title.endswith('.') else '.'}"
+            find = Find(f"page {title}", says, f"less '+/# {title}' {name}", place=entry("page", title))
+            finds.append(find.add(title, QUESTION).add(body, TEXT))
     return finds
 
 

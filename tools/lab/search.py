@@ -25,12 +25,12 @@ EMPTY = frozenset(
     "a about after all also always am an and another any are as at be been before being between both but "
     "by can cannot come could did difference do does doing done each either else ever every explain few for "
     "from get gets give given gives go goes good had happen happens has have having here how i if "
-    "in instead into is it its just kind know lab let like lot made make makes may me mean "
+    "in instead into is it its just kind know lab let like look looks lot made make makes may me mean "
     "means might more most much must my need needs never no not now of off on one only or other "
-    "our out over please question really s same say says see should show so some still such t "
+    "our out over please question really run running runs s same say says see should show so some still such t "
     "take takes tell than that the their them then there these they thing things this those to "
     "too up us use used uses using very want wants was way we well were what when where whether "
-    "which while who whose why will with without would you your".split()
+    "which while who whose why will with without work working works would you your".split()
 )
 
 
@@ -43,7 +43,7 @@ class Find:
     command: str
     text: str = ""  # all of it, where it is prose that can be quoted
     place: str = ""  # the address of the page that shows it; empty: none does
-    code: str = ""  # of a function: its declaration
+    code: str = ""  # of a function: its declaration; of a verb: its help
     clauses: list[str] = field(default_factory=list)  # that it serves
     experiment: str = ""  # that shows it
     weights: dict[str, float] = field(default_factory=dict)  # by stem

@@ -18,13 +18,18 @@ def section(path: Path, heading: str) -> Markup:
         text = path.read_text("utf-8")
     except (OSError, UnicodeError):
         return Markup("")
-    _, found, rest = text.partition(f"\n## {heading}\n")
-    body = re.split(r"\n#+ ", rest, maxsplit=1)[0] if found else ""
+    found = re.search(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##|\Z)", text, re.M | re.S)
+    body = found[1] if found else ""
     return Markup("\n").join(block(part) for part in body.split("\n\n") if part.strip())
 
 
 def block(text: str) -> Markup:
     lines = text.strip().splitlines()
+    if lines[0].startswith("```"):
+        return Markup("<pre>{}</pre>").format("\n".join(lines[1:-1]))
+    if lines[0].startswith("- "):
+        items = re.split(r"\n- ", text.strip().removeprefix("- "))
+        return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(" ".join(one.split()))) for one in items))
     if all(line.startswith("|") for line in lines):
         return table(lines)
     if any(line.startswith("[") and "]: " in line for line in lines):
@@ -44,6 +49,7 @@ def table(lines: list[str]) -> Markup:
 
 
 def inline(text: str) -> Markup:
-    """Code in backquotes stays code; of a link its words stay."""
+    """Code in backquotes stays code, what stands between ** is bold; of a link its words stay."""
     parts = text.split("`")
-    return Markup("").join(Markup("<code>{}</code>").format(escape(part)) if n % 2 else linked(LINK.sub(r"\1", part)) for n, part in enumerate(parts))
+    made = (f"<code>{escape(part)}</code>" if n % 2 else str(linked(LINK.sub(r"\1", part))) for n, part in enumerate(parts))
+    return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", "".join(made)))

@@ -7,7 +7,7 @@ import { excerpt, search } from "./search.js";
 import { ask, recorded } from "./source.js";
 
 const KINDS = {
-  lab: "experiment", clause: "clause", step: "step", verb: "command", page: "CHOOSING.md", term: "term",
+  lab: "experiment", clause: "clause", step: "step", verb: "command", page: "document", term: "term",
   call: "call or option", function: "function", web: "page",
 };
 const form = document.getElementById("seek-all");
