@@ -241,7 +241,7 @@ log_collect(const struct log *log, const struct cursor *cursor,
     iov[0] = rest_of(log, cursor);
     int count = iov[0].iov_len > 0;
     size_t total = iov[0].iov_len;
-    unsigned char *piece_end = count > 0 ? iov[0].iov_base + total : NULL;
+    const unsigned char *piece_end = NULL;
     uint64_t n = cursor->next < log->first ? log->first : cursor->next;
     for (; n < log->end && total < bytes_max; n++) {
         const struct record *record = record_of(log, n);
