@@ -1,5 +1,7 @@
 """The goals of bench --goals: how they are judged, by runs that are pretended."""
 
+import io
+
 import pytest
 
 from bench import goals
@@ -7,6 +9,7 @@ from bench.goals import Goal, lossless, ratio_goal, run_goals
 from bench.kinds import Case, Outcome
 from bench.run import EITHER, Baseline, Disturbance, Speed
 from bench.session import Cell
+from bench.stats import Interval
 from harness.panels import BUILD, Panel, read_panels
 from pretend import FAST, SLOW, outcome, run_group, session
 
@@ -121,3 +124,21 @@ def test_all_goals_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ratios == [1.0] * 27
     if (BUILD / "bench-codec").exists():
         assert found[-1].value and 1 < found[-1].value.median < 10_000
+
+
+def test_the_table_says_which_verdicts_rest_on_disturbed_runs() -> None:
+    pytest.importorskip("rich")
+    from rich.console import Console
+
+    from bench import show
+
+    value = Interval(0.7, 0.5, 0.9, 0.96, 9)
+    judged = [Goal("slow", 1.0, True, value=value, disturbed=True), Goal("fine", 0.4, True, value=value, disturbed=True, note="a note"),
+              Goal("open", 0.6, True, value=value), Goal("gone", 1.0, True, note="did not start")]  # fmt: skip
+    console = Console(width=100, record=True, file=io.StringIO())
+    show.show_goals(console, {"goals": [goals.as_json(goal) for goal in judged], "cells": []})
+    text = " ".join(console.export_text().split())
+    for row in ("slow >= 1 0.7 0.5..0.9 missed (on disturbed runs)", "fine >= 0.4 0.7 0.5..0.9 met (a note)",
+                "open >= 0.6 0.7 0.5..0.9 cannot be told", "gone >= 1 - not measured (did not start)",
+                "1 met, 1 missed, 1 cannot be told, 1 not measured."):  # fmt: skip
+        assert row in text, text

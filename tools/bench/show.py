@@ -15,7 +15,7 @@ from rich.table import Table
 from bench import words
 from bench.cases import number
 from bench.disturbed import disturbance
-from bench.goals import MORE_RUNS, RUNS, VERDICTS
+from bench.goals import MET, MISSED, MORE_RUNS, RUNS, VERDICTS
 from bench.kinds import Case
 from bench.results import cell_dict
 from bench.run import OTHERS_MAX, SLOW_MAX, STEAL_MAX
@@ -125,8 +125,9 @@ def show_goals(console: Console, results: dict[str, Any]) -> None:
     for goal in goals:
         value = goal["value"]
         sign = ">=" if goal["at_least"] else "<="
-        colour = {"met": GREEN, "missed": RED}.get(goal["verdict"], BROWN)
-        note = f" [dim]({escape(goal['note'])})[/]" if goal["note"] else ""
+        colour = {MET: GREEN, MISSED: RED}.get(goal["verdict"], BROWN)
+        notes = [goal["note"], "on disturbed runs" if goal["disturbed"] and goal["verdict"] != MET else ""]
+        note = f" [dim]({escape(', '.join(filter(None, notes)))})[/]" if any(notes) else ""
         table.add_row(
             goal["what"],
             f"{sign} {goal['bound']:.3g}{goal['unit']}",
