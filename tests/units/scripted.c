@@ -19,7 +19,10 @@ enum {
 };
 
 struct told *told;
-int input = -1, input_writer = -1;
+int input = -1;
+static const char *input_text; /* NULL: none */
+static bool input_stays; /* open, for steps */
+static int input_writer; /* in the child alone, so that its close is the end */
 static const struct step *script;
 static int taken[STEPS_MAX]; /* how often each step was */
 static int64_t now = BEGIN_US * (int64_t)CLOCK_US;
@@ -302,21 +305,16 @@ panel_strerror(int errnum)
 /* The test's hand. */
 
 void
-open_input(void)
+give_input(const char *text)
 {
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    input = ends[0];
-    input_writer = ends[1];
+    input_text = text;
 }
 
 void
-give_input(const char *text)
+open_input(void)
 {
-    open_input();
-    assert_int_equal(write(input_writer, text, strlen(text)), strlen(text));
-    assert_int_equal(close(input_writer), 0);
-    input_writer = -1;
+    input_text = "";
+    input_stays = true;
 }
 
 static void
@@ -336,11 +334,19 @@ static void __attribute__((noreturn)) be_the_program(char **words, FILE *output,
     argv[argc++] = "tcp://127.0.0.1:5555";
     while (*words && argc < WORDS_MAX)
         argv[argc++] = *words++;
+    int ends[2] = {input, -1};
+    if (input_text) {
+        if (pipe(ends) < 0 || write(ends[1], input_text, strlen(input_text)) < 0)
+            _exit(RUNS_ON);
+        input_writer = ends[1];
+        if (!input_stays)
+            (void)close(input_writer);
+    }
     (void)dup2(fileno(output), STDOUT_FILENO);
     (void)dup2(fileno(errors), STDERR_FILENO);
     (void)close(STDIN_FILENO); /* without any, the program opens /dev/null */
-    if (input >= 0)
-        (void)dup2(input, STDIN_FILENO);
+    if (ends[0] >= 0)
+        (void)dup2(ends[0], STDIN_FILENO);
     exit(program_main(argc, argv));
 }
 
@@ -363,9 +369,9 @@ run(char **words, const struct step *steps)
         be_the_program(words, output, errors);
     if (input >= 0)
         (void)close(input);
-    if (input_writer >= 0)
-        (void)close(input_writer); /* else the program would not see its end */
-    input = input_writer = -1;
+    input = -1;
+    input_text = NULL;
+    input_stays = false;
     assert_int_equal(waitpid(child, &status, 0), child);
     read_back(output, told->output, sizeof(told->output));
     read_back(errors, told->errors, sizeof(told->errors));

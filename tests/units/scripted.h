@@ -52,16 +52,13 @@ struct told {
 
 extern struct told *told;
 
-/* The program's standard input; -1: nothing is there. run() closes it. */
+/* The standard input of the next run; -1: it is closed. run() closes this. */
 extern int input;
 
-/* The input's other end, for steps; -1: they give none. */
-extern int input_writer;
-
-/* Makes this text the program's whole input. */
+/* Makes this text the next run's whole input. */
 void give_input(const char *text);
 
-/* Makes the input a pipe that steps fill. */
+/* Makes its input a pipe that steps fill. */
 void open_input(void);
 
 /* Runs the program with -u URL and these words, which a NULL ends. Returns its exit status. */
