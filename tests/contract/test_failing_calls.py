@@ -149,6 +149,27 @@ def test_a_close_of_which_a_call_fails(stage: Stage, role: str) -> None:
 
 
 @pytest.mark.transports("tcp")
+def test_out_of_turn_the_errno_is_the_librarys_own(stage: Stage) -> None:
+    """pattern.h and R9 promise no more than that; the sockets of raw have none, and it says EPROTO."""
+    url = stage.url()
+    words = os.strerror(errno.EPROTO) if stage.panel == "raw" else "state"
+    for role, command in (("rep", "send hello"), ("req", "recv")):
+        said = stage.driver(role, url).call(command)
+        assert said["result"] == -1 and words in said["error"], said
+
+
+@pytest.mark.panels("raw")
+@pytest.mark.transports("tcp")
+def test_a_publisher_with_nothing_to_do_looks_once(stage: Stage) -> None:
+    """Not as often as it may while there is something; then it waits."""
+    pub = failing_driver(stage, "pub", stage.url())
+    for command, looks in (("idle 0", 1), ("idle 50", 2)):
+        said, told = armed(pub, "epoll_wait:1000", command)
+        waited = armed(pub, "epoll_pwait2:1000", command)[1]
+        assert (said["result"], told["made"] + waited["made"]) == (0, looks), (said, told, waited)
+
+
+@pytest.mark.transports("tcp")
 def test_a_request_of_which_a_call_fails(stage: Stage) -> None:
     """After a send that fails nothing is pending (R9); a time-out may stand for a broken connection."""
     url = stage.url()

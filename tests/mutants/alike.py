@@ -16,6 +16,11 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (taken.fd <= 0)",
     ): "Descriptor 0 is standard input: process_open() keeps it open.",
     (
+        "common/ipc_path.c", "ipc_path_remove",
+        "if (!stands_at(path, aside) || unlink(aside) < 0)",
+        "if (!stands_at(path, aside) || unlink(aside) <= 0)",
+    ): "What is gone cannot be moved back, and that it fails does not matter.",
+    (
         "common/message.c", "message_encode",
         "if (head < 0)",
         "if (head <= 0)",
@@ -26,6 +31,11 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "memcpy(ret->un.sun_path, path, len + 0);",
     ): "The address is all zeros before.",
     (
+        "nng/pubsub.c", "sub_recv",
+        '*data = len > 0 ? sub->event : "";',
+        '*data = len >= 0 ? sub->event : "";',
+    ): "NNG's empty event would be at NULL, of which nobody reads a byte.",
+    (
         "nng/pubsub.c", "sub_open",
         "nn_connect(sub->socket, url) < 0)",
         "nn_connect(sub->socket, url) <= 0)",
@@ -35,6 +45,16 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (len < 0 && errno == EAGAIN && clock_now() > deadline)",
         "if (len < 0 && errno == EAGAIN && clock_now() >= deadline)",
     ): "At that very nanosecond the next wait would end at once.",
+    (
+        "nng/reqrep.c", "req_recv",
+        '*data = len > 0 ? req->reply : "";',
+        '*data = len >= 0 ? req->reply : "";',
+    ): "NNG's empty reply would be at NULL, of which nobody reads a byte.",
+    (
+        "nng/reqrep.c", "rep_recv",
+        '*data = len > 0 ? rep->request : "";',
+        '*data = len >= 0 ? rep->request : "";',
+    ): "NNG's empty request would be at NULL, of which nobody reads a byte.",
     (
         "programs/latency.c", "latency_quantile",
         "for (; bucket < LATENCY_BUCKETS - 1; bucket++) {",
@@ -65,6 +85,11 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (len < 0 && errno == EINTR && !stop_requested())",
         "if (len <= 0 && errno == EINTR && !stop_requested())",
     ): "After a success, nobody looks at the errno.",
+    (
+        "raw/conn.c", "buffer_compact",
+        "if (len > 0)",
+        "if (len >= 0)",
+    ): "Nothing would be moved.",
     (
         "raw/conn.c", "conn_shrink",
         "} else if (in->size > SHRINK_MIN && len < in->size / SHRINK_PART) {",

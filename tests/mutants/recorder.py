@@ -53,9 +53,10 @@ def reached(counts: Path, kept: Path) -> Lines:
     found = [programs[n] for file in files if (n := file.name.split("_")[0]) in programs]
     if not found:
         return {}
-    merge = ["llvm-profdata", "merge", "-sparse", "-o", str(kept), *map(str, files)]
+    # A program that was killed before it had written the head of its file has reached nothing.
+    merge = ["llvm-profdata", "merge", "-sparse", "-failure-mode=all", "-o", str(kept), *map(str, files)]
     if subprocess.run(merge, capture_output=True).returncode:
-        return {}  # a program was killed before it had written the head of its file
+        return {}
     return exported(kept, found)
 
 

@@ -70,6 +70,36 @@ test_zmtp(void **state)
                  "zmtp.command 5\nzmtp.flags 1\nzmtp.length 1\nmessage.foreign 1\n");
 }
 
+/* Capital letters, digits and "-_.+", then zeros: what is next to them is none. */
+static void
+test_the_names_of_mechanisms(void **state)
+{
+    (void)state;
+    static const char good[] = "zmtp.signature 10\nzmtp.major 1\nzmtp.minor 1\nzmtp.mechanism 20\n"
+                               "zmtp.as_server 1\nzmtp.filler 31\n";
+    static const char bad[] = "unknown.bytes 64\n";
+    static const struct {
+        const char *letters;
+        bool good;
+    } cases[] = {{"ABYZ0189-_.+", true}, {"@[`az/:,*^", false}};
+    for (size_t c = 0; c < 2; c++) {
+        for (const char *p = cases[c].letters; *p; p++) {
+            static const size_t places[] = {0, 1, 19};
+            for (size_t i = 0; i < 3; i++) {
+                size_t at = places[i];
+                char bytes[] = ZMTP;
+                if (at == 19)
+                    memset(bytes + 12, 'A', 20);
+                bytes[12 + at] = *p;
+                expect(bytes, sizeof(bytes) - 1, cases[c].good ? good : bad);
+            }
+        }
+    }
+    char gap[] = ZMTP;
+    gap[12 + 5] = 'A';
+    expect(gap, sizeof(gap) - 1, bad);
+}
+
 static void
 test_sp(void **state)
 {
@@ -226,6 +256,7 @@ main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zmtp),
+        cmocka_unit_test(test_the_names_of_mechanisms),
         cmocka_unit_test(test_sp),
         cmocka_unit_test(test_a_message_that_is_not_quite_ours),
         cmocka_unit_test(test_messages_without_frames),
