@@ -147,10 +147,10 @@ pin(void)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof(set), &set) < 0)
         return 1;
-    int last = -1;
-    for (int cpu = 0; cpu <= PROCESS_CPU_MAX; cpu++)
+    unsigned last = 0;
+    for (unsigned cpu = 0; cpu <= PROCESS_CPU_MAX; cpu++)
         last = CPU_ISSET(cpu, &set) ? cpu : last;
-    if (process_pin((unsigned)last) < 0 || sched_getaffinity(0, sizeof(set), &set) < 0)
+    if (process_pin(last) < 0 || sched_getaffinity(0, sizeof(set), &set) < 0)
         return 2;
     return CPU_COUNT(&set) == 1 && CPU_ISSET(last, &set) ? 0 : 3;
 }
