@@ -16,7 +16,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from browsing import NAMELESS, OUTSIDE, PALE, Browser, browser
-from hour import capture, flood
+from hour import LEFT_BEHIND, capture, flood
 from programs import descendants
 from site_client import Site, of, running
 from web.pages import PAGES
@@ -267,14 +267,6 @@ def test_a_flood_is_sampled_and_the_page_stays_small(page: Browser, site: Site) 
     metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
     heap = next(m["value"] for m in metrics if m["name"] == "JSHeapUsedSize")
     assert heap < 300e6 and len(page.all(".diagram *")) < 12000
-
-
-# What a diagram still holds that has left it at the top, by half of its height.
-LEFT_BEHIND = """
-const box = document.querySelector(".diagram").getBoundingClientRect();
-return [...document.querySelectorAll(".diagram [data-item]")]
-  .filter((one) => one.getBoundingClientRect().bottom < box.top - box.height / 2).length;
-"""
 
 
 def test_a_page_that_is_left_open_stays_as_small_as_it_was(page: Browser, site: Site) -> None:

@@ -25,6 +25,14 @@ HOUR = 3600
 FULL = 120  # seconds after which a run's stream keeps no more than before
 FORM = {"panels": "raw\nzmq\nnanomsg\nnng", "pattern": "pubsub", "peers": "4", "rate": "0", "prefixes": "", "join": "0"}
 
+# How many elements a diagram still holds that have left it at the top, by half of its height.
+LEFT_BEHIND = """
+const box = document.querySelector(".diagram").getBoundingClientRect();
+return [...document.querySelectorAll(".diagram [data-item]")]
+  .filter((one) => one.getBoundingClientRect().bottom < box.top - box.height / 2).length;
+"""
+LAST_S = 20  # that the page has, after the last event, to throw away what has left the picture
+
 # Before a page's scripts: notes its sockets, so that a test can speak in place of the server.
 CAPTURE = """
 window.sockets = [];
@@ -37,7 +45,7 @@ window.WebSocket = class extends WebSocket {
 # page is waited for. A page is told 60 messages a second of each panel, once as sent, and once by
 # each subscriber that has received it. With `trouble`, some are received by nobody, or late, and a
 # subscriber is stopped now and then.
-FLOOD = """
+FLOOD = f"const leftBehind = () => {{{LEFT_BEHIND}}};\nconst LAST_MS = {1000 * LAST_S};" + """
 const [run, panels, begin, seconds, halves, trouble, done] = arguments;
 const socket = window.sockets.find((one) => one.url.includes(run));
 const clock = document.getElementById("clock");
@@ -67,8 +75,8 @@ function half(p, from) {
   return events;
 }
 function frame() {
-  if (at >= begin + seconds) { // the page throws away twice a second what has left the picture
-    setTimeout(() => done(document.querySelectorAll("*").length), 1200);
+  if (at >= begin + seconds) {
+    settle(performance.now() + LAST_MS);
     return;
   }
   if (halves === 1 && at > 5 && parseFloat(clock.textContent) < at - 5) { // after a leap it would draw all anew
@@ -82,6 +90,12 @@ function frame() {
   events.push({ k: "count", t: at * 1000, panels: shown });
   for (let n = 0; n < events.length; n += 400) socket.onmessage({ data: JSON.stringify(events.slice(n, n + 400)) });
   requestAnimationFrame(frame);
+}
+// A page that paints slowly throws away seldom: so it is waited for.
+function settle(until) {
+  const all = parseFloat(clock.textContent) >= at && leftBehind() === 0;
+  if (all || performance.now() > until) done(document.querySelectorAll("*").length);
+  else setTimeout(settle, 100, until);
 }
 frame();
 """

@@ -187,8 +187,8 @@ def test() -> int:
     if not (arguments.x and count.failed):
         options = (["-x"] if arguments.x else []) + (["-k", arguments.k] if arguments.k else [])
         names = [panel.name for panel in panels]
-        one_browser = ["-n", "0"] if arguments.web else []
-        contract(count, names, [*options, *one_browser], arguments.web)
+        browsers = ["-n", "2"] if arguments.web else []  # each of its own tests' file
+        contract(count, names, [*options, *browsers], arguments.web)
     if left_out and arguments.panels:
         count.failed += len(left_out)  # asked for by name, and not tested
     print(f"\n{count}", flush=True)
