@@ -319,11 +319,13 @@ conn_write(struct conn *conn, const struct framing *framing, uint32_t id,
     return conn_queue(conn, iov, count, (size_t)sent);
 }
 
-/* Appends bytes to the queue. */
+/* Appends bytes to the queue. It grows by a quarter at least, so that a long
+ * queue is not copied for each of its messages: realloc() may copy. */
 static int
 append(struct buffer *out, const void *data, size_t len)
 {
-    if (len > out->size - out->end && buffer_resize(out, out->end + len) < 0)
+    size_t least = out->end + len;
+    if (least > out->size && buffer_resize(out, least + least / 4) < 0)
         return -1;
     memcpy(out->data + out->end, data, len);
     out->end += len;

@@ -14,6 +14,8 @@ FAULTS = [
     Fault("short-write", "what the kernel did not take of a frame is dropped", "raw/conn.c",
           "(size_t)sent == total", "sent >= 0",
           "conn_write", "test_R1_body_of_16_MiB"),
+    Fault("queue-copied-each-time", "a queue grows by each frame alone, and may be copied for each", "raw/conn.c",
+          "least + least / 4", "least", "conn_write"),
     Fault("cut-send", "after a send() that took a part, the next one reaches beyond the message",
           "raw/steps/2-framed/reqrep.c", "HEAD + len - sent, MSG_NOSIGNAL", "HEAD + len, MSG_NOSIGNAL",
           "", "test_R1_send_that_is_cut_short", panel="raw-2"),

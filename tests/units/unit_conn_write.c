@@ -273,6 +273,25 @@ test_readiness_to_send_is_waited_for_when_needed(void **state)
     pair_close(&pair);
 }
 
+/* A long queue of small frames is not copied for each of them. */
+static void
+test_a_long_queue_grows_seldom(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, SMALL);
+    int grown = 0;
+    for (uint32_t id = 0; id < 10000; id++) {
+        size_t size = pair.conn.out.size;
+        write_frame(&pair, id, 100);
+        grown += pair.conn.out.size != size;
+    }
+    assert_true(conn_pending(&pair.conn) > 900000);
+    assert_in_range(grown, 1, 100);
+    assert_true(pair.conn.out.size < 2 * conn_pending(&pair.conn));
+    pair_close(&pair);
+}
+
 int
 main(void)
 {
@@ -286,6 +305,7 @@ main(void)
         cmocka_unit_test_setup(test_a_frame_begun_is_lost_with_its_connection, setup),
         cmocka_unit_test_setup(test_a_peer_that_has_gone, setup),
         cmocka_unit_test_setup(test_readiness_to_send_is_waited_for_when_needed, setup),
+        cmocka_unit_test_setup(test_a_long_queue_grows_seldom, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
