@@ -228,6 +228,23 @@ def test_each_table_of_the_published_run_is_whole_at_any_width(width: int) -> No
             assert told and (column.heading in heading or column not in shown or column.heading == tables.REFERENCE)
 
 
+def test_the_other_tables_fit_80_columns() -> None:
+    """Each line, whatever stands in it but the reasons of failures."""
+    pytest.importorskip("rich")
+    from rich.console import Console
+
+    from bench import tables
+
+    run = bench_results.read(ROOT / "tools/bench/RESULTS.json.gz")
+    run["lossless"] = [{**one, "limit": "above it the publisher does not keep the rate"} for one in run["lossless"]]
+    console = Console(width=80, record=True, file=io.StringIO())
+    tables.show_lossless(console, run)
+    tables.show_costs(console, run)
+    text = console.export_text()
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    assert sum(line.startswith(("raw sockets ", "ZeroMQ ", "nanomsg ", "NNG (nn_ API) ")) for line in text.splitlines()) == 8
+
+
 def test_figures_are_aligned_at_their_points() -> None:
     from bench import tables
 

@@ -25,7 +25,7 @@ def said(*cells: dict[str, Any], costs: dict[str, Any] | None = None, **other: A
 def test_a_sentence_says_how_many_times_and_why() -> None:
     assert said(RAW_CELL, ZMQ_CELL, costs=COSTS) == (
         "One core, TCP, 64 B, median round trip: raw 9.00 us. ZeroMQ 32.0 us, 3.5 times as long, because a round trip "
-        "passes 4 threads with 8.6 context switches (raw: 2 with 2)."
+        "passes 4 threads with 8.6 context switches (raw: 2 threads with 2)."
     )
 
 

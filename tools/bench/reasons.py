@@ -91,6 +91,6 @@ def because(cell: Cell, reference: Cell, costs: dict[str, Any], ratio: float) ->
     passed, through = "", f"{reference['competitor']}: "
     if "switches" in text and all(threads) and threads[0].median > threads[1].median:  # type: ignore[union-attr]
         what, passed = "a round trip passes", f"{brief(threads[0].median)} threads with "  # type: ignore[union-attr]
-        through += f"{brief(threads[1].median)} with "  # type: ignore[union-attr]
+        through += f"{brief(threads[1].median)} threads with "  # type: ignore[union-attr]
     work = ", the work for lost ones included" if much else ""
     return f", because {what} {passed}{text.replace('%s', brief(mine))} ({through}{brief(other)}){work}"
