@@ -24,6 +24,7 @@
 #include "interrupt.h"
 #include "ipc_path.h"
 #include "receive.h"
+#include "reconnect.h"
 
 enum {
     EXCESS = 64 << 20, /* bytes over message_max that a subscriber receives */
@@ -58,6 +59,7 @@ struct prefix {
 
 struct sub {
     int socket;
+    struct endpoint endpoint;
     void *event; /* lent to the caller */
     size_t message_max;
     int timeout_ms;
@@ -180,7 +182,7 @@ sub_open(struct sub **ret, const char *url, const struct tuning *tuning)
     if (sub->socket < 0)
         goto fail;
     if (tune(sub->socket, url, NN_RCVBUF, tuning->queue, max) < 0 ||
-        nn_connect(sub->socket, url) < 0)
+        endpoint_open(&sub->endpoint, sub->socket, url) < 0)
         goto fail;
     *ret = sub;
     return 0;
@@ -246,12 +248,15 @@ sub_recv(struct sub *sub, const void **data)
         }
         /* nn_recv() could wait itself, but in NNG no signal ends it. */
         struct nn_pollfd pollfd = {.fd = sub->socket, .events = NN_POLLIN};
-        int ready = nn_poll(&pollfd, 1, clock_left_ms(deadline));
-        if (ready == 0)
+        int64_t due = sub->endpoint.due; /* P4 */
+        int64_t until = due < deadline ? due : deadline;
+        int ready = nn_poll(&pollfd, 1, clock_left_ms(until));
+        if (ready == 0 && until < deadline) {
+            endpoint_renew(&sub->endpoint);
+            errno = EAGAIN;
+        } else if (ready == 0)
             errno = ETIMEDOUT;
-        if (ready <= 0)
-            return -1;
-        len = receive(sub->socket, &sub->event, NN_DONTWAIT);
+        len = ready > 0 ? receive(sub->socket, &sub->event, NN_DONTWAIT) : -1;
     } while (len < 0 && errno == EAGAIN);
     if (len < 0)
         return -1;

@@ -26,6 +26,7 @@
 #include "interrupt.h"
 #include "ipc_path.h"
 #include "receive.h"
+#include "reconnect.h"
 
 enum {
     EXCESS = 64 << 20, /* bytes over message_max that a client receives */
@@ -58,6 +59,9 @@ enum {
     RECEIVE_FLAGS = NN_DONTWAIT,
     REQ_DOMAIN = AF_SP_RAW, /* see pass_request() */
     ID_SIZE = 4,
+    LATE_MAX = 100, /* replies that are dropped at once */
+    LATE_MS =
+        20, /* until a connection that has ended behind them is given up */
 #endif
     LINGER_MS = 100, /* nn_close() loses what is still in the library, and
                         NN_LINGER does nothing; a pause of 20 to 50 ms is enough
@@ -70,6 +74,7 @@ enum {
 
 struct req {
     int socket;
+    struct endpoint endpoint;
     int in, out; /* descriptors: readable when the socket can receive, send */
     void *reply; /* lent to the caller */
     size_t message_max;
@@ -147,7 +152,7 @@ req_open(struct req **ret, const char *url, const struct tuning *tuning)
     if (tune(req->socket, url, max) < 0 ||
         get_descriptor(req->socket, NN_RCVFD, &req->in) < 0 ||
         get_descriptor(req->socket, NN_SNDFD, &req->out) < 0 ||
-        nn_connect(req->socket, url) < 0)
+        endpoint_open(&req->endpoint, req->socket, url) < 0)
         goto fail;
     *ret = req;
     return 0;
@@ -211,6 +216,29 @@ pass_request(struct req *req, const void *data, size_t len)
 #endif
 }
 
+/*
+ * Drops replies that have come too late. As nanomsg's socket is raw, it reads
+ * on when one is taken, and notices only then that the connection has ended: a
+ * request to that server would be lost (R5).
+ */
+static void
+drop_late(struct req *req)
+{
+#ifndef NNG_COMPAT_NN_H
+    void *reply;
+    int n = 0;
+    while (n < LATE_MAX &&
+        nn_recv(req->socket, &reply, NN_MSG, NN_DONTWAIT) >= 0) {
+        (void)nn_freemsg(reply);
+        n++;
+    }
+    if (n > 0)
+        (void)clock_sleep(clock_deadline(LATE_MS));
+#else
+    (void)req;
+#endif
+}
+
 int
 req_send(struct req *req, const void *data, size_t len)
 {
@@ -223,12 +251,18 @@ req_send(struct req *req, const void *data, size_t len)
      * and still refuse to send. */
     int64_t deadline = clock_deadline(req->timeout_ms);
     sig_atomic_t seen = interrupts;
+    drop_late(req);
     do {
-        if (wait_ready(req->out, deadline, seen) < 0)
-            return -1;
-        if (pass_request(req, data, len) >= 0) {
-            req->pending = true;
-            return 0;
+        int64_t due = req->endpoint.due; /* R5 */
+        int64_t until = due < deadline ? due : deadline;
+        if (wait_ready(req->out, until, seen) == 0) {
+            if (pass_request(req, data, len) >= 0) {
+                req->pending = true;
+                return 0;
+            }
+        } else if (errno == ETIMEDOUT && until < deadline) {
+            endpoint_renew(&req->endpoint);
+            errno = EAGAIN;
         }
     } while (errno == EAGAIN);
     return -1;

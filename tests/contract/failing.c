@@ -312,6 +312,9 @@ FAILING(int, nn_getsockopt, (int socket, int level, int option, void *value, siz
     (socket, level, option, value, len), ENOPROTOOPT, -1, NOTHING)
 FAILING(int, nn_bind, (int socket, const char *url), (socket, url), EADDRNOTAVAIL, -1, NOTHING)
 FAILING(int, nn_connect, (int socket, const char *url), (socket, url), EPROTONOSUPPORT, -1, NOTHING)
+FAILING(int, nn_shutdown, (int socket, int endpoint), (socket, endpoint), EINVAL, -1, NOTHING)
+FAILING(uint64_t, nn_get_statistic, (int socket, int which), (socket, which), EBADF, (uint64_t)-1,
+    NOTHING)
 FAILING(int, nn_send, (int socket, const void *data, size_t len, int flags),
     (socket, data, len, flags), ENOMEM, -1, hold(MESSAGE, -(len == WHOLE_MESSAGE)))
 FAILING(int, nn_recv, (int socket, void *to, size_t len, int flags), (socket, to, len, flags),

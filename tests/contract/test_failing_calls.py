@@ -177,8 +177,9 @@ def test_a_request_of_which_a_call_fails(stage: Stage) -> None:
     driver = failing_driver(stage, "req", url, timeout=400)
     until(lambda: driver.asked("hello"))
     raw = stage.panel == "raw"
+    late = {"nn_recv", "clock_nanosleep"} if stage.panel == "nanomsg" else set()  # for replies that came too late
     for said, told in sweep(driver, "send hello", lambda: driver.must("send before")):
-        if succeeds(said, told, {"send", "epoll_wait"} if raw else set()):
+        if succeeds(said, told, {"send", "epoll_wait"} if raw else late):
             assert driver.recv() == "hello", told
         else:
             line = driver.call("recv")

@@ -368,6 +368,26 @@ def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
 
 
 @pytest.mark.says(
+    "The publisher is killed while its subscriber has not called sub_recv for what came, and started again",
+    "the subscriber receives again within 1 s",
+)
+def test_P4_publisher_killed_with_events_unread(stage: Stage) -> None:
+    """What a library has read of them is no part of what the next publisher says."""
+    pub, sub, url = stage_pub(stage, "")
+    for length in (33, 100, 999):
+        pub.must(f"burst 100 {length}")
+        pub.must("idle 20")
+        pub.kill()
+        pub = stage.driver("pub", url)
+        since = time.monotonic()
+        sub.begin("until back")
+        while not sub.has_line(0.02):
+            pub.must("send back")
+            assert time.monotonic() - since < 2.0, length  # 1 s, and a busy machine's share
+        assert sub.result()["result"] >= 0
+
+
+@pytest.mark.says(
     "Three subscribers start before the publisher",
     "each receives within 1 s of its start",
 )

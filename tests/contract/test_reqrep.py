@@ -295,6 +295,27 @@ def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
 
 
 @pytest.mark.says(
+    "The server is killed while its client has not called req_recv for three replies, and restarted; "
+    "the client asks 1 s later",
+    "an answer",
+)
+def test_R5_server_killed_with_replies_unread(stage: Stage) -> None:
+    """What a library has read of them is no part of what the next server says."""
+    rep, req, url = pair(stage)
+    rep.freeze()
+    for turn in range(3):
+        req.must(f"send -s {99 + turn}")
+    rep.thaw()
+    rep.begin("echo 3")
+    rep.has_line(0.5)  # a library may send the latest request alone
+    rep.kill()
+    rep = stage.driver("rep", url, timeout=5000)
+    rep.begin("echo 1")
+    time.sleep(1)
+    assert req.asked("after")
+
+
+@pytest.mark.says(
     "The server is killed while a client is connected, and another one starts at once",
     "it gets the port, and a new client gets an answer",
 )

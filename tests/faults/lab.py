@@ -94,9 +94,9 @@ FAULTS = [
           '{"CONFLATE", ZMQ_CONFLATE}', '{"CONFLATE", ZMQ_IMMEDIATE}', "zmq"),
     moves("port-zero", "the panel takes port 0", "common/address.c", "port < 1 ||", "", "zmq"),
     moves("resend-livelock", "the panel's client asks again too soon", "nng/reqrep.c",
-          "nn_connect(req->socket, url) < 0",
+          "endpoint_open(&req->endpoint, req->socket, url) < 0",
           "nn_setsockopt(req->socket, NN_REQ, NN_REQ_RESEND_IVL, &(int){40}, sizeof(int)) < 0 ||\n"
-          "        nn_connect(req->socket, url) < 0", "nng"),
+          "        endpoint_open(&req->endpoint, req->socket, url) < 0", "nng"),
     moves("lying-server", "whatever arrives is the reply", "nng/reqrep.c",
           "get_u32(id) == (req->id | ID_BIT)", "get_u32(id) != 0", "nanomsg"),
     moves("send-and-leave", "a client's close waits for its server", "zmq/reqrep.c",

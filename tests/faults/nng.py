@@ -3,6 +3,13 @@
 from .fault import Fault
 
 FAULTS = [
+    Fault("nanomsg-keeps-its-rest", "what was read of a dead connection is taken for a greeting",
+          "nng/reconnect.c", "endpoint->due = 0;", "endpoint->due = CLOCK_NEVER;",
+          "", "test_P4_publisher_killed_with_events_unread test_R5_server_killed_with_replies_unread",
+          panel="nanomsg"),
+    Fault("nanomsg-late-replies-stay", "behind a late reply the end of a connection is not seen",
+          "nng/reqrep.c", "    drop_late(req);\n", "",
+          "", "test_R5_server_killed_with_replies_unread", panel="nanomsg"),
     Fault("nanomsg-delays", "small messages wait for others", "nng/reqrep.c",
           "int on = 1;", "int on = 0;",
           "", "test_no_delay_on_both_sides", panel="nanomsg"),

@@ -16,11 +16,12 @@ FOLDERS = sorted({*SHIPPED, "template"})  # a reader's own panel may do as it li
 # The exception: what both patterns must do with the same precaution, and what no clause needs. A
 # second copy of it would be forgotten when the first is mended.
 SHARED = {
-    "nng": ("close.c", "close.h", "receive.c", "receive.h"),
+    "nng": ("close.c", "close.h", "receive.c", "receive.h", "reconnect.c", "reconnect.h"),
     "zmq": ("refusals.c", "refusals.h", "waiting.c", "waiting.h"),
 }
 CALLS = {  # those of them that call the library, and what they may call
     "nng/close.c": {"nn_setsockopt", "nn_close"},
+    "nng/reconnect.c": {"nn_connect", "nn_get_statistic", "nn_shutdown"},
     "nng/receive.c": {"nn_recv", "nn_freemsg"},
     "zmq/waiting.c": {"zmq_msg_recv", "zmq_msg_size", "zmq_msg_more", "zmq_msg_close", "zmq_msg_init"},
     "zmq/refusals.c": {"zmq_socket", "zmq_setsockopt", "zmq_connect", "zmq_getsockopt", "zmq_socket_monitor",

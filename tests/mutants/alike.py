@@ -36,11 +36,6 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         '*data = len >= 0 ? sub->event : "";',
     ): "NNG's empty event would be at NULL, of which nobody reads a byte.",
     (
-        "nng/pubsub.c", "sub_open",
-        "nn_connect(sub->socket, url) < 0)",
-        "nn_connect(sub->socket, url) <= 0)",
-    ): "The numbers of endpoints begin with 1, in both libraries.",
-    (
         "nng/reqrep.c", "req_recv",
         "if (len < 0 && errno == EAGAIN && clock_now() > deadline)",
         "if (len < 0 && errno == EAGAIN && clock_now() >= deadline)",
