@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ pytest.importorskip("rich")
 
 from rich.console import Console
 
-from demo import verdicts
+from demo import acts, verdicts
 from demo.acts import Demo
 from demo.scene import Scene
 from demo.verdicts import Client, Outcome, what_differed
@@ -106,6 +108,7 @@ def test_runs_of_numbers() -> None:
         ([], 1350, "nothing"),
         ([*range(1, 1851)], 255, "waited"),
         ([*range(1, 1851)], 320, "slowed"),
+        ([*range(1, 341)], 1850, "unknown"),
     ],
 )
 def test_a_flood(received: list[int], continued: int, word: str) -> None:
@@ -114,6 +117,13 @@ def test_a_flood(received: list[int], continued: int, word: str) -> None:
     assert outcome.word == word and outcome.sentence.endswith("A missed nothing")
     assert verdicts.flooded(received, 250, continued, 1850, 1100, 1800).sentence.endswith("A missed 50")
     assert verdicts.flooded(received, 250, continued, 1850, 1100, 0).sentence.endswith("received nothing")
+
+
+def test_what_was_sent_by_then_is_told_by_its_time() -> None:
+    """Between hosts the news of it may come much later."""
+    events = [{"event": "message", "direction": "sent", "us": us} for us in (1e6, 2e6, 3e6)]
+    publisher: Any = SimpleNamespace(events=[{"event": "ready"}, *events], counts={"sent": 3})
+    assert acts.sent_by(publisher, 2.5) == 2
 
 
 def test_several_requests() -> None:

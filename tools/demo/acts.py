@@ -299,10 +299,10 @@ class Demo(Scene):
             stage.wait(lambda: any(s.counts["first"] for s in subscribers), JOIN_SECONDS + 1)
             started = time.monotonic()
             self.memory(stage, publishers, started + FLOOD_STOP)
-            stopped = {p.panel.name: p.counts["sent"] for p in publishers}
             self.halt(pausing, signal.SIGSTOP, "STOPPED")
+            stopped = time.monotonic()
             self.memory(stage, publishers, started + FLOOD_CONTINUE)
-            continued = {p.panel.name: p.counts["sent"] for p in publishers}
+            continued = time.monotonic()
             self.halt(pausing, signal.SIGCONT, "CONTINUED")
             left = FLOOD_COUNT / FLOOD_RATE - FLOOD_CONTINUE
             stage.wait_ended(publishers, left + 0.5)
@@ -313,16 +313,16 @@ class Demo(Scene):
             outcomes = {}
             for publisher in publishers:
                 own = {s.name: s for s in subscribers if s.panel is publisher.panel}
-                outcomes[publisher.panel.name] = self.flood_outcome(
-                    publisher, own, stopped[publisher.panel.name], continued[publisher.panel.name]
-                )
+                outcomes[publisher.panel.name] = self.flood_outcome(publisher, own, stopped, continued)
         self.differed(outcomes, "P3", "slow-subscriber")
 
     def flood_outcome(
-        self, pub: Player, subscribers: dict[str, Player], stopped: int, continued: int
+        self, pub: Player, subscribers: dict[str, Player], from_time: float, to_time: float
     ) -> Outcome:
-        """What the two subscribers of a panel got; also told."""
+        """What the two subscribers of a panel got; also told. B was stopped between these times."""
         sent = pub.counts["sent"]
+        # By when it was sent, not by when that was heard: a line that is full brings the news late.
+        stopped, continued = (sent_by(pub, at) for at in (from_time, to_time))
         steady, numbers = (received(subscribers.get(f"sub {name}")) for name in "AB")
         missed = (sent - len(steady), sent - len(numbers))
         panel = pub.panel
@@ -330,7 +330,7 @@ class Demo(Scene):
         self.view.tell(panel, "sub A", f"got {len(steady)}; missed {missed[0]}")
         got = ", ".join(f"{low} to {high}" for low, high in verdicts.runs(numbers)[:4])
         self.view.tell(panel, "sub B", f"got {got or 'nothing'}; missed {missed[1]}", strong=True)
-        expected = int(FLOOD_RATE * (FLOOD_CONTINUE - FLOOD_STOP))
+        expected = min(int(FLOOD_RATE * (to_time - from_time)), FLOOD_COUNT - stopped)
         outcome = verdicts.flooded(numbers, stopped, continued, sent, expected, len(steady))
         figures = self.figures[panel.name]
         figures.kept, figures.missed = outcome.word, missed
@@ -382,6 +382,12 @@ class Demo(Scene):
                 if figures.p50_us is not None:
                     self.view.tell(panel, "p50", f"{figures.p50_us:.1f} us")
         self.view.remark(["No clause asks for speed. ./triptych bench measures it with care."])
+
+
+def sent_by(publisher: Player, time: float) -> int:
+    """How many messages it had sent by then."""
+    sent = (event for event in publisher.events if event.get("direction") == "sent")
+    return sum(event.get("us", 0) <= time * 1e6 for event in sent)
 
 
 def received(subscriber: Player | None) -> list[int]:

@@ -34,6 +34,11 @@ def show_results(console: Console, panels: list[Panel], demo: Demo, seconds: flo
         console.print(Text(f"failed: {program}: {failure}", style=f"bold {RED}"), soft_wrap=True)
 
 
+def flood_rate(panels: int) -> float:
+    """Mbit/s of the flood: A and B on each panel."""
+    return panels * 2 * FLOOD_RATE * FLOOD_BODY * 8 / 1e6
+
+
 def show_table(console: Console, panels: list[Panel], table: list[tuple[str, list[str]]]) -> None:
     """A row for each figure; where that is too wide, the figures stand below their label."""
     widths = [max(map(len, column)) for column in zip(*(cells for _, cells in table))]
@@ -104,6 +109,7 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
             f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over {way}, -q {FLOOD_QUEUE}, all "
             "panels at once. The kernel's buffers hold messages beside the queues; what they hold is "
             "the oldest."
+            + f" A slower line than {flood_rate(len(names)):.0f} Mbit/s loses messages of A as well." * bool(Stage.hosts)
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
     said = (
