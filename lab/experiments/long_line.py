@@ -30,8 +30,11 @@ hears of it. An event that is lost to a program was lost in a queue of its own s
 
 An answer needs a round trip of 80 ms, whatever the library. The first needs more: TCP connects in
 one. nanomsg and NNG wait for eight bytes of the other side, ZeroMQ for its greeting, its version
-and its READY. An answer of 1 MB takes 0.8 s on the line alone. The rest is TCP's slow start: ten
-segments, then twice as many in each round trip.
+and its READY.
+
+A request of 1 MB takes 0.8 s on the line alone, and its short answer comes 80 ms after it was sent.
+The rest is TCP's slow start: ten segments at first, then twice as many in each round trip, until a
+round trip has 100 kB under way. That is all that the line holds: 10 Mbit/s for 80 ms.
 
 Two small events follow each other at once where TCP_NODELAY is set, as all panels do. By default
 nanomsg, and NNG through its nn_ calls, leave Nagle's algorithm on: the second waits until the first
@@ -46,7 +49,7 @@ TRY_NEXT = "As root: ./triptych net up --delay 200; ./triptych demo --hosts net:
 WORDS = {
     "first_ms": "the first answer takes {} ms",
     "next_ms": "each further answer takes {} ms",
-    "big_ms": "an answer of 1 MB takes {} ms",
+    "big_ms": "a request of 1 MB is answered after {} ms",
     "pair_ms": "the second of two events comes {} ms after the first",
     "default_pair_ms": "by default the second of two events comes {} ms after the first",
     "arrived": "{} events of 2000 arrive",
@@ -92,7 +95,10 @@ class Place:
 
 
 def answers(near: Place, far: Place) -> dict[str, int]:
-    """The first answer, with the connection and its greetings before it; the next; a long one."""
+    """The first answer, with the connection and its greetings before it; the next; a long request's.
+
+    A driver's messages are no requests of the programs: rep answers each with a short error.
+    """
     url = f"tcp://{SERVER}:5001"
     far.start("{}-rep", "--json", "--quiet", "-u", url).hear("ready")
     client = near.start("{}-driver", kind=Driver)
@@ -143,7 +149,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
     line.hear("ready")
     data: dict[str, Any] = answers(near, far)
     first, again, big = data.values()
-    workbench.say(f"the first answer takes {first} ms, the next {again} ms, one of 1 MB {big} ms")
+    workbench.say(f"the first answer takes {first} ms, the next {again} ms, that to 1 MB {big} ms")
     url = f"tcp://{SERVER}:5002"
     publisher = far.driver("pub", url, queue=QUEUE)
     sub = near.driver("sub", url, timeout=1500, queue=QUEUE)
