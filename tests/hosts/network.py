@@ -71,7 +71,17 @@ Host changed
 Host closed
     HostName 10.77.1.2
     Port 23
-Host * !stranger
+Host personal
+    HostName 10.77.2.2
+    RemoteCommand cat
+    RequestTTY force
+    LocalForward 5999 localhost:22
+    ExitOnForwardFailure yes
+Host silent
+    HostName 10.77.1.2
+    IdentityFile {folder}/host_key
+    LogLevel QUIET
+Host * !stranger !silent
     IdentityFile {folder}/user_key
 Host *
     User root

@@ -25,7 +25,8 @@ matter. tools/bench/METHOD.md says how it is done, and why.
                  its bound; nine runs each, ten minutes
   --hosts NAMES  runs servers and publishers on the first of these, the others
                  on the second: --hosts one,two (./triptych demo --help);
-                 WHAT is then latency, throughput or fanout
+                 WHAT is then latency, throughput or fanout. A host that is
+                 lost ends the run; --json has what was measured until then
   --json FILE    writes all figures, those of each run, too, to FILE
                  (its format: tools/bench/results.schema.json)
   --compare FILE says what has changed since the run that wrote FILE

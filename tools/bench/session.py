@@ -19,6 +19,7 @@ from typing import Any
 from bench.kinds import Case, Outcome, run_case
 from bench.run import PLACEMENTS, Failed, Baseline, Speed
 from bench.stats import Interval, interval, ratio
+from harness.distant import HostFailed
 from harness.panels import Panel
 
 COUNT_MAX = {
@@ -276,6 +277,8 @@ class Session:
             began = time.monotonic()
             try:
                 return self.run(cell.competitor, cell.case, count)
+            except HostFailed:  # no other cell would fare better
+                raise
             except Exception as error:  # whatever it is: the other cells go on
                 cell.failures.append(why(error))
             if time.monotonic() - began > SLOW_FAILURE:

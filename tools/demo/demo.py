@@ -26,7 +26,9 @@ common/CONTRACT.md, and the experiment that explains it.
   --hosts NAMES
                runs servers and publishers on the first of these hosts, clients
                and subscribers on the second: --hosts one,two. `ssh one true`
-               must work without a question. With one name, clients run here.
+               must work without a question; the hosts need python3 and the
+               panels' libraries (tools/harness/README.md). With one name,
+               clients run here; subscribers share a third host with the second.
                Within a Slurm allocation srun takes the place of ssh (not tried)
 
 Ctrl-C ends the demo at any moment and leaves no process and no file behind.
@@ -98,5 +100,7 @@ def play(
         demo.next_act()
     finally:
         view.close()
+    for line in hosts.describe_drift() if hosts else []:
+        console.print(line, style="dim", markup=False)
     show_results(console, panels, demo, time.monotonic() - started)
     return 1 if demo.failures else 0

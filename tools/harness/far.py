@@ -28,12 +28,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.addresses import Addresses
+from harness.addresses import Addresses, ports
 from harness.process import Failed, Process
 
+GREETING = b"triptych: the far end\n"  # its first word: what came before was printed by the host's shell
 KEPT_SECONDS = 14 * 86400.0  # a program that nobody asked for so long is removed
 REACH_SECONDS = 5.0
 TRIAL_SECONDS = 10.0
+WORD_SECONDS = 1.0  # between two signs of life while a long frame comes
 READ = 1 << 16
 
 
@@ -51,6 +53,8 @@ class FarEnd:
         self.names: dict[int, tuple[str, int]] = {}  # by descriptor: what it is, and of whom
         self.poll = select.poll()
         self.heard = bytearray()
+        self.told = 0.0  # when it last gave a sign of life
+        self.memory: list[int] = []  # programs that no folder takes
         self.listener: socket.socket | None = None
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         self.cache = home / "triptych"
@@ -60,9 +64,12 @@ class FarEnd:
     def tell(self, data: bytes = b"", **members: Any) -> None:
         if data:
             members["n"] = len(data)
-        frame = memoryview(json.dumps(members).encode() + b"\n" + data)
-        while frame:
-            frame = frame[os.write(1, frame) :]
+        self.say(json.dumps(members).encode() + b"\n" + data)
+
+    def say(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(1, left) :]
 
     def frames(self) -> list[tuple[dict[str, Any], bytes]]:
         """What has come as a whole, after its next part."""
@@ -79,6 +86,9 @@ class FarEnd:
                 break
             found.append((frame, bytes(self.heard[end + 1 : whole])))
             del self.heard[:whole]
+        if self.heard and time.monotonic() - self.told > WORD_SECONDS:  # a program, on a slow line
+            self.told = time.monotonic()
+            self.tell(coming=len(self.heard))
         return found
 
     # Processes.
@@ -87,7 +97,7 @@ class FarEnd:
         stdin = subprocess.PIPE if fed else subprocess.DEVNULL
         try:
             process = self.processes[number] = Process(argv, name, stdin=stdin)
-        except Failed as problem:
+        except (Failed, OSError) as problem:
             self.tell(str(problem).encode(), to=number, ended=127, usage=None)
             return
         self.tell(to=number, pid=process.pid)
@@ -194,8 +204,10 @@ class FarEnd:
         if do == "try":
             return try_program(frame["argv"])
         if do == "listen":
-            self.listener = socket.create_server((frame["address"], 0), family=family(frame["address"]))
-            return {"port": self.listener.getsockname()[1]}
+            # A port as servers get: a firewall may let others pass.
+            at = frame["address"], self.addresses.port()
+            self.listener = socket.create_server(at, family=family(at[0]))
+            return {"port": at[1], "ports": [ports()[0], ports()[-1]]}
         if do == "reach":
             return {"us": reach(frame["address"], frame["port"])}
         raise Failed(f"it does not know how to '{do}'")
@@ -219,13 +231,14 @@ class FarEnd:
         elif do == "kill" and process:
             process.kill_group()
 
-    # Programs that were copied here, each in a folder that its digest names.
+    # Programs that were copied here, each in a folder that its digest names, or in memory where no
+    # folder keeps them: it is read-only, full, or mounted so that nothing in it may be executed.
 
     def has(self, digest: str, name: str) -> str:
         """The path of a program that is here and whole; empty: it is not."""
         path = self.cache / digest / name
         try:
-            if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            if hashlib.sha256(path.read_bytes()).hexdigest() != digest or not os.access(path, os.X_OK):
                 return ""
             os.utime(path.parent)
         except OSError:
@@ -236,18 +249,31 @@ class FarEnd:
         if hashlib.sha256(data).hexdigest() != digest:
             raise Failed(f"{name} did not arrive as it was sent")
         try:
-            self.cache.mkdir(parents=True, exist_ok=True)
-            self.remove_old()
-            with tempfile.TemporaryDirectory(dir=self.cache, prefix="new-") as folder:
-                path = Path(folder) / name
-                path.write_bytes(data)
-                path.chmod(0o755)
-                target = self.cache / digest
-                target.mkdir(exist_ok=True)
-                path.rename(target / name)
-        except OSError as error:
-            raise Failed(f"programs cannot be kept in {self.cache}: {error.strerror}") from None
+            path = self.keep(digest, name, data)
+            return path if os.access(path, os.X_OK) else self.keep_in_memory(name, data)
+        except OSError:
+            return self.keep_in_memory(name, data)
+
+    def keep(self, digest: str, name: str, data: bytes) -> Path:
+        self.cache.mkdir(parents=True, exist_ok=True)
+        self.remove_old()
+        with tempfile.TemporaryDirectory(dir=self.cache, prefix="new-") as folder:
+            path = Path(folder) / name
+            path.write_bytes(data)
+            path.chmod(0o755)
+            target = self.cache / digest
+            target.mkdir(exist_ok=True)
+            path.rename(target / name)
         return target / name
+
+    def keep_in_memory(self, name: str, data: bytes) -> Path:
+        """A file without a name, until this program ends."""
+        with open(os.memfd_create(name), "wb") as file:
+            file.write(data)
+            file.flush()
+            # What is open for writing cannot be executed: hence a second descriptor.
+            self.memory.append(os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC))
+        return Path(f"/proc/{os.getpid()}/fd/{self.memory[-1]}")
 
     def remove_old(self) -> None:
         for folder in self.cache.iterdir():
@@ -258,6 +284,7 @@ class FarEnd:
     # The loop.
 
     def hello(self) -> None:
+        self.say(GREETING)
         connection = os.environ.get("SSH_CONNECTION", "").split()
         self.tell(
             hello=True,
@@ -313,7 +340,7 @@ def try_program(argv: list[str]) -> dict[str, Any]:
     except OSError as error:
         wrong = {
             errno.ENOEXEC: "it was made for another kind of processor",
-            errno.EACCES: "nothing may be executed in that folder",
+            errno.ENOENT: "it was made for another C library: its loader is missing there",
         }
         return {"status": 126, "output": "", "errors": wrong.get(error.errno or 0, str(error))}
     except subprocess.TimeoutExpired:
@@ -328,6 +355,9 @@ def main(silence: float) -> None:
 
     def lost(*_: object) -> None:
         far.kill_all()
+        os.set_blocking(2, False)
+        with contextlib.suppress(OSError):  # it reaches host.py where the line was only full
+            os.write(2, b"it heard nothing for %.0f s: the line is full, or was cut\n" % silence)
         os._exit(1)
 
     signal.signal(signal.SIGALRM, lost)

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import inspect
 import json
 import os
-import resource
 import select
 import shutil
 import signal
@@ -29,142 +27,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness import addresses, far, folders, process
+from harness.distant import READ, FarProcess, HostFailed
 from harness.process import Failed, dying
 from harness.signals import uninterrupted
-from harness.way import NET, PACKAGES, command_for, refusal
+from harness.way import NET, PACKAGES, command_for, far_program, refusal, way_to
 
 CONNECT_SECONDS = 20.0
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 60.0  # of a far end that gives signs of life: a line may be full
+END_SECONDS = 2.0  # that ssh has, when its far end has ended
 CLOCK_READINGS = 10
-READ = 1 << 16
+SLOWEST = 4096  # bytes a second at which a program is still copied
 SENT = (folders, addresses, process, far)  # modules that the far end needs
-
-class HostFailed(Failed):
-    """A host cannot be used; the text is a sentence that says why."""
-
-
-class Input:
-    """The standard input of a process on another host."""
-
-    def __init__(self, host: Host, number: int):
-        self.host, self.number, self.closed = host, number, False
-
-    def write(self, data: bytes) -> None:
-        if self.closed:
-            raise ValueError("its input is closed")
-        self.host.tell("write", data, of=self.number)
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self.host.tell("close", of=self.number)
-
-
-class Output:
-    """What a process on another host has said: a descriptor that is ready when there is some of it.
-
-    What nobody reads stays in memory here: one connection serves all processes of a host.
-    """
-
-    def __init__(self) -> None:
-        self.ready = os.eventfd(0, os.EFD_NONBLOCK)
-        self.lock = threading.Lock()
-        self.waiting = bytearray()
-        self.whole = False
-        self.closed = False
-
-    def fileno(self) -> int:
-        return self.ready
-
-    def add(self, data: bytes, whole: bool = False) -> None:
-        with self.lock:
-            self.waiting += data
-            self.whole |= whole
-            if not self.closed:
-                os.eventfd_write(self.ready, 1)
-
-    def take(self) -> bytes:
-        with self.lock:
-            data = bytes(self.waiting[:READ])
-            del self.waiting[:READ]
-            if not self.waiting and not self.whole:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self.ready)
-            return data
-
-    def close(self) -> None:
-        with self.lock:
-            if not self.closed:
-                self.closed = True
-                os.close(self.ready)
-
-
-class FarProcess:
-    """A process on another host, with the attributes and methods of process.Process."""
-
-    def __init__(self, host: Host, number: int, fed: bool):
-        self.host, self.number = host, number
-        self.ahead_us = round(host.ahead_us)
-        self.told_pid = 0
-        self.stdin = Input(host, number) if fed else None
-        self.stdout = Output()
-        self.returncode: int | None = None
-        self.usage: resource.struct_rusage | None = None
-        self.end: tuple[int, Any, bytes] | None = None  # status, usage, complaints
-
-    @property
-    def pid(self) -> int:
-        """Its number there; 0 if it did not start."""
-        self.host.wait(lambda: self.told_pid or self.end, "the start of a program")
-        return self.told_pid
-
-    def take(self) -> bytes:
-        return self.stdout.take()
-
-    def signal(self, number: int) -> None:
-        if self.returncode is None:
-            self.host.ask("signal", of=self.number, number=number)  # it has it when this returns
-
-    def kill_group(self) -> None:
-        if self.returncode is None:
-            self.host.tell("kill", of=self.number)
-
-    def reap(self, wait: bool) -> bool:
-        if self.returncode is not None:
-            return False
-        if wait:
-            try:
-                self.host.wait(lambda: self.end, "the end of a program that was killed")
-            except HostFailed as problem:  # it is as good as dead: the far end kills it
-                self.end = -signal.SIGKILL, None, str(problem).encode()
-        if self.end is None:
-            return False
-        self.returncode, usage, _ = self.end
-        self.usage = resource.struct_rusage(usage) if usage else None
-        return True
-
-    def complaints(self) -> bytes:
-        if self.end:
-            return self.end[2]
-        text: str = self.host.ask("complaints", of=self.number)["text"]
-        return text.encode()
-
-    def forget(self) -> None:
-        with self.host.news:
-            self.host.processes.pop(self.number, None)
-
-    def look(self, name: str) -> str:
-        if self.end:
-            return ""
-        text: str = self.host.ask("look", of=self.number, name=name)["text"]
-        return text
-
-    def descriptors(self) -> int:
-        number: int = self.host.ask("descriptors", of=self.number)["number"]
-        return number
 
 
 def ready(file: IO[bytes], event: int, seconds: float) -> bool:
@@ -183,7 +56,11 @@ class Host:
 
     def __init__(self, name: str):
         self.name = name
+        self.way = way_to(name)
         self.lost = ""  # why there is no connection
+        self.greeted = b""  # by the far end; what came before was said by the host's shell
+        self.printed = b""  # by the shell, or ~/.bashrc, before that
+        self.complained = 0  # bytes of standard error, likewise
         self.hello: dict[str, Any] = {}
         self.processes: dict[int, FarProcess] = {}
         self.answers: dict[int, dict[str, Any]] = {}
@@ -191,7 +68,7 @@ class Host:
         self.writing = threading.RLock()
         self.given = 0  # numbers of processes and questions
         self.paths: dict[Path, str] = {}  # of programs, here and there
-        command = command_for(name, self.silence)
+        command = command_for(name)
         if not shutil.which(command[0]):
             raise HostFailed(f"host {name}: needs the program {command[0]}; {PACKAGES}")
         self.errors = tempfile.TemporaryFile()
@@ -209,23 +86,22 @@ class Host:
         self.down: IO[bytes] = self.link.stdin
         self.up: IO[bytes] = self.link.stdout
         self.reader = threading.Thread(target=self._read, daemon=True)
-        texts = [(module.__name__, inspect.getsource(module)) for module in SENT]
-        self._send(json.dumps(texts).encode() + b"\n")
+        self._send(far_program(SENT, self.silence))
         self.reader.start()
         try:
-            self.wait(lambda: self.hello, "a word of its python3", CONNECT_SECONDS)
-            self.measure_clock()
+            self.wait(lambda: self.hello, "the start of its python3", CONNECT_SECONDS)
+            self.ahead_us, self.error_us = self.read_clock()
         except BaseException:
             self.close()
             raise
 
     @property
     def address(self) -> str:
-        """Where other hosts reach it."""
-        if self.hello["address"]:
+        """Where other hosts reach it: where ssh has reached it, if it was ssh."""
+        if self.way == "net":
+            return NET[self.name.removeprefix("net:")]
+        if self.way == "ssh" and self.hello["address"]:
             return str(self.hello["address"])
-        if own := NET.get(self.name.partition("net:")[2]):
-            return own
         try:
             return str(socket.getaddrinfo(self.name, 0, type=socket.SOCK_STREAM)[0][4][0])
         except OSError:
@@ -262,14 +138,16 @@ class Host:
                     raise HostFailed(f"host {self.name}: {self.lost}")
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise HostFailed(f"host {self.name}: {what} did not come within {seconds:g} s")
+                    said = "" if self.hello else self._said() or "; does its shell ask something?"
+                    raise HostFailed(f"host {self.name}: {what} did not come within {seconds:.0f} s{said}")
                 self.news.wait(min(left, 0.2))
 
     def ask(self, do: str, data: bytes = b"", **members: Any) -> dict[str, Any]:
         """A question and its answer."""
         number = self.number()
         self.tell(do, data, ask=number, **members)
-        self.wait(lambda: number in self.answers, f"the answer to '{do}'")
+        seconds = ANSWER_SECONDS + len(data) / SLOWEST
+        self.wait(lambda: number in self.answers, f"the answer to '{do}'", seconds)
         answer = self.answers.pop(number)
         if "failed" in answer:
             raise Failed(f"host {self.name}: {answer['failed']}")
@@ -297,9 +175,10 @@ class Host:
             heard = time.monotonic()
             buffer += data
             try:
-                self._take(buffer)
+                if self.greeted or self._greets(buffer):
+                    self._take(buffer)
             except (ValueError, KeyError, AttributeError):
-                self._lose(f"it said {bytes(buffer[:60])!r}: does its shell print something?")
+                self._lose(f"it said {bytes(buffer[:60])!r}, which is no answer")
                 return
 
     def _word(self) -> None:
@@ -310,6 +189,15 @@ class Host:
                     self.tell("clock", ask=0)
             finally:
                 self.writing.release()
+
+    def _greets(self, buffer: bytearray) -> bool:
+        """Whether the far end has come; puts away what the host's shell has printed before."""
+        printed, self.greeted, rest = buffer.partition(far.GREETING)
+        self.printed = bytes(printed[-READ:])
+        if self.greeted:
+            self.complained = os.fstat(self.errors.fileno()).st_size
+        buffer[:] = rest if self.greeted else buffer[-READ:]
+        return bool(self.greeted)
 
     def _take(self, buffer: bytearray) -> None:
         while (end := buffer.find(b"\n")) >= 0:
@@ -342,12 +230,22 @@ class Host:
 
     def _why(self) -> str:
         """The reason for which the connection has ended, in words."""
-        status = self.link.wait(ANSWER_SECONDS)
-        text = os.pread(self.errors.fileno(), process.COMPLAINT_MAX, 0).decode(errors="replace")
-        last = (text.strip().splitlines() or [f"status {status}"])[-1]
+        try:
+            last = f"status {self.link.wait(END_SECONDS)}"
+        except subprocess.TimeoutExpired:  # it has closed its output, and goes on
+            last = "it says no more"
+        text = os.pread(self.errors.fileno(), process.COMPLAINT_MAX, self.complained)
+        lines = text.decode(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else last
         if self.hello:
             return f"the connection has ended: {last}"
-        return refusal(self.name, text) or f"no connection: {last}"
+        return refusal(self.name, "\n".join(lines)) or f"no connection: {last}{self._said()}"
+
+    def _said(self) -> str:
+        """What came instead of the far end, in words."""
+        printed = self.printed.decode(errors="replace").strip().splitlines()
+        slurm = "; srun was used, as in any Slurm job, and nobody has tried that" if self.way == "srun" else ""
+        return (f"; its shell printed {printed[-1][:80]!r}" if printed else "") + slurm
 
     def _lose(self, why: str) -> None:
         """No connection any more: by now, or soon, all that ran there has been killed."""
@@ -367,7 +265,7 @@ class Host:
         with self.writing, contextlib.suppress(OSError):
             self.down.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.link.wait(2)
+            self.link.wait(END_SECONDS)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.link.pid, signal.SIGKILL)
         self.link.wait()
@@ -413,8 +311,12 @@ class Host:
             raise Failed(f"{transport} does not lead from host to host")
         return f"{transport}://{host}:{self.ask('port')['port']}"
 
-    def measure_clock(self) -> None:
-        """How far its CLOCK_MONOTONIC is before ours, by the fastest of a few questions."""
+    def read_clock(self) -> tuple[float, float]:
+        """How far its CLOCK_MONOTONIC is before ours and the error, by the fastest of a few questions.
+
+        It was read at some time between the question and the answer. So half of that is the error,
+        whichever of the two ways is the longer.
+        """
         best = None
         for _ in range(CLOCK_READINGS):
             before = time.monotonic_ns() / 1000
@@ -423,4 +325,4 @@ class Host:
             if best is None or took < best[0]:
                 best = took, there - before - took / 2
         assert best
-        self.error_us, self.ahead_us = best[0] / 2, best[1]
+        return best[1], best[0] / 2

@@ -11,10 +11,12 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from harness import far
-from harness.host import ANSWER_SECONDS, Host, HostFailed
+from harness.distant import HostFailed
+from harness.host import ANSWER_SECONDS, Host
 from harness.panels import Panel, complain, warn
 from harness.process import Failed
 from harness.signals import uninterrupted
@@ -74,15 +76,41 @@ class Hosts:
 
     def describe(self) -> list[str]:
         """Sentences for a reader: what runs where, and how the clocks differ."""
-        clients = " and ".join(host.name for host in self.all[1:]) or "this machine"
-        lines = [f"Servers and publishers run on {self.server.name}, clients and subscribers on {clients}."]
+        others = [host.name for host in self.all[1:]] or ["this machine"]
+        clients = f"clients and subscribers on {others[0]}"
+        if len(others) > 1:
+            clients = f"clients on {others[0]}, subscribers on {' and '.join(others)} in turn"
+        lines = [f"Servers and publishers run on {self.server.name}, {clients}."]
+        if any(host.way == "srun" for host in self.all):
+            lines.append("The hosts were reached by srun, as in any Slurm job; nobody has tried that yet.")
         for host in self.all:
             lines.append(
                 f"The clock of {host.name} is {host.ahead_us / 1e6:+.6f} s from this machine's, give or "
                 f"take {host.error_us:.0f} us."
             )
+        lines.append(
+            "The error is half of the fastest question and answer: however unequal the two ways are, it "
+            "is not larger. The clocks drift apart from then on."
+        )
         lines.append(f"To connect a client with {self.server.name} took {self.reach_us:.0f} us.")
         return [*lines, "That was measured at the start; the times below are by this machine's clock."]
+
+    def describe_drift(self) -> list[str]:
+        """How far the clocks have moved since the start, measured now."""
+        lines = []
+        for host in self.all:
+            ahead, error = host.read_clock()
+            lines.append(
+                f"At the end the clock of {host.name} was {ahead - host.ahead_us:+.0f} us from where it "
+                f"was at the start, give or take {host.error_us + error:.0f} us."
+            )
+        return lines
+
+    def stand(self) -> None:
+        """HostFailed: one of them has been lost."""
+        for host in self.all:
+            if host.lost:
+                raise HostFailed(f"host {host.name}: {host.lost}")
 
     # Whether they will do.
 
@@ -102,9 +130,7 @@ class Hosts:
         """It runs there, with the same library as here."""
         done = host.ask("try", argv=[host.bring(path), "-V"])
         if done["status"]:
-            lacks = re.search(r"(lib\S+\.so\S*): cannot open shared object", done["errors"])
-            why = f"{lacks[1]} is missing there" if lacks else last_line(done["errors"])
-            raise HostFailed(f"host {host.name} does not run {path.name}: {why}")
+            raise HostFailed(f"host {host.name} does not run {path.name}: {why_not(done['errors'])}")
         here = subprocess.run([path, "-V"], capture_output=True, text=True, timeout=ANSWER_SECONDS)
         if here.stdout != done["output"]:
             warn(
@@ -114,7 +140,8 @@ class Hosts:
 
     def check_reach(self) -> None:
         address = self.server.address
-        port = self.server.ask("listen", address=address)["port"]
+        at = self.server.ask("listen", address=address)
+        port = at["port"]
         for host in self.all[1:] or [None]:
             try:
                 us = host.ask("reach", address=address, port=port)["us"] if host else (
@@ -124,11 +151,23 @@ class Hosts:
             except (Failed, OSError) as problem:
                 who = f"host {host.name}" if host else "this machine"
                 why = str(problem).rpartition(": ")[2]
+                if ip_address(address.partition("%")[0]).is_loopback:
+                    why += "; name it as other hosts know it"
+                elif "timed out" in why:
+                    why += "; does a firewall keep TCP ports {} to {} closed?".format(*at["ports"])
                 raise HostFailed(f"{who} does not reach {self.server.name} at {address}: {why}") from None
 
 
-def last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it says nothing"])[-1]
+def why_not(errors: str) -> str:
+    """What a program's loader says of what it lacks, in words."""
+    if lacks := re.search(r"(lib\S+\.so\S*): cannot open shared object", errors):
+        found = subprocess.run(["dpkg", "-S", f"*/{lacks[1]}"], capture_output=True, text=True)
+        package = found.stdout.partition(":")[0]
+        return f"{lacks[1]} is missing there" + (f" (Debian's package {package})" if package else "")
+    if older := re.search(r"version `(\S+)' not found", errors):
+        return f"its C library lacks {older[1]}, being older than this machine's"
+    last = (errors.strip().splitlines() or ["it says nothing"])[-1]
+    return last + ("; only the program itself is copied there" if "ModuleNotFound" in last else "")
 
 
 @contextlib.contextmanager
@@ -146,7 +185,10 @@ def on_hosts(verb: str, text: str | None, chosen: Sequence[Panel]) -> Iterator[H
         complain(2, f"{verb}: --hosts takes names as ssh knows them, with commas: --hosts one,two")
     try:
         with Hosts(names) as hosts:
-            hosts.check([panel.program("rep") for panel in chosen])
+            try:
+                hosts.check([panel.program("rep") for panel in chosen])
+            except Failed as problem:
+                raise HostFailed(str(problem)) from None
             Stage.hosts = hosts
             yield hosts
     except HostFailed as problem:

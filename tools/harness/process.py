@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 COMPLAINT_MAX = 1 << 20  # bytes of standard error that are read
 
@@ -30,6 +30,14 @@ def dying(command: Iterable[object]) -> list[str]:
     return [*setpriv, *map(str, command)]
 
 
+def unnamed_file() -> IO[bytes]:
+    """A file without a name; in memory where no folder for temporary files can be written."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.memfd_create("unnamed"), "r+b")
+
+
 class Process:
     """A child of this process, the leader of a session of its own."""
 
@@ -40,7 +48,7 @@ class Process:
         if not shutil.which(argv[0]):
             raise Failed(f"there is no program {argv[0]}")
         # A program that nobody reads from would block on a second pipe: a file without a name.
-        self.errors = tempfile.TemporaryFile()
+        self.errors = unnamed_file()
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
         try:
             self.popen = subprocess.Popen(

@@ -3,22 +3,33 @@ and what their refusals mean."""
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
 import shlex
+from collections.abc import Sequence
+from types import ModuleType
 
-# The far end's Python reads its modules from the connection; then far.py reads on.
-BOOT = """
+# The far end's Python reads its modules from the connection; then far.py reads on. One line, and no
+# `exec`: csh takes no quoted line that is longer, and a restricted shell has no exec.
+BOOT = (
+    'import json,sys;sys.version_info<(3,9) and sys.exit("python3 is too old");'
+    'exec(json.loads(open(0,"rb",0,closefd=False).readline()))'
+)
+MODULES = """
 import json, sys, types
 sys.modules["harness"] = types.ModuleType("harness")
-for name, text in json.loads(open(0, "rb", 0, closefd=False).readline()):
+for name, text in json.loads({texts!r}):
     sys.modules[name] = types.ModuleType(name)
     exec(compile(text, name, "exec"), vars(sys.modules[name]))
 sys.modules["harness.far"].main({silence})
 """
 
+# What ~/.ssh/config may say of a host for a person at a terminal is not for us: a command of its own,
+# forwarded ports (a second connection could not have them). A connection that is shared is used, not made.
 SSH = (
-    "ssh -T -x -a -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=3"
-    " -o ServerAliveCountMax=3 --"
+    "ssh -T -x -a -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -o RemoteCommand=none"
+    " -o ClearAllForwardings=yes -o ControlMaster=no --"
 ).split()
 
 PACKAGES = "ssh is in Debian's package openssh-client"
@@ -39,21 +50,34 @@ REFUSALS = {
     "nknown command: python3": "has no python3",
     "nsenter: cannot open /run/netns": "is not there: ./triptych net up",
     "nsenter: reassociate": "needs root",
-    "SyntaxError": "has a python3 that is too old: 3.9 is needed",
+    "python3 is too old": "has a python3 that is too old: 3.9 is needed",
 }
 
 
-def command_for(name: str, silence: float) -> list[str]:
+def way_to(name: str) -> str:
+    """net, srun or ssh."""
+    if name.startswith("net:"):
+        return "net"
+    return "srun" if os.environ.get("SLURM_JOB_ID") else "ssh"
+
+
+def command_for(name: str) -> list[str]:
     """What connects a host: its standard input and output are those of the far end's Python."""
-    boot = BOOT.format(silence=silence)
-    python = f"exec python3 -I -c {shlex.quote(boot)}"
-    if side := name.partition("net:")[2]:
-        namespace = f"/run/netns/{NAMESPACES.format(side)}"
-        return ["nsenter", f"--net={namespace}", "--", "/usr/bin/python3", "-I", "-c", boot]
-    if os.environ.get("SLURM_JOB_ID"):  # not tried: nobody here has Slurm
+    python = ["python3", "-I", "-c", BOOT]
+    way = way_to(name)
+    if way == "net":
+        namespace = f"/run/netns/{NAMESPACES.format(name.removeprefix('net:'))}"
+        return ["nsenter", f"--net={namespace}", "--", "/usr/bin/python3", *python[1:]]
+    if way == "srun":  # not tried: nobody here has Slurm
         words = ["srun", "--overlap", "--quiet", "--unbuffered", "-N1", "-n1", f"--nodelist={name}"]
-        return [*words, "sh", "-c", python]
-    return [*SSH, name, python]
+        return [*words, *python]
+    return [*SSH, name, shlex.join(python)]
+
+
+def far_program(modules: Sequence[ModuleType], silence: float) -> bytes:
+    """The line that BOOT reads: a program with the text of these modules, the last of them far.py."""
+    texts = json.dumps([(module.__name__, inspect.getsource(module)) for module in modules])
+    return json.dumps(MODULES.format(texts=texts, silence=silence)).encode() + b"\n"
 
 
 def refusal(name: str, text: str) -> str:

@@ -28,6 +28,7 @@ from typing import Any
 
 from lab.words import sentence, words
 from harness.panels import ROOT, read_panels
+from harness.stage import Stage
 from lab.workbench import Failed, Observation, Skip, Workbench, lack
 
 FOLDER = Path(os.environ.get("TRIPTYCH_LAB") or ROOT / "lab" / "experiments")
@@ -235,6 +236,8 @@ class Running:
                     self.overdue = True
                     self.cancel()
                     self._wait_for(group, RUN_SECONDS)
+                if Stage.hosts:
+                    Stage.hosts.stand()
             except BaseException:
                 self.stop()
                 self._wait_for(self.workbenches, STOP_SECONDS)
