@@ -124,9 +124,16 @@ def sections() -> list[Find]:
             if shown and title not in shown:
                 continue
             says = f"A section of {name}: {title}{'' if title.endswith('.') else '.'}"
-            find = Find(f"page {title}", says, f"less '+/# {title}' {name}", place=entry("page", title))
+            find = Find(f"page {title}", says, f"less '+/# {title}' {name}", prose(body), entry("page", title))
             finds.append(find.add(title, QUESTION).add(body, TEXT))
     return finds
+
+
+def prose(body: str) -> str:
+    """The sentences of a section: without its tables and blocks of code, and without marks."""
+    parts = (part for part in body.split("\n\n") if not re.match(r"\||```|\[", part.strip()))
+    plain = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", " ".join(parts))
+    return " ".join(re.sub(r"[`*]|^- ", "", plain, flags=re.M).split())
 
 
 def words() -> list[Find]:

@@ -49,7 +49,8 @@ def table(lines: list[str]) -> Markup:
 
 
 def inline(text: str) -> Markup:
-    """Code in backquotes stays code, what stands between ** is bold; of a link its words stay."""
+    """Code in backquotes stays code, what stands between * is emphasized; of a link its words stay."""
     parts = text.split("`")
     made = (f"<code>{escape(part)}</code>" if n % 2 else str(linked(LINK.sub(r"\1", part))) for n, part in enumerate(parts))
-    return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", "".join(made)))
+    bold = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", "".join(made))
+    return Markup(re.sub(r"(?<![\w*/])\*(\w[^*]*)\*(?![\w*])", r"<em>\1</em>", bold))

@@ -26,7 +26,6 @@ from web.pages.read import counted, sources, steps
 SECONDS = 180.0  # the programs run with strace, panel after panel
 FOLDER = BUILD / "bench"  # where bench keeps its newest figures
 RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
-RECORDED_WORDS = RECORDED.with_name("RESULTS.txt")  # how it was recorded, and its tables
 ANSWERS = ("median round trip:", "messages delivered:")  # of a run too short for a summary, a sentence of each
 GUARANTEES = "The price of each guarantee"  # a heading of CHOOSING.md
 BIG = 64 << 20  # bytes of a file that is no such figures
@@ -74,23 +73,18 @@ def newest() -> dict[str, Any] | None:
     return None
 
 
-def recorded() -> tuple[dict[str, Any] | None, list[str]]:
-    """The committed run, and the paragraphs that say how it was recorded."""
+def recorded() -> dict[str, Any] | None:
+    """The committed run."""
     try:
-        results = bench_results.read(RECORDED)
-        text = RECORDED_WORDS.read_text()
+        return bench_results.read(RECORDED)
     except (OSError, ValueError):
-        return None, []
-    head = text.partition("each figure:")[0].split("\n\n")[:-1]  # the tables begin there
-    return results, [" ".join(part.split()) for part in head if not part.startswith(" ")]
+        return None
 
 
 def measured() -> Json:
     """What stands on the page of the newest figures; None: there are none at all."""
-    results, how = newest(), []
-    here = results is not None
-    if results is None:
-        results, how = recorded()
+    own = newest()
+    results = own or recorded()
     if results is None:
         return None
     found = bench_words.found(results)
@@ -102,8 +96,9 @@ def measured() -> Json:
         "interrupted": bool(results.get("interrupted")),
         "machine": machine,
         "versions": results["versions"],
-        "here": here,
-        "how": how,
+        "here": own is not None,
+        "commit": str(results.get("commit") or ""),
+        "remarks": list(map(str, results.get("remarks", []))),
         "answers": answers,
         "found": [text for text in found if text not in answers],
         "charts": [drawn(chart) for chart in charts(results["cells"])],
@@ -112,7 +107,7 @@ def measured() -> Json:
 
 def files() -> Any:
     """Changes when there are other figures."""
-    return stamp([*FOLDER.glob("*.json"), RECORDED, RECORDED_WORDS])
+    return stamp([*FOLDER.glob("*.json"), RECORDED])
 
 
 async def data(site: Site, query: Query) -> dict[str, Json]:
