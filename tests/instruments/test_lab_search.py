@@ -124,6 +124,7 @@ def test_what_is_found_has_its_place_on_a_page() -> None:
     assert places["lab backlog"] == "/lab?experiment=backlog" and places["web Wire"] == "/wire"
     assert places["clause R5"] == entry("clause", "R5") == "/reference?at=clause-R5"
     assert places["term high-water mark"] == "/reference?at=term-high-water-mark"
+    assert places["step winsock"] == "/read?panels=raw-5+winsock"
     assert places["step raw-2"] == "/read?panels=raw-1+raw-2" and places["step zmq-1"] == "/read?panels=zmq-1+zmq"
     assert places["step 0, stream server"] == "/read?pattern=echo&at=stream_server"
     assert all(place or name.startswith("page ") for name, place in places.items())

@@ -71,6 +71,15 @@ for (const one of document.querySelectorAll("body *:not(svg *, script, option)")
 return found;
 """
 
+# What scrolls, and the keyboard cannot get there.
+STUCK = """
+return [...document.querySelectorAll("main *")].filter((one) => {
+  const style = getComputedStyle(one);
+  const scrolls = (/auto|scroll/.test(style.overflowX) && one.scrollWidth > one.clientWidth + 1) || (/auto|scroll/.test(style.overflowY) && one.scrollHeight > one.clientHeight + 1);
+  return scrolls && one.tabIndex < 0 && !one.querySelector("a[href], button, input, select, textarea, [tabindex='0']");
+}).map((one) => `${one.tagName} ${one.className}: ${one.textContent.trim().slice(0, 40)}`);
+"""
+
 # What can be operated, and a screen reader has no name for.
 NAMELESS = """
 return [...document.querySelectorAll("button, input, select, textarea, a[href], [tabindex]:not([tabindex='-1'])")]

@@ -89,7 +89,9 @@ def steps(panels: list[Panel]) -> list[Find]:
         find = Find(f"step {panel.name}", says, show, " ".join(heads)).add(panel.name, TITLE)
         if files[0].is_file():
             towards = panel.name.partition("-")[0] if panel.kind == "step" else panel.framing
-            beside = [before, panel.name] if before else [panel.name, str(towards)]
+            repeats = re.match(r"step (\d)", panel.heading) if panel.kind != "step" else None  # a step of another way
+            likes = before or (f"{towards}-{repeats[1]}" if repeats else "")
+            beside = [likes, panel.name] if likes else [panel.name, str(towards)]
             find.place = f"/read?panels={'+'.join(beside)}"
         find.add("step steps", QUESTION)
         finds.append(find.add(panel.heading, BEGINNERS).add(" ".join(heads), QUESTION))

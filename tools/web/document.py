@@ -26,7 +26,7 @@ def section(path: Path, heading: str) -> Markup:
 def block(text: str) -> Markup:
     lines = text.strip().splitlines()
     if lines[0].startswith("```"):
-        return Markup("<pre>{}</pre>").format("\n".join(lines[1:-1]))
+        return Markup('<pre tabindex="0">{}</pre>').format("\n".join(lines[1:-1]))
     if lines[0].startswith("- "):
         items = re.split(r"\n- ", text.strip().removeprefix("- "))
         return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(" ".join(one.split()))) for one in items))
@@ -45,7 +45,7 @@ def table(lines: list[str]) -> Markup:
         Markup("<tr>{}</tr>").format(Markup("").join(Markup('<td class="{}">{}</td>').format(k, inline(c)) for k, c in zip(kinds, row)))
         for row in rows
     )
-    return Markup('<div class="scroll"><table class="taken"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(cells, body)
+    return Markup('<div class="scroll" tabindex="0"><table class="taken"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(cells, body)
 
 
 def inline(text: str) -> Markup:

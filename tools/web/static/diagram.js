@@ -320,8 +320,9 @@ export class Diagram {
     return draw("text", { x, y, "text-anchor": "middle", "pointer-events": "none" }, shown(`${event.n} ${words}`, room));
   }
 
+  // What the arrow keys go through.
   messages() {
-    return [...this.drawn.values()].filter((item) => item.type === "arrow").sort((a, b) => a.t0 - b.t0);
+    return [...this.drawn.values()].filter((item) => item.type === "arrow" || item.type === "mark").sort((a, b) => a.t0 - b.t0);
   }
 
   choose(item) {
