@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 
 import pytest
 
@@ -21,10 +22,12 @@ def test_R6_ten_busy_clients(stage: Stage) -> None:
     clients = [stage.driver("req", url, timeout=3000) for _ in range(10)]
     for client in clients:
         assert client.asked("here")
-    seen = []
-    # The clause holds in any 2 s; the machine may disturb two of three. They take both processors,
-    # so over tcp6 and ipc 0.5 s must do if all are served evenly in it.
-    for milliseconds in [*([] if stage.transport == "tcp" else [500]), 2000, 2000, 2000]:
+    seen: list[tuple[float, int]] = []
+    # The clause holds in any 2 s, but a busy machine disturbs most of them. They take both
+    # processors, so over tcp6 and ipc 0.5 s must do if all are served evenly in it.
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        milliseconds = 2000 if seen or stage.transport == "tcp" else 500
         for seed, client in enumerate(clients):
             client.begin(f"busy {milliseconds} 64 {seed * 25}")
         lines = [client.result() for client in clients]
