@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from _pytest.mark.expression import Expression, ParseError
+from _pytest.mark import expression
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "tools")]
 sys.dont_write_bytecode = True
@@ -25,6 +25,7 @@ from instruments.taps import Rig  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSPORTS = harness.panels.SPEAKS
+PARSE_ERROR = getattr(expression, "ParseError", SyntaxError)  # pytest 9 has none of its own
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -53,8 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Several tests at once by default, and never by pytest-xdist."""
     try:
-        Expression.compile(config.option.keyword)
-    except ParseError as error:
+        expression.Expression.compile(config.option.keyword)
+    except PARSE_ERROR as error:
         raise pytest.UsageError(f"-k {config.option.keyword}: {error}") from None
     options = config.option
     given = options.numprocesses if isinstance(options.numprocesses, int) else processes.NUMBER
