@@ -81,7 +81,7 @@ from bench.tables import WIDE, show_costs, show_lossless
 from harness.chart import terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
-from harness.panels import BUILD, Panel, choose_panels, complain, printable, read_panels, warn
+from harness.panels import BUILD, Panel, check_names, choose_panels, complain, printable, read_panels, warn
 from harness.terminal import Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
@@ -267,12 +267,7 @@ def read_command_line() -> argparse.Namespace:
     arguments.names = [word for word in words if word not in (*BENCHES, "all")]
     usual = QUICK_BENCHES if arguments.quick and "all" not in words else BENCHES
     arguments.benches = [bench for bench in BENCHES if bench in words] or list(usual)
-    for name in arguments.names:
-        if name not in known:
-            complain(
-                2,
-                f"bench: '{name}' is neither {', '.join(BENCHES)}, all, nor a panel ({' '.join(known)})",
-            )
+    check_names("bench", "panel", arguments.names, known)
     if arguments.goals and (arguments.quick or len(arguments.names) < len(words)):
         complain(
             2,

@@ -60,7 +60,7 @@ from rich.text import Text
 from harness import panels
 from compare.alignment import Row, count, paired, rows_of
 from harness.command import PATTERNS, CommandLine
-from harness.panels import Panel, complain, read_panels
+from harness.panels import Panel, check_names, complain, read_panels, unknown
 from harness.terminal import BLUE, GREEN, TEAL, VIOLET, columns
 from compare.together import as_json
 from compare.sources import Line, Section, Source, contract_functions
@@ -364,9 +364,7 @@ def main() -> int:
     if len(named) > 1:
         complain(2, "diff: reqrep or pubsub, not both; ./triptych diff --help")
     pattern = named[0] if named else None
-    for word in words:
-        if word not in known:
-            complain(2, f"diff: no panel '{word}'; there are: {' '.join(known)}")
+    check_names("diff", "panel", words, known)
     several = arguments.json and len(words) > 2
     if not (len(words) in (0, 2) or several) or len(set(words)) != len(words):
         complain(2, f"diff: two panels, not the same one twice, or none: ./triptych diff raw zmq ({' '.join(known)})")
@@ -385,7 +383,7 @@ def main() -> int:
     sources = [Coloured(known[panel], pattern, contract) for panel in chosen]
     if name and not any(source.section(name) for source in sources):
         there = dict.fromkeys(block.name for s in sources for x in s.sections for block in x.blocks)
-        complain(2, f"diff: no function '{name}' in {pattern}.c; there are: {', '.join(there)}")
+        complain(2, f"diff: {pattern}.c has {unknown('function', name, there)}")
 
     if arguments.json:
         print(json.dumps(as_json(sources, pattern, name), indent=1))

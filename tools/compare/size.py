@@ -39,7 +39,7 @@ from rich.console import Console
 
 from harness import panels
 from harness.command import CommandLine
-from harness.panels import complain, read_panels, warn
+from harness.panels import check_names, complain, read_panels, warn
 
 from compare.costs import Costs, costs_of
 from compare.display import show
@@ -93,9 +93,7 @@ def main() -> int:
     if arguments.width is not None and arguments.width < WIDTH_MIN:
         complain(2, f"size: --width {arguments.width} is too narrow: at least {WIDTH_MIN}")
     known = {panel.name: panel for panel in read_panels()}
-    for name in arguments.panels:
-        if name not in known:
-            complain(2, f"size: no panel '{name}'; there are: {' '.join(known)}")
+    check_names("size", "panel", arguments.panels, known)
     chosen = [known[name] for name in dict.fromkeys(arguments.panels)]
     chosen = chosen or [panel for panel in known.values() if panel.kind in ("shipped", "own")]
     if arguments.steps:

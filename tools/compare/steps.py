@@ -64,7 +64,7 @@ from harness import panels
 from harness.chart import terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile
-from harness.panels import Panel, choose_panels, complain, read_panels
+from harness.panels import Panel, check_names, choose_panels, complain, read_panels
 from harness.stage import Stage
 from harness.svg import svg_text
 from harness.terminal import BROWN, GREEN, RED, Output, need_terminal, wait_for_key
@@ -377,9 +377,7 @@ def compare_passes(clause: str, claim: Claim, report: Report) -> str:
 def check_steps(names: list[str], as_json: bool) -> int:
     known = [panel for panel in read_panels() if keeps_a_part(panel)]
     steps = [panel.name for panel in known]
-    for name in names:
-        if name not in steps:
-            complain(2, f"steps: --check takes steps: {' '.join(steps)}")
+    check_names("steps", "step with a kept.txt", names, steps)
     built, left_out = choose_panels(names or [p.name for p in known if p.kind == "step"], "steps")
     verdicts = []
     for panel in built:
@@ -502,9 +500,7 @@ def main() -> int:
             need_terminal("steps")
         return echo(console, arguments.step, arguments.json)
     known = {p.name for p in read_panels() if p.kind == "shipped" or keeps_a_part(p)}
-    for word in words:
-        if word not in known:
-            complain(2, f"steps: no step '{word}'; there are: echo {' '.join(sorted(known))}")
+    check_names("steps", "step", words, sorted(known))
     if len(words) > 2 or len(set(words)) != len(words):
         complain(2, "steps: one step, or two that differ: ./triptych steps raw-1 raw-2")
 

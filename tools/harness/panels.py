@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -121,10 +123,7 @@ def choose_panels(names: list[str], verb: str) -> tuple[list[Panel], list[Panel]
     program with one line and status 2 if a name is unknown, 1 if nothing is left.
     """
     known = read_panels()
-    unknown = [name for name in names if name not in (panel.name for panel in known)]
-    if unknown:
-        available = " ".join(panel.name for panel in known)
-        complain(2, f"{verb}: no panel '{unknown[0]}'; there are: {available}")
+    check_names(verb, "panel", names, [panel.name for panel in known])
     if names:
         wanted = sorted((p for p in known if p.name in names), key=lambda p: names.index(p.name))
     else:
@@ -135,6 +134,22 @@ def choose_panels(names: list[str], verb: str) -> tuple[list[Panel], list[Panel]
         missing = " ".join(panel.name for panel in left_out)
         complain(1, f"{verb}: not built: {missing}; ./triptych build says why")
     return built, left_out
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> str:
+    """ "no panel 'rwa'; did you mean raw?", or which there are."""
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), names, 1)
+    meant = f"did you mean {names[near[0]]}?" if near else f"there are: {' '.join(names.values())}"
+    return f"no {kind} '{word}'; {meant}"
+
+
+def check_names(verb: str, kind: str, words: Iterable[str], known: Iterable[str]) -> None:
+    """Ends the program with one line and status 2 at the first word that is none of these names."""
+    names = list(known)
+    for word in words:
+        if word not in names:
+            complain(2, f"{verb}: {unknown(kind, word, names)}")
 
 
 def printable(text: str) -> str:

@@ -32,7 +32,7 @@ from pathlib import Path
 
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
-from harness.panels import BUILD, ROOT, complain, printable
+from harness.panels import BUILD, ROOT, complain, printable, unknown
 from harness.program import dying
 from teach import page
 from teach.source import Run, Source, Wrong, read
@@ -102,8 +102,7 @@ def choose(words: list[str], lessons: Path) -> list[Path]:
     for word in words:
         found = [one for one in there if word in (one.name, one.name.partition("-")[0])]
         if not found:
-            names = ", ".join(one.name for one in there)
-            complain(2, f"teach: no lesson '{printable(word)}'; there are: {names}")
+            complain(2, f"teach: {unknown('lesson', word, [one.name for one in there])}")
         chosen += found
     return [one for one in there if not words or one in chosen]
 
