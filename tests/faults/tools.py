@@ -8,6 +8,13 @@ def fault(name: str, says: str, file: str, old: str, new: str, tests: str, times
 
 
 FAULTS = [
+    fault("diff-without-helpers", "a function is shown, and not what it calls", "tools/compare/sources.py",
+          "return Section(name, called + found.blocks)", "return Section(name, found.blocks)",
+          "test_a_function_that_is_asked_for_brings_the_helpers_that_it_calls"),
+    fault("clause-is-a-panel", "check takes an unknown clause for a panel", "triptych",
+          "if (check && nth) {", "if (check && nth < 0) {", "test_arguments_are_checked_first"),
+    fault("capitals-are-strange", "a name in capitals is like none", "triptych",
+          "    a = tolower(a); b = tolower(b)\n", "", "test_arguments_are_checked_first"),
     fault("steps-cut", "a narrow terminal gets the wide table, its names cut", "tools/compare/steps.py",
           ".maximum <= console.width:", ".maximum <= WIDTH_MOST:", "test_the_table_is_whole_at_any_width"),
     fault("package-by-prefix", "python3 is taken as installed because python3-rich is", "triptych",

@@ -1,6 +1,7 @@
 """./triptych diff over a frozen tree: every form of it, and what it refuses."""
 
 import importlib.util
+import json
 import os
 import pty
 import re
@@ -67,6 +68,16 @@ def test_the_patch_applies(tmp_path: Path) -> None:
 def test_a_helper_stands_with_the_function_it_precedes() -> None:
     whole = sample("diff", "--function", "req_open", "raw", "zmq")
     assert whole.index("tune(int fd") < whole.index("req_open(struct")
+
+
+def test_a_function_that_is_asked_for_brings_the_helpers_that_it_calls() -> None:
+    """Here the only recv() of step 1, which stands far above; each helper once."""
+    out = tool("diff", "raw-1", "zmq-1", "--function", "req_recv", "--width", "100")[0]
+    assert out.count("recv(conn->fd") == out.count("conn_recv(struct conn") == 1 and "conn_drop" not in out
+    assert out.index("recv(conn->fd") < out.index("req_recv(struct req")
+    (section,) = json.loads(tool("diff", "raw-1", "zmq-1", "--function", "req_recv", "--json")[0])["sections"]
+    assert [block["name"] for block in section["blocks"]] == ["conn_recv", "req_recv"]
+    assert "conn_recv(struct" in tool("diff", "raw-1", "zmq-1", "--function", "req_recv", "--unified")[0]
 
 
 def test_functions_line_up_although_one_panel_has_more_above_them() -> None:

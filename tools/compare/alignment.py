@@ -121,7 +121,7 @@ def merge(left: list[str], right: list[str]) -> list[str]:
 def paired(left: Source, right: Source, name: str | None) -> list[tuple[str, Section | None, Section | None]]:
     """The sections of both, each opposite its like."""
     if name:
-        return [(name, left.section(name), right.section(name))]
+        return [(name, left.asked_for(name), right.asked_for(name))]
     names = merge([s.name for s in left.sections], [s.name for s in right.sections])
     return [(n, left.section(n), right.section(n)) for n in names]
 

@@ -13,8 +13,9 @@ now, so it shows what you have changed.
   PANEL PANEL  the left panel and the right panel, steps too (./triptych steps
                lists them); without: raw-1 zmq-1, the first steps
 
-  --function NAME  this function only: of the two panels that are named, or, if
-                   none is named, of all panels that are no steps
+  --function NAME  this function only, and the static helpers of the file that
+                   it calls: of the two panels that are named, or, if none is
+                   named, of all panels that are no steps
   --unified        a patch from left to right, for other programs
   --stat           counts, by function: lines that are alike, changed, or in one
                    panel only
@@ -246,7 +247,7 @@ def every_panel(console: Console, sources: list[Coloured], name: str) -> None:
     """One function in every panel; panels that compile the same lines share a place."""
     groups: list[tuple[list[Coloured], Section | None]] = []
     for source in sources:
-        section = source.section(name)
+        section = source.asked_for(name)
         for others, known in groups:
             if section and known and [x.text for x in known.lines] == [x.text for x in section.lines]:
                 others.append(source)
@@ -286,7 +287,7 @@ def unified(left: Coloured, right: Coloured, name: str | None) -> str:
     """A patch from left to right, as the engines see the files."""
 
     def lines(source: Coloured) -> list[str]:
-        section = source.section(name) if name else None
+        section = source.asked_for(name) if name else None
         chosen = (section.lines if section else []) if name else source.lines
         return [line.text + "\n" for line in chosen]
 

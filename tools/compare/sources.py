@@ -175,6 +175,22 @@ class Source:
         self.lines = engine_lines(path, panel)
         self.sections = sections(self.lines, contract)
 
+    def asked_for(self, name: str) -> Section | None:
+        """The section of this name, behind the file's static helpers that it calls: what one reads to
+        know what the function does."""
+        found = self.section(name)
+        if found is None:
+            return None
+        there = {block.name for block in found.blocks}
+        text = "\n".join(line.text for line in found.lines)
+        called = [
+            block
+            for section in self.sections
+            for block in section.blocks[:-1]
+            if block.name not in there and re.search(rf"\b{re.escape(block.name)}\(", text)
+        ]
+        return Section(name, called + found.blocks)
+
     def section(self, name: str) -> Section | None:
         """The section, or the static helper, of this name."""
         for section in self.sections:

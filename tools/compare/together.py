@@ -85,8 +85,9 @@ def row_json(row: Together, panels: int) -> list[dict[str, Any] | None]:
     return [cell_json(row[place]) if place in row else None for place in range(panels)]
 
 
-def section_json(sources: list[Source], name: str) -> dict[str, Any]:
-    found = [source.section(name) for source in sources]
+def section_json(sources: list[Source], name: str, asked: bool = False) -> dict[str, Any]:
+    """asked: for this section alone, with the helpers that it calls."""
+    found = [source.asked_for(name) if asked else source.section(name) for source in sources]
     blocks = [{block.name: block.lines for block in section.blocks} if section else {} for section in found]
     names: list[str] = reduce(merge, [list(of_one) for of_one in blocks])
     pairs = [count(rows_of(a, b)) for a, b in pairwise(found)]
@@ -122,7 +123,7 @@ def as_json(sources: list[Source], pattern: str, name: str | None) -> dict[str, 
             for source in sources
         ],
         "counts": [dict(zip(COUNTS, total)) for total in totals],
-        "sections": [section_json(sources, section) for section in names],
+        "sections": [section_json(sources, section, section == name) for section in names],
         "words": words,
         "clauses": clauses_of(words),
     }
