@@ -70,21 +70,6 @@ def round_trips_beside_baselines(results: Results) -> list[str]:
     return [times(min(found)), times(max(found))]
 
 
-GOAL = 0.6  # of the bare batches: what METHOD.md's sentence about the publisher is about
-
-
-def nanoseconds(results: Results, panel: str, side: str, share: float = 1.0) -> str:
-    return f"{1000 * median_of(results, panel, f'{side}_cpu_us', **ONE_SUBSCRIBER) / share:.0f}"
-
-
-def costs_of_a_message(results: Results) -> list[str]:
-    return [nanoseconds(results, panel, side) for panel in ("baseline-batch", "raw") for side in ("server", "client")]
-
-
-def ratio_to_baseline(results: Results, baseline: str, **case: Any) -> list[str]:
-    return [times(cell_of(results, "raw", **case)["ratios"][baseline]["median"])]
-
-
 STATED = [
     row("round trip on one core, p50, us", "p50", bench="latency"),
     row("round trip on two cores, p50, us", "p50", bench="latency", placement="two cores"),
@@ -96,22 +81,6 @@ STATED = [
         "tools/bench/README.md",
         r"a round trip of 64 B with a library takes ([\d.]+) to ([\d.]+) times as long as the library's baseline",
         round_trips_beside_baselines,
-    ),
-    Stated(
-        "tools/bench/METHOD.md",
-        r"a message cost its publisher (\d+) ns of CPU time and its receiver (\d+); raw's publisher (\d+) ns, and its subscriber (\d+)",
-        costs_of_a_message,
-    ),
-    Stated(
-        "tools/bench/METHOD.md",
-        r"leaves a publisher (\d+) ns on this processor, and the kernel alone takes (\d+):",
-        lambda results: [nanoseconds(results, "baseline-batch", "server", share) for share in (GOAL, 1.0)],
-    ),
-    Stated("tools/bench/METHOD.md", r"the recorded run has ([\d.]+)\.\)", lambda results: ratio_to_baseline(results, "baseline-batch", **ONE_SUBSCRIBER)),
-    Stated(
-        "tools/bench/METHOD.md",
-        r"A round trip of raw over ipc takes ([\d.]+) times as long as `baseline-epoll`",
-        lambda results: ratio_to_baseline(results, "baseline-epoll", bench="latency", transport="ipc"),
     ),
 ]  # fmt: skip
 
