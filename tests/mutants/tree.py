@@ -39,7 +39,8 @@ class Tree:
             raise Wrong("stopped")
         process = subprocess.Popen(
             command, cwd=self.tree, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, errors="replace", start_new_session=True, env={**os.environ, **more},
+            stderr=subprocess.STDOUT, errors="replace", start_new_session=True,
+            env={**os.environ, "TRIPTYCH_BUILD": str(self.tree / "build"), **more},
         )
         self.process = process
         try:
