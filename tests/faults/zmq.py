@@ -124,4 +124,6 @@ FAULTS = [
     Fault("zmq-parts-uncounted", "a message in parts is not told with all its bytes", "zmq/waiting.c",
           "        len += zmq_msg_size(message);\n", "",
           "", "test_parts_are_counted", panel="zmq"),
+    Fault("zmq-last-part-alone", "a message in parts is taken for its last part", "zmq/waiting.c",
+          "if (parts == 1)", "if (parts > 0)", panel="zmq", units="waiting"),
 ]

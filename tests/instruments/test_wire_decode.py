@@ -257,6 +257,15 @@ def test_a_recording_that_begins_in_the_middle(decode: Path, name: str, tmp_path
     assert fields == {"unknown.bytes"}
 
 
+def test_a_note_is_handed_on(decode: Path, tmp_path: Path) -> None:
+    """What the tap was told to do meanwhile stands where it was told."""
+    first, *rest = recording.exchange(*CASES["raw: reqrep"])
+    note = Record(recording.NOTE, b"delay up 1", connection=0, time=5)
+    found = events(decode, recording.write(tmp_path / "a.tap", [first, note, *rest]))
+    assert found[1] == {"event": "note", "connection": 0, "time": 5e-9, "text": "delay up 1"}
+    assert said_of(found) == expected()["raw: reqrep"]
+
+
 def test_a_damaged_recording_is_decoded_so_far(decode: Path, tmp_path: Path) -> None:
     """What stands before the damage is shown, with its totals; the end says that it is not complete."""
     records = recording.exchange(*RAW["reqrep"])

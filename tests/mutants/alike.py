@@ -6,6 +6,11 @@ makes it. The compiler finds some more by itself: those for which it makes the s
 
 ALIKE: dict[tuple[str, str, str, str], str] = {
     (
+        "common/clock.c", "clock_left_ms",
+        "if (left <= 0)",
+        "if (left < 0)",
+    ): "0 ns, rounded up, are 0 ms.",
+    (
         "common/clock_system.c", "clock_sleep",
         "if (clock_now() >= until_ns)",
         "if (clock_now() > until_ns)",
@@ -15,6 +20,11 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (taken.fd < 0)",
         "if (taken.fd <= 0)",
     ): "Descriptor 0 is standard input: process_open() keeps it open.",
+    (
+        "common/ipc_path.c", "ipc_path_release",
+        "errno = errnum;",
+        ";",
+    ): "Of its two callers one restores errno as well, and the other calls bind(2) next.",
     (
         "common/ipc_path.c", "ipc_path_remove",
         "if (!stands_at(path, aside) || unlink(aside) < 0)",
@@ -86,6 +96,11 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (len >= 0)",
     ): "Nothing would be moved.",
     (
+        "raw/conn.c", "conn_drain",
+        "for (int i = 0; i < DRAIN_MAX; i++) {",
+        "for (int i = 0; i <= DRAIN_MAX; i++) {",
+    ): "How much is read of what is discarded is no promise.",
+    (
         "raw/conn.c", "conn_shrink",
         "} else if (in->size > SHRINK_MIN && len < in->size / SHRINK_PART) {",
         "} else if (in->size >= SHRINK_MIN && len < in->size / SHRINK_PART) {",
@@ -101,15 +116,30 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
         "if (now > deadline) {",
     ): "At that very nanosecond there is one more turn, which does not wait.",
     (
+        "raw/loop.c", "loop_turn",
+        "if (loop->timer_at != CLOCK_NEVER && clock_now() >= loop->timer_at) {",
+        "if (loop->timer_at != CLOCK_NEVER && clock_now() > loop->timer_at) {",
+    ): "At that very nanosecond the next turn finds the timer due.",
+    (
         "raw/pubsub.c", "pub_idle",
         "for (int i = 0; i < IDLE_TURNS && run_turn(pub, LOOP_NOW) == 0; i++)",
         "for (int i = 0; i <= IDLE_TURNS && run_turn(pub, LOOP_NOW) == 0; i++)",
     ): "How many turns one call makes at most is no promise; one more does no harm.",
     (
+        "raw/pubsub.c", "pub_send",
+        "if (pub->batched >= BATCH || pub->log.end - pub->flushed >= pub->log.queue)",
+        "if (pub->batched > BATCH || pub->log.end - pub->flushed >= pub->log.queue)",
+    ): "A batch may be one event longer: its length is no promise.",
+    (
         "tools/wire/decode/decode_main.c", "decode_recording",
         "bool cut = got < 0 && errno == ENODATA;",
         "bool cut = got <= 0 && errno == ENODATA;",
     ): "ENODATA is set only where got is made -1.",
+    (
+        "zmq/pubsub.c", "sent_len",
+        "return len > PREFIX_SHORT && len < PREFIX_LONG ? PREFIX_SHORT : len;",
+        "return len > PREFIX_SHORT && len <= PREFIX_LONG ? PREFIX_SHORT : len;",
+    ): "Of a prefix of 256 bytes a part would be sent, too; is_wanted() drops what does not fit the rest.",
     (
         "zmq/pubsub.c", "sub_open",
         "zmq_setsockopt( sub->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof(int)) < 0 ||",

@@ -95,6 +95,16 @@ test_the_names_of_mechanisms(void **state)
             }
         }
     }
+    /* What a frame holds is sealed then, if it holds anything. */
+    char sealed[] = ZMTP "\0\0\0\3abc\0\0";
+    memcpy(sealed + 12, "OTHER", 5);
+    char fields[400];
+    (void)snprintf(fields, sizeof(fields),
+        "%szmtp.flags 1\nzmtp.length 1\nzmtp.flags 1\nzmtp.length 1\nzmtp.data 3\n"
+        "zmtp.flags 1\nzmtp.length 1\n",
+        good);
+    expect(sealed, sizeof(sealed) - 1, fields);
+
     char gap[] = ZMTP;
     gap[12 + 5] = 'A';
     expect(gap, sizeof(gap) - 1, bad);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    LONG_MS = 10000,
+    LONG_MS = 5000,
 };
 
 /* Whether a call that blocks ends with EINTR, and the count of interrupt.h tells it. */
