@@ -65,8 +65,8 @@ def test_a_seed_always_chooses_the_same() -> None:
     assert len(first.splitlines()) == 5
     seen = set()
     for seed in range(30):
-        seen |= set(mutate("--list", "--sample", "24", "--seed", str(seed)).stdout.splitlines())
-    assert len(seen) > len(FAULTS) * 3 // 4
+        seen |= set(mutate("--list", "--sample", str(len(FAULTS) // 15), "--seed", str(seed)).stdout.splitlines())
+    assert len(seen) > len(FAULTS) * 3 // 4  # 1 - (14/15)^30 is 87 %
 
 
 @pytest.mark.parametrize("line", ["no-such-fault", "--sample 0", "--all sigpipe", "--what"])
