@@ -48,7 +48,7 @@ class Plan:
         def place(job: Job) -> tuple[int, float]:
             path = self.items[job[0]].path
             before[path] += 1
-            return -len(job), before[path] / number[path]
+            return -len(job), (before[path] - 0.5) / number[path]
 
         return sorted(jobs, key=place)
 

@@ -168,7 +168,7 @@ FAULTS = [
     fault("meson-asked-each-time", "each verb waits for meson to say its version", "triptych",
           "    how=\n    if [ ! -f", "    how=\n    check_meson\n    if [ ! -f", "test_meson_is_asked_only_to_configure"),
     fault("files-one-after-the-other", "the tests that wait run first, then those that compute", "tests/processes.py",
-          "return -len(job), before[path] / number[path]", "return -len(job), 0.0",
+          "return -len(job), (before[path] - 0.5) / number[path]", "return -len(job), 0.0",
           "test_the_tests_of_a_file_are_spread_over_the_run"),
     fault("first-failure-passed-over", "-x does not end the run", "tools/check/forks.py",
           "while not session.shouldfail and not session.shouldstop:", "while True:",

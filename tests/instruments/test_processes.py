@@ -113,7 +113,7 @@ def test_the_tests_of_a_file_are_spread_over_the_run() -> None:
     items = [*30 * [Item("a")], *10 * [Item("b")], *3 * [Item("c", "together")]]
     plan = processes.Plan(items)  # type: ignore[arg-type]
     order = [items[job[0]].path for job in iter(plan.take, None)]
-    assert "".join(order) == "c" + 10 * "aaab"
+    assert "".join(order) == "c" + 10 * "aaba"
 
 
 def test_the_first_failure_ends_it_on_demand(tmp_path: Path) -> None:

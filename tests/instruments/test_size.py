@@ -292,6 +292,7 @@ def test_it_shows_what_each_file_of_raw_is_for() -> None:
         assert re.search(rf"^    {unit.name} +{unit.lines} +{' '.join(unit.clauses) or '-'}$", out, re.M), unit
 
 
+@pytest.mark.first
 def test_living_panels(pytestconfig: pytest.Config) -> None:
     """Every measure is there for every panel that is built, and within what is possible at all."""
     if missing := [name for name in ("strace", "size", "ldd", "dpkg") if not shutil.which(name)]:
