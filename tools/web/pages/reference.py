@@ -27,13 +27,19 @@ def files() -> Any:
     return sources(), stamp(path for pattern in patterns for path in ROOT.glob(pattern))
 
 
-async def finds(site: Site, asked: dict[str, Json]) -> Json:
+async def index(site: Site) -> Json:
     """What `lab --index` says: all that words can find, and how a search ranks it."""
     return await kept(site, "index", files(), lambda: site.verb("lab.lab", "--index"))
 
 
+async def finds(site: Site, asked: dict[str, Json]) -> Json:
+    """The same for a search: it shows no code."""
+    found = await index(site)
+    return {**found, "finds": [{**find, "code": ""} for find in found["finds"]]}
+
+
 async def data(site: Site, query: Query) -> dict[str, Json]:
-    known = (await finds(site, {}))["finds"]
+    known = (await index(site))["finds"]
     documents = {find["title"]: section(ROOT / find["command"].split()[-1], find["title"]) for find in known if find["kind"] == "page"}
     groups = [
         {"kind": kind, "title": title, "about": about, "finds": [find for find in known if find["kind"] == kind]}
