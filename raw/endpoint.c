@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool
-is_ipc(const struct sockaddr_any *address)
+bool
+endpoint_is_ipc(const struct sockaddr_any *address)
 {
     return address->any.sa_family == AF_UNIX;
 }
@@ -50,7 +50,7 @@ static int
 bind_there(int fd, const struct sockaddr_any *address, const char *url)
 {
     int result = bind(fd, &address->any, address->len);
-    if (result == 0 || errno != EADDRINUSE || !is_ipc(address))
+    if (result == 0 || errno != EADDRINUSE || !endpoint_is_ipc(address))
         return result;
     struct ipc_path old;
     if (ipc_path_take(&old, url) == 0) {
@@ -72,7 +72,7 @@ endpoint_listen(
     if (fd < 0)
         return -1;
     /* Or connections of the server before, in TIME_WAIT, hold the port. */
-    if (!is_ipc(address) &&
+    if (!endpoint_is_ipc(address) &&
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
         goto fail;
     if (bind_there(fd, address, url) < 0)
@@ -112,7 +112,7 @@ int
 endpoint_nodelay(const struct sockaddr_any *address, int fd)
 {
     int on = 1;
-    if (is_ipc(address))
+    if (endpoint_is_ipc(address))
         return 0;
     return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* Whether it is an ipc path, and no TCP address. */
+bool endpoint_is_ipc(const struct sockaddr_any *address);
+
 /*
  * Makes a non-blocking socket that listens at url, and writes its address, and
  * its ipc path, which the caller must remove. Replaces an ipc path that a

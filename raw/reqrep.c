@@ -1,9 +1,8 @@
 /*
  * Request/reply over plain sockets. A stream has no message boundaries: frame.c
  * adds them. A broken connection stays broken: dialer.c makes a new one. Every
- * client is a descriptor of its own: server.c and loop.c wait for all of them.
- * This file holds the two roles: it matches replies with requests, and decides
- * which client is next.
+ * client is a descriptor of its own: server.c and loop.c wait for all. This
+ * file matches replies with requests, and decides which client is next.
  */
 #include "pattern.h"
 
@@ -75,9 +74,10 @@ req_send(struct req *req, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    /* This notices a server that has gone (R5): the first write to it would
-     * succeed, and the request would be lost. */
-    (void)loop_turn(&req->loop, LOOP_NOW);
+    /* This notices a server that has gone (R5): over TCP, the first write to it
+     * would succeed, and the request would be lost. Over ipc it fails. */
+    if (!endpoint_is_ipc(&dialer->address))
+        (void)loop_turn(&req->loop, LOOP_NOW);
     if (dialer->conn.hangup)
         dialer_reconnect(dialer);
     conn_cancel(&dialer->conn); /* drops an earlier request, still unsent: R2 */

@@ -58,6 +58,9 @@ FAULTS = [
     Fault("dead-server-unnoticed", "a request is written to a connection that has ended",
           "raw/reqrep.c", "if (dialer->conn.hangup)", "if (false)",
           "", "test_R5_server_killed_and_restarted"),
+    Fault("dead-server-unnoticed-over-ipc", "a request that cannot be written to a server that has gone is lost",
+          "raw/reqrep.c", "    if (result < 0) {\n", "    if (false) {\n",
+          "", "test_R5_server_killed_and_restarted"),
     Fault("slow-reconnection", "the first attempt comes 3 s after a connection breaks",
           "raw/dialer.c", "_MIN_MS = 10,", "_MIN_MS = 3000,",
           "", "test_P4_publisher_killed_and_restarted test_P4_subscriber_first test_R5_server_killed_and_restarted "
@@ -170,7 +173,7 @@ FAULTS = [
           "raw/listener.c", "            (void)endpoint_nodelay(", "            if (i == 0)\n            (void)endpoint_nodelay(",
           "server", ""),
     Fault("nodelay-for-ipv4-alone", "small messages wait for others over IPv6", "raw/endpoint.c",
-          "    if (is_ipc(address))\n        return 0;", "    if (address->any.sa_family != AF_INET)\n        return 0;",
+          "    if (endpoint_is_ipc(address))\n        return 0;", "    if (address->any.sa_family != AF_INET)\n        return 0;",
           "endpoint", ""),
     Fault("req-waits-after-a-good-server", "a reply does not make the next wait short", "raw/reqrep.c",
           "            dialer_reset_backoff(&req->dialer);\n", "",
