@@ -113,6 +113,8 @@ def test_a_line_is_as_long_and_as_slow_as_it_is_told(verb: Verb) -> None:
     shown = verb.net("show")
     assert "8 Mbit/s (0: no bound), 20 ms one way, 64 KiB wait at most" in shown
     assert "right (10.87.0.2) has sent" in shown
+    verb.net("run", "left", "--", "sh", "-c", "exit 7", status=7)
+    assert "there is no program nobody-has-this" in verb.net("run", "left", "--", "nobody-has-this", status=127)
     assert "it is up already" in verb.net("up", status=1)
 
 

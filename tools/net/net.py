@@ -26,7 +26,7 @@ The verbs that take --hosts know the two as net:left and net:right:
 ./triptych lab long-line looks at such a line with four questions.
 
 Exit status: 0 done, 1 the system refused, or there is no such network, 2 the
-command line was wrong; run: that of the command.
+command line was wrong; run: that of the command, 127 if there is none.
 """
 
 from __future__ import annotations
@@ -142,6 +142,8 @@ def show() -> int:
 
 def run(words: list[str]) -> int:
     need_up()
+    if not shutil.which(words[1]):
+        complain(127, f"net: there is no program {words[1]}")
     command = ["ip", "netns", "exec", name_of(words[0]), *words[1:]]
     os.execvp(command[0], command)
 
