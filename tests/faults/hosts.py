@@ -78,4 +78,10 @@ FAULTS = [
     Fault("another-port", "a firewall is tried on a port that no server gets",
           "tools/harness/far.py", 'frame["address"], self.addresses.port()', 'frame["address"], 65000',
           "", "test_a_server_behind_a_firewall"),
+    Fault("slow-copy-is-silence", "a host is silent while a program comes to it",
+          "tools/harness/far.py", "self.tell(coming=len(self.heard))", "pass",
+          "", "test_a_program_that_comes_slowly_is_no_silence"),
+    Fault("net-runs-nothing", "a command that is not there has the status of one that has failed",
+          "tools/net/net.py", "complain(127,", "complain(1,",
+          "", "test_a_line_is_as_long_and_as_slow_as_it_is_told"),
 ]

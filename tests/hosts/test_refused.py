@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -13,7 +14,7 @@ from harness import far, panels
 from harness.host import SENT, Host, HostFailed
 from harness.hosts import Hosts, on_hosts, why_not
 from harness.stage import Stage
-from harness.way import command_for, far_program
+from harness.way import BOOT, command_for, far_program
 from network import Network
 from roles import LEFT, MARKS, RIGHT, assert_gone, serving, verb
 from roles import hosts, net  # noqa: F401 - fixtures
@@ -94,6 +95,20 @@ def test_a_restricted_shell_and_csh_start_it() -> None:
         ["bash", "-r", "-c", words], input=far_program(SENT, 9.0), capture_output=True, timeout=20
     )
     assert done.stdout.startswith(far.GREETING) and not done.stderr
+
+
+def test_a_program_that_comes_slowly_is_no_silence() -> None:
+    """A line of 100 kbit/s needs longer for one than a host may be silent."""
+    with subprocess.Popen(
+        ["/usr/bin/python3", "-I", "-c", BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as end:
+        assert end.stdin and end.stdout
+        end.stdin.write(far_program(SENT, 3.0))
+        said = iter(end.stdout.readline, b"")
+        assert next(said) == far.GREETING and json.loads(next(said))["hello"]
+        end.stdin.write(b'{"do": "put", "n": 1000}\nthe first of it')
+        assert json.loads(next(said))["coming"] > 0
+        end.stdin.close()
 
 
 def test_what_a_person_wants_of_a_host_is_passed_over(net: Network) -> None:
