@@ -241,7 +241,8 @@ log_collect(const struct log *log, const struct cursor *cursor,
     iov[0] = rest_of(log, cursor);
     int count = iov[0].iov_len > 0;
     size_t total = iov[0].iov_len;
-    const unsigned char *piece_end = NULL;
+    const unsigned char *piece_end =
+        count > 0 ? (unsigned char *)iov[0].iov_base + total : NULL;
     uint64_t n = cursor->next < log->first ? log->first : cursor->next;
     for (; n < log->end && total < bytes_max; n++) {
         const struct record *record = record_of(log, n);
