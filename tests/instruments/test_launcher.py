@@ -373,7 +373,7 @@ def test_a_panel_of_the_reader_that_does_not_compile_is_left_out(tree: Tree) -> 
         assert out == "" and said.endswith(f"{line.split()[0]}: mine/ does not compile:\n{WHY}  20 | return\n")
         assert "ninja:" not in said and "cc -o" not in said
     _, said = tree.run("build", status=1, TRIPTYCH_INSTALL="no")
-    assert "/build: raw python; left out" in said and "not installed: zmq" in said and " mine" not in said.split("not installed:")[1].splitlines()[0]
+    assert "/build: raw python; left out" in said and "is wrong: zmq" in said and " mine" not in said.split("is wrong:")[1].splitlines()[0]
     assert said.endswith(f"build: mine/ does not compile:\n{WHY}  20 | return\n")
 
 
@@ -389,6 +389,28 @@ def test_a_panel_of_the_reader_that_does_not_link_is_left_out(tree: Tree, also: 
     broken(tree)
     _, said = tree.run("demo", "raw", status=0, TRIPTYCH_INSTALL="no", ALSO=also)
     assert said.endswith("; the other panels work\n")
+
+
+UNREADABLE = """case $1 in --version) echo 1.0; exit ;; esac
+echo "$@" >>"$HOME/told"
+case $* in *-Dwithout=mine) mkdir -p "$BUILD"; touch "$BUILD/build.ninja"; exit 0 ;; esac
+echo "$WHERE/meson.build:1:18: ERROR: Expecting rcurl got eof."
+exit 1"""
+
+
+def test_a_panel_of_the_reader_whose_meson_build_is_wrong_is_left_out(tree: Tree) -> None:
+    broken(tree)
+    tree.fake("meson", UNREADABLE)
+    tree.fake("ninja", "exit 0")
+    for begin in ("", "--reconfigure "):  # at each run, for it may have been mended
+        out, said = tree.run("demo", "raw", status=0, TRIPTYCH_INSTALL="no", WHERE="../tree/mine", BUILD=f"{tree.folder}/build")
+        assert out.startswith("-B ") and "triptych: mine/meson.build:1:18: ERROR: Expecting rcurl got eof.\n" in said
+        assert "mine is left out: mend mine/meson.build, or move mine/ and its line in panels.txt away" in said
+        told = (tree.tools / "told").read_text().splitlines()
+        setup = f"setup {begin}{tree.folder}/build {tree.folder} -Dwithout="
+        assert told[-2:] == [setup, setup + "mine"]
+    out, said = tree.run("demo", "raw", status=1, TRIPTYCH_INSTALL="no", WHERE="raw")
+    assert out == "" and "raw/meson.build:1:18" in said and said.endswith("could not be configured (output above)\n")
 
 
 def test_a_bare_system_gets_its_lists_first(tree: Tree) -> None:
