@@ -189,6 +189,8 @@ def test_the_picture_marks_what_the_counters_count(page: Browser, site: Site) ->
     page.wait(lambda: len(page.all(".arrow")) > 4, "arrow")
     site.act(run, "stop", "sub B")
     found = [tuple(map(int, pair.split())) for pair in page.driver.execute_async_script(MARKED)]
+    page.run("document.querySelector('.diagram .waits').dispatchEvent(new MouseEvent('click', { bubbles: true }))")
+    page.wait(lambda: "sub B" in page.text("#message-facts") and "hello" in page.text("#message-facts"), "message, and for whom it is")
     site.act(run, "continue", "sub B")
     found += [tuple(map(int, pair.split())) for pair in page.driver.execute_async_script(MARKED)]
     assert all(counted == marked for counted, marked in found), found

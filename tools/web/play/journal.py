@@ -177,9 +177,9 @@ class Journal:
             self.add(who, counter, 1)
         if counter != "missed" or not one.told:
             return
-        kind, topic, sequence, sent = one.key
+        _, topic, sequence, _ = one.key
         self.tell({"k": "lost" if self.passed(one, who) else "unheard", "p": self.panel, "r": who, "from": one.who,
-                   "kind": kind, "topic": topic, "n": sequence, "sent": str(sent)[:20], "id": one.number,
+                   "topic": topic, "n": sequence, "id": one.number,
                    "t0": one.t, "t": t, "missed": self.of(who).missed})  # fmt: skip
 
     def passed(self, one: Sent, who: str) -> bool:

@@ -327,6 +327,10 @@ export class Diagram {
 
   choose(item) {
     if (!item || !["arrow", "mark", "dot"].includes(item.type)) return;
+    if (item.type === "mark") { // what was sent says the rest
+      const sent = this.items.findLast((one) => one.type === "dot" && one.event.id === item.event.id);
+      item.event = { ...sent?.event, ...item.event };
+    }
     this.chosen?.element?.classList.remove("chosen");
     this.chosen = item;
     item.element?.classList.add("chosen");
