@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from check.clauses import CLAUSES
-from compare import steps
+from compare import steps, steps_check
 from compare.echo import BREAKS, FOLDER
 from compare.picture import picture
 from check.kept import BROKEN, KEPT, NOT_REACHABLE, Claim, kept_file
@@ -182,8 +182,8 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
 
 def verdict(monkeypatch: pytest.MonkeyPatch, name: str, **claims: Claim) -> list[str]:
     """What --check has against these claims of a step."""
-    monkeypatch.setattr(steps, "read_kept", lambda panel: claims)
-    return steps.check_step(by_name[name]).wrong
+    monkeypatch.setattr(steps_check, "read_kept", lambda panel: claims)
+    return steps_check.check_step(by_name[name]).wrong
 
 
 def built(*names: str) -> bool:
@@ -220,10 +220,10 @@ def test_what_passes_although_the_clause_is_broken_must_pass(monkeypatch: pytest
 def test_what_should_be_kept_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = ["R4 fails", "R9 fails", "", "R9 fails again"]
     tried: list[list[str]] = []
-    monkeypatch.setattr(steps, "read_kept", lambda panel: {"R4": Claim(KEPT), "R9": Claim(KEPT)})
-    monkeypatch.setattr(steps, "run", lambda panel, clauses, **more: tried.append(list(clauses)))
-    monkeypatch.setattr(steps, "compare", lambda *claim: answers.pop(0))
-    found = steps.check_step(by_name["raw-5"])
+    monkeypatch.setattr(steps_check, "read_kept", lambda panel: {"R4": Claim(KEPT), "R9": Claim(KEPT)})
+    monkeypatch.setattr(steps_check, "run", lambda panel, clauses, **more: tried.append(list(clauses)))
+    monkeypatch.setattr(steps_check, "compare", lambda *claim: answers.pop(0))
+    found = steps_check.check_step(by_name["raw-5"])
     assert tried == [["R4", "R9"], ["R4", "R9"]]
     assert [text.rpartition(": ")[2] for text in found.wrong] == ["R9 fails"]
     assert found.notes == ["R4: kept at the second attempt only; the first: R4 fails"]
@@ -234,11 +234,11 @@ def test_check_ends_with_the_counts_that_ci_reads(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     r4 = Claim(BROKEN, "it is so", "test_R4_nobody_there_yet")
-    monkeypatch.setattr(steps, "read_kept", lambda panel: {"R4": r4})
-    assert steps.check_steps(["raw-1"], as_json=False) == 0
+    monkeypatch.setattr(steps_check, "read_kept", lambda panel: {"R4": r4})
+    assert steps_check.check_steps(["raw-1"], as_json=False) == 0
     assert capsys.readouterr().out.endswith("\n1 passed, 0 failed\n")
-    monkeypatch.setattr(steps, "read_kept", lambda panel: {"R4": Claim(KEPT)})
-    assert steps.check_steps(["raw-1"], as_json=False) == 1
+    monkeypatch.setattr(steps_check, "read_kept", lambda panel: {"R4": Claim(KEPT)})
+    assert steps_check.check_steps(["raw-1"], as_json=False) == 1
     assert capsys.readouterr().out.endswith("\n0 passed, 1 failed\n")
 
 
