@@ -43,10 +43,10 @@ Without a terminal the tables are 150 columns wide; COLUMNS changes that.
 If a run fails, the others go on, and a sentence says which failed and why.
 A goal is met, or missed, if its whole interval is on that side of the bound. If
 the interval covers the bound, the goal cannot be told: measure again.
-Exit status: 0 done, and no goal was missed; 1 a goal was missed or not
-measured, or a panel failed; 2 the command line was wrong; 130 stopped by Ctrl-C
-(the --json file has what was measured until then); 141 the reader of the output
-has gone.
+Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed, 2
+the command line was wrong, 130 stopped by Ctrl-C (the --json file has what was
+measured until then), 141 the reader of the output has gone. A goal that
+cannot be told leaves 0.
 """
 
 from __future__ import annotations

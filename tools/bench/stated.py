@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases import number, times
+from harness.files import OutputFile
 from harness.panels import ROOT
 
 RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
@@ -100,5 +101,5 @@ def restate(results: Results, root: Path = ROOT) -> list[str]:
             if match[group] != figures[group - 1]:
                 told.append(f"{one.document}: {match[group]}, now {figures[group - 1]}")
             text = text[: match.start(group)] + figures[group - 1] + text[match.end(group) :]
-        path.write_text(text)
+        OutputFile(one.document, path).write(text)
     return told
