@@ -102,6 +102,17 @@ def test_undisturbed_runs_are_not_made_again(monkeypatch: pytest.MonkeyPatch) ->
     assert len(cell.runs) == 5
 
 
+def test_more_rounds_do_not_wait_for_who_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "built", True)
+    done = session(lambda panel, case, count: outcome(10.0, count))
+    done.deadline = time.monotonic() + 2
+    fast, gone = done.cells_for(Case("latency"), [(FAST, "panel"), (SLOW, "panel")])
+    fast.count = gone.count = 100
+    gone.failures = ["slow: it ended"] * 4
+    done.again([fast, gone], 9)
+    assert (len(fast.runs), len(gone.runs)) == (9, 0) and gone.given_up
+
+
 def test_behind_its_time_a_session_makes_fewer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Panel, "built", True)
     late = session(lambda panel, case, count: outcome(10.0, count))

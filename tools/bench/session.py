@@ -134,6 +134,11 @@ class Cell:
         return bool(self.counting) and (len(self.counting) < self.wanted or self.disturbed)
 
     @property
+    def given_up(self) -> bool:
+        """Whether there is no other attempt: it has failed often, and no run has ended."""
+        return len(self.failures) >= FAILURES_MAX and not self.counting
+
+    @property
     def failed(self) -> str:
         """Why there is no figure at all."""
         return "" if self.counting else (self.failures or ["not run"])[-1]
@@ -252,12 +257,14 @@ class Session:
         for cell in able:
             cell.wanted = wanted
             self.planned += step * max(0, wanted - len(cell.runs))
-        while self.deadline > time.monotonic() and any(len(cell.runs) < wanted for cell in able):
+        while self.deadline > time.monotonic() and any(
+            len(cell.runs) < wanted and not cell.given_up for cell in able
+        ):
             self.round(able, step)
 
     def round(self, cells: list[Cell], step: float) -> None:
         for cell in random.sample(cells, len(cells)):
-            if len(cell.failures) >= FAILURES_MAX and not cell.counting:
+            if cell.given_up:
                 continue
             self.tell(cell)
             if self.patience_left > 0:
