@@ -8,6 +8,11 @@ def fault(name: str, says: str, file: str, old: str, new: str, tests: str, times
 
 
 FAULTS = [
+    fault("killed-part-passes", "a part of .ci/run that is killed passes, if it has counted anything", ".ci/run",
+          'shown "$logs/$part" "$status"', 'cat "$logs/$part"',
+          "test_a_part_that_is_killed_has_failed_and_the_others_are_counted"),
+    fault("part-needs-another", ".ci/run winsock alone ends at a variable that another part sets", ".ci/run",
+          "${TRIPTYCH_BUILD:-build}", "$TRIPTYCH_BUILD", "test_a_part_alone_needs_no_build_of_another_part"),
     fault("diff-without-helpers", "a function is shown, and not what it calls", "tools/compare/sources.py",
           "return Section(name, called + found.blocks)", "return Section(name, found.blocks)",
           "test_a_function_that_is_asked_for_brings_the_helpers_that_it_calls"),
