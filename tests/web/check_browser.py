@@ -271,6 +271,31 @@ def test_a_flood_is_sampled_and_the_page_stays_small(page: Browser, site: Site) 
     assert heap < 300e6 and len(page.all(".diagram *")) < 12000
 
 
+HIDDEN = """
+const [done] = arguments;
+const { Diagram } = await import("/static/diagram.js");
+const svg = document.body.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
+const diagram = new Diagram(svg, ["pub", "sub A"]);
+diagram.show(1000, 1000);
+let most = 0;
+for (let n = 1; n <= 60000; n++) {
+  diagram.hear({ k: "message", d: "sent", r: "pub", id: n, n, t: n });
+  most = Math.max(most, diagram.fresh.length);
+}
+diagram.show(60000, 1000);
+svg.remove();
+done([most, diagram.items.length, diagram.drawn.size]);
+"""
+
+
+def test_a_picture_that_is_not_shown_does_not_grow(page: Browser, site: Site) -> None:
+    """As in a tab behind others, where the browser paints nothing; then it is shown again."""
+    page.open(site.base + "/wire")
+    script = f"(async (...arguments) => {{{HIDDEN}}})(...arguments)"
+    changed, kept, drawn = page.driver.execute_async_script(script)
+    assert 10000 < kept < 15000 and changed < 15000 and drawn > 10, (changed, kept, drawn)
+
+
 def test_a_page_that_is_left_open_stays_as_small_as_it_was(page: Browser, site: Site) -> None:
     """hour.py gives it the events of an hour, and prints what it takes then."""
     capture(page)

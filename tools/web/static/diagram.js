@@ -102,7 +102,7 @@ export class Diagram {
     const item = this.marks.get(key);
     if (item) {
       item.over ||= over;
-      this.fresh.push(item);
+      this.touch(item);
       return;
     }
     const made = { type: "mark", key, from: event.from, to: event.r, t0: event.t0, t1: event.t0, over, event };
@@ -116,7 +116,7 @@ export class Diagram {
     if (!item) return;
     this.marks.delete(key);
     item.gone = true;
-    this.fresh.push(item);
+    this.touch(item);
   }
 
   add(item) {
@@ -128,7 +128,16 @@ export class Diagram {
         if (old.type === "mark") this.marks.delete(old.key);
       }
     }
+    this.touch(item);
+  }
+
+  // The next picture shows it as it is now. A tab behind others shows none: after so many that a
+  // new picture costs no more, there is nothing to be kept for it.
+  touch(item) {
+    if (this.stale) return;
     this.fresh.push(item);
+    this.stale = this.fresh.length > KEPT;
+    if (this.stale) this.fresh = [];
   }
 
   change(event) {
