@@ -23,6 +23,7 @@ from tool import tool
 README_LINES = 200  # five screens of 40 lines
 SCREEN_LINES = 55  # of tools/*/README.md: one screen
 COLUMNS = 100  # of both
+HELP_S = 240  # until a program has told its options: the first under Wine makes Wine's folder
 MINE = "mine"  # a reader's own panel, which is not in the tree
 PLACEHOLDER = re.compile(r"\b(?:NAME|PANEL|ROLE|DIR|FILE|VERB|N)\b|(?<=_)NAME(?=\.)")
 KINDS = "c h py md txt json jsonl svg dot lua yml build pcap".split()
@@ -178,7 +179,7 @@ def help_of(command: tuple[str, ...]) -> str | None:
     """What a command prints when asked for help; None if it refuses, or is not there."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=HELP_S
         )
     except OSError:
         return None
