@@ -203,4 +203,6 @@ FAULTS = [
     Fault("absent-said-to-pass", "a test that is said to pass need not exist", "tools/compare/steps_check.py",
           "if test not in passed:", "if test in passed and not claim.passes:",
           tests="test_what_passes_although_the_clause_is_broken_must_pass", panel="raw-1"),
+    Fault("fuzzer-hastens", "the fuzzer takes work that is left for a fault", "tests/fuzz/session.py",
+          "self.settle()  #", "#", tests="test_work_that_is_left_is_waited_for"),
 ]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from victims import Binder, Connector
 SERVED_S = 1.0  # R7, P7: a request after the first is answered within it; R5, P4: after a restart
 ENDED_S = 1.0  # R10, P8
 FREED_S = 1.0  # R7, P7
+STALLED_S = 1.0  # it reads no byte of what it was sent
 IDLE_S = 0.25  # while nobody asks anything
 IDLE_CPU = 0.25  # of a processor; the busiest of them needs 0.03 then
 GROWTH_KIB = 192 << 10  # with -m 1 MiB; a client may have to keep a message of 64 MiB (R8, P7)
@@ -206,8 +208,28 @@ class Trial:
         if growth > GROWTH_KIB:
             raise Found(f"grew by {growth >> 10} MiB; {GROWTH_KIB >> 10} are allowed", "memory")
 
+    def unread(self) -> int:
+        """Bytes that the kernel keeps for the program, those of closed connections, too."""
+        address, binds = self.side.url.partition("://")[2], isinstance(self.side, Binder)
+        listed = subprocess.run(["ss", "-Hntx"], capture_output=True, text=True, check=True).stdout
+        number = 0
+        for line in listed.splitlines():
+            _, _, received, sent, local, *others = line.split()
+            if address in (local, *others):
+                number += int(received if (local == address) == binds else sent)
+        return number
+
+    def settle(self) -> None:
+        """Waits while it works through what it was sent: ten hoses leave many megabytes."""
+        unread, since = self.unread(), time.monotonic()
+        while unread and time.monotonic() - since < STALLED_S:
+            drain(self.program, 0.02)
+            if (now := self.unread()) < unread:
+                unread, since = now, time.monotonic()
+
     def tidy(self) -> None:
         """Nobody is connected but the healthy peer: nothing is held, and nothing is done."""
+        self.settle()  # a connection has not ended before its last byte is read
         deadline = time.monotonic() + FREED_S
         keeps = f"{self.session.panel}-{self.session.role}" in KEEPS
         while not keeps and (n := self.program.descriptors() - self.descriptors - self.slack) > 0:

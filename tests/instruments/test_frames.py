@@ -64,6 +64,14 @@ def test_nothing_is_found_in_a_good_program(build: Path) -> None:
     assert said.endswith("1 passed, 0 failed\n")
 
 
+def test_work_that_is_left_is_waited_for(build: Path) -> None:
+    """A megabyte has been sent when the peer closes. The program works on it for 1.9 s."""
+    script = [["greet"], ["claim", 1 << 20, 1_000_000]]
+    session = build / "slow.json"
+    session.write_text(json.dumps({"panel": "raw", "role": "rep", "cases": [[script]], "served": False}))
+    frames("--replay", session, "--build", build, status=0, fault="slow")
+
+
 def test_wrong_command_lines() -> None:
     assert "no program 'raw-dealer'" in frames(1, "raw-dealer", status=2)
     assert "no such file or directory" in frames("--replay", "nowhere.json", status=2).lower()
