@@ -22,7 +22,7 @@ FAULTS = [
     fault("large-reason", "a count is the reason that should have cost a hundred times as much", "reasons.py",
           "<= MORE * ratio", "<= 1000 * ratio", "test_a_count_explains_what_it_has_about_the_size_of"),
     fault("part-for-all", "processor time that explains a small part is told as if it explained all", "reasons.py",
-          ", which explains only {times(mine.median / other.median)} times", "",
+          ", which explains only a factor of {times(mine.median / other.median)}", "",
           "test_processor_time_that_explains_a_part_is_told_as_a_part"),
     fault("costs-of-other-messages", "system calls of 64 B over TCP explain every case", "reasons.py",
           'if publishes(cell) or cell["transport"] != "tcp" or cell["size"] != 64:', "if publishes(cell):",

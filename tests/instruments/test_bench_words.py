@@ -70,7 +70,7 @@ def test_processor_time_that_explains_a_part_is_told_as_a_part() -> None:
     """A twentieth of the rate, and eight times the processor time: the rest has another reason."""
     text = said(publishing("zmq", 5e5, 0.32, 0.0, 0.05), publishing("raw", 1e7, 0.04, 0.0))
     assert text.endswith(
-        "20 times fewer; an event that arrives takes 0.32 us of processor time (raw: 0.04), which explains only 8.0 times."
+        "20 times fewer; an event that arrives takes 0.32 us of processor time (raw: 0.04), which explains only a factor of 8.0."
     )
     text = said(publishing("zmq", 5e5, 40.0, 0.0, 0.05), publishing("raw", 1e7, 0.04, 0.0))
     assert text.endswith("20 times fewer; the counts do not show why.")
@@ -115,7 +115,7 @@ def test_rates_are_fewer_or_as_many_and_losses_are_told() -> None:
     [
         # A quarter lost is no tenth of the rate; the processor time is that of the lost ones as well.
         (0.4, 0.25, "10 times fewer, because an event that arrives takes 0.4 us of processor time (raw: 0.04), the work for lost ones included."),
-        (0.04, 0.25, "10 times fewer; the losses alone make that 1.33 times, and the counts do not show the rest."),
+        (0.04, 0.25, "10 times fewer; the losses alone explain a factor of 1.33, and the counts do not show the rest."),
         (0.4, 0.88, "10 times fewer, because the rest was lost."),
     ],
 )  # fmt: skip
@@ -138,7 +138,7 @@ def test_baselines_are_told_of_in_times_of_their_time() -> None:
     slow = {**ZMQ_CELL, "ratios": {"baseline-zmq": interval(0.98, 1.02, 1.05)}}
     # Half the rate is twice the time.
     half = {**publishing("zmq", 1e6, 0.4, 0.0), "ratios": {"baseline-zmq": interval(0.4, 0.5, 0.6)}}
-    assert "over the same library: ZeroMQ 1.02 to 2.0 times (equal in 1 of 2 cases)." in said(slow, half)
+    assert "over the same library), is 1.02 to 2.0 for ZeroMQ (equal in 1 of 2 cases)." in said(slow, half)
 
 
 def test_idle_clients_are_told_from_the_fewest_to_the_most() -> None:
@@ -189,9 +189,9 @@ def test_how_much_disturbances_matter_is_said_once() -> None:
     """A neighbour that doubles every time: figures double, ratios do not change."""
     text = said(*with_runs([9.0, 18.0, 9.0, 18.0], [32.0, 64.0, 32.0, 64.0], False, True, False, True))
     assert text.startswith(
-        "Other programs or guests disturbed 4 of 8 runs; 0 of 2 rows rest on some (*). In a disturbed run a message took 2.0 times "
-        "as long as in an undisturbed one of the same row; a ratio to the reference differed by 0% (medians over the rows that have "
-        "both).\n"
+        "Other programs, or other virtual machines on this processor, disturbed 4 of 8 runs; 0 of 2 rows rest on such runs (*). In a "
+        "disturbed run a message took 2.0 times as long as in an undisturbed one of the same row; a ratio to the reference differed by "
+        "0% (medians over the rows that have both).\n"
     )
     assert text.count("disturbed") == 3
     # It hits the panel alone: the ratio doubles as well.
@@ -203,8 +203,8 @@ def test_how_much_disturbances_matter_is_said_once() -> None:
 def test_where_hardly_a_run_was_undisturbed_nothing_is_known_of_a_quiet_machine() -> None:
     text = said(*with_runs([9.0] * 12, [32.0] * 12, *[True] * 11, False))
     assert text.startswith(
-        "Other programs or guests disturbed 22 of 24 runs; 2 of 2 rows rest on some (*). So these figures are those of a busy "
-        "machine, and cannot tell what a quiet one would give.\n"
+        "Other programs, or other virtual machines on this processor, disturbed 22 of 24 runs; 2 of 2 rows rest on such runs (*). So "
+        "these figures are those of a busy machine, and cannot tell what a quiet one would give.\n"
     )
 
 

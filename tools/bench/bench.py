@@ -9,12 +9,12 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
         ./triptych bench --read FILE [--tables] [--svg FOLDER]
 
 Measures the panels' own programs. Beside each panel stands its baseline: the
-smallest program that does the same on the same substrate
+smallest program that does the same on the same library
 (tools/bench/baselines/). They run in turns, at least five times each, on named
 processors; each figure is a median with its interval. A row is marked * if
-other programs or guests disturbed one of its runs. At the end sentences say
-what was found, why, as far as it was counted, and how much the disturbances
-matter. tools/bench/METHOD.md says how it is done, and why.
+other programs or other virtual machines disturbed one of its runs. At the end
+sentences say what was found, why, as far as it was counted, and how much the
+disturbances matter. tools/bench/METHOD.md says how it is done, and why.
 
   WHAT           latency, throughput, fanout, connections, or all (default; of
                  --quick the first three)
@@ -41,8 +41,8 @@ matter. tools/bench/METHOD.md says how it is done, and why.
 
 Without a terminal the tables are 150 columns wide; COLUMNS changes that.
 If a run fails, the others go on, and a sentence says which failed and why.
-A goal is met, or missed, if its whole interval is on that side of the bound. If
-the interval covers the bound, the goal cannot be told: measure again.
+A goal is met if its whole interval keeps to the bound, and missed if none of it
+does. If the interval covers the bound, the goal cannot be told: measure again.
 Exit status: 0 done, 1 a goal was missed or not measured, or a panel failed, 2
 the command line was wrong, 130 stopped by Ctrl-C (the --json file has what was
 measured until then), 141 the reader of the output has gone. A goal that
@@ -357,7 +357,8 @@ def main() -> int:
     if goals:
         bench_show.show_goals(console, recorder.results)
     else:
-        bench_show.show_found(console, recorder.results)
+        bench_show.show_short(console, recorder.results)
+        bench_show.show_cases(console, recorder.results)
     if arguments.json:
         console.print(f"written: {escape(printable(str(arguments.json)))}", soft_wrap=True)
     if earlier:

@@ -39,7 +39,10 @@ def disturbance(results: Results) -> str:
     if not disturbed:
         return ""
     marked = sum(bool(cell.get("disturbed")) for cell in results["cells"])
-    told = f"Other programs or guests disturbed {disturbed} of {len(runs)} runs; {marked} of {len(results['cells'])} rows rest on some (*)."
+    told = (
+        f"Other programs, or other virtual machines on this processor, disturbed {disturbed} of {len(runs)} runs; "
+        f"{marked} of {len(results['cells'])} rows rest on such runs (*)."
+    )
     if len(runs) - disturbed < QUIET_MIN * len(runs):
         return f"{told} So these figures are those of a busy machine, and cannot tell what a quiet one would give."
     alone = middle([slowed([one for one in scored(cell) if one]) for cell in results["cells"]])

@@ -40,17 +40,19 @@ def headline(results: dict[str, Any], command: str) -> list[str]:
         f"All of one run of ./triptych bench{quick}{commit}, on {results['started'][:10]}: {seconds // 60:.0f} minutes "
         f"{seconds % 60:.0f} seconds. A command made this text from the run's figures:",
         f"    {command}",
-        "tools/bench/METHOD.md says how it was measured, and how to read it. The sentences at the end say which is "
-        "fastest, and why. The charts are SVG files: --svg FOLDER makes them.",
+        "First stands what was found, in short; then the tables; at the end the sentences case by case. "
+        "tools/bench/METHOD.md says how it was measured, and how to read it. The charts are SVG files: --svg FOLDER makes them.",
         *results.get("remarks", []),
     ]
 
 
 def show_run(console: Console, results: dict[str, Any], command: str) -> None:
-    """All that the run printed, but the charts in the terminal."""
+    """All that the run printed, but the charts in the terminal. The answer in short comes first: it is a long text."""
     for paragraph in headline(results, command):
         console.print(f"{escape(paragraph)}\n", width=max(min(console.width, TEXT_WIDTH), len(paragraph) if paragraph[0] == " " else 0))
     show.show_opening(console, results, results.get("seconds", 0.0))
+    if "goals" not in results:
+        show.show_short(console, results)
     for group in groups_of(results):
         show_table(console, group, results["method"]["rounds"])
     if results.get("lossless"):
@@ -63,7 +65,7 @@ def show_run(console: Console, results: dict[str, Any], command: str) -> None:
     if "goals" in results:
         show.show_goals(console, results)
     else:
-        show.show_found(console, results)
+        show.show_cases(console, results)
 
 
 def damaged(path: Path, error: Exception) -> NoReturn:
@@ -94,7 +96,8 @@ def read_out(path: Path, folder: Path | None, tables: bool) -> int:
             elif "goals" in results:
                 show.show_goals(console, results)
             else:
-                show.show_found(console, results)
+                show.show_short(console, results)
+                show.show_cases(console, results)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         damaged(path, error)
     console.file.write(captured.get())

@@ -71,7 +71,7 @@ def part_of_it(cell: Cell, reference: Cell, what: str, ratio: float) -> str:
     if not mine or not other or mine.overlaps(other) or not CLEARLY * other.median <= mine.median < ratio * other.median:
         return ""
     took = f"{what} {brief(mine.median)} us of processor time ({reference['competitor']}: {brief(other.median)})"
-    return f"; {took}, which explains only {times(mine.median / other.median)} times"
+    return f"; {took}, which explains only a factor of {times(mine.median / other.median)}"
 
 
 def because(cell: Cell, reference: Cell, costs: dict[str, Any], ratio: float) -> str:
@@ -82,7 +82,7 @@ def because(cell: Cell, reference: Cell, costs: dict[str, Any], ratio: float) ->
     found = cause(cell, reference, costs, ratio)
     if not found and much:
         part = times(loss_factor(cell, reference))
-        return f"; the losses alone make that {part} times, and the counts do not show the rest"
+        return f"; the losses alone explain a factor of {part}, and the counts do not show the rest"
     what = "an event that arrives takes" if publishes(cell) else "a round trip takes"
     if not found:
         return part_of_it(cell, reference, what, ratio) or "; the counts do not show why"

@@ -70,7 +70,7 @@ def pair_in_words() -> str:
     if PARTNER == ALL_CPUS[-1]:
         return "one processor alone"
     what = "of two sockets" if socket != other_socket else "halves of one core" if core == other_core else "cores of one socket"
-    return f"processors {PARTNER} and {ALL_CPUS[-1]}, as the kernel sees them {what}"
+    return f"processors {PARTNER} and {ALL_CPUS[-1]}, {what} as the kernel sees them"
 
 
 @dataclass(frozen=True)

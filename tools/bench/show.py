@@ -65,10 +65,10 @@ def show_method(console: Console, results: dict[str, Any]) -> None:
     told = [
         f"Each row: {rounds} to {rounds + EXTRA_ROUNDS} runs, in turns, in a new order each round. The {rounds} "
         f"least disturbed count; a figure is their median, and the interval holds the true median with "
-        f"{method['coverage']:.0%}. Sizes are of the body; a message has 25 bytes more. "
+        f"a probability of {method['coverage']:.0%}. Sizes are those of the body; a message has 25 bytes more. "
         f"*: in one of the runs other programs used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
         f"took {STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. "
-        f"CPU and switches: client + server, or subscribers + publisher, for each message received and sent; of MiB the same.",
+        f"CPU, switches and MiB: client + server, or subscribers + publisher; CPU and switches for each message received and sent.",
         f"Below each panel stand its baselines, the smallest programs that do the same: {below}." if below else "",
         left_out(list(dict.fromkeys(cell["bench"] for cell in results["cells"])), console.width) if "goals" not in results else "",
     ]
@@ -94,8 +94,8 @@ def show_words(console: Console, sentences: list[str]) -> None:
         console.print()
 
 
-def show_found(console: Console, results: dict[str, Any]) -> None:
-    """How much disturbances matter, the answer in short, and the sentences case by case."""
+def show_short(console: Console, results: dict[str, Any]) -> None:
+    """How much disturbances matter, and the answer in short."""
     width = min(console.width, TEXT_WIDTH)
     if told := disturbance(results):
         console.print(f"{escape(told)}\n", width=width)
@@ -105,9 +105,13 @@ def show_found(console: Console, results: dict[str, Any]) -> None:
             text = textwrap.fill(line, width - 1, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
             console.print(escape(text), soft_wrap=True)
         console.print()
+
+
+def show_cases(console: Console, results: dict[str, Any]) -> None:
+    """The sentences case by case."""
     console.print("[bold]Case by case[/]")
     for sentence in words.by_case(results):
-        console.print(f"{escape(sentence)}\n", width=width)
+        console.print(f"{escape(sentence)}\n", width=min(console.width, TEXT_WIDTH))
 
 
 def show_goals(console: Console, results: dict[str, Any]) -> None:
@@ -140,7 +144,7 @@ def show_goals(console: Console, results: dict[str, Any]) -> None:
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     console.print(
         f"{told}. A goal cannot be told where its interval covers the bound: another run may say otherwise. Goals that {RUNS} "
-        f"runs of each program left open have {MORE_RUNS}.",
+        f"runs of each program left open had {MORE_RUNS}.",
         width=width,
     )
 

@@ -45,19 +45,20 @@ Group = list[Cell]
 def fastest(groups: list[Group]) -> str:
     """Who was fastest, in how many of these cases."""
     first: dict[str, int] = {}
-    shared: dict[str, int] = {}
+    shared: dict[str, None] = {}  # whoever is the fastest together with others
     for group in groups:
         panels = sorted(measured(group), key=lambda cell: main_figure(cell).median, reverse=publishes(group[0]))  # type: ignore[union-attr]
         alike = [cell for cell in panels if cell is panels[0] or equal(cell, panels[0])]
-        for cell in alike:
-            into = shared if len(alike) > 1 else first
-            into[name_of(cell)] = into.get(name_of(cell), 0) + 1
+        if len(alike) == 1:
+            first[name_of(alike[0])] = first.get(name_of(alike[0]), 0) + 1
+        else:
+            shared |= dict.fromkeys(map(name_of, alike))
     ties = len(groups) - sum(first.values())
     if not ties and len(first) == 1:
         return f"{next(iter(first))} is the fastest" + (f" in all {len(groups)} cases" if len(groups) > 1 else "")
     ordered = sorted(first.items(), key=lambda one: -one[1])
     told = [f"{name} is the fastest in {count}" for name, count in ordered]
-    told += [f"the fastest are equal in {ties} ({', '.join(shared)})"] if ties else []
+    told += [f"{'' if len(shared) == 2 else 'several of '}{joined([*shared])} are equally fast in {ties}"] if ties else []
     return f"{told[0]} of {counted_as(len(groups), 'case')}" + "".join(f", {one}" for one in told[1:])
 
 

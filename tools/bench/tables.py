@@ -153,8 +153,8 @@ def left_out(benches: list[str], width: int) -> str:
     if not missing:
         return ""
     return (
-        f"With {width} columns the tables leave out: {', '.join(missing)}. {WIDE} columns have room for all: COLUMNS={WIDE}, "
-        f"or a wider terminal; bench --read FILE --tables prints them from the file of --json."
+        f"With {width} columns the tables leave out: {', '.join(missing)}. COLUMNS={WIDE}, or a terminal of "
+        f"{WIDE} columns, shows all; bench --read FILE --tables prints them again from the FILE of --json."
     )
 
 

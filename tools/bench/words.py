@@ -137,10 +137,10 @@ def beside_baselines(results: Results) -> str:
             continue
         same = sum(value["low"] <= 1 <= value["high"] for value, _ in ratios)
         span = times(min(costs)) if len(costs) == 1 else f"{times(min(costs))} to {times(max(costs))}"
-        parts.append(f"{name_of(cells[0])} {span} times (equal in {same} of {len(costs)} cases)")
+        parts.append(f"{span} for {name_of(cells[0])} (equal in {same} of {len(costs)} cases)")
     if not parts:
         return ""
-    return f"A message takes so many times as long as in the baseline, the bare loop over the same library: {'; '.join(parts)}."
+    return f"The time of a message, divided by that in the baseline (the bare loop over the same library), is {', '.join(parts)}."
 
 
 def lossless(results: Results) -> list[str]:
