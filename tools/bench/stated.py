@@ -74,6 +74,8 @@ def round_trips_beside_baselines(results: Results) -> list[str]:
 STATED = [
     row("round trip on one core, p50, us", "p50", bench="latency"),
     row("round trip on two cores, p50, us", "p50", bench="latency", placement="two cores"),
+    row("round trip at 1000 requests a second, one core, p50, us", "p50", bench="latency", rate=1000),
+    row("processor time of these, both ends, % of one core", "cpu_us", lambda us: f"{us / 10:.1f}", bench="latency", rate=1000),
     row("events delivered a second, one subscriber, long queues", "rate", **ONE_SUBSCRIBER),
     row("events delivered a second, 256 subscribers, long queues", "rate", **MANY_SUBSCRIBERS),
     row("server's memory with 5000 idle clients, MiB", "server_resident_kib", lambda kib: f"{kib / 1024:.1f}", bench="connections", peers=5000),
