@@ -23,6 +23,7 @@ from harness.signals import uninterrupted
 from harness.stage import Stage
 
 SERVES = ("rep", "pub", "push")  # roles of the first host
+FIREWALL = ("timed out", "refused", "No route to host")  # how a connection fails that a firewall forbids
 SPREAD = ("sub", "pull")  # roles of the other hosts in turn; what else there is runs on the second
 
 
@@ -153,7 +154,7 @@ class Hosts:
                 why = str(problem).rpartition(": ")[2]
                 if ip_address(address.partition("%")[0]).is_loopback:
                     why += "; name it as other hosts know it"
-                elif "timed out" in why:
+                elif any(said in why for said in FIREWALL):
                     why += "; does a firewall keep TCP ports {} to {} closed?".format(*at["ports"])
                 raise HostFailed(f"{who} does not reach {self.server.name} at {address}: {why}") from None
 
