@@ -138,8 +138,8 @@ def served(results: Results) -> list[str]:
         "",
         *paragraph(
             "Three limits are computed from these costs: one processor fully used, 1 GiB of memory, and a line of 1 Gbit/s",
-            f"({HEADERS} bytes of headers for each segment). The smallest stands here, and what it is. For 1/s the costs at",
-            "10/s count, for 10,000/s those at full speed.",
+            f"({HEADERS} bytes of headers for each segment). The table has the smallest of the three, and its name. For 1/s the",
+            "costs at 10/s count, for 10,000/s those at full speed.",
             colder(results),
         ),
         *table(["panel", *(f"at {rate:,}/s" for rate in WANTED)], rows),
@@ -283,6 +283,11 @@ def in_short(results: Results) -> list[str]:
         found = [(one[0], panel["label"].partition(" (")[0]) for panel in results["panels"] if (one := capacity(panel, rate))]
         if found:
             told.append(f"At {rate:,} {'event' if rate == 1 else 'events'} a second one publisher serves {from_to(found)} subscribers.")
+    told.append(
+        "What ends it first is one processor, 1 GiB of memory, or the line; the table below says which. But each subscriber needs a "
+        "file descriptor. The panels' programs raise the limit of these as far as the system allows. In a program that does not, that "
+        "limit comes first (`ulimit -n`, often 1024)."
+    )
     sizes = [abs(one.cpu_error) for one in all_checks(results)]
     if not sizes:
         return items(told)
@@ -291,7 +296,7 @@ def in_short(results: Results) -> list[str]:
         [
             *told,
             f"The model is checked by runs with {' and '.join(map(str, CHECKS))} subscribers: the CPU time that it predicts is "
-            f"{median(sizes):.0%} wrong in the median, and {max(sizes):.0%} at most. So a number that the CPU limits is right "
+            f"wrong by {median(sizes):.0%} in the median, and by {max(sizes):.0%} at most. So a number that the CPU limits is right "
             f"within a factor of {factor:.1f}, as far as these runs tell.",
         ]
     )
@@ -318,8 +323,7 @@ LIMITS = (
     "of a network card adds its own.",
     "The subscribers are connections of one program that reads and throws away. Nothing was slow, and no line delayed "
     "anything.",
-    "The kernel's memory for a connection is not counted, and neither are file descriptors: a process needs one for each "
-    "subscriber (`ulimit -n`).",
+    "The kernel's memory for a connection is not counted.",
     "One processor: a library whose I/O threads share the work over several processors serves more.",
 )
 
