@@ -1,7 +1,6 @@
 /*
- * Closing a socket. This, reconnect.c and receive.c are beside reqrep.c and
- * pubsub.c the places that call the library: both patterns need the same
- * precaution.
+ * Closing a socket. Besides reqrep.c and pubsub.c, only this file, receive.c
+ * and reconnect.c call the library: both patterns need the same precaution.
  *
  * NNG's nn_close() may wait for ever for a connection on which something
  * arrives meanwhile (NNG issue 1813; measured: 1 to 10 % of closes). With a

@@ -1,7 +1,6 @@
 /*
- * Receiving a message. This, close.c and reconnect.c are beside reqrep.c and
- * pubsub.c the places that call the library: both patterns need the same
- * precaution.
+ * Receiving a message. Besides reqrep.c and pubsub.c, only this file, close.c
+ * and reconnect.c call the library: both patterns need the same precaution.
  *
  * NNG's address of an empty message is too low (nni_chunk_trim() in its
  * message.c does not advance to the end), so nn_freemsg() would take other

@@ -1,13 +1,14 @@
 /*
- * Connecting. This, close.c and receive.c are beside reqrep.c and pubsub.c the
- * places that call the library: both patterns need the same precaution.
+ * Connecting. Besides reqrep.c and pubsub.c, only this file, close.c and
+ * receive.c call the library: both patterns need the same precaution.
  *
  * nanomsg reads ahead into a buffer that outlives the connection (file
- * usock_posix.inc, in.batch), and takes what is left there for the greeting of
- * the next server. Over ipc a server that is killed leaves such a rest, because
- * a UNIX socket tells that the peer has ended before its bytes are read. Then
- * the client is deaf. Only a new endpoint has an empty buffer. (Over TCP only a
- * stranger leaves a rest: lab stranger-first.) NNG has no such buffer.
+ * usock_posix.inc, in.batch). If bytes are left in it, nanomsg takes them for
+ * the greeting of the next server, and the client may never hear it. A server
+ * that is killed leaves such bytes over ipc, because a UNIX socket tells that
+ * the peer has ended before its bytes are read. Over TCP only a stranger does
+ * (lab stranger-first). Only a new endpoint has an empty buffer. NNG has no
+ * such buffer.
  */
 #include "reconnect.h"
 

@@ -10,14 +10,14 @@ struct endpoint {
     int socket;
     int id; /* what nn_connect() has returned */
     int64_t due; /* when endpoint_renew() is to be called, if nothing comes */
-    uint64_t broken; /* connections, when it was made */
+    uint64_t broken; /* connections that had broken when it was made */
     char url[ADDRESS_MAX];
 };
 
 /* Connects the socket; the library does so again when a connection breaks. */
 int endpoint_open(struct endpoint *endpoint, int socket, const char *url);
 
-/* Makes it anew if its connection has broken, and is not there again. */
+/* Replaces it if its connection has broken and has not come back. */
 void endpoint_renew(struct endpoint *endpoint);
 
 #endif

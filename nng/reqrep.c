@@ -60,8 +60,7 @@ enum {
     REQ_DOMAIN = AF_SP_RAW, /* see pass_request() */
     ID_SIZE = 4,
     LATE_MAX = 100, /* replies that are dropped at once */
-    LATE_MS =
-        20, /* until a connection that has ended behind them is given up */
+    LATE_MS = 20, /* in which nanomsg notices that the connection has ended */
 #endif
     LINGER_MS = 100, /* nn_close() loses what is still in the library, and
                         NN_LINGER does nothing; a pause of 20 to 50 ms is enough
@@ -217,9 +216,9 @@ pass_request(struct req *req, const void *data, size_t len)
 }
 
 /*
- * Drops replies that have come too late. As nanomsg's socket is raw, it reads
- * on when one is taken, and notices only then that the connection has ended: a
- * request to that server would be lost (R5).
+ * Drops replies that have come too late. nanomsg's raw socket reads on only
+ * when a reply is taken. Until then it does not notice that the connection has
+ * ended, and a request to that server would be lost (R5).
  */
 static void
 drop_late(struct req *req)

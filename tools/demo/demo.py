@@ -28,7 +28,8 @@ common/CONTRACT.md, and the experiment that explains it.
                and subscribers on the second: --hosts one,two. `ssh one true`
                must work without a question; the hosts need python3 and the
                panels' libraries (tools/harness/README.md). With one name,
-               clients run here; subscribers share a third host with the second.
+               clients run here; with three, subscribers run on the second and
+               the third in turn.
                Within a Slurm allocation srun takes the place of ssh (not tried)
 
 Ctrl-C ends the demo at any moment and leaves no process and no file behind.

@@ -109,7 +109,7 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
             f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over {way}, -q {FLOOD_QUEUE}, all "
             "panels at once. The kernel's buffers hold messages beside the queues; what they hold is "
             "the oldest."
-            + f" A slower line than {flood_rate(len(names)):.0f} Mbit/s loses messages of A as well." * bool(Stage.hosts)
+            + f" A line slower than {flood_rate(len(names)):.0f} Mbit/s loses messages of A as well." * bool(Stage.hosts)
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
     said = (

@@ -158,7 +158,7 @@ def flooded(
         slow = f"the publisher sent {meanwhile} of the {expected} messages that were due while B was stopped"
         return Outcome("slowed", f"{slow}, {of_a}")
     if continued >= sent:
-        return Outcome("unknown", f"B went on after the last message, which says nothing of queues, {of_a}")
+        return Outcome("unknown", f"B went on only after the last message, so this says nothing about queues, {of_a}")
     if not received:
         return Outcome("nothing", f"B received nothing, {of_a}")
     ends = [(0, 0), *runs(received), (sent + 1, sent + 1)]

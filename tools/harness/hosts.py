@@ -90,8 +90,8 @@ class Hosts:
                 f"take {host.error_us:.0f} us."
             )
         lines.append(
-            "The error is half of the fastest question and answer: however unequal the two ways are, it "
-            "is not larger. The clocks drift apart from then on."
+            "That error is half the time of the fastest question and its answer. It is not larger, however "
+            "unequal the two directions are. The clocks drift apart from then on."
         )
         lines.append(f"To connect a client with {self.server.name} took {self.reach_us:.0f} us.")
         return [*lines, "That was measured at the start; the times below are by this machine's clock."]

@@ -49,7 +49,7 @@ def table(lines: list[str]) -> Markup:
 
 
 def inline(text: str) -> Markup:
-    """Code in backquotes stays code, what stands between * is emphasized; of a link its words stay."""
+    """Code in backquotes stays code, text between * is emphasized, and a link becomes its words."""
     parts = text.split("`")
     made = (f"<code>{escape(part)}</code>" if n % 2 else str(linked(LINK.sub(r"\1", part))) for n, part in enumerate(parts))
     bold = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", "".join(made))

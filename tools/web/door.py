@@ -23,7 +23,7 @@ from harness.panels import warn
 
 STRANGERS_MOST = 64
 GUESTS_MOST = 96  # 32 of them may be WebSockets: server.py
-PATIENCE_SECONDS = 10.0  # for a request, and for who takes the answer
+PATIENCE_SECONDS = 10.0  # to send a request, and to take the answer
 SAID_MOST = 256 << 10  # bytes: more than a question has
 READ_BYTES = 16 << 10  # at once: asyncio's 256 KiB hold 14,000 requests
 
@@ -77,7 +77,7 @@ class Visitor(asyncio.Protocol):
         return True
 
     def talk(self) -> None:
-        """It is a WebSocket from now on, and says what it likes: aiohttp holds it up."""
+        """It is a WebSocket from now on. Its bytes are not counted: aiohttp stops reading while messages wait."""
         self.said = -math.inf
 
     def answered(self) -> None:
@@ -122,7 +122,7 @@ class Door:
         return True
 
     def look(self) -> None:
-        """Closes those that have had their time. Who is gone keeps its place until its answer is made."""
+        """Closes those that have had their time. A connection that is gone keeps its place until its answer is made."""
         self.strangers = [one for one in self.strangers if not one.known and not one.over]
         self.guests = [one for one in self.guests if one.busy or not one.over]
         for one in (*self.strangers, *self.guests):

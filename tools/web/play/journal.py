@@ -50,7 +50,7 @@ class Sent:
     number: int  # for the page: which message
     life: int  # of the publisher
     taken: int = 0  # how often it was received
-    owed: dict[tuple[str, str], bool] = field(default_factory=dict)  # to whom, and the counter of it: whether it counts it now
+    owed: dict[tuple[str, str], bool] = field(default_factory=dict)  # by recipient and counter: whether that counter counts it now
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Counts:
     lost: int = 0
     duplicates: int = 0
     timeouts: int = 0
-    # What the programs do not know: a second after the sender's "sent", or once a later event has
-    # come; and until it comes after all.
+    # What the programs do not know. It is counted a second after the sender's "sent", or once a
+    # later event has come, and no longer when it comes after all.
     missed: int = 0  # messages for this role that it has not received
     unanswered: int = 0  # requests of this role
     again: int = 0  # requests that this role has received, and a server had them before
