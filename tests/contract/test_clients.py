@@ -23,8 +23,8 @@ def test_R6_ten_busy_clients(stage: Stage) -> None:
     for client in clients:
         assert client.asked("here")
     seen: list[tuple[float, int]] = []
-    # The clause holds in any 2 s, but a busy machine disturbs most of them. They take both
-    # processors, so over tcp6 and ipc 0.5 s must do if all are served evenly in it.
+    # The clause speaks of 2 s. The clients use both processors all that time, and a busy machine
+    # disturbs most such runs. So over tcp6 and ipc 0.5 s are enough, if all are served evenly.
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         milliseconds = 2000 if seen or stage.transport == "tcp" else 500

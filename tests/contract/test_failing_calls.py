@@ -161,7 +161,7 @@ def test_out_of_turn_the_errno_is_the_librarys_own(stage: Stage) -> None:
 @pytest.mark.panels("raw")
 @pytest.mark.transports("tcp")
 def test_a_publisher_with_nothing_to_do_looks_once(stage: Stage) -> None:
-    """Not as often as it may while there is something; then it waits."""
+    """It would look more often only if there were something to do; after that look it waits."""
     pub = failing_driver(stage, "pub", stage.url())
     for command, looks in (("idle 0", 1), ("idle 50", 2)):
         said, told = armed(pub, "epoll_wait:1000", command)

@@ -1,6 +1,6 @@
 /*
- * A panel that follows a script, and a clock that moves only as the script says. Before them a
- * program of programs/ runs inside a unit, so that each of its calls and figures is foreseen.
+ * A panel that follows a script, and a clock that moves only as the script says. With both, a
+ * program of programs/ runs inside a unit, and each of its calls and figures is known beforehand.
  *
  *     run(WORDS("hello"), SCRIPT({"recv", .errnum = EINTR}, {"recv", .us = 7}));
  *     assert_string_equal(told->calls, "send request 1 at 1000000 hello\nrecv\nrecv\nclose\n");

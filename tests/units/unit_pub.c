@@ -55,7 +55,7 @@ test_a_delay(void **state)
         told->calls, "idle 1050000\nidle 1060000\nsend event 1 at 1060000 x\nclose\n");
 }
 
-/* Each event is idled for; one that is late is not, but for each 64th. */
+/* It calls pub_idle() before each event. If the event is late, it does so only every 64th time. */
 static void
 test_a_rate(void **state)
 {
@@ -80,7 +80,7 @@ test_a_rate(void **state)
         strstr(told->calls, "send event 128 at 1000127 x\nidle 1000128\nsend event 129"));
 }
 
-/* Of each event that it prints, or that is a line of input; or else of each 64th. */
+/* For each event that it prints, or that is a line of input. Else for every 64th event. */
 static void
 test_when_it_reads_the_clock(void **state)
 {

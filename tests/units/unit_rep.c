@@ -107,7 +107,7 @@ test_signals_and_time_outs(void **state)
     assert_int_equal(figure("timeouts"), 1);
 }
 
-/* A reply that is not sent yet is not sent then. */
+/* After a stop it sends no reply any more. */
 static void
 test_a_stop(void **state)
 {

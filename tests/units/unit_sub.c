@@ -158,7 +158,7 @@ test_the_count_is_reached(void **state)
     assert_int_equal(figure("last_us"), 1000007);
 }
 
-/* Of each event, if it prints each; or else once for the events of one `sent`, but for the 64th. */
+/* For each event, if it prints each. Else for the first event with a new `sent`, and every 64th. */
 static void
 test_when_it_reads_the_clock(void **state)
 {
@@ -189,7 +189,7 @@ test_when_it_reads_the_clock(void **state)
         assert_non_null(strstr(told->output, "{\"min\":1.000,"));
         assert_non_null(strstr(told->output, ",\"max\":1.000,\"mean\":1.000}"));
     }
-    /* No time is no time that they share. */
+    /* Events without a time do not count as events of the same time. */
     script = SCRIPT(
         {"recv", .us = 10, .message = EVENT(1, 0)}, {"recv", .us = 10, .message = EVENT(2, 0)});
     assert_int_equal(run(WORDS("--json", "--quiet"), script), 0);
