@@ -286,7 +286,7 @@ def in_short(results: Results) -> list[str]:
     told.append(
         "What ends it first is one processor, 1 GiB of memory, or the line; the table below says which. But each subscriber needs a "
         "file descriptor. The panels' programs raise the limit of these as far as the system allows. In a program that does not, that "
-        "limit comes first (`ulimit -n`, often 1024)."
+        "limit may come first (`ulimit -n`, often 1024)."
     )
     sizes = [abs(one.cpu_error) for one in all_checks(results)]
     if not sizes:
