@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conftest import ROOT, build_folder
-from test_wire_capture import tshark
+from conftest import ROOT, build_folder, panels
+from test_wire_capture import by_stream, tshark
 
 from harness.panels import read_panels
 from wire.view.totals import Observed, totals
@@ -89,13 +89,17 @@ def test_empty_body(panel: str, request: pytest.FixtureRequest) -> None:
     assert found["totals"]["request"] == 25
 
 
-@pytest.mark.transports("tcp", "ipc")
-def test_capture(panel: str, transport: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.mark.parametrize("over", ["tcp", "ipc"])
+def test_capture(over: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """All panels in one capture; of each panel's two exchanges one stream each."""
+    names = [panel.name for panel in panels(request.config) if over in panel.speaks]
     path = tmp_path / "a.pcap"
-    done = wire(request, panel, "--pcap", str(path), *(["--ipc"] if transport == "ipc" else []))
+    done = wire(request, *names, "--pcap", str(path), *(["--ipc"] if over == "ipc" else []))
     assert done.returncode == 0, done.stderr
-    kinds = tshark("-r", path, "-T", "fields", "-e", "message.kind").replace(",", " ").split()
-    assert kinds[:2] == ["1", "2"] and kinds[2:] in (["3"], ["3", "3"])
+    streams = by_stream(tshark("-r", path, "-T", "fields", "-e", "tcp.stream", "-e", "message.kind"))
+    kinds = [",".join(filter(None, stream)) for stream in streams if any(stream)]
+    assert kinds[: len(names)] == ["1,2"] * len(names)
+    assert len(kinds) == 2 * len(names) and {*kinds[len(names) :]} <= {"3", "3,3"}, kinds
 
 
 def test_text(panel: str, request: pytest.FixtureRequest) -> None:
