@@ -77,7 +77,7 @@ class Rep:
             signal.pause()
         if FAULT == "stays":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if FAULT == "grows" and len(self.kept) < 10:
+        if FAULT == "grows" and len(self.kept) < 3:
             self.kept.append(b"x" * (100 << 20))
 
 

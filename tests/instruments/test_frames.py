@@ -1,6 +1,5 @@
 """tests/fuzz/frames: it finds what it says that it finds, repeats it, and chooses by the seed."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from fuzz import session
 from fuzz.cases import folded, unfolded
 from harness import panels
 
@@ -50,13 +50,27 @@ def build(tmp_path: Path) -> Path:
     ],
 )
 def test_a_fault_is_found_and_repeats(build: Path, fault: str, says: str) -> None:
-    said = frames(10, "raw-rep", "--build", build, "--seed", "2", status=1, fault=fault)
+    said = frames(10, "raw-rep", "--build", build, "--seed", "2", "--shrink", "1", status=1, fault=fault)
     assert says in said and said.endswith("0 passed, 1 failed\n"), said
     found = build / "frames-raw-rep.json"
-    assert len(json.loads(found.read_text())["cases"]) <= 6  # shrunk, as far as the time went
     again = frames("--replay", found, "--build", build, status=1, fault=fault, tries=3)
     assert says.removeprefix("it ") in again
     assert "holds" in frames("--replay", found, status=0)  # our own raw-rep
+
+
+def test_what_was_found_is_made_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the first step and the one that does it, or, when the time is over, not at all."""
+    bad, good = [["greet"], ["frame", "ff"], ["read"]], [["greet"], ["read"]]
+
+    def tried(given: session.Session) -> session.Found | None:
+        steps = [step for case in given.cases for script in case for step in script]
+        return session.Found("ended", "ended") if ["frame", "ff"] in steps else None
+
+    monkeypatch.setattr(session, "try_session", tried)
+    long = session.Session("raw", "rep", cases=[[good], [bad, bad, bad, bad], [good, good]])
+    assert session.shrink(long, "ended", 10).cases == [[[["greet"], ["frame", "ff"]]]]
+    assert session.shrink(long, "hung", 10) == long  # another fault is none of this one's
+    assert session.shrink(long, "ended", 0) == long
 
 
 def test_nothing_is_found_in_a_good_program(build: Path) -> None:
