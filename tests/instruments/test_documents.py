@@ -243,7 +243,7 @@ def wrong_command(command: str, folder: str, build: Path) -> list[str]:
             return []  # what builds them is not installed here
         if not files:
             return [f"no program {program}"]
-        text = help_of((str(files[0]), "-h"))
+        text = help_of((str(files[0]), "-h")) if words else None
         return wrong_words(words, text, None) if text is not None and files[0].is_file() else []
     if program == ".ci/run":
         parts = re.findall(r"^part_(\w+)\(", (ROOT / ".ci/run").read_text(), re.M)
