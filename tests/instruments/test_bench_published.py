@@ -15,6 +15,7 @@ from bench.stated import RECORDED, STATED, Stated, restate
 from conftest import ROOT
 from harness.svg import svg_text
 
+pytestmark = pytest.mark.together  # one process reads the run, once
 FOLDER = RECORDED.parent
 
 

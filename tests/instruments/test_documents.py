@@ -20,6 +20,8 @@ from harness.panels import read_panels
 from test_size import NEEDED
 from tool import tool
 
+pytestmark = pytest.mark.together  # one process asks each program for its help, once
+
 README_LINES = 200  # five screens of 40 lines
 SCREEN_LINES = 55  # of tools/*/README.md: one screen
 COLUMNS = 100  # of both

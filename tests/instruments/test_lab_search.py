@@ -1,6 +1,7 @@
 """What ./triptych lab finds for words: experiments, clauses, steps, verbs and pages, the best first."""
 
 import re
+from functools import cache
 
 import pytest
 
@@ -13,6 +14,13 @@ from harness import panels
 from lab import experiments as lab
 from lab.finds import entry, everything
 from lab.search import TEXT, TITLE, Find, excerpt, search, stems
+
+pytestmark = pytest.mark.together  # one process reads everything, once
+
+
+@cache
+def finds() -> list[Find]:
+    return everything(lab.load_all())
 
 
 @pytest.mark.parametrize(
@@ -64,15 +72,14 @@ from lab.search import TEXT, TITLE, Find, excerpt, search, stems
 )
 def test_what_answers_stands_first(words: str, first: str) -> None:
     """Or second: an experiment and a step may answer the same question."""
-    found = [find.name for find in search(words.split(), everything(lab.load_all()))]
+    found = [find.name for find in search(words.split(), finds())]
     assert first in found[:2], found
 
 
 def test_what_the_lab_has_of_speed_and_of_windows() -> None:
-    finds = everything(lab.load_all())
     for word in ("fastest", "speed"):
-        assert "lab burst" in [find.name for find in search([word], finds)], word
-    first = search(["windows"], finds)[0]
+        assert "lab burst" in [find.name for find in search([word], finds())], word
+    first = search(["windows"], finds())[0]
     assert (first.name, first.command) == ("step winsock", "less winsock/README.md")
 
 
@@ -120,7 +127,7 @@ def test_every_function_of_the_interface_is_found_with_its_comment() -> None:
 
 
 def test_what_is_found_has_its_place_on_a_page() -> None:
-    places = {find.name: find.place for find in everything(lab.load_all())}
+    places = {find.name: find.place for find in finds()}
     assert places["lab backlog"] == "/lab?experiment=backlog" and places["web Wire"] == "/wire"
     assert places["clause R5"] == entry("clause", "R5") == "/reference?at=clause-R5"
     assert places["term high-water mark"] == "/reference?at=term-high-water-mark"
