@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from compare.sources import panel_lines
 from conftest import ROOT, build_folder
 from harness.panels import read_panels
-from test_size import NEEDED
-from tool import tool
 
 pytestmark = pytest.mark.together  # one process asks each program for its help, once
 
@@ -315,10 +314,8 @@ def test_wrong_commands_are_found(pytestconfig: pytest.Config) -> None:
 
 @functools.cache
 def lines_of_code() -> dict[str, int]:
-    """By panel, as ./triptych size --source counts today."""
-    report = json.loads(tool("size", "--source", "--json")[0])
-    (row,) = [m for m in report["measures"] if (m["part"], m["key"]) == ("whole", "lines")]
-    return dict(row["values"])
+    """By panel, as ./triptych size counts today: test_size.py compares the two."""
+    return {panel.name: panel_lines(panel) for panel in read_panels()}
 
 
 def wrong_counts(text: str) -> list[str]:
@@ -335,10 +332,6 @@ def wrong_counts(text: str) -> list[str]:
     return wrong
 
 
-counts = pytest.mark.skipif(bool(NEEDED), reason=f"not installed: {' '.join(NEEDED)}")
-
-
-@counts
 def test_wrong_counts_are_found() -> None:
     real = lines_of_code()
     assert wrong_counts(f"`raw` has {real['raw']:,} lines of code") == []
@@ -358,7 +351,6 @@ def test_document(path: Path, pytestconfig: pytest.Config) -> None:
     assert wrong == []
 
 
-@counts
 def test_counts_of_lines_are_those_of_size() -> None:
     for path in documents():
         assert wrong_counts(path.read_text()) == [], path

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import tool
 from conftest import ROOT, panels
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -22,12 +22,9 @@ def schema(name: str) -> Any:
 
 
 def run(verb: str, *words: str) -> str:
-    done = subprocess.run(
-        ["/usr/bin/python3", "-B", str(ROOT / "tools"), verb, *words],
-        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    status, out, told = tool.run(verb, *words)
+    assert status == 0, told
+    return out
 
 
 def objects(of: Any) -> Iterator[dict[str, Any]]:
@@ -86,7 +83,6 @@ def test_lab_tells_what_happens_and_then_what_was_seen() -> None:
 
 @pytest.mark.parametrize("words", [["raw-2", "raw-3"], ["raw-dgram", "raw-1"], ["raw", "zmq"]], ids=" ".join)
 def test_a_step_says_what_it_adds_to_the_one_before(words: list[str]) -> None:
-    pytest.importorskip("clang.cindex")
     said = json.loads(run("compare.steps", *words, "--json"))
     jsonschema.validate(said, schema("compare/steps"))
     adds = [step["adds"] for step in said]

@@ -17,6 +17,7 @@ from check.clauses import CLAUSES
 from compare.rows import pattern_rows
 from compare.serves import clauses_of, units_of
 from compare.sources import engine_lines, lines_of_code, panel_lines
+from compare.tokens import tokens
 from conftest import ROOT, build_folder, panels
 from harness.panels import Panel, read_panels
 from tool import SAMPLE, copy_of_sample, is_golden, sample, tool
@@ -102,6 +103,10 @@ def test_layout_comments_and_other_engines_do_not_count(tmp_path: Path, old: str
          {"lines": 2, "complexity": 2, "worst": 2}),
         ("void\nreq_close", "int\nmore(void)\n{\n    return 0;\n}\n\nvoid\nreq_close",
          {"lines": 5, "functions": 1, "complexity": 1}),
+        # options that the callers of a function give, one of them a new one
+        ("void\nreq_close", "static void\nset(void *s, int name)\n{\n    zmq_setsockopt(s, name, 0);\n}\n\n"
+         "void\nset_two(void *s)\n{\n    set(s, ZMQ_IPV6);\n    set(s, ZMQ_LINGER);\n}\n\nvoid\nreq_close",
+         {"lines": 11, "functions": 2, "complexity": 2, "places": 1, "options": 1}),
     ],
 )  # fmt: skip
 def test_what_counts(tmp_path: Path, old: str, new: str, grown: dict[str, int]) -> None:
@@ -156,6 +161,38 @@ def test_wrong_command_lines(words: list[str], says: str) -> None:
 )
 def test_lines_of_code(text: str, lines: int) -> None:
     assert lines_of_code(text) == lines
+
+
+ODD = r"""
+#define JOIN(a, b) a##b // more \
+and more
+%:define HASH(a) %:a %:%: <: :> <% %>
+double a = 0x1p+4 + 1.5e-3f + .5 + 1..2 + 0xe+1 + 08 + 1e+2u+3;
+char *s = u8"\303 \"" L"\\" U"é" "/* none */" "// none" "a\
+b", c = '"', d = L'\'', e = u'\\', f = 'ab', g = U'/*';
+a<<=b>>=c->d++ - --e<=f==g!=h&&i||j^=k|=l&=m%=n*=o/=p+=q-=r>=s<<t>>u;
+a...b..c ....d ?~!x[0] & y | z ^ {a, b};
+/* one * / still */ a /**/ / b //*/ c
+é $dollar _x = u8 + L + uu"no" + u8x; ö
+a \
+ b #ifdef <sys/socket.h> "more.h"
+don't
+"not ended
+'' @ ` \x // the last, unended"""
+
+
+def by_libclang(text: str) -> list[tuple[int, str]]:
+    from clang.cindex import Index, TokenKind
+
+    unit = Index.create().parse("a.c", args=["-std=gnu11", "-nostdinc"], unsaved_files=[("a.c", text)])
+    found = unit.get_tokens(extent=unit.get_extent("a.c", (0, len(text.encode()))))
+    return [(token.extent.start.offset, token.spelling) for token in found if token.kind != TokenKind.COMMENT]
+
+
+def test_tokens_are_those_of_libclang() -> None:
+    paths = [path for panel in read_panels() for path in panel.sources()]
+    for text in [ODD, *dict.fromkeys(path.read_text() for path in paths)]:
+        assert tokens(text) == by_libclang(text)
 
 
 def test_what_an_engine_compiles(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_what_the_command_line_shows_to_be_wrong(words: list[str]) -> None:
 
 @cache
 def counted() -> list[steps.Step]:
-    """With their lines; libclang takes its time."""
+    """With their lines."""
     found = steps.all_steps()
     steps.count_lines(found)
     return found
@@ -154,9 +154,10 @@ def counted() -> list[steps.Step]:
 @pytest.mark.together
 def test_the_points_are_the_figures_of_size_and_of_kept_txt() -> None:
     report = json.loads(tool("size", "--steps", "--source", "--json")[0])
-    (row,) = [m for m in report["measures"] if (m["part"], m["key"]) == ("net of template", "lines")]
+    rows = {m["key"]: m["values"] for m in report["measures"] if m["part"] == "net of template"}
     found = counted()
     assert {step.panel.name for step in found if step.panel.kind == "step"} == {p.name for p in STEPS}
+    assert all(step.tokens == rows["tokens"][step.panel.name] for step in found if step.panel in ALL)
     chart = picture([step.as_json() for step in found])
     points = {n: p for line in chart.lines for n, p in zip(line.names, line.points)}
     for panel in ALL:
@@ -164,7 +165,7 @@ def test_the_points_are_the_figures_of_size_and_of_kept_txt() -> None:
         kept = 20
         if panel.kind == "step":
             kept = len(re.findall(r"^[RP]\d+ kept$", kept_file(panel).read_text(), re.M))
-        assert point == (row["values"][panel.name], kept), panel.name
+        assert point == (rows["lines"][panel.name], kept), panel.name
         assert f"\n{point[0]} {point[1]}\n" in script(chart, "dumb size 78,27 mono")
 
 

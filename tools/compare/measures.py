@@ -1,8 +1,9 @@
 """What a source takes, counted off its text: lines, tokens, functions, calls, options, checks.
 
 Each file is first cut to what the panel's engine compiles (sources.py). Lines are counted there, as
-they stand. libclang finds tokens and calls, as a compiler sees them; pmccabe counts decisions; a
-function that sets an option is known by its name (SETTER). None of it depends on their versions.
+they stand, and so are tokens. libclang finds calls and checks, as a compiler sees them; pmccabe
+counts decisions; a function that sets an option is known by its name (SETTER). None of it depends
+on their versions.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from typing import Any
 from harness import panels
 from harness.panels import BUILD, Panel, complain
 from compare.sources import engine_text, lines_of_code, run
+from compare.tokens import tokens
 
 try:
-    from clang.cindex import Cursor, CursorKind, Index, SourceLocation, SourceRange, TokenKind, TypeKind
+    from clang.cindex import Cursor, CursorKind, Index, TypeKind
 except ImportError:
     complain(1, "size: needs Debian's python3-clang: ./triptych install size")
 
@@ -92,11 +94,16 @@ def compile_commands() -> list[dict[str, str]]:
 
 
 @cache
+def compiler_headers() -> str:
+    """Where stddef.h and its like stand, should libclang come without."""
+    return run(["gcc", "-print-file-name=include"], "gcc").strip()
+
+
+@cache
 def flags(panel: Panel) -> list[str]:
     """What the build gives the compiler for this panel: include folders and macros."""
     found = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{panels.ROOT}/common", f"-I{panels.ROOT}/{panel.folder}"]
-    # stddef.h and its like, should libclang come without
-    found.append("-idirafter" + run(["gcc", "-print-file-name=include"], "gcc").strip())
+    found.append("-idirafter" + compiler_headers())
     if (panels.ROOT / "include").is_dir():
         found.append(f"-I{panels.ROOT}/include")
     for command in compile_commands():
@@ -122,6 +129,11 @@ def c_library() -> frozenset[str]:
         return frozenset()
 
 
+@cache
+def resolved(path: str) -> str:
+    return str(Path(path).resolve())
+
+
 class Unit:
     """One file, read by libclang."""
 
@@ -129,13 +141,12 @@ class Unit:
         self.path = str(path)
         self.text = text
         self.unit = Index.create().parse(self.path, args=arguments, unsaved_files=[(self.path, text)])
-        file = self.unit.get_file(self.path)
-        start = SourceLocation.from_offset(self.unit, file, 0)
-        end = SourceLocation.from_offset(self.unit, file, len(text.encode()))
-        tokens = self.unit.get_tokens(extent=SourceRange.from_locations(start, end))
-        self.tokens = [
-            (token.extent.start.offset, token.spelling) for token in tokens if token.kind != TokenKind.COMMENT
+        self.definitions = [  # inline ones of headers, too
+            cursor
+            for cursor in self.unit.cursor.get_children()
+            if cursor.kind == CursorKind.FUNCTION_DECL and cursor.is_definition()
         ]
+        self.tokens = tokens(text)
         self.offsets = [offset for offset, _ in self.tokens]
         self.at = {offset: i for i, (offset, _) in enumerate(self.tokens)}
 
@@ -144,11 +155,10 @@ class Unit:
         for diagnostic in self.unit.diagnostics:
             if diagnostic.severity >= 3:
                 counts.incomplete.add(f"{Path(self.path).name}: {diagnostic.spelling}")
-        for cursor in self.unit.cursor.get_children():
-            here = cursor.location.file and cursor.location.file.name == self.path
-            if here and cursor.kind == CursorKind.FUNCTION_DECL and cursor.is_definition():
+        for function in self.definitions:
+            if function.location.file and function.location.file.name == self.path:
                 counts.functions += 1
-                self.function(cursor, counts)
+                self.function(function, counts)
         return counts
 
     def function(self, function: Any, counts: Counts) -> None:
@@ -176,7 +186,7 @@ class Unit:
         """Whether it is a call of a messaging library, or one of the C library's for sockets."""
         if callee.location.file is None:
             return False
-        header = str(Path(callee.location.file.name).resolve())
+        header = resolved(callee.location.file.name)
         if SOCKET_HEADER.search(header):
             return True
         if header.endswith("/unistd.h"):
@@ -193,8 +203,9 @@ class Unit:
         if name not in parameters:
             return {name}
         index = parameters.index(name)
-        callers = [c for c in self.unit.cursor.walk_preorder() if c.kind == CursorKind.CALL_EXPR]
-        return {self.argument(c, index) for c in callers if c.spelling == function.spelling}
+        below = (c for definition in self.definitions for c in definition.walk_preorder())
+        callers = (c for c in below if c.kind == CursorKind.CALL_EXPR and c.spelling == function.spelling)
+        return {self.argument(c, index) for c in callers}
 
     def argument(self, call: Any, index: int) -> str:
         """The first word of an argument."""

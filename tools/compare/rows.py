@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.panels import Panel
+from harness.terminal import progress
 
 from compare.costs import C_LIBRARY, Costs
 from compare.measures import Counts, measure, total
@@ -40,12 +40,6 @@ class Row:
     label: str
     unit: str
     values: dict[str, Value]
-
-
-def progress(text: str) -> None:
-    """What is being done, on a terminal; the next replaces it."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def parts_of(panel: Panel) -> dict[str, Counts]:

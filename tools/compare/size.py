@@ -40,12 +40,13 @@ from rich.console import Console
 from harness import panels
 from harness.command import CommandLine
 from harness.panels import check_names, complain, read_panels, warn
+from harness.terminal import progress
 
 from compare.costs import Costs, costs_of
 from compare.display import show
 from compare.measures import measure, total
 from compare.report import Report
-from compare.rows import cost_rows, parts_of, pattern_rows, progress, read_behind, source_rows
+from compare.rows import cost_rows, parts_of, pattern_rows, read_behind, source_rows
 from compare.serves import units_of
 from compare.sources import TEMPLATE, lines_of_code
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness import panels
 from harness.panels import Panel, complain, printable
+from compare.tokens import tokens
 
 # By panel: the macro that its library's headers define, and that its source may ask for.
 ENGINE_MACROS = {"nng": "NNG_COMPAT_NN_H"}
@@ -97,6 +98,10 @@ def lines_of_code(text: str) -> int:
 def panel_lines(panel: Panel) -> int:
     """Lines of code of all files of a panel's folder, as its engine compiles them."""
     return sum(lines_of_code(engine_text(path, panel)) for path in panel.sources())
+
+
+def panel_tokens(panel: Panel) -> int:
+    return sum(len(tokens(engine_text(path, panel))) for path in panel.sources())
 
 
 def contract_functions() -> list[str]:

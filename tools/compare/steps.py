@@ -52,8 +52,7 @@ from compare import echo_programs
 from compare.diff import Coloured, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
 from compare.picture import picture
-from compare.rows import parts_of, progress, value_of
-from compare.sources import TEMPLATE, contract_functions
+from compare.sources import TEMPLATE, contract_functions, panel_lines, panel_tokens
 from compare.steps_check import check_steps
 from harness import panels
 from harness.chart import terminal_chart
@@ -146,13 +145,11 @@ def all_steps() -> list[Step]:
 
 def count_lines(steps: list[Step]) -> int:
     """The figures of size: the whole of a panel, less template/. Returns the lines of template/."""
-    template = parts_of(TEMPLATE)["whole"]
+    lines, tokens = panel_lines(TEMPLATE), panel_tokens(TEMPLATE)
     for step in steps:
-        whole = parts_of(step.panel)["whole"]
-        step.lines = int(value_of(whole, "lines", template) or 0)
-        step.tokens = int(value_of(whole, "tokens", template) or 0)
-    progress("")
-    return template.lines
+        step.lines = panel_lines(step.panel) - lines
+        step.tokens = panel_tokens(step.panel) - tokens
+    return lines
 
 
 # The table and the picture.

@@ -11,9 +11,9 @@ from typing import Any
 from check.contract import Failed, NOT_REACHED, Report, run
 from check.contract import KEPT as PASSES
 from check.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, kept_file, read_kept
-from compare.rows import progress
 from harness import panels
 from harness.panels import Panel, check_names, choose_panels, complain, read_panels
+from harness.terminal import progress
 
 AGAIN_MOST = 2  # clauses of a step that are tried once more
 

@@ -154,7 +154,7 @@ def check_names(verb: str, kind: str, words: Iterable[str], known: Iterable[str]
 
 def printable(text: str) -> str:
     """The text on one line, with nothing in it that a terminal would obey: "\\x1b" for an escape."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def warn(text: str) -> None:

@@ -62,6 +62,12 @@ class Output(Console):
             super().__init__(file=file, width=columns(default), highlight=False)
 
 
+def progress(text: str) -> None:
+    """What is being done, on a terminal; the next replaces it."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
 def need_terminal(verb: str) -> None:
     """--step waits for a key. Ends the program with one line and status 2 where nobody can press one."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):

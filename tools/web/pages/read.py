@@ -16,7 +16,7 @@ from web.page import Json, Page, Query, Refused, Site, View
 
 LEAST, MOST = 2, 3  # panels side by side
 IN_REPORTS = (["raw-1", "zmq-1"], ["raw", "zmq"], ["zmq", "nanomsg"], ["nanomsg", "nng"])
-SECONDS = 90.0  # libclang counts the lines of all panels
+SECONDS = 90.0  # to count the lines of all panels, on a busy machine
 WAY = ROOT / "raw" / "steps" / "README.md"
 DIFFERS = "What differs from BSD sockets"  # a heading
 ECHO = "echo"  # in place of a pattern: the programs of raw/steps/0-echo
