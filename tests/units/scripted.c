@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "pattern.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -397,4 +398,21 @@ called(const char *word)
     for (const char *line = told->calls; *line; line = strchr(line, '\n') + 1)
         n += strncmp(line, word, strlen(word)) == 0;
     return n;
+}
+
+void
+expect_how_input_ends(const char *name)
+{
+    for (int counted = 0; counted < 3; counted++) { /* without -n, with -n 0, with -n 3 */
+        char *words[] = {"--json", "-", counted ? "-n" : NULL, counted == 1 ? "0" : "3", NULL};
+        give_input("one\ntwo\n");
+        assert_int_equal(run(words, SCRIPT({0})), counted == 2);
+        assert_int_equal(figure(name), 2);
+        assert_int_equal(
+            strstr(told->errors, "standard input ended before -n") != NULL, counted == 2);
+    }
+    input = open("/", O_RDONLY);
+    assert_int_equal(run(WORDS("--json", "-"), SCRIPT({0})), 1);
+    assert_string_equal(told->calls, "close\n");
+    assert_non_null(strstr(told->errors, "cannot read standard input: Is a directory"));
 }

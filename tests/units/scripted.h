@@ -70,6 +70,12 @@ long long figure(const char *name);
 /* How many lines of the calls begin with this. */
 unsigned called(const char *word);
 
+/*
+ * Of a program that reads lines: an input that ends before -n lines have come is a failure, and so
+ * is one that cannot be read. The figure of this name counts the lines.
+ */
+void expect_how_input_ends(const char *name);
+
 /* The program's own main(). */
 int program_main(int argc, char **argv);
 

@@ -1,7 +1,6 @@
 /* PANEL-pub, call by call: what it publishes, when, and how it waits. */
 #include "scripted.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 
 static void
@@ -202,18 +201,7 @@ test_lines_of_standard_input(void **state)
     assert_int_equal(figure("too_long"), 1);
     assert_non_null(strstr(told->errors, "a line is longer than -m; it was skipped"));
 
-    for (int counted = 0; counted < 3; counted++) { /* without -n, with -n 0, with -n 3 */
-        char *words[] = {"--json", "-", counted ? "-n" : NULL, counted == 1 ? "0" : "3", NULL};
-        give_input("one\ntwo\n");
-        assert_int_equal(run(words, SCRIPT({0})), counted == 2);
-        assert_int_equal(figure("sent"), 2);
-        assert_int_equal(
-            strstr(told->errors, "standard input ended before -n") != NULL, counted == 2);
-    }
-    input = open("/", O_RDONLY);
-    assert_int_equal(run(WORDS("--json", "-"), SCRIPT({0})), 1);
-    assert_string_equal(told->calls, "close\n");
-    assert_non_null(strstr(told->errors, "cannot read standard input: Is a directory"));
+    expect_how_input_ends("sent");
 }
 
 int
