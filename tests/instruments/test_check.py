@@ -97,8 +97,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for argv in (("meson", "setup", "--buildtype", "plain", "build"), ("ninja", "-C", "build", *programs)):
         built = run(*argv, cwd=tree)
         assert built.returncode == 0, built.stdout[-4000:] + built.stderr
-    # As the launcher does: then bytecode is kept there, and all but the first check start sooner.
-    (tree / "build" / "configured-for").write_text(f"{tree}\n")
     return tree
 
 
