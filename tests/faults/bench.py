@@ -35,7 +35,7 @@ FAULTS = [
           "test_losses_are_a_reason_for_as_much_as_they_explain"),
     fault("ties-won", "a panel is the fastest where its interval overlaps another's", "summary.py",
           "or equal(cell, panels[0])]", "]", "test_the_summary_counts_who_wins_and_where_nobody_does"),
-    fault("fastest-is-slowest", "of round trips the longest is the fastest", "summary.py",
+    fault("fastest-is-slowest", "of round trips the longest is the fastest", "cases.py",
           "reverse=publishes(group[0]))", "reverse=not publishes(group[0]))", "test_the_summary_answers_which_is_fastest_and_why"),
     fault("range-of-one", "a range over all cases is that of one", "summary.py",
           "ends = [times(min(found)), times(max(found))]", "ends = [times(found[0]), times(found[0])]",

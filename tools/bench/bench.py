@@ -81,7 +81,16 @@ from bench.tables import WIDE, show_costs, show_lossless
 from harness.chart import terminal_chart
 from harness.command import CommandLine
 from harness.files import OutputFile, make_folder
-from harness.panels import BUILD, Panel, check_names, choose_panels, complain, printable, read_panels, warn
+from harness.panels import (
+    BUILD,
+    Panel,
+    check_names,
+    choose_panels,
+    complain,
+    printable,
+    read_panels,
+    warn,
+)
 from harness.terminal import Output
 
 BENCHES = ("latency", "throughput", "fanout", "connections")
@@ -273,12 +282,17 @@ def read_command_line() -> argparse.Namespace:
             2,
             "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick",
         )
-    if arguments.read and (words or arguments.quick or arguments.goals or arguments.scale or arguments.hosts):
+    otherwise = arguments.quick or arguments.goals or arguments.hosts
+    if arguments.read and (words or otherwise or arguments.scale):
         complain(2, "bench: --read measures nothing and goes with no other word")
     if arguments.tables and not arguments.read:
         complain(2, "bench: --tables prints those of an earlier run: it goes with --read FILE")
-    if arguments.scale and (arguments.quick or arguments.goals or arguments.hosts or len(arguments.names) < len(words)):
-        complain(2, "bench: --scale measures what its document needs; it takes panels, and no other way to measure")
+    if arguments.scale and (otherwise or len(arguments.names) < len(words)):
+        complain(
+            2,
+            "bench: --scale measures what its document needs; it takes panels, and no other way to "
+            "measure",
+        )
     if arguments.hosts is not None:
         complain_between(arguments)
     return arguments

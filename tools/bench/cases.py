@@ -8,6 +8,7 @@ from bench.stats import Interval
 
 RATIO_METRICS = {"latency": "p50", "connections": "p50", "throughput": "rate", "fanout": "rate"}
 LOWER_IS_BETTER = {"latency", "connections"}
+LOST_MIN = 0.01  # of the messages: a sentence tells of losses from here on
 CASE = ("bench", "transport", "placement", "size", "queue", "rate", "peers")
 QUEUES = {-1: "long queues", 0: "each library's own queues"}
 PLACES = {"free": "Any core"}
@@ -36,7 +37,9 @@ def times(value: float) -> str:
 
 def brief(value: float) -> str:
     """A count: two digits that count."""
-    return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}" if value >= 0.0001 else "0"
+    if value >= 10:
+        return f"{float(f'{value:.2g}'):,.0f}"
+    return f"{value:.2g}" if value >= 0.0001 else "0"
 
 
 def length(size: int) -> str:
@@ -75,6 +78,13 @@ def main_figure(cell: Cell) -> Interval | None:
     return figure(cell, RATIO_METRICS[cell["bench"]])
 
 
+def typical(cell: Cell) -> float:
+    """The median of that, in a row that has one."""
+    found = main_figure(cell)
+    assert found
+    return found.median
+
+
 def lost_share(cell: Cell) -> float:
     lost = figure(cell, "lost_share")
     return lost.median if lost else 0.0
@@ -99,7 +109,13 @@ def measured(group: list[Cell]) -> list[Cell]:
 
 def reference_of(panels: list[Cell]) -> Cell | None:
     """What the others are compared with: raw, or else the first."""
-    return next((cell for cell in panels if cell["competitor"] == "raw"), panels[0] if panels else None)
+    first = panels[0] if panels else None
+    return next((cell for cell in panels if cell["competitor"] == "raw"), first)
+
+
+def best_first(group: list[Cell]) -> list[Cell]:
+    """These: of rates the highest first, of times the shortest."""
+    return sorted(measured(group), key=typical, reverse=publishes(group[0]))
 
 
 def slowness(cell: Cell, reference: Cell) -> float | None:
@@ -138,5 +154,7 @@ def where(cell: Cell) -> str:
 
 def plainest(cell: Cell) -> bool:
     """Whether a sentence tells of this case: 64 B, or between hosts, and no other variation."""
-    usual = not publishes(cell) or cell["queue"] == (-1 if cell["bench"] == "fanout" else 1000)
-    return (cell["size"] == 64 or cell["placement"] == "between hosts") and not cell["rate"] and usual
+    queue = -1 if cell["bench"] == "fanout" else 1000
+    usual_queue = not publishes(cell) or cell["queue"] == queue
+    usual_size = cell["size"] == 64 or cell["placement"] == "between hosts"
+    return usual_size and usual_queue and not cell["rate"]

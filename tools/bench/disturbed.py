@@ -1,10 +1,19 @@
-"""How much it matters that other programs, or other guests, disturbed a run: said once, for all figures."""
+"""How much it matters that other programs, or guests, disturbed a run: said once for all."""
 
 from __future__ import annotations
 
 import math
 
-from bench.cases import LOWER_IS_BETTER, RATIO_METRICS, Cell, Results, groups_of, measured, reference_of, times
+from bench.cases import (
+    LOWER_IS_BETTER,
+    RATIO_METRICS,
+    Cell,
+    Results,
+    groups_of,
+    measured,
+    reference_of,
+    times,
+)
 from bench.stats import median
 
 QUIET_MIN = 0.1  # of the runs: with fewer undisturbed ones nothing is known of a quiet machine
@@ -13,7 +22,7 @@ Scored = tuple[bool, float]  # whether a run was disturbed, and how long a messa
 
 
 def slowed(runs: list[Scored]) -> float | None:
-    """How many times as long a message took in disturbed runs; None: there is nothing to compare."""
+    """How many times as long a message took in disturbed runs; None: nothing is to be compared."""
     disturbed, quiet = ([value for hit, value in runs if hit is which] for which in (True, False))
     return median(disturbed) / median(quiet) if disturbed and quiet and median(quiet) else None
 
@@ -40,11 +49,14 @@ def disturbance(results: Results) -> str:
         return ""
     marked = sum(bool(cell.get("disturbed")) for cell in results["cells"])
     told = (
-        f"Other programs, or other virtual machines on this processor, disturbed {disturbed} of {len(runs)} runs; "
-        f"{marked} of {len(results['cells'])} rows rest on such runs (*)."
+        f"Other programs, or other virtual machines on this processor, disturbed {disturbed} of "
+        f"{len(runs)} runs; {marked} of {len(results['cells'])} rows rest on such runs (*)."
     )
     if len(runs) - disturbed < QUIET_MIN * len(runs):
-        return f"{told} So these figures are those of a busy machine, and cannot tell what a quiet one would give."
+        return (
+            f"{told} So these figures are those of a busy machine, and cannot tell what a quiet "
+            "one would give."
+        )
     alone = middle([slowed([one for one in scored(cell) if one]) for cell in results["cells"]])
     pairs: list[float | None] = []
     for group in groups_of(results):
@@ -55,7 +67,10 @@ def disturbance(results: Results) -> str:
                 change = slowed([(a[0] or b[0], a[1] / b[1]) for a, b in both])
                 pairs.append(math.exp(abs(math.log(change))) if change else None)
     if alone:
-        told += f" In a disturbed run a message took {times(alone)} times as long as in an undisturbed one of the same row"
+        told += (
+            f" In a disturbed run a message took {times(alone)} times as long as in an undisturbed "
+            "one of the same row"
+        )
         ratio = middle(pairs)
         told += f"; a ratio to the reference differed by {ratio - 1:.0%}" if ratio else ""
         told += " (medians over the rows that have both)."

@@ -1,8 +1,8 @@
 """The goals: ratios that hold in one run, each against its bound.
 
 A verdict is about the interval, not about its median: two runs of the same programs on one machine
-differ by as much. A goal that cannot be told after the usual runs gets MORE_RUNS, once: to look again
-and again would find at last what chance has to offer.
+differ by as much. A goal that cannot be told after the usual runs gets MORE_RUNS, once: to look
+again and again would find at last what chance has to offer.
 """
 
 from __future__ import annotations
@@ -160,7 +160,11 @@ def raw_tasks(raw: Panel, zmq: Panel | None) -> list[Task]:
         Task(
             [cell for n in (0, IDLE) for cell in cells_of(Case("connections", peers=n), raw)], idle
         ),
-        Task(cells_of(Case("fanout", "tcp", EITHER, GOAL_SIZE, -1, peers=64), *many), fanout, FANOUT_SECONDS),
+        Task(
+            cells_of(Case("fanout", "tcp", EITHER, GOAL_SIZE, -1, peers=64), *many),
+            fanout,
+            FANOUT_SECONDS,
+        ),
     ]
 
 
@@ -215,7 +219,11 @@ def run_goals(session: Session, panels: list[Panel]) -> list[Goal]:
     for task in tasks:
         session.seconds = task.seconds or usual
         session.take_turns(task.cells)
-    open_ones = [task for task in tasks if any(goal.verdict() == NOT_TOLD for goal in task.conclude(task.cells))]
+    open_ones = [
+        task
+        for task in tasks
+        if any(goal.verdict() == NOT_TOLD for goal in task.conclude(task.cells))
+    ]
     for task in open_ones:
         session.again(task.cells, MORE_RUNS)
     # Only now: what is known of the processors' best speed says which runs were disturbed.

@@ -37,19 +37,26 @@ def headline(results: dict[str, Any], command: str) -> list[str]:
     seconds = results.get("seconds", 0)
     quick = " --quick" if results.get("quick") else ""
     return [
-        f"All of one run of ./triptych bench{quick}{commit}, on {results['started'][:10]}: {seconds // 60:.0f} minutes "
-        f"{seconds % 60:.0f} seconds. A command made this text from the run's figures:",
+        f"All of one run of ./triptych bench{quick}{commit}, on {results['started'][:10]}: "
+        f"{seconds // 60:.0f} minutes {seconds % 60:.0f} seconds. A command made this text from "
+        "the run's figures:",
         f"    {command}",
-        "First stands what was found, in short; then the tables; at the end the sentences case by case. "
-        "tools/bench/METHOD.md says how it was measured, and how to read it. The charts are SVG files: --svg FOLDER makes them.",
+        "First stands what was found, in short; then the tables; at the end the sentences case by "
+        "case. tools/bench/METHOD.md says how it was measured, and how to read it. The charts are "
+        "SVG files: --svg FOLDER makes them.",
         *results.get("remarks", []),
     ]
 
 
 def show_run(console: Console, results: dict[str, Any], command: str) -> None:
-    """All that the run printed, but the charts in the terminal. The answer in short comes first: it is a long text."""
+    """All that the run printed, but the charts in the terminal.
+
+    The answer in short comes first, since the text is long.
+    """
     for paragraph in headline(results, command):
-        console.print(f"{escape(paragraph)}\n", width=max(min(console.width, TEXT_WIDTH), len(paragraph) if paragraph[0] == " " else 0))
+        whole = len(paragraph) if paragraph[0] == " " else 0  # a command stays on one line
+        width = max(min(console.width, TEXT_WIDTH), whole)
+        console.print(f"{escape(paragraph)}\n", width=width)
     show.show_opening(console, results, results.get("seconds", 0.0))
     if "goals" not in results:
         show.show_short(console, results)
@@ -73,7 +80,10 @@ def damaged(path: Path, error: Exception) -> NoReturn:
 
 
 def read_out(path: Path, folder: Path | None, tables: bool) -> int:
-    """What an earlier run found, or all that it printed, or the document that --scale makes of it; its charts into the folder."""
+    """What an earlier run found, or all that it printed, or the document that --scale makes of it.
+
+    Its charts go into the folder.
+    """
     with contextlib.suppress(ValueError):
         scale = scale_doc.read(path)
         try:
@@ -92,7 +102,8 @@ def read_out(path: Path, folder: Path | None, tables: bool) -> int:
         drawn = charts(results["cells"]) if folder else []
         with console.capture() as captured:
             if tables:
-                show_run(console, results, f"./triptych bench --read {printable(str(path))} --tables")
+                command = f"./triptych bench --read {printable(str(path))} --tables"
+                show_run(console, results, command)
             elif "goals" in results:
                 show.show_goals(console, results)
             else:

@@ -1,15 +1,16 @@
 """Why a panel is slower than the reference, as far as the run has counted it.
 
-A count is named as the cause only if it can explain the difference. Part of the time of a message is
-the same for all, so the time grows by no more than the count that causes it. A count that grows much
-less than the time explains too little of it; a count that grows much more would have cost more.
+A count is named as the cause only if it can explain the difference. Part of the time of a message
+is the same for all, so the time grows by no more than the count that causes it. A count that grows
+much less than the time explains too little of it; one that grows much more would have cost more.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from bench.cases import Cell, Interval, brief, figure, lost_share, publishes, times
+from bench.cases import Cell, brief, figure, lost_share, publishes, times
+from bench.stats import Interval
 
 CLEARLY = 1.25  # times the reference's count: less is no difference to speak of
 LESS, MORE = 2.0, 3.0  # the count's ratio over the time's: from 1 / LESS to MORE it is a cause
@@ -34,7 +35,7 @@ def separately(cell: Cell, costs: dict[str, Any], what: str, name: str) -> Inter
 
 
 def counted(cell: Cell, costs: dict[str, Any]) -> list[Count]:
-    """What a message has taken, the likeliest cause first: a text with %s for the number, and the count."""
+    """What a message has taken, the likeliest cause first: a text, %s for the count, and that."""
     cpu = ("%s us of processor time", figure(cell, "cpu_us"))
     switches = ("%s context switches", figure(cell, "switches"))
     calls = ("%s system calls", separately(cell, costs, "calls", "all"))
@@ -49,7 +50,9 @@ def explains(mine: Interval, other: Interval, ratio: float) -> bool:
     return ratio / LESS <= mine.median / other.median <= MORE * ratio
 
 
-def cause(cell: Cell, reference: Cell, costs: dict[str, Any], ratio: float) -> tuple[str, float, float] | None:
+def cause(
+    cell: Cell, reference: Cell, costs: dict[str, Any], ratio: float
+) -> tuple[str, float, float] | None:
     """The likeliest cause: a text, its count and the reference's."""
     theirs = dict(counted(reference, costs))
     for text, mine in counted(cell, costs):
@@ -68,9 +71,12 @@ def loss_factor(cell: Cell, reference: Cell) -> float:
 def part_of_it(cell: Cell, reference: Cell, what: str, ratio: float) -> str:
     """How much of the difference the processor time explains, if it is more, and not by enough."""
     mine, other = figure(cell, "cpu_us"), figure(reference, "cpu_us")
-    if not mine or not other or mine.overlaps(other) or not CLEARLY * other.median <= mine.median < ratio * other.median:
+    if not mine or not other or mine.overlaps(other):
         return ""
-    took = f"{what} {brief(mine.median)} us of processor time ({reference['competitor']}: {brief(other.median)})"
+    if not CLEARLY * other.median <= mine.median < ratio * other.median:
+        return ""
+    beside = f"({reference['competitor']}: {brief(other.median)})"
+    took = f"{what} {brief(mine.median)} us of processor time {beside}"
     return f"; {took}, which explains only a factor of {times(mine.median / other.median)}"
 
 
@@ -87,10 +93,11 @@ def because(cell: Cell, reference: Cell, costs: dict[str, Any], ratio: float) ->
     if not found:
         return part_of_it(cell, reference, what, ratio) or "; the counts do not show why"
     text, mine, other = found
-    threads = [separately(one, costs, "threads", "working") for one in (cell, reference)]
+    threads, fewer = (separately(one, costs, "threads", "working") for one in (cell, reference))
     passed, through = "", f"{reference['competitor']}: "
-    if "switches" in text and all(threads) and threads[0].median > threads[1].median:  # type: ignore[union-attr]
-        what, passed = "a round trip passes", f"{brief(threads[0].median)} threads with "  # type: ignore[union-attr]
-        through += f"{brief(threads[1].median)} threads with "  # type: ignore[union-attr]
+    if "switches" in text and threads and fewer and threads.median > fewer.median:
+        what, passed = "a round trip passes", f"{brief(threads.median)} threads with "
+        through += f"{brief(fewer.median)} threads with "
+    took = text.replace("%s", brief(mine))
     work = ", the work for lost ones included" if much else ""
-    return f", because {what} {passed}{text.replace('%s', brief(mine))} ({through}{brief(other)}){work}"
+    return f", because {what} {passed}{took} ({through}{brief(other)}){work}"

@@ -68,9 +68,9 @@ class Recorder:
                 "rounds": rounds,
                 "run_seconds": session.seconds,
                 "coverage": interval([float(i) for i in range(rounds)]).coverage,
-                "placements": "one core: both sides on the last processor; two cores: server or publisher "
-                "on the last, the others on another core of the same socket; either of two cores: all on these two; free: "
-                "the kernel's choice",
+                "placements": "one core: both sides on the last processor; two cores: server or "
+                "publisher on the last, the others on another core of the same socket; either of "
+                "two cores: all on these two; free: the kernel's choice",
             },
         }
 

@@ -49,13 +49,16 @@ def place_of(cpu: int) -> tuple[str, str]:
     """Its socket and its core; without that knowledge each processor is a core of one socket."""
     folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
     try:
-        return (folder / "physical_package_id").read_text().strip(), (folder / "core_id").read_text().strip()
+        socket, core = ((folder / name).read_text() for name in ("physical_package_id", "core_id"))
     except OSError:
         return "0", str(cpu)
+    return socket.strip(), core.strip()
 
 
-def partner_of(last: int, cpus: list[int], place: Callable[[int], tuple[str, str]] = place_of) -> int:
-    """The other of two processors: another core of the same socket, or else what is nearest to that."""
+def partner_of(
+    last: int, cpus: list[int], place: Callable[[int], tuple[str, str]] = place_of
+) -> int:
+    """The other of two processors: another core of the same socket, or else the nearest to that."""
     socket, core = place(last)
     others = [cpu for cpu in cpus if cpu != last] or [last]
     return min(others, key=lambda cpu: (place(cpu)[0] != socket, place(cpu)[1] == core, cpu))
@@ -65,11 +68,12 @@ PARTNER = partner_of(ALL_CPUS[-1], ALL_CPUS)
 
 
 def pair_in_words() -> str:
-    """What the two processors are to each other: it decides how fast a message gets from one to the other."""
+    """What the two processors are to each other: it decides how fast a message gets across."""
     (socket, core), (other_socket, other_core) = place_of(PARTNER), place_of(ALL_CPUS[-1])
     if PARTNER == ALL_CPUS[-1]:
         return "one processor alone"
-    what = "of two sockets" if socket != other_socket else "halves of one core" if core == other_core else "cores of one socket"
+    what = "halves of one core" if core == other_core else "cores of one socket"
+    what = what if socket == other_socket else "of two sockets"
     return f"processors {PARTNER} and {ALL_CPUS[-1]}, {what} as the kernel sees them"
 
 

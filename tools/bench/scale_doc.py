@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,9 +137,10 @@ def served(results: Results) -> list[str]:
         "## How many subscribers one publisher serves",
         "",
         *paragraph(
-            "Three limits are computed from these costs: one processor fully used, 1 GiB of memory, and a line of 1 Gbit/s",
-            f"({HEADERS} bytes of headers for each segment). The table has the smallest of the three, and its name. For 1/s the",
-            "costs at 10/s count, for 10,000/s those at full speed.",
+            "Three limits are computed from these costs: one processor fully used, 1 GiB of",
+            f"memory, and a line of 1 Gbit/s ({HEADERS} bytes of headers for each segment). The",
+            "table has the smallest of the three, and its name. For 1/s the costs at 10/s count,",
+            "for 10,000/s those at full speed.",
             colder(results),
         ),
         *table(["panel", *(f"at {rate:,}/s" for rate in WANTED)], rows),
@@ -187,16 +188,20 @@ def filtering(results: Results) -> list[str]:
         sent = [point["bytes_rate"] / point["rate"] / point["peers"] for point in (everything, one)]
         cpu = [point["cpu"] / point["rate"] * 1e6 / point["peers"] for point in (everything, one)]
         where = "publisher" if sent[1] < HALF * sent[0] else "subscriber"
-        saved = [f"{1 - after / before:.0%}" if where == "publisher" else "nothing" for before, after in (sent, cpu)]
+        saved = [
+            f"{1 - after / before:.0%}" if where == "publisher" else "nothing"
+            for before, after in (sent, cpu)
+        ]
         rows.append([panel["label"], where, f"{sent[0]:.0f}, {sent[1]:.0f}", saved[0],
                      f"{cpu[0]:.2f}, {cpu[1]:.2f}", saved[1]])  # fmt: skip
     return [
         "## What filtering at the publisher saves",
         "",
         *paragraph(
-            f"{FULL_PEERS} subscribers at 100/s want everything, then one of {results['topics']} topics. Bytes and CPU time (us) are of",
-            "each event that was published, and of each subscriber: first for everything, then for one topic. Where the",
-            "subscriber filters, the publisher sends it all events, and saves nothing.",
+            f"{FULL_PEERS} subscribers at 100/s want everything, then one of {results['topics']}",
+            "topics. Bytes and CPU time (us) are of each event that was published, and of each",
+            "subscriber: first for everything, then for one topic. Where the subscriber filters,",
+            "the publisher sends it all events, and saves nothing.",
         ),
         *table(["panel", "filters at the", "bytes", "saved", "CPU us", "saved"], rows),
     ]
@@ -218,6 +223,12 @@ class Check:
     @property
     def memory_error(self) -> float:
         return self.kib / self.point.memory_kib - 1
+
+
+ERRORS: list[tuple[str, Callable[[Check], float]]] = [
+    ("CPU time", lambda check: check.cpu_error),
+    ("memory", lambda check: check.memory_error),
+]
 
 
 def all_checks(results: Results) -> list[Check]:
@@ -243,27 +254,31 @@ def error_of(what: str, errors: list[float]) -> str:
 def checks(results: Results) -> list[str]:
     done = all_checks(results)
     rows = [
-        [one.label, f"{one.point.asked}", f"{one.point.peers}", f"{one.cpu:.1%}", f"{one.point.cpu:.1%}", signed(one.cpu_error),
+        [one.label, f"{one.point.asked}", f"{one.point.peers}",
+         f"{one.cpu:.1%}", f"{one.point.cpu:.1%}", signed(one.cpu_error),
          f"{one.kib / 1024:.1f}", f"{one.point.memory_kib / 1024:.1f}", signed(one.memory_error)]
         for one in done
     ]  # fmt: skip
-    heads = ["panel", "events/s", "subscribers", "CPU predicted", "CPU measured", "error", "MiB predicted", "MiB measured", "error"]
+    heads = ["panel", "events/s", "subscribers", "CPU predicted", "CPU measured", "error"]
+    heads += ["MiB predicted", "MiB measured", "error"]
+    many = " and ".join(map(str, CHECKS))
     told = [
         "## Is the model right?",
         "",
         *paragraph(
-            f"The same lines, drawn on to {' and '.join(map(str, CHECKS))} subscribers, beside runs with so many. An error of +10%",
-            "means that the model predicts a tenth too much. No run was made that needs more than 0.7 of a processor.",
+            f"The same lines, drawn on to {many} subscribers, beside runs with so many. An error",
+            "of +10% means that the model predicts a tenth too much. No run was made that needs",
+            "more than 0.7 of a processor.",
         ),
         *table(heads, rows),
     ]
     errors = [
-        error_of(f"Error of the {what} with {peers} subscribers", [error(one) for one in some]) + "."
-        for what, error in (("CPU time", lambda one: one.cpu_error), ("memory", lambda one: one.memory_error))
+        error_of(f"Error of the {what} with {peers} subscribers", [error(one) for one in some])
+        for what, error in ERRORS
         for peers in CHECKS
         if (some := [one for one in done if one.point.peers == peers])
     ]
-    return [*told, *(f"- {error}" for error in errors)]
+    return [*told, *(f"- {error}." for error in errors)]
 
 
 def from_to(found: list[tuple[int, str]]) -> str:
@@ -272,7 +287,10 @@ def from_to(found: list[tuple[int, str]]) -> str:
     least, *_, most = [*ends] * 2
     if least == most:
         return least
-    whose = [" and ".join(label for number, label in found if rounded(number) == end) for end in (least, most)]
+    whose = [
+        " and ".join(label for number, label in found if rounded(number) == end)
+        for end in (least, most)
+    ]
     return f"{least} ({whose[0]}) to {most} ({whose[1]})"
 
 
@@ -280,13 +298,20 @@ def in_short(results: Results) -> list[str]:
     """The answers, before the tables that they come from."""
     told = []
     for rate in WANTED:
-        found = [(one[0], panel["label"].partition(" (")[0]) for panel in results["panels"] if (one := capacity(panel, rate))]
+        found = [
+            (one[0], panel["label"].partition(" (")[0])
+            for panel in results["panels"]
+            if (one := capacity(panel, rate))
+        ]
         if found:
-            told.append(f"At {rate:,} {'event' if rate == 1 else 'events'} a second one publisher serves {from_to(found)} subscribers.")
+            what = "event" if rate == 1 else "events"
+            serves = f"one publisher serves {from_to(found)} subscribers"
+            told.append(f"At {rate:,} {what} a second {serves}.")
     told.append(
-        "What ends it first is one processor, 1 GiB of memory, or the line; the table below says which. But each subscriber needs a "
-        "file descriptor. The panels' programs raise the limit of these as far as the system allows. In a program that does not, that "
-        "limit may come first (`ulimit -n`, often 1024)."
+        "What ends it first is one processor, 1 GiB of memory, or the line; the table below says "
+        "which. But each subscriber needs a file descriptor. The panels' programs raise the limit "
+        "of these as far as the system allows. In a program that does not, that limit may come "
+        "first (`ulimit -n`, often 1024)."
     )
     sizes = [abs(one.cpu_error) for one in all_checks(results)]
     if not sizes:
@@ -295,8 +320,9 @@ def in_short(results: Results) -> list[str]:
     return items(
         [
             *told,
-            f"The model is checked by runs with {' and '.join(map(str, CHECKS))} subscribers: the CPU time that it predicts is "
-            f"wrong by {median(sizes):.0%} in the median, and by {max(sizes):.0%} at most. So a number that the CPU limits is right "
+            f"The model is checked by runs with {' and '.join(map(str, CHECKS))} subscribers: the "
+            f"CPU time that it predicts is wrong by {median(sizes):.0%} in the median, and by "
+            f"{max(sizes):.0%} at most. So a number that the CPU limits is right "
             f"within a factor of {factor:.1f}, as far as these runs tell.",
         ]
     )
@@ -312,8 +338,8 @@ def colder(results: Results) -> str:
     if not pairs or not all(slow > fast for slow, fast in pairs):
         return ""
     return (
-        "With every panel a subscriber costs more CPU time an event at 10/s than at 100/s. At 1/s, which was not measured, it may "
-        "cost more again, and then these numbers are too high."
+        "With every panel a subscriber costs more CPU time an event at 10/s than at 100/s. At 1/s, "
+        "which was not measured, it may cost more again, and then these numbers are too high."
     )
 
 

@@ -38,7 +38,9 @@ def limit_in(outcome: Outcome, rate: int) -> str:
     metrics = outcome.metrics
     if metrics["sending_rate"] < KEPT_UP * rate:
         return SLOW_PUBLISHER
-    return LOST if metrics["lost_share"] > 0 else SLOW_SUBSCRIBER if metrics["rate"] < KEPT_UP * rate else ""
+    if metrics["lost_share"] > 0:
+        return LOST
+    return SLOW_SUBSCRIBER if metrics["rate"] < KEPT_UP * rate else ""
 
 
 def why_not(session: Session, panel: Panel, case: Case) -> str:
@@ -81,7 +83,9 @@ def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]
                 continue
             limits: list[str] = []
 
-            def works(rate: float, who: Panel = panel, case: Case = case, limits: list[str] = limits) -> bool:
+            def works(
+                rate: float, who: Panel = panel, case: Case = case, limits: list[str] = limits
+            ) -> bool:
                 limit = why_not(session, who, replace(case, rate=round(rate)))
                 limits += [limit] if limit else []
                 return not limit

@@ -1,4 +1,4 @@
-"""What the benchmark prints around its tables: the opening, the method, what was found, the goals."""
+"""What the benchmark prints around its tables: opening, method, what was found, goals."""
 
 from __future__ import annotations
 
@@ -39,10 +39,13 @@ def show_opening(console: Console, results: dict[str, Any], seconds: float) -> N
     """One line: where it runs, what a figure is, and how long it takes, or took."""
     info = results["machine"]
     virtual = "virtual " if info["hypervisor"] else ""
-    took = f"{math.ceil(seconds / 10) * 10} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    took = f"{seconds / 60:.0f} minutes"
+    if seconds < 120:
+        took = f"{math.ceil(seconds / 10) * 10} seconds"
     text = (
-        f"{' '.join(shorter(info['cpu']).split())}, {info['cpus']} {virtual}processors, load {info['load_before'][0]:.1f}; "
-        f"each figure: median of {results['method']['rounds']} runs; {took if 'seconds' in results else f'up to {took}'}"
+        f"{' '.join(shorter(info['cpu']).split())}, {info['cpus']} {virtual}processors, load "
+        f"{info['load_before'][0]:.1f}; each figure: median of {results['method']['rounds']} runs; "
+        f"{took if 'seconds' in results else f'up to {took}'}"
     )
     console.print(f"[bold]{escape(text)}[/]\n", soft_wrap=True)
 
@@ -55,22 +58,26 @@ def show_method(console: Console, results: dict[str, Any]) -> None:
     load = " ".join(map(str, info["load_before"]))
     pair = f"two cores: {info['pair']}; " if info.get("pair") else ""
     console.print(
-        f"{escape(info['cpu'])} ({virtual}{info['cpus']} processors), {info['kernel']}, {info['system']}\n"
-        f"load before: {load}; {pair}clock {info['clock']}; TCP {info['congestion_control']}; built as {results['build']}; "
+        f"{escape(info['cpu'])} ({virtual}{info['cpus']} processors), {info['kernel']}, "
+        f"{info['system']}\nload before: {load}; {pair}clock {info['clock']}; TCP "
+        f"{info['congestion_control']}; built as {results['build']}; "
         f"{', '.join(f'{name}: {version}' for name, version in results['versions'].items())}",
         width=width,
     )
     rounds = method["rounds"]
     below = legend(results["cells"])
+    benches = [] if "goals" in results else [cell["bench"] for cell in results["cells"]]
     told = [
-        f"Each row: {rounds} to {rounds + EXTRA_ROUNDS} runs, in turns, in a new order each round. The {rounds} "
-        f"least disturbed count; a figure is their median, and the interval holds the true median with "
-        f"a probability of {method['coverage']:.0%}. Sizes are those of the body; a message has 25 bytes more. "
-        f"*: in one of the runs other programs used more than {OTHERS_MAX:.0%} of the CPU, or the hypervisor "
-        f"took {STEAL_MAX:.0%}, or the processor was {SLOW_MAX:.0%} slower than it can be. "
-        f"CPU, switches and MiB: client + server, or subscribers + publisher; CPU and switches for each message received and sent.",
-        f"Below each panel stand its baselines, the smallest programs that do the same: {below}." if below else "",
-        left_out(list(dict.fromkeys(cell["bench"] for cell in results["cells"])), console.width) if "goals" not in results else "",
+        f"Each row: {rounds} to {rounds + EXTRA_ROUNDS} runs, in turns, in a new order each round. "
+        f"The {rounds} least disturbed count; a figure is their median, and the interval holds the "
+        f"true median with a probability of {method['coverage']:.0%}. Sizes are those of the body; "
+        f"a message has 25 bytes more. *: in one of the runs other programs used more than "
+        f"{OTHERS_MAX:.0%} of the CPU, or the hypervisor took {STEAL_MAX:.0%}, or the processor "
+        f"was {SLOW_MAX:.0%} slower than it can be. CPU, switches and MiB: client + server, or "
+        "subscribers + publisher; CPU and switches for each message received and sent.",
+        below and "Below each panel stand its baselines, the smallest programs that do the same: "
+        f"{below}.",
+        left_out(list(dict.fromkeys(benches)), console.width),
     ]
     for text in filter(None, told):
         console.print(f"[dim]{escape(text)}[/]", width=width)
@@ -102,7 +109,13 @@ def show_short(console: Console, results: dict[str, Any]) -> None:
     if lines := summary(results):
         console.print("[bold]Which is fastest, and why[/]")
         for line in lines:
-            text = textwrap.fill(line, width - 1, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+            text = textwrap.fill(
+                line,
+                width - 1,
+                initial_indent="- ",
+                subsequent_indent="  ",
+                break_on_hyphens=False,
+            )
             console.print(escape(text), soft_wrap=True)
         console.print()
 
@@ -130,7 +143,8 @@ def show_goals(console: Console, results: dict[str, Any]) -> None:
         value = goal["value"]
         sign = ">=" if goal["at_least"] else "<="
         colour = {MET: GREEN, MISSED: RED}.get(goal["verdict"], BROWN)
-        notes = [goal["note"], "on disturbed runs" if goal["disturbed"] and goal["verdict"] != MET else ""]
+        hit = goal["disturbed"] and goal["verdict"] != MET
+        notes = [goal["note"], "on disturbed runs" if hit else ""]
         note = f" [dim]({escape(', '.join(filter(None, notes)))})[/]" if any(notes) else ""
         table.add_row(
             goal["what"],
@@ -143,8 +157,8 @@ def show_goals(console: Console, results: dict[str, Any]) -> None:
     counts = {verdict: sum(goal["verdict"] == verdict for goal in goals) for verdict in VERDICTS}
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     console.print(
-        f"{told}. A goal cannot be told where its interval covers the bound: another run may say otherwise. Goals that {RUNS} "
-        f"runs of each program left open had {MORE_RUNS}.",
+        f"{told}. A goal cannot be told where its interval covers the bound: another run may say "
+        f"otherwise. Goals that {RUNS} runs of each program left open had {MORE_RUNS}.",
         width=width,
     )
 

@@ -1,4 +1,4 @@
-"""The figures of the recorded run that stand in documents: where, and how each is made from RESULTS.json.gz.
+"""The figures of the recorded run that stand in documents: where, and how each is made from it.
 
 tools/bench/publish writes them there; a test holds the documents against the run.
 """
@@ -18,7 +18,14 @@ from harness.panels import ROOT
 RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
 PANELS = ("raw", "zmq", "nanomsg", "nng")
 LIBRARIES = PANELS[1:]
-USUAL = {"transport": "tcp", "placement": "one core", "size": 64, "queue": 1000, "rate": 0, "peers": 1}
+USUAL = {
+    "transport": "tcp",
+    "placement": "one core",
+    "size": 64,
+    "queue": 1000,
+    "rate": 0,
+    "peers": 1,
+}
 
 Results = dict[str, Any]
 
@@ -38,7 +45,9 @@ class Stated:
 def cell_of(results: Results, panel: str, **case: Any) -> dict[str, Any]:
     """A panel's figures in a case."""
     wanted = {**USUAL, **case, "competitor": panel}
-    return next(cell for cell in results["cells"] if all(cell[key] == value for key, value in wanted.items()))
+    return next(
+        cell for cell in results["cells"] if all(cell[key] == wanted[key] for key in wanted)
+    )
 
 
 def median_of(results: Results, panel: str, metric: str, **case: Any) -> float:
@@ -48,7 +57,12 @@ def median_of(results: Results, panel: str, metric: str, **case: Any) -> float:
 def row(name: str, metric: str, write: Callable[[float], str] = number, **case: Any) -> Stated:
     """A row of CHOOSING.md's table: a figure of each panel."""
     pattern = re.escape(name).replace(r"\ ", " ") + r" \|" + r" (\S+) \|" * len(PANELS)
-    return Stated("CHOOSING.md", pattern, lambda results: [write(median_of(results, one, metric, **case)) for one in PANELS])
+
+
+    def figures(results: Results) -> list[str]:
+        return [write(median_of(results, panel, metric, **case)) for panel in PANELS]
+
+    return Stated("CHOOSING.md", pattern, figures)
 
 
 ONE_SUBSCRIBER = {"bench": "throughput", "placement": "two cores", "queue": -1}
@@ -56,7 +70,11 @@ MANY_SUBSCRIBERS = {"bench": "fanout", "placement": "free", "queue": -1, "peers"
 
 
 def losses(results: Results) -> list[str]:
-    return [f"{100 * median_of(results, 'nng', 'lost_share', **case):.0f}" for case in (ONE_SUBSCRIBER, MANY_SUBSCRIBERS)]
+    shares = (
+        median_of(results, "nng", "lost_share", **case)
+        for case in (ONE_SUBSCRIBER, MANY_SUBSCRIBERS)
+    )
+    return [f"{100 * share:.0f}" for share in shares]
 
 
 def round_trips_beside_baselines(results: Results) -> list[str]:
@@ -65,7 +83,8 @@ def round_trips_beside_baselines(results: Results) -> list[str]:
         value["median"]
         for transport in ("tcp", "ipc")
         for panel in LIBRARIES
-        for name, value in cell_of(results, panel, bench="latency", transport=transport)["ratios"].items()
+        for cell in [cell_of(results, panel, bench="latency", transport=transport)]
+        for name, value in cell["ratios"].items()
         if name.startswith("baseline")
     ]
     return [times(min(found)), times(max(found))]
@@ -74,22 +93,44 @@ def round_trips_beside_baselines(results: Results) -> list[str]:
 STATED = [
     row("round trip on one core, p50, us", "p50", bench="latency"),
     row("round trip on two cores, p50, us", "p50", bench="latency", placement="two cores"),
-    row("round trip at 1000 requests a second, one core, p50, us", "p50", bench="latency", rate=1000),
-    row("processor time of these, both ends, % of one core", "cpu_us", lambda us: f"{us / 10:.1f}", bench="latency", rate=1000),
+    row(
+        "round trip at 1000 requests a second, one core, p50, us",
+        "p50",
+        bench="latency",
+        rate=1000,
+    ),
+    row(
+        "processor time of these, both ends, % of one core",
+        "cpu_us",
+        lambda us: f"{us / 10:.1f}",
+        bench="latency",
+        rate=1000,
+    ),
     row("events delivered a second, one subscriber, long queues", "rate", **ONE_SUBSCRIBER),
     row("events delivered a second, 256 subscribers, long queues", "rate", **MANY_SUBSCRIBERS),
-    row("server's memory with 5000 idle clients, MiB", "server_resident_kib", lambda kib: f"{kib / 1024:.1f}", bench="connections", peers=5000),
-    Stated("CHOOSING.md", r"`nng` lost (\d+) % of the events to one subscriber and (\d+) % of those to 256", losses),
+    row(
+        "server's memory with 5000 idle clients, MiB",
+        "server_resident_kib",
+        lambda kib: f"{kib / 1024:.1f}",
+        bench="connections",
+        peers=5000,
+    ),
+    Stated(
+        "CHOOSING.md",
+        r"`nng` lost (\d+) % of the events to one subscriber and (\d+) % of those to 256",
+        losses,
+    ),
     Stated(
         "tools/bench/README.md",
-        r"a round trip of 64 B with a library takes ([\d.]+) to ([\d.]+) times as long as the library's baseline",
+        r"a round trip of 64 B with a library takes ([\d.]+) to ([\d.]+) times as long as the "
+        r"library's baseline",
         round_trips_beside_baselines,
     ),
-]  # fmt: skip
+]
 
 
 def restate(results: Results, root: Path = ROOT) -> list[str]:
-    """Writes the figures into the documents; returns what was changed, or not found, a line each."""
+    """Writes the figures into the documents; returns what was changed, or not found, in lines."""
     told = []
     for one in STATED:
         path = root / one.document

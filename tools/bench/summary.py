@@ -1,4 +1,4 @@
-"""Which is fastest, and why: a few lines over all cases of a run, for a reader who reads only these.
+"""Which is fastest, and why: a few lines over all cases of a run, for who reads only these.
 
 Each line is about one kind of conversation. It counts who was fastest in how many cases, gives the
 range of the ratios to the reference over these cases, and names the cause if one was counted.
@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.cases import (
+    LOST_MIN,
     LOWER_IS_BETTER,
     Cell,
     Results,
+    best_first,
     brief,
     counted_as,
     equal,
@@ -21,7 +23,6 @@ from bench.cases import (
     joined,
     length,
     lost_share,
-    main_figure,
     measured,
     name_of,
     protocol,
@@ -29,13 +30,13 @@ from bench.cases import (
     reference_of,
     slowness,
     times,
+    typical,
 )
 from bench.reasons import counted, explains
 from bench.stats import median
 
 LARGE = 1 << 16  # bytes of a body, from which on messages are large
 CASES_MIN = 4  # fewer have their sentences, which are short enough
-LOST_MIN = 0.01  # of the events: losses are told from here on
 GROWN_MIN = 3.0  # times as long as with the smallest body: then the bytes take most of the time
 NEAR = 1.25  # times the baseline's time, or its inverse: a panel so near to it shows its library
 
@@ -47,7 +48,7 @@ def fastest(groups: list[Group]) -> str:
     first: dict[str, int] = {}
     shared: dict[str, None] = {}  # whoever is the fastest together with others
     for group in groups:
-        panels = sorted(measured(group), key=lambda cell: main_figure(cell).median, reverse=publishes(group[0]))  # type: ignore[union-attr]
+        panels = best_first(group)
         alike = [cell for cell in panels if cell is panels[0] or equal(cell, panels[0])]
         if len(alike) == 1:
             first[name_of(alike[0])] = first.get(name_of(alike[0]), 0) + 1
@@ -55,11 +56,15 @@ def fastest(groups: list[Group]) -> str:
             shared |= dict.fromkeys(map(name_of, alike))
     ties = len(groups) - sum(first.values())
     if not ties and len(first) == 1:
-        return f"{next(iter(first))} is the fastest" + (f" in all {len(groups)} cases" if len(groups) > 1 else "")
+        everywhere = f" in all {len(groups)} cases" if len(groups) > 1 else ""
+        return f"{next(iter(first))} is the fastest{everywhere}"
     ordered = sorted(first.items(), key=lambda one: -one[1])
     told = [f"{name} is the fastest in {count}" for name, count in ordered]
-    told += [f"{'' if len(shared) == 2 else 'several of '}{joined([*shared])} are equally fast in {ties}"] if ties else []
-    return f"{told[0]} of {counted_as(len(groups), 'case')}" + "".join(f", {one}" for one in told[1:])
+    if ties:
+        several = "" if len(shared) == 2 else "several of "
+        told.append(f"{several}{joined([*shared])} are equally fast in {ties}")
+    told[0] += f" of {counted_as(len(groups), 'case')}"
+    return ", ".join(told)
 
 
 def told_of(found: dict[str, str], verb: str, unit: str) -> str:
@@ -89,69 +94,90 @@ def ranges(groups: list[Group]) -> str:
     if len(references) != 1:
         return ""
     what = "an event" if all(publishes(group[0]) for group in groups) else "a message"
-    told = told_of({name: span(found) for name, found in spans.items()}, "takes", f"times as long as {references.pop()} for {what}")
+    told = told_of(
+        {name: span(found) for name, found in spans.items()},
+        "takes",
+        f"times as long as {references.pop()} for {what}",
+    )
     losses = {name: f"up to {share:.0%}" for name, share in lost.items() if share >= LOST_MIN}
     return f" {told}." + (f" {told_of(losses, 'lost', 'of the events')}." if losses else "")
 
 
 def explained(group: Group, costs: dict[str, Any]) -> tuple[str, dict[str, float]]:
-    """The count that explains most panels' distance from the reference in this case; the reference's comes last."""
+    """The count that explains most panels' distance from the reference in this case.
+
+    A text, and how much of it each panel took; the reference comes last.
+    """
     panels = measured(group)
     reference = reference_of(panels)
     best: tuple[str, dict[str, float]] = ("", {})
-    for text, other in counted(reference, costs) if reference else []:
+    if not reference:
+        return best
+    others = [cell for cell in panels if cell is not reference and not equal(cell, reference)]
+    for text, theirs in counted(reference, costs):
         found = {}
-        for cell in panels:
-            ratio, mine = slowness(cell, reference) if reference else None, dict(counted(cell, costs)).get(text)
-            if cell is not reference and ratio and mine and not equal(cell, reference) and explains(mine, other, ratio):  # type: ignore[arg-type]
+        for cell in others:
+            ratio, mine = slowness(cell, reference), dict(counted(cell, costs)).get(text)
+            if ratio and mine and explains(mine, theirs, ratio):
                 found[name_of(cell)] = mine.median
-        if reference and len(found) + 1 > len(best[1]) and found:
-            best = (text, {**found, name_of(reference): other.median})
+        if found and len(found) + 1 > len(best[1]):
+            best = (text, {**found, name_of(reference): theirs.median})
     return best
 
 
 def why(groups: list[Group], costs: dict[str, Any]) -> str:
-    """What was counted in the case in which it explains most; of such cases one in which little was lost."""
+    """What was counted in the case in which it explains most; of such cases one with few losses."""
 
     def rank(group: Group) -> tuple[int, float, bool]:
-        return len(explained(group, costs)[1]), -round(sum(map(lost_share, group)), 1), group[0]["size"] == 64
+        lost = round(sum(map(lost_share, group)), 1)
+        return len(explained(group, costs)[1]), -lost, group[0]["size"] == 64
 
     chosen = max(groups, key=rank)
     text, found = explained(chosen, costs)
     if not found:
         return " The counts do not show why."
     case = chosen[0]
-    place = counted_as(case["peers"], "subscriber") if case["bench"] == "fanout" else case["placement"]
+    fanout = case["bench"] == "fanout"
+    place = counted_as(case["peers"], "subscriber") if fanout else case["placement"]
     what = "an event" if publishes(case) else "a round trip"
     named = f"{protocol(case['transport'])}, {length(case['size'])}, {place}"
     shown = {name: brief(value) for name, value in found.items()}
     told = f" The reason: {told_of(shown, 'takes', text.removeprefix('%s '))} for {what} ({named})."
     if publishes(case):
-        switches = {name_of(cell): figure(cell, "switches") for cell in measured(chosen)}
-        served = {name: brief(1 / count.median) for name, count in switches.items() if count and count.median}
-        told += f" Between two context switches {told_of(served, 'handles', 'events')}." if len(served) > 1 else ""
+        served = {
+            name_of(cell): brief(1 / count.median)
+            for cell in measured(chosen)
+            if (count := figure(cell, "switches")) and count.median
+        }
+        handled = told_of(served, "handles", "events") if len(served) > 1 else ""
+        told += f" Between two context switches {handled}." if handled else ""
     rest = [name_of(cell) for cell in measured(chosen) if name_of(cell) not in found]
     return told + (f" The counts do not show why {joined(rest)} takes longer." if rest else "")
 
 
 def grown(groups: list[Group]) -> str:
     """With large messages: how much longer the reference itself takes than with the smallest."""
-    for transport, placement in dict.fromkeys((g[0]["transport"], g[0]["placement"]) for g in groups if g[0]["bench"] == "latency"):
-        same = [g for g in groups if (g[0]["bench"], g[0]["transport"], g[0]["placement"]) == ("latency", transport, placement)]
+    alike: dict[tuple[str, str], list[Group]] = {}
+    for group in groups:
+        if group[0]["bench"] == "latency":
+            alike.setdefault((group[0]["transport"], group[0]["placement"]), []).append(group)
+    for (transport, placement), same in alike.items():
         same.sort(key=lambda group: group[0]["size"])
         small, large = (reference_of(measured(same[end])) for end in (0, -1))
-        if small and large and small["competitor"] == large["competitor"]:
-            ratio = main_figure(large).median / main_figure(small).median  # type: ignore[union-attr]
-            if ratio >= GROWN_MIN:
-                return (
-                    f" The bytes take most of the time: with {name_of(large)} itself a round trip of {length(large['size'])} "
-                    f"takes {times(ratio)} times as long as one of {length(small['size'])} ({protocol(transport)}, {placement})."
-                )
+        if not small or not large or small["competitor"] != large["competitor"]:
+            continue
+        ratio = typical(large) / typical(small)
+        if ratio >= GROWN_MIN:
+            return (
+                f" The bytes take most of the time: with {name_of(large)} itself a round trip of "
+                f"{length(large['size'])} takes {times(ratio)} times as long as one of "
+                f"{length(small['size'])} ({protocol(transport)}, {placement})."
+            )
     return ""
 
 
 def near_library(results: Results) -> str:
-    """How long a panel takes beside the smallest program on its library, in the middle of all cases."""
+    """How long a panel takes beside the smallest program on its library: medians of all cases."""
     middles: dict[str, float] = {}
     for cell in results["cells"]:
         name = name_of(cell)
@@ -170,8 +196,11 @@ def near_library(results: Results) -> str:
         return ""
     near = all(1 / NEAR <= value <= NEAR for name, value in middles.items() if name != "raw")
     told = "What you see is the library, not the panel: " if near else ""
-    each = told_of({name: times(value) for name, value in middles.items()}, "takes", "times as long")
-    return f"{told}beside the smallest program on the same library {each} for a message (the median of all cases)."
+    shown = {name: times(value) for name, value in middles.items()}
+    return (
+        f"{told}beside the smallest program on the same library "
+        f"{told_of(shown, 'takes', 'times as long')} for a message (the median of all cases)."
+    )
 
 
 Chosen = Callable[[Cell], bool]
@@ -187,8 +216,10 @@ KINDS: list[tuple[str, Chosen]] = [
 
 
 def summary(results: Results) -> list[str]:
-    """A line for each kind of conversation; none where there are so few cases that each has its sentence."""
-    groups = [group for group in groups_of(results) if not group[0]["rate"] and len(measured(group)) > 1]
+    """A line for each kind of conversation; none for few cases, which have their sentences."""
+    groups = [
+        group for group in groups_of(results) if not group[0]["rate"] and len(measured(group)) > 1
+    ]
     if len(groups) < CASES_MIN:
         return []
     told = [f"Over all: {fastest(groups)}."]

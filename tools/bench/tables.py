@@ -1,7 +1,7 @@
 """The tables of the benchmark, from figures as they stand in JSON.
 
-A table has as many columns as its terminal has room for. Which are left out depends on the terminal's
-width alone, so that all tables of a run look the same; left_out() names them.
+A table has as many columns as its terminal has room for. Which are left out depends on the
+terminal's width alone, so that all tables of a run look the same; left_out() names them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.cases import Cell, figure, main_figure, measured, number, reference_o
 from bench.stats import Interval, equal_groups
 from harness.terminal import TEXT_WIDTH
 
-QUEUES = {-1: "queue as long as the run", 0: "each library's own queue"}
+QUEUE_TITLES = {-1: "queue as long as the run", 0: "each library's own queue"}
 WIDE = 150  # columns from which a table has all that it can have
 GAP = 2  # columns between two of a table
 NAME_MAX = 17  # columns of the first: a longer heading is replaced by the panel's name
@@ -28,8 +28,8 @@ RANGE = ".."  # between the two ends of an interval
 SUM = " + "  # between the two sides of a conversation
 
 
-def times(value: float) -> str:
-    """A ratio."""
+def as_ratio(value: float) -> str:
+    """For a column of ratios: two decimals, and of small ones three."""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
@@ -69,20 +69,25 @@ def interval(name: str) -> Callable[[Cell], str]:
     return lambda cell: ends(figure(cell, name), number)
 
 
+def first_ratio(cell: Cell, to_baseline: bool) -> Interval | None:
+    for name, value in cell["ratios"].items():
+        if value and name.startswith("baseline") == to_baseline:
+            return Interval(**value)
+    return None
+
+
 def own_baseline(cell: Cell) -> Interval | None:
-    found = next((value for name, value in cell["ratios"].items() if name.startswith("baseline") and value), None)
-    return Interval(**found) if found else None
+    return first_ratio(cell, True)
 
 
 def to_reference(cell: Cell) -> Interval | None:
-    found = next((value for name, value in cell["ratios"].items() if not name.startswith("baseline") and value), None)
-    return Interval(**found) if found else None
+    return first_ratio(cell, False)
 
 
 def ratio(target: Callable[[Cell], Interval | None]) -> Callable[[Cell], str]:
     def write(cell: Cell) -> str:
         found = target(cell)
-        return times(found.median) if found else "-"
+        return as_ratio(found.median) if found else "-"
 
     return write
 
@@ -98,9 +103,9 @@ class Column:
 REFERENCE = "/raw"
 RATIOS = [
     Column("/baseline", ratio(own_baseline), 9, 3),
-    Column("interval", lambda cell: ends(own_baseline(cell), times), 10, 10),
+    Column("interval", lambda cell: ends(own_baseline(cell), as_ratio), 10, 10),
     Column(REFERENCE, ratio(to_reference), 8, 2),
-    Column("interval", lambda cell: ends(to_reference(cell), times), 12, 11),
+    Column("interval", lambda cell: ends(to_reference(cell), as_ratio), 12, 11),
 ]
 ROUND_TRIP = [
     Column("p50 us", plain("p50"), 6, 1),
@@ -124,7 +129,12 @@ PUBLISHING = [
     *RATIOS,
 ]
 FANOUT = [*PUBLISHING[:3], Column("worst/s", plain("worst"), 7, 6), *PUBLISHING[3:]]
-COLUMNS = {"latency": ROUND_TRIP, "connections": ROUND_TRIP, "throughput": PUBLISHING, "fanout": FANOUT}
+COLUMNS = {
+    "latency": ROUND_TRIP,
+    "connections": ROUND_TRIP,
+    "throughput": PUBLISHING,
+    "fanout": FANOUT,
+}
 
 
 def fitting(columns: list[Column], width: int) -> list[Column]:
@@ -140,7 +150,7 @@ def fitting(columns: list[Column], width: int) -> list[Column]:
 
 
 def left_out(benches: list[str], width: int) -> str:
-    """Which columns the tables of this width do not have, and how to see them; empty: they have all."""
+    """Which columns the tables of this width lack, and how to see them; empty: they have all."""
     if width >= WIDE:
         return ""
     missing: dict[str, None] = {}
@@ -148,13 +158,16 @@ def left_out(benches: list[str], width: int) -> str:
         shown = fitting(COLUMNS[bench], width)
         for at, column in enumerate(COLUMNS[bench]):
             if column not in shown:
-                before = COLUMNS[bench][at - 1].heading
-                missing[f"interval of {before}" if column.heading == "interval" else column.heading] = None
+                name = column.heading
+                if name == "interval":
+                    name += f" of {COLUMNS[bench][at - 1].heading}"
+                missing[name] = None
     if not missing:
         return ""
     return (
-        f"With {width} columns the tables leave out: {', '.join(missing)}. COLUMNS={WIDE}, or a terminal of "
-        f"{WIDE} columns, shows all; bench --read FILE --tables prints them again from the FILE of --json."
+        f"With {width} columns the tables leave out: {', '.join(missing)}. COLUMNS={WIDE}, or a "
+        f"terminal of {WIDE} columns, shows all; bench --read FILE --tables prints them again from "
+        "the FILE of --json."
     )
 
 
@@ -162,7 +175,10 @@ def aligned(texts: list[str]) -> list[str]:
     """Right-justified, and the decimal points of plain numbers below each other."""
     if all(re.fullmatch(r"-|[\d.]+", text) for text in texts):
         tails = [len(text) - len(text.partition(".")[0]) for text in texts]
-        texts = [text if text == "-" else text + " " * (max(tails) - tail) for text, tail in zip(texts, tails)]
+        texts = [
+            text if text == "-" else text + " " * (max(tails) - tail)
+            for text, tail in zip(texts, tails)
+        ]
     return justified(texts)
 
 
@@ -176,7 +192,8 @@ def in_two_parts(texts: list[str], mark: str) -> list[str]:
     parts = [text.split(mark) if mark in text else [text] for text in texts]
     widest = [max(len(part[side]) for part in parts if len(part) == 2) for side in (0, 1)]
     return [
-        f"{part[0].rjust(widest[0])}{mark}{part[1].ljust(widest[1])}" if len(part) == 2 else part[0] for part in parts
+        f"{part[0].rjust(widest[0])}{mark}{part[1].ljust(widest[1])}" if len(part) == 2 else part[0]
+        for part in parts
     ]
 
 
@@ -195,7 +212,7 @@ def title_of(cell: Cell) -> str:
     if cell["bench"] == "connections":
         words.append(f"{cell['peers']} idle clients")
     if cell["bench"] in ("throughput", "fanout"):
-        words.append(QUEUES.get(cell["queue"], f"queue {cell['queue']}"))
+        words.append(QUEUE_TITLES.get(cell["queue"], f"queue {cell['queue']}"))
     if cell["rate"]:
         words.append(f"open loop, {cell['rate']}/s from the intended time")
     elif cell["bench"] == "latency":
@@ -207,12 +224,15 @@ def short_name(cell: Cell) -> str:
     """Whose row it is, in a few letters; baselines stand below their panels."""
     label: str = cell["label"] or cell["competitor"]
     label = label if len(label) + 3 <= NAME_MAX else cell["competitor"].removeprefix("baseline-")
-    return f"{'  ' if cell['kind'] == 'baseline' else ''}{label}{'*' if cell.get('disturbed') else ''}"
+    indent = "  " if cell["kind"] == "baseline" else ""
+    return f"{indent}{label}{'*' if cell.get('disturbed') else ''}"
 
 
 def coloured(cell: Cell, text: str) -> str:
-    style = cell.get("colour") or ""
-    return f"[{style if cell['kind'] == 'panel' else f'dim {style}'.strip()}]{escape(text)}[/]" if style else escape(text)
+    style = cell.get("colour")
+    if not style:
+        return escape(text)
+    return f"[{style if cell['kind'] == 'panel' else f'dim {style}'}]{escape(text)}[/]"
 
 
 def notes(group: list[Cell], rounds: int) -> list[str]:
@@ -242,14 +262,18 @@ def new_table(console: Console, title: str, headings: list[str]) -> Table:
 
 
 def show_table(console: Console, group: list[Cell], rounds: int) -> None:
-    """One case: a row a competitor, and below it who cannot be told apart, and what is to be known."""
+    """One case: a row a competitor; below, who cannot be told apart, and what is to be known."""
     rows = [cell for cell in group if cell["counting"]]
     reference = reference_of(measured(group))
     columns = []
     for column in fitting(COLUMNS[group[0]["bench"]], console.width):
-        heading = f"/{reference['competitor']}" if reference and column.heading == REFERENCE else column.heading
+        heading = column.heading
+        if heading == REFERENCE and reference:
+            heading = f"/{reference['competitor']}"
         heading, *texts = figures(column, heading, rows)
-        columns.append([heading, *(f"[dim]{text}[/]" if column.heading == "interval" else text for text in texts)])
+        if column.heading == "interval":
+            texts = [f"[dim]{text}[/]" for text in texts]
+        columns.append([heading, *texts])
     table = new_table(console, title_of(group[0]), [column[0] for column in columns])
     for at, cell in enumerate(rows, 1):
         table.add_row(coloured(cell, short_name(cell)), *[column[at] for column in columns])
@@ -273,7 +297,7 @@ def legend(cells: list[Cell]) -> str:
 
 
 def in_order(results: dict[str, Any], names: list[str]) -> list[str]:
-    """The names in the order in which the run had its competitors: JSON has them by the alphabet."""
+    """The names in the order in which the run had them: in JSON they stand by the alphabet."""
     order = list(dict.fromkeys(cell["competitor"] for cell in results["cells"]))
     return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
 
@@ -286,13 +310,17 @@ def show_costs(console: Console, results: dict[str, Any]) -> None:
     names = in_order(results, list(costs))
     for name in names:
         calls, wire = costs[name]["calls"], costs[name]["wire"]
-        told = [f"{calls[role]['all']:.1f}" if role in calls else "-" for role in ("req", "rep", "pub", "sub")]
-        for roles, way in (("reqrep", "to_server"), ("reqrep", "from_server"), ("pubsub", "from_server")):
-            told.append(f"{wire[roles][way]:.0f}" if roles in wire else "-")
+        roles = ("req", "rep", "pub", "sub")
+        told = [f"{calls[role]['all']:.1f}" if role in calls else "-" for role in roles]
+        ways = (("reqrep", "to_server"), ("reqrep", "from_server"), ("pubsub", "from_server"))
+        for pattern, way in ways:
+            told.append(f"{wire[pattern][way]:.0f}" if pattern in wire else "-")
         for column, text in zip(columns, told):
             column.append(text)
-    columns = [justified([heading, *aligned(column)]) for heading, column in zip(headings, columns)] if names else []
-    table = new_table(console, "cost of a message with a body of 64 B, over TCP", [column[0] for column in columns])
+    both = zip(headings, columns) if names else []
+    columns = [justified([heading, *aligned(column)]) for heading, column in both]
+    title = "cost of a message with a body of 64 B, over TCP"
+    table = new_table(console, title, [column[0] for column in columns])
     for at, name in enumerate(names, 1):
         cell = panels.get(name)
         first = coloured(cell, short_name(cell).rstrip("*")) if cell else f"[dim]  {name}[/]"
@@ -300,16 +328,19 @@ def show_costs(console: Console, results: dict[str, Any]) -> None:
     console.print(table)
     width = min(console.width, TEXT_WIDTH)
     console.print(
-        "[dim]calls: system calls, in a separate run under strace, of all threads; the panels' pub paced at 2000/s, a "
-        "baseline's at full speed. Bytes from the tap, framing included.[/]",
+        "[dim]calls: system calls, in a separate run under strace, of all threads; the panels' pub "
+        "paced at 2000/s, a baseline's at full speed. Bytes from the tap, framing included.[/]",
         width=width,
     )
-    working = {
-        name: [f"{role} {found['working']} of {found['all']}" for role, found in costs[name].get("threads", {}).items()]
-        for name in names
-    }
-    told_threads = "; ".join(f"{name}: {', '.join(roles)}" for name, roles in working.items() if roles)
-    console.print(f"[dim]Threads that a message passes, of all: {told_threads or '-'}.[/]", width=width)
+    working = []
+    for name in names:
+        by_role = [
+            f"{role} {found['working']} of {found['all']}"
+            for role, found in costs[name].get("threads", {}).items()
+        ]
+        working += [f"{name}: {', '.join(by_role)}"] if by_role else []
+    told_threads = "; ".join(working) or "-"
+    console.print(f"[dim]Threads that a message passes, of all: {told_threads}.[/]", width=width)
     for name in names:
         for reason in costs[name]["failed"]:
             console.print(f"[dim]{escape(reason)}[/]", width=width)
@@ -318,9 +349,12 @@ def show_costs(console: Console, results: dict[str, Any]) -> None:
 
 def show_lossless(console: Console, results: dict[str, Any]) -> None:
     found = results["lossless"]
-    title = "lossless rate: the highest at which two runs of a second in a row lost nothing, queue 1000"
+    title = (
+        "lossless rate: the highest at which two runs of a second in a row lost nothing, queue 1000"
+    )
     sizes = sorted({one["size"] for one in found})
-    table = new_table(console, title, [f"{size} B: messages/s" for size in sizes])  # the sentences say what limits them
+    # The sentences say what limits them.
+    table = new_table(console, title, [f"{size} B: messages/s" for size in sizes])
     cells = {cell["competitor"]: cell for cell in results["cells"]}
     for panel in dict.fromkeys(one["panel"] for one in found):
         row = []

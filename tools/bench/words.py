@@ -1,4 +1,4 @@
-"""What a run found, in words: sentences from its figures as they stand in JSON, and from nothing else.
+"""What a run found, in words: sentences from its figures as they stand in JSON, and nothing else.
 
 A panel's figure stands beside the reference's, which is raw's, or the first panel's. Where their
 intervals overlap, the sentence says that they are equal. reasons.py says what is a cause.
@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from bench.cases import (
+    LOST_MIN,
     LOWER_IS_BETTER,
     Cell,
     Results,
+    best_first,
     counted_as,
     equal,
     figure,
@@ -29,14 +31,13 @@ from bench.cases import (
     reference_of,
     slowness,
     times,
+    typical,
     where,
 )
 from bench.disturbed import disturbance
 from bench.reasons import because
 from bench.stats import equal_groups
 from bench.summary import summary
-
-LOST_MIN = 0.01  # of the messages: a sentence tells of losses from here on
 
 
 def comparison(cell: Cell, reference: Cell, costs: dict[str, Any]) -> str:
@@ -47,22 +48,22 @@ def comparison(cell: Cell, reference: Cell, costs: dict[str, Any]) -> str:
     if equal(cell, reference):
         return f", equal to {name_of(reference)}"
     if ratio <= 1:
-        return f", {times(1 / ratio)} times as many" if publishes(cell) else f", {times(ratio)} times as long"
+        many = f", {times(1 / ratio)} times as many"
+        return many if publishes(cell) else f", {times(ratio)} times as long"
     text = f", {times(ratio)} times fewer" if publishes(cell) else f", {times(ratio)} times as long"
     return text + because(cell, reference, costs, ratio)
 
 
 def finding(group: list[Cell], costs: dict[str, Any]) -> str:
     """A case in words: the panels, the best first."""
-    panels = measured(group)
-    reference = reference_of(panels)
+    reference = reference_of(measured(group))
     if reference is None:
         return ""
     unit = "/s" if publishes(group[0]) else " us"
-    panels.sort(key=lambda cell: main_figure(cell).median, reverse=publishes(group[0]))  # type: ignore[union-attr]
+    panels = best_first(group)
     parts = []
     for cell in panels:
-        text = f"{name_of(cell)} {number(main_figure(cell).median)}{unit}"  # type: ignore[union-attr]
+        text = f"{name_of(cell)} {number(typical(cell))}{unit}"
         lost = lost_share(cell)
         text += f" with {lost:.0%} lost" if lost >= LOST_MIN else ""
         parts.append(text + comparison(cell, reference, costs))
@@ -80,11 +81,11 @@ def by_idle(groups: list[list[Cell]]) -> str:
     parts = []
     for cell in measured(many):
         other = next((one for one in measured(few) if one["competitor"] == cell["competitor"]), None)
-        figures = [figure(one, "p50") for one in (other, cell) if one]
-        if len(figures) == 2 and all(figures):
-            first, last = figures
-            same = " (equal)" if first.overlaps(last) else ""  # type: ignore[union-attr]
-            parts.append(f"{name_of(cell)} {number(first.median)} us, then {number(last.median)}{same}")  # type: ignore[union-attr]
+        first, last = (figure(one, "p50") if one else None for one in (other, cell))
+        if first and last:
+            same = " (equal)" if first.overlaps(last) else ""
+            told = f"{number(first.median)} us, then {number(last.median)}{same}"
+            parts.append(f"{name_of(cell)} {told}")
     ends = [counted_as(group[0]["peers"], "idle client") for group in (few, many)]
     return f"Median round trip first with {ends[0]}, then with {ends[1]}: {'; '.join(parts)}." if parts else ""
 
@@ -106,9 +107,12 @@ def by_size(groups: list[list[Cell]]) -> list[str]:
         for small in measured(ends[0]):
             large = next((c for c in measured(ends[1]) if c["competitor"] == small["competitor"]), None)
             reference = [reference_of(measured(end)) for end in ends]
-            both = [slowness(c, r) for c, r in zip((small, large), reference) if c and r and c is not r]
-            if len(both) == 2 and all(both):
-                parts.append(f"{name_of(small)} {times(both[0])} times as long, then {times(both[1])}")  # type: ignore[arg-type]
+            first, last = (
+                slowness(cell, beside) if cell and beside and cell is not beside else None
+                for cell, beside in zip((small, large), reference)
+            )
+            if first and last:
+                parts.append(f"{name_of(small)} {times(first)} times as long, then {times(last)}")
         if parts:
             sizes = [length(end[0]["size"]) for end in ends]
             whose = reference_of(measured(ends[0]))
@@ -140,7 +144,10 @@ def beside_baselines(results: Results) -> str:
         parts.append(f"{span} for {name_of(cells[0])} (equal in {same} of {len(costs)} cases)")
     if not parts:
         return ""
-    return f"The time of a message, divided by that in the baseline (the bare loop over the same library), is {', '.join(parts)}."
+    return (
+        "The time of a message, divided by that in the baseline (the bare loop over the same "
+        f"library), is {', '.join(parts)}."
+    )
 
 
 def lossless(results: Results) -> list[str]:
@@ -151,7 +158,8 @@ def lossless(results: Results) -> list[str]:
         found = [one for one in results["lossless"] if one["size"] == size and one["rate"] is not None]
         found.sort(key=lambda one: one["rate"], reverse=True)
         parts = [
-            f"{names.get(one['panel'], one['panel'])} {'at least ' if one.get('at_least') else ''}{number(one['rate'])}/s"
+            f"{names.get(one['panel'], one['panel'])} "
+            f"{'at least ' if one.get('at_least') else ''}{number(one['rate'])}/s"
             + (f" ({one['limit']})" if one.get("limit") else "")
             for one in found
         ]
@@ -179,7 +187,8 @@ def by_case(results: Results) -> list[str]:
         for group in groups
         if plainest(group[0]) and (group[0]["bench"] != "connections" or group[0]["peers"] == most)
     ]
-    told += [by_idle(groups), *by_size(groups), *lossless(results), beside_baselines(results), failures(results)]
+    told += [by_idle(groups), *by_size(groups), *lossless(results)]
+    told += [beside_baselines(results), failures(results)]
     return [one for one in told if one]
 
 
