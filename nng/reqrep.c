@@ -60,7 +60,8 @@ enum {
     REQ_DOMAIN = AF_SP_RAW, /* see pass_request() */
     ID_SIZE = 4,
     LATE_MAX = 100, /* replies that are dropped at once */
-    LATE_MS = 20, /* in which nanomsg notices that the connection has ended */
+    LATE_MS = 20, /* in which nanomsg notices that the connection has ended; the
+                     next request waits so long, or until its time-out */
 #endif
     LINGER_MS = 100, /* nn_close() loses what is still in the library, and
                         NN_LINGER does nothing; a pause of 20 to 50 ms is enough
@@ -221,7 +222,7 @@ pass_request(struct req *req, const void *data, size_t len)
  * ended, and a request to that server would be lost (R5).
  */
 static void
-drop_late(struct req *req)
+drop_late(struct req *req, int64_t deadline)
 {
 #ifndef NNG_COMPAT_NN_H
     void *reply;
@@ -231,10 +232,14 @@ drop_late(struct req *req)
         (void)nn_freemsg(reply);
         n++;
     }
-    if (n > 0)
-        (void)clock_sleep(clock_deadline(LATE_MS));
+    if (n > 0) {
+        int64_t until = clock_deadline(LATE_MS);
+        /* wait_ready() sees a signal that ends this sleep. */
+        (void)clock_sleep(until < deadline ? until : deadline);
+    }
 #else
     (void)req;
+    (void)deadline;
 #endif
 }
 
@@ -250,7 +255,7 @@ req_send(struct req *req, const void *data, size_t len)
      * and still refuse to send. */
     int64_t deadline = clock_deadline(req->timeout_ms);
     sig_atomic_t seen = interrupts;
-    drop_late(req);
+    drop_late(req, deadline);
     do {
         int64_t due = req->endpoint.due; /* R5 */
         int64_t until = due < deadline ? due : deadline;

@@ -175,6 +175,25 @@ def test_R2_late_reply_before_the_next_request(stage: Stage) -> None:
         assert req.result()["text"] == f"right {turn}"
 
 
+@pytest.mark.panels("nanomsg")
+@pytest.mark.transports("tcp")
+def test_a_request_behind_a_late_reply_keeps_to_its_time_limit(stage: Stage) -> None:
+    """nanomsg's client waits 20 ms then, to see whether the connection has ended; no longer than -t."""
+    url, took = stage.url(), []
+    rep = stage.driver("rep", url, timeout=5000)
+    req = stage.driver("req", url, timeout=2)
+    for turn in range(6):
+        sent = req.call(f"send {turn}")
+        if turn > 0:  # then the reply to the one before is there
+            took.append(sent["us"])
+        if sent["result"] < 0:
+            until(lambda: req.call(f"send {turn}")["result"] == 0)
+        assert rep.recv() == str(turn)
+        rep.must("send late")
+        time.sleep(0.02)
+    assert min(took) < 15_000, took
+
+
 @pytest.mark.says(
     "A client sends request two without waiting for the answer to one",
     "the answer to two",
