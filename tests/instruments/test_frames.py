@@ -1,5 +1,6 @@
 """tests/fuzz/frames: it finds what it says that it finds, repeats it, and chooses by the seed."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
