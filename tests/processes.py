@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from _pytest.config import create_terminal_writer
 
 from check import forks
 from check.forks import Job
@@ -84,6 +85,13 @@ class Reports:
         self.say(hook(config=self.config, report=report))
 
 
+class Nowhere:
+    """In a process: the terminal that pytest asks when it explains why two values differ."""
+
+    def __init__(self, config: pytest.Config):
+        self._tw = create_terminal_writer(config, open(os.devnull, "w"))  # by pytest's own name
+
+
 def run(session: pytest.Session, number: int) -> None:
     config = session.config
     folders = config._tmp_path_factory  # type: ignore[attr-defined]
@@ -93,6 +101,7 @@ def run(session: pytest.Session, number: int) -> None:
         """A process writes nothing to the terminal. Its files are its own: those that collect
         what a test prints, and those of tests."""
         config.pluginmanager.unregister(name="terminalreporter")
+        config.pluginmanager.register(Nowhere(config), "terminalreporter")
         capture = config.pluginmanager.getplugin("capturemanager")
         capture.stop_global_capturing()
         capture.start_global_capturing()

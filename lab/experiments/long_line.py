@@ -149,7 +149,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
     line.hear("ready")
     data: dict[str, Any] = answers(near, far)
     first, again, big = data.values()
-    workbench.say(f"the first answer takes {first} ms, the next {again} ms, the answer to 1 MB {big} ms")
+    workbench.say(f"the first answer takes {first} ms, the next {again} ms, to 1 MB {big} ms")
     url = f"tcp://{SERVER}:5002"
     publisher = far.driver("pub", url, queue=QUEUE)
     sub = near.driver("sub", url, timeout=1500, queue=QUEUE)
