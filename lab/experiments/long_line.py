@@ -95,7 +95,7 @@ class Place:
 
 
 def answers(near: Place, far: Place) -> dict[str, int]:
-    """The first answer, with the connection and its greetings before it; the next; a long request's.
+    """The first answer, with its connection and greetings; the next; that to a long request.
 
     A driver's messages are no requests of the programs: rep answers each with a short error.
     """
