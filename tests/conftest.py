@@ -47,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         config.addinivalue_line("markers", line)
     harness.panels.BUILD = build_folder(config)
+    # pytest loads readline, which sets both for the programs that this one starts, behind os.environ.
+    for name in {"COLUMNS", "LINES"} - os.environ.keys():
+        os.unsetenv(name)
     os.environ["TRIPTYCH_BUILD"] = str(harness.panels.BUILD)  # of the verbs that tests run
 
 
