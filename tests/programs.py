@@ -26,6 +26,11 @@ def until(condition: Callable[[], Any], within: float = 5.0, what: str = "") -> 
         time.sleep(0.002)
 
 
+def one_line(text: str) -> bool:
+    """Whether it is one sentence, as a program complains."""
+    return text.endswith("\n") and text.count("\n") == 1 and len(text) > 20
+
+
 def alive(pid: int, began: str = "") -> bool:
     """Whether this process runs. One that nobody has reaped is over: ./triptych test inherits
     orphans, and reaps them at its end. `began`, its starting time, tells it from a later one with its number."""
@@ -143,3 +148,37 @@ def others_are_answered(stage: Stage, url: str, asks: int = 10) -> None:
     for i in range(asks):
         line = impatient.ask(f"ask {i}")
         assert line["result"] >= 0, f"ask {i} of {asks}: {line}"
+
+
+def cut_short(driver: Driver) -> None:
+    """Stops and continues a driver that waits in a call: its system call returns what it has done."""
+    for _ in range(3):
+        time.sleep(0.1)  # until it waits again
+        driver.freeze()
+        until(lambda: stat(driver.pid)[0] == "T")
+        driver.thaw()
+
+
+def stage_pub(stage: Stage, *prefixes: str, **tuning: int) -> tuple[Driver, Driver, str]:
+    """A publisher and a subscriber to these prefixes, served."""
+    url = stage.url()
+    pub = stage.driver("pub", url, **tuning)
+    sub = stage.driver("sub", url, **{"timeout": 5000, **tuning})
+    for prefix in prefixes:
+        sub.must("subscribe " + prefix)
+    for prefix in prefixes:
+        sync(pub, [(sub, prefix)])
+    return pub, sub, url
+
+
+def gets(pub: Driver, sub: Driver, texts: str, expected: str) -> None:
+    """Of these texts, published in this order, sub gets the expected ones, each once."""
+    for text in texts.split():
+        pub.must("send " + text)
+    assert [sub.recv() for _ in expected.split()] == expected.split()
+
+
+def summary_of(sub: Program) -> dict[str, Any]:
+    """Its summary, whether it goes on after its publisher has gone (P4) or has ended, too."""
+    sub.signal(signal.SIGINT)
+    return sub.summary()

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from programs import Driver, Stage, others_are_answered, pattern, stat, until
+from programs import Driver, Stage, cut_short, others_are_answered, pattern, until
 from peers import Peer
 
 
@@ -122,11 +122,7 @@ def test_R1_send_that_is_cut_short(stage: Stage) -> None:
     rep.begin("echo 2")
     req.begin(f"send -s {length} 7")
     req.begin("recv")
-    for _ in range(3):
-        time.sleep(0.1)  # until it waits for room
-        req.freeze()
-        until(lambda: stat(req.pid)[0] == "T")
-        req.thaw()
+    cut_short(req)
     rep.thaw()
     assert req.result()["result"] == 0
     reply = req.result()

@@ -3,7 +3,7 @@
 One line a function: the tests that reach it. A line that few tests reach is rare, and these tests
 name it, counted from the function's first line, so that a function may move in its file. Of the
 cases of one test the cheapest is kept, and of many tests the cheapest of each file in turn, and all
-of test_failing_calls.py, each of which makes other calls fail.
+of test_failing_*.py, each of which makes other calls fail.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def condense(folder: Path, build: Path, files: list[str]) -> None:
                 for test in tests:
                     rare[test].add(number - first)
             inturn = in_turn(cheapest(list(common), file))
-            kept = inturn[:KEPT] + [test for test in inturn[KEPT:] if "failing_calls" in test.name]
+            kept = inturn[:KEPT] + [test for test in inturn[KEPT:] if "failing_" in test.name]
             if rare or kept:
                 places[f"{file} {name}"] = [*((test, set()) for test in kept), *rare.items()]
     store(places)
@@ -205,12 +205,12 @@ def cheapest(tests: list[Test], file: str) -> list[Test]:
     """Of the cases of one test the cheapest; nanomsg and NNG share a source, but not its branches.
 
     The cases of test_wire_decode.py stay apart, since each is another recording, and so do those of
-    test_failing_calls.py, each of which makes other calls fail, and IPv6.
+    test_failing_*.py, each of which makes other calls fail, and IPv6.
     """
     best: dict[str, Test] = {}
     for test in sorted(tests, key=lambda test: test.seconds):
         panel = re.search(r"nanomsg|nng", test.name) if file.startswith("nng/") else None
-        apart = "test_wire_decode" in test.name or "failing_calls" in test.name
+        apart = "test_wire_decode" in test.name or "failing_" in test.name
         name = test.name if apart else test.name.split("[")[0]
         best.setdefault(name + (panel[0] if panel else "") + "6" * ("tcp6" in test.name), test)
     return list(best.values())
