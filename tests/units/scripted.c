@@ -285,24 +285,6 @@ sub_close(struct sub *sub)
     close_handle(sub);
 }
 
-const char *
-panel_name(void)
-{
-    return "unit";
-}
-
-const char *
-panel_version(void)
-{
-    return "Unit 1.0";
-}
-
-const char *
-panel_strerror(int errnum)
-{
-    return strerror(errnum);
-}
-
 /* The test's hand. */
 
 void

@@ -16,25 +16,6 @@ enum {
     WORDS = 8, /* of a command line, the address included */
 };
 
-const char *
-panel_name(void)
-{
-    return "unit";
-}
-
-const char *
-panel_version(void)
-{
-    return "unit 0";
-}
-
-const char *
-panel_strerror(int errnum)
-{
-    (void)errnum;
-    return "unit error";
-}
-
 /* Reads PROGRAM -u URL and the words, which a NULL ends. */
 static struct options
 read_words(enum role role, char **words)

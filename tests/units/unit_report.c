@@ -3,29 +3,10 @@
 
 #include "clock.h"
 #include "notice.h"
-#include "pattern.h"
 #include "report.h"
 
 #include <stdio.h>
 #include <unistd.h>
-
-const char *
-panel_name(void)
-{
-    return "unit";
-}
-
-const char *
-panel_version(void)
-{
-    return "Unit 1.0";
-}
-
-const char *
-panel_strerror(int errnum)
-{
-    return strerror(errnum);
-}
 
 static struct options options;
 static struct report report; /* large */

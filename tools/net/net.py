@@ -48,7 +48,6 @@ from harness.way import NAMESPACES, NET
 LINE = Path(__file__).with_name("line.py")
 SIDES = tuple(NET)
 WORDS = ("up", "run", "show", "down")
-START_SECONDS = 10.0
 END_SECONDS = 2.0  # that a program has between SIGTERM and SIGKILL
 
 
