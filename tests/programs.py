@@ -159,6 +159,17 @@ def cut_short(driver: Driver) -> None:
         driver.thaw()
 
 
+def pair(stage: Stage, **tuning: int) -> tuple[Driver, Driver, str]:
+    """A server and a client that have spoken once."""
+    url = stage.url()
+    rep = stage.driver("rep", url, **{"timeout": 5000, **tuning})
+    req = stage.driver("req", url, **{"timeout": 5000, **tuning})
+    rep.begin("echo 1")
+    assert req.asked("hello")
+    assert rep.result()["result"] == 1
+    return rep, req, url
+
+
 def stage_pub(stage: Stage, *prefixes: str, **tuning: int) -> tuple[Driver, Driver, str]:
     """A publisher and a subscriber to these prefixes, served."""
     url = stage.url()

@@ -1,6 +1,7 @@
-"""P1, P4-P6, P9: publish and subscribe. (P2, P3: test_losses.py, P7: test_garbage.py, P8: test_signals.py.)"""
+"""P1, P5, P6, P9: publish and subscribe.
 
-import time
+P2, P3: test_losses.py, P4: test_restarts.py, P7: test_garbage.py, P8: test_signals.py.
+"""
 
 import pytest
 
@@ -189,68 +190,7 @@ def test_P1_send_that_is_cut_short(stage: Stage) -> None:
     assert (last["result"], last["crc"]) == (1_000_000, pattern(1_000_000, 7))
 
 
-# P4, P5, P6
-
-
-@pytest.mark.says(
-    "The publisher is killed and started again",
-    "the subscriber receives again within 1 s",
-)
-def test_P4_publisher_killed_and_restarted(stage: Stage) -> None:
-    url = stage.url()
-    arguments = ("-T", "weather", "-T", "sport", "-n", 0, "-r", 1000, "--quiet", "text")
-    pub = stage.ready("pub", url, *arguments)
-    sub = stage.ready("sub", url, "-T", "weather")
-    for restart in range(2):
-        while sub.hear("message")["sequence"] < 600:  # more than the next one begins with
-            pass
-        pub.kill()
-        pub = stage.ready("pub", url, *arguments)
-        since = time.monotonic()
-        while (line := sub.hear("message"))["us"] / 1e6 < since:
-            pass
-        assert line["us"] / 1e6 - since < 1.0
-        assert line["topic"] == "weather"
-    assert sub.stop()["restarts"] == 2
-
-
-@pytest.mark.says(
-    "The publisher is killed while its subscriber has not called sub_recv for what came, and started again",
-    "the subscriber receives again within 1 s",
-)
-def test_P4_publisher_killed_with_events_unread(stage: Stage) -> None:
-    """What a library has read of them is no part of what the next publisher says."""
-    pub, sub, url = stage_pub(stage, "")
-    for length in (33, 100, 999):
-        pub.must(f"burst 100 {length}")
-        pub.must("idle 20")
-        pub.kill()
-        pub = stage.driver("pub", url)
-        since = time.monotonic()
-        sub.begin("until back")
-        while not sub.has_line(0.02):
-            pub.must("send back")
-            assert time.monotonic() - since < 2.0, length  # 1 s, and a busy machine's share
-        assert sub.result()["result"] >= 0
-
-
-@pytest.mark.says(
-    "Three subscribers start before the publisher",
-    "each receives within 1 s of its start",
-)
-def test_P4_subscriber_first(stage: Stage) -> None:
-    url = stage.url()
-    subs = [stage.driver("sub", url, timeout=10000) for _ in range(3)]
-    for sub in subs:
-        sub.must("subscribe a")
-        sub.begin("recv")
-    time.sleep(0.3)
-    pub = stage.ready("pub", url, "-T", "abc", "-n", 0, "-r", 200, "--quiet")
-    since = time.monotonic()
-    for sub in subs:
-        assert sub.result()["text"].startswith("abc\0\1\3")
-    assert time.monotonic() - since < 1.0
-    pub.stop()
+# P5, P6, P9
 
 
 @pytest.mark.says(

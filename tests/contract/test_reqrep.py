@@ -1,6 +1,6 @@
-"""R1-R5, R8, R9, R11: request and reply.
+"""R1-R3, R8, R9, R11: request and reply.
 
-R6: test_clients.py, R7: test_garbage.py, R10: test_signals.py.
+R4, R5: test_restarts.py, R6: test_clients.py, R7: test_garbage.py, R10: test_signals.py.
 """
 
 import signal
@@ -9,19 +9,8 @@ import time
 
 import pytest
 
-from programs import Driver, Stage, cut_short, others_are_answered, pattern, until
+from programs import Driver, Stage, cut_short, others_are_answered, pair, pattern, until
 from peers import Peer
-
-
-def pair(stage: Stage, **tuning: int) -> tuple[Driver, Driver, str]:
-    """A server and a client that have spoken once."""
-    url = stage.url()
-    rep = stage.driver("rep", url, **{"timeout": 5000, **tuning})
-    req = stage.driver("req", url, **{"timeout": 5000, **tuning})
-    rep.begin("echo 1")
-    assert req.asked("hello")
-    assert rep.result()["result"] == 1
-    return rep, req, url
 
 
 def answer(rep: Driver, request: str, reply: str) -> None:
@@ -236,115 +225,6 @@ def test_R3_receivers_time_out_too(stage: Stage) -> None:
     until(lambda: rep.call("recv")["result"] == 5)
     rep.must("send there")
     assert req.result()["result"] == 0 and req.result()["text"] == "there"
-
-
-# R4, R5
-
-
-@pytest.mark.says(
-    "A client with a time-out of 200 ms asks where no server is",
-    "ETIMEDOUT after 200 ms, each of three times",
-)
-def test_R4_nobody_there_yet(stage: Stage) -> None:
-    req = stage.driver("req", stage.url(), timeout=200)
-    for _ in range(3):
-        line = req.ask("anybody?")
-        assert line["errno"] == "ETIMEDOUT"
-        assert 190_000 < line["us"] < 700_000
-
-
-@pytest.mark.says(
-    "A client asks 0.4 s before the server starts",
-    "the answer, once the server is there",
-)
-def test_R4_client_first(stage: Stage) -> None:
-    url = stage.url()
-    req = stage.driver("req", url, timeout=5000)
-    req.begin("send early")
-    req.begin("recv")
-    time.sleep(0.4)  # the request has been made, and connecting failed several times
-    rep = stage.driver("rep", url, timeout=5000)
-    assert rep.recv() == "early"
-    rep.must("send in time")
-    assert req.result()["result"] == 0
-    assert req.result()["text"] == "in time"
-
-
-@pytest.mark.says(
-    "PANEL-req starts 0.4 s before PANEL-rep",
-    "all three requests are answered",
-)
-def test_R4_program_first(stage: Stage) -> None:
-    url = stage.url()
-    req = stage.ready("req", url, "-n", 3, "-t", 10000, "early")
-    time.sleep(0.4)
-    stage.ready("rep", url)
-    summary = req.summary()
-    assert (req.wait(), summary["received"], summary["timeouts"]) == (0, 3, 0)
-
-
-@pytest.mark.says(
-    "The server is killed and restarted at its address ({case}); the same client asks 1 s later",
-    "an answer",
-)
-@pytest.mark.parametrize("pending", [False, True], ids=["idle", "pending"])
-def test_R5_server_killed_and_restarted(stage: Stage, pending: bool) -> None:
-    url = stage.url()
-    rep = stage.driver("rep", url, timeout=5000)
-    req = stage.driver("req", url, timeout=2000)
-    for turn in range(2):
-        if turn:
-            rep = stage.driver("rep", url, timeout=5000)
-        rep.begin("echo 1")
-        # At once after a restart, so on a busy machine one may go to the server that has ended.
-        until(lambda: req.asked("before"), 10.0)
-        assert rep.result()["result"] == 1
-        if pending:
-            req.must("send pending")
-            assert rep.recv() == "pending"
-        rep.kill()
-        server = stage.ready("rep", url, "-m", 1000)  # answers what is no message with an error
-        time.sleep(1)
-        line = req.ask("after")
-        assert line["result"] > 0 and line["text"].startswith("\0\1\4"), line
-        server.kill()
-
-
-@pytest.mark.says(
-    "The server is killed while its client has not called req_recv for three replies, and restarted; "
-    "the client asks 1 s later",
-    "an answer",
-)
-def test_R5_server_killed_with_replies_unread(stage: Stage) -> None:
-    """What a library has read of them is no part of what the next server says."""
-    rep, req, url = pair(stage)
-    rep.freeze()
-    for turn in range(3):
-        req.must(f"send -s {99 + turn}")
-    rep.thaw()
-    rep.begin("echo 3")
-    rep.has_line(0.5)  # a library may send the latest request alone
-    rep.kill()
-    rep = stage.driver("rep", url, timeout=5000)
-    rep.begin("echo 1")
-    time.sleep(1)
-    assert req.asked("after")
-
-
-@pytest.mark.says(
-    "The server is killed while a client is connected, and another one starts at once",
-    "it gets the port, and a new client gets an answer",
-)
-@pytest.mark.transports("tcp", "tcp6")
-def test_R5_port_of_a_killed_server(stage: Stage) -> None:
-    url = stage.url()
-    for _ in range(2):
-        rep = stage.driver("rep", url, timeout=5000)
-        req = stage.driver("req", url, timeout=5000)
-        rep.begin("echo 1")
-        assert req.asked("hello")
-        assert rep.result()["result"] == 1
-        rep.kill()  # its end closes the connection first, which holds the port: SO_REUSEADDR
 
 
 # R8, R9, R11
