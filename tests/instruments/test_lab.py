@@ -215,17 +215,30 @@ def test_a_deviation_fails_a_check_alone(fake: Any) -> None:
     assert fake.run("all")[0] == 0 and fake.run("all", "--check")[0] == 1
 
 
-def test_what_is_bound_to_timing_gets_a_second_chance(fake: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["all", "one-thing"])
+@pytest.mark.parametrize(
+    "fault",
+    ["return Observation({'n': 9}, 'late')", "raise Failed('late')"],
+    ids=["deviates", "breaks-off"],
+)
+def test_a_check_makes_once_more_what_deviates(
+    fake: Any, tmp_path: Path, which: str, fault: str
+) -> None:
+    """A second attempt is said; a deviation that repeats is a failure."""
     mark = tmp_path / "mark"
-    once = f"import pathlib; p = pathlib.Path({str(mark)!r}); first = not p.exists(); p.touch()"
-    late = "if first: return Observation({'n': 9}, 'late')"
-    fake.write("one_thing", body=f"{once}\n    {late}", settings="TIMING = True")
-    status, out, _ = fake.run("all", "--check", "--json")
-    assert status == 0
+    mark.write_text("")
+    times = f"import pathlib; p = pathlib.Path({str(mark)!r}); p.write_text(p.read_text() + '.')"
+    fake.write("one_thing", body=f"{times}\n    if len(p.read_text()) == 1: {fault}")
+    status, out, err = fake.run(which, "raw", "--check", "--json")
+    assert status == 0 and "second attempt only: one-thing, raw" in err
     assert json.loads(out)["experiments"][0]["panels"]["raw"]["reruns"] == 1
-    mark.unlink()
-    fake.write("one_thing", body=f"{once}\n    {late}")
-    assert fake.run("all", "--check")[0] == 1, "no second chance for what is not bound to timing"
+    fake.write("one_thing", body=f"{times}\n    {fault}")
+    mark.write_text("")
+    status, _, err = fake.run(which, "raw", "--check")
+    assert status == 1 and mark.read_text() == ".." and "second attempt only" not in err
+    mark.write_text("")
+    fake.run(which, "raw")
+    assert mark.read_text() == ".", "only a check judges"
 
 
 def test_an_experiment_that_breaks_off_fails(fake: Any) -> None:

@@ -258,7 +258,7 @@ class Running:
         return True
 
     def again(self, panel: str) -> None:
-        """Once more on one panel, alone: what is timing-bound may deviate once."""
+        """Once more on one panel, alone."""
         before = self.outcomes[panel]
         once = Running(self.experiment, [panel], self.say)
         self.workbenches = once.workbenches  # cancel() reaches it

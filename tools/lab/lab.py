@@ -25,11 +25,11 @@ for.
   --no-predict  does not ask for a prediction
   --step        waits for a key before what happens, the outcome and the
                 explanation; needs a terminal
-  --check       an outcome that differs from the recorded one is a failure; an
-                experiment that depends on timing is run a second time first.
-                A panel that is not built is a failure as well, and so is an
-                experiment that is skipped, except where the machine lacks
-                namespaces, root or cores
+  --check       an outcome that differs from the recorded one is a failure. What
+                differs is first made once more, alone, and that is said: a busy
+                machine may change an outcome once. A panel that is not built is
+                a failure as well, and so is an experiment that is skipped,
+                except where the machine lacks namespaces, root or cores
   --json        prints what was observed, as one JSON object; without a name:
                 all that the experiments' files say, and runs none
   --events      the same with one name, and before it a line of JSON for
@@ -81,16 +81,20 @@ ALIKE = 0.85  # from here on a word is taken for a misspelt name
 FOUR = ("raw", "zmq", "nanomsg", "nng")
 
 
-def rerun(running: Running, check: bool) -> None:
-    """The second chance of what is bound to timing, where a difference is a failure."""
-    for panel, outcome in list(running.outcomes.items()):
-        if (
-            check
-            and not running.stopped
-            and running.experiment.timing
-            and outcome.status in ("deviates", "broken")
-        ):
-            running.again(panel)
+def second_attempts(running: Running) -> None:
+    """Makes once more, alone, what deviated or broke off; says so, and how it ended."""
+    name = running.experiment.name
+    for panel, first in list(running.outcomes.items()):
+        if running.stopped or first.status not in ("deviates", "broken"):
+            continue
+        print(f"lab: once more, alone: {name}, {panel}: {told(first)}", file=sys.stderr, flush=True)
+        running.again(panel)
+        if running.outcomes[panel].status not in ("deviates", "broken"):
+            print(f"lab: as recorded at the second attempt only: {name}, {panel}", file=sys.stderr)
+
+
+def told(outcome: Outcome) -> str:
+    return "; ".join(outcome.deviations) or outcome.phrase
 
 
 def run_one(
@@ -117,7 +121,8 @@ def run_one(
         view.heading(console, "What happens")
         running = Running(experiment, names, view.Live(console, panels).say)
     running.run()
-    rerun(running, options.check)
+    if options.check:
+        second_attempts(running)
     if not quiet:
         key("A key: what was seen")
         view.show_outcome(console, experiment, panels, running.outcomes, prediction)
@@ -176,7 +181,6 @@ def run_all(
         started = time.monotonic()
         running = runs[experiment.name]
         running.run()
-        rerun(running, check)
         results[experiment.name] = running.outcomes
         progress.step(experiment.name, time.monotonic() - started)
 
@@ -198,6 +202,8 @@ def run_all(
                 one(experiment)
     finally:
         progress.end()
+    for running in runs.values() if check else []:
+        second_attempts(running)
     return results
 
 
@@ -211,8 +217,8 @@ def status_of(results: dict[str, dict[str, Outcome]], check: bool) -> int:
         if o.status in bad or (check and o.status == "skipped" and not o.lack)
     ]
     for name, panel, outcome in found:
-        told = "; ".join(outcome.deviations) or outcome.phrase
-        print(f"triptych: lab: {name}, {panel}, {outcome.status}: {told}", file=sys.stderr)
+        why = f"{outcome.status}: {told(outcome)}"
+        print(f"triptych: lab: {name}, {panel}, {why}", file=sys.stderr)
     return 1 if found else 0
 
 
