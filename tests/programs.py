@@ -4,26 +4,68 @@ import contextlib
 import signal
 import time
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Optional
 
 from harness.program import Driver, Event, Failed, Program
 from harness.stage import PanelStage
+from harness.threads import since, times
 
-__all__ = ["Driver", "Event", "Failed", "Program", "Stage", "alive", "descendants", "sync", "until"]
+__all__ = [
+    "Driver", "Event", "Failed", "Program", "Stage", "Stopwatch",
+    "alive", "descendants", "ends_in_time", "sync", "until",
+]  # fmt: skip
 
 
-def until(condition: Callable[[], Any], within: float = 5.0, what: str = "") -> Any:
-    """Calls condition until it is true and returns that; a failure after so many seconds."""
-    deadline = time.monotonic() + within
+class Stopwatch:
+    """Seconds since its start, without those in which programs waited for a processor.
+
+    On a machine that others use, too, a program takes longer, and is no worse for it.
+    """
+
+    def __init__(self, *programs: Program):
+        self.before = {program.pid: times(program.pid) for program in programs}
+        self.began = time.monotonic()
+
+    def spent(self) -> list[tuple[float, float]]:
+        """What each of their threads has run and waited."""
+        return [t for pid, before in self.before.items() for t in since(before, pid).values()]
+
+    @property
+    def waited(self) -> float:
+        return sum(waited for _, waited in self.spent())
+
+    @property
+    def seconds(self) -> float:
+        passed, spent = time.monotonic() - self.began, self.spent()
+        # Threads may wait at the same time. What one has run has passed in any case.
+        return max(passed - sum(waited for _, waited in spent), *(ran for ran, _ in spent), 0.0)
+
+
+def until(
+    condition: Callable[[], Any], within: float = 5.0, what: str = "", of: Sequence[Program] = ()
+) -> Any:
+    """Calls condition until it is true and returns that; a failure after so many seconds.
+
+    Time in which one of these programs waits for a processor does not count.
+    """
+    watch = Stopwatch(*of)
     while True:
+        passed = watch.seconds  # before the look: this process may be kept from it
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if passed > within:
             raise Failed(f"not within {within:g} s: {what or condition}")
         time.sleep(0.002)
+
+
+def ends_in_time(program: Program, within: float = 1.0) -> int:
+    """Its exit status; it must end within so many seconds of those in which it could run."""
+    until(lambda: program.ended(0.02) is not None, within, f"{program.name} ends", of=[program])
+    return program.wait()
 
 
 def one_line(text: str) -> bool:
@@ -140,14 +182,20 @@ def sync(pub: Driver, subs: list[tuple[Driver, str]]) -> None:
 
 
 def others_are_answered(stage: Stage, url: str, asks: int = 10) -> None:
-    """A client of 500 ms patience is answered every time."""
+    """A client of 500 ms patience is answered every time.
+
+    On a busy machine it may not be: if the programs waited for a processor meanwhile, one of ten.
+    """
     other = stage.driver("req", url, timeout=5000)
     assert other.asked("warm")
     impatient = stage.driver("req", url, timeout=500)
     assert impatient.asked("warm") or impatient.asked("warm")  # its connection, once
+    late = 0
     for i in range(asks):
+        watch = Stopwatch(*(p for p in stage.programs if p.running))
         line = impatient.ask(f"ask {i}")
-        assert line["result"] >= 0, f"ask {i} of {asks}: {line}"
+        late += line["result"] < 0
+        assert line["result"] >= 0 or watch.seconds < 0.5 and late == 1, f"ask {i} of {asks}: {line}"
 
 
 def cut_short(driver: Driver) -> None:

@@ -76,7 +76,8 @@ def test_an_open_of_which_a_call_fails(stage: Stage, role: str) -> None:
         if binds and url.startswith("ipc://"):
             Path(url.removeprefix("ipc://")).unlink(missing_ok=True)
 
-    for said, told in sweep(driver, f"open {role} {url} timeout=1000", prepare):
+    patience = 5000 if role == "req" else 1000  # a request is made once
+    for said, told in sweep(driver, f"open {role} {url} timeout={patience}", prepare):
         if succeeds(said, told, survived):
             works(driver, other, role)
             driver.must("close")

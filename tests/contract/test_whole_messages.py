@@ -1,6 +1,5 @@
 """R7 and P7 where no byte is garbage: whole, well-framed messages that nobody should send."""
 
-import os
 import signal
 import socket
 import struct
@@ -11,8 +10,9 @@ from typing import Callable, Iterator
 
 import pytest
 
+from harness.threads import busy
 from peers import REQUEST, Message, Peer, read
-from programs import Program, Stage, others_are_answered, until
+from programs import Program, Stage, ends_in_time, others_are_answered, until
 
 END = 0x80000000  # the last word of SP's header: the request's id
 REP, PUB = 0x31, 0x20  # SP's numbers of a server's protocols
@@ -184,11 +184,6 @@ def test_R8_P7_empty_message_of_a_server(stage: Stage, client: tuple[Program, st
     still_works(stage, program, url, kind)
 
 
-def cpu_seconds(program: Program) -> float:
-    fields = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def request(length: int = 10) -> bytes:
     return frame(ID + Message(REQUEST, bytes(length)).encode(), False)
 
@@ -208,12 +203,10 @@ def test_R10_after_clients_that_asked_twice_and_left(stage: Stage) -> None:
             peer.greet().socket.sendall(request() * 2)
             peer.close(reset=True)
     time.sleep(0.5)
-    before = cpu_seconds(server)
-    time.sleep(1)
-    assert cpu_seconds(server) - before < 0.4
+    assert busy(server.pid, 0.5) < 0.4
     answered(stage, url)
     server.signal(signal.SIGTERM)
-    assert server.wait(1) == 0
+    assert ends_in_time(server) == 0
 
 
 @pytest.mark.says(
@@ -239,7 +232,7 @@ def test_R7_R10_after_descriptors_that_stay(stage: Stage) -> None:
             break
     answered(stage, url)
     server.signal(signal.SIGTERM)
-    assert server.wait(1) == 0
+    assert ends_in_time(server) == 0
 
 
 @pytest.mark.says(

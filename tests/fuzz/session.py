@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -11,13 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Union
 
 from fuzz.cases import KEEPS, MAX, Case, Script
 from harness.program import Failed, Program
+from harness.threads import busy
 from peers import Peer
-from programs import Stage, forget_peak, memory, peak
+from programs import Stage, Stopwatch, ends_in_time, forget_peak, memory, peak, until
 from victims import Binder, Connector
 
 SERVED_S = 1.0  # R7, P7: a request after the first is answered within it; R5, P4: after a restart
@@ -54,12 +53,6 @@ class Found(Exception):
     def __init__(self, text: str, kind: str) -> None:
         super().__init__(text)
         self.kind = kind
-
-
-def cpu_seconds(program: Program) -> float:
-    """What all its threads have used."""
-    words = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Play:
@@ -194,11 +187,13 @@ class Trial:
 
     def serves(self) -> None:
         """A healthy peer's next request may be lost, the one after it not."""
-        if isinstance(self.side, Binder):
-            healthy = self.side.healthy
-            served = any(self.side.served(healthy) for _ in range(2))
-        else:  # a client's next request, made 1 s after its server came back
-            served = self.side.served(2 * SERVED_S)
+        watch, served = Stopwatch(self.program), False
+        while not served and self.program.running and watch.seconds < SERVED_S:
+            if isinstance(self.side, Binder):
+                healthy = self.side.healthy
+                served = any(self.side.served(healthy) for _ in range(2))
+            else:  # a client's next request, made 1 s after its server came back
+                served = self.side.served(2 * SERVED_S)
         self.alive()
         if not served:
             raise Found("does not serve a healthy peer any more", "hung")
@@ -221,28 +216,28 @@ class Trial:
 
     def settle(self) -> None:
         """Waits while it works through what it was sent: ten hoses leave many megabytes."""
-        unread, since = self.unread(), time.monotonic()
-        while unread and time.monotonic() - since < STALLED_S:
+        unread, watch = self.unread(), Stopwatch(self.program)
+        while unread and watch.seconds < STALLED_S:
             drain(self.program, 0.02)
             if (now := self.unread()) < unread:
-                unread, since = now, time.monotonic()
+                unread, watch = now, Stopwatch(self.program)
+
+    def held(self) -> int:
+        """Descriptors that it should not have any more."""
+        drain(self.program, 0.01)
+        return self.program.descriptors() - self.descriptors - self.slack
 
     def tidy(self) -> None:
         """Nobody is connected but the healthy peer: nothing is held, and nothing is done."""
         self.settle()  # a connection has not ended before its last byte is read
-        deadline = time.monotonic() + FREED_S
-        keeps = f"{self.session.panel}-{self.session.role}" in KEEPS
-        while not keeps and (n := self.program.descriptors() - self.descriptors - self.slack) > 0:
-            if time.monotonic() > deadline:
-                what = f"holds {n} descriptors 1 s after the connections closed"
-                raise Found(what, "descriptors")
-            drain(self.program, 0.01)
+        if f"{self.session.panel}-{self.session.role}" not in KEEPS:
+            try:
+                until(lambda: self.held() <= 0, FREED_S, of=[self.program])
+            except Failed:
+                what = f"holds {self.held()} descriptors 1 s after the connections closed"
+                raise Found(what, "descriptors") from None
         for seconds in (IDLE_S, 2 * IDLE_S):  # the first may see the end of some work
-            used, since = cpu_seconds(self.program), time.monotonic()
-            drain(self.program, seconds)
-            while time.monotonic() - since < seconds:
-                time.sleep(0.01)
-            part = (cpu_seconds(self.program) - used) / (time.monotonic() - since)
+            part = busy(self.program.pid, seconds, lambda s: drain(self.program, s))
             if part < IDLE_CPU:
                 return
         raise Found(f"uses {part:.0%} of a processor while nobody asks anything", "spins")
@@ -250,8 +245,10 @@ class Trial:
     def ends(self) -> None:
         drain(self.program)
         self.program.signal(signal.SIGTERM)
-        if self.program.ended(ENDED_S) is None:
-            raise Found("does not end within 1 s after SIGTERM", "stays")
+        try:
+            ends_in_time(self.program, ENDED_S)
+        except Failed:
+            raise Found("does not end within 1 s after SIGTERM", "stays") from None
         if self.program.wait() != 0:
             raise Found(f"{self.program.end()} on SIGTERM{self.complaint()}", "ended")
         if b'"summary"' not in bytes(self.program.pending).strip().rpartition(b"\n")[2]:

@@ -36,6 +36,7 @@ from harness.panels import BUILD, Panel
 from harness.program import Program
 from harness.stage import Stage
 from harness.strace import calls
+from harness.threads import wants_to_run
 from pretend import RAW
 from programs import until
 
@@ -254,9 +255,9 @@ time.sleep(60)"""
     with Stage() as stage:
         program = stage.start("/usr/bin/python3", "-c", code)
         assert program.line() == b"begins"
-        assert until(lambda: bench_run.wants_to_run(program))
+        assert until(lambda: wants_to_run(program.pid))
         idle = stage.start("/usr/bin/sleep", "60")
-        assert until(lambda: not bench_run.wants_to_run(idle))
+        assert until(lambda: not wants_to_run(idle.pid))
         began = time.monotonic()
         wait_quiet(stage, [program], 1.0)
         assert time.monotonic() - began > 0.9

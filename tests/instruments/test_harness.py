@@ -17,7 +17,8 @@ from harness.addresses import Addresses, port_is_free, ports
 from harness.program import Driver, Failed, Program
 from harness.signals import end_on_signals, uninterrupted
 from harness.stage import Stage
-from programs import alive, until
+from harness.threads import busy
+from programs import Stopwatch, alive, until
 
 
 @pytest.fixture
@@ -202,3 +203,19 @@ def test_what_is_stopped_goes_on_before_it_is_told_to_end(
     monkeypatch.setattr(program.process, "signal", lambda n: (sent.append(n), send(n)))
     program.stop()
     assert sent == [signal.SIGCONT, signal.SIGTERM]
+
+
+@pytest.mark.heavy
+def test_what_a_process_waits_for_a_processor_is_not_its_own(stage: Stage) -> None:
+    """Four share a processor: each uses all that it can have, and its time passes more slowly."""
+    cpu, spin = min(os.sched_getaffinity(0)), "echo; while :; do :; done"
+    others = [stage.start("taskset", "-c", cpu, "sh", "-c", spin) for _ in range(4)]
+    idle = shell(stage, "echo; exec sleep 60")
+    for program in (*others, idle):
+        assert program.line() == b""
+    watch, quiet, began = Stopwatch(others[0]), Stopwatch(idle), time.monotonic()
+    assert busy(others[0].pid, 0.2) > 0.6  # the last wait may not be counted yet
+    assert 0.15 < watch.seconds < 0.5 * (time.monotonic() - began)
+    assert watch.waited > 0.3
+    assert busy(idle.pid, 0.2) < 0.1
+    assert quiet.seconds > 0.5 * (time.monotonic() - began)

@@ -22,6 +22,7 @@ from harness.panels import BUILD, Panel
 from harness.process import Process
 from harness.program import Event, Failed, Program
 from harness.stage import Player, Stage
+from harness.threads import wants_to_run
 
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
 QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
@@ -337,20 +338,9 @@ def activity(program: Program) -> int:
     process that has such a thread is as busy as it can be.
     """
     words = program.process.look("schedstat").split()
-    if not words or wants_to_run(program):
+    if not words or isinstance(program.process, Process) and wants_to_run(program.pid):
         return time.monotonic_ns()  # not known, or busy
     return int(words[0]) + int(words[1])
-
-
-def wants_to_run(program: Program) -> bool:
-    """Whether a thread of it runs, or waits for nothing but a processor; on this machine only."""
-    if not isinstance(program.process, Process):
-        return False
-    for task in Path(f"/proc/{program.pid}/task").iterdir():
-        with contextlib.suppress(OSError):  # a thread may end meanwhile
-            if (task / "stat").read_text().rpartition(")")[2].split()[0] == "R":
-                return True
-    return False
 
 
 def wait_quiet(stage: Stage, programs: list[Program], seconds: float) -> bool:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from bench.costs import wire_bytes
@@ -24,6 +23,7 @@ from bench.stats import median
 from harness.here import versions
 from harness.panels import Panel
 from harness.stage import Player
+from harness.threads import cpu_seconds
 
 FORMAT = "triptych-scale"
 VERSION = 1
@@ -61,15 +61,6 @@ class Point:
         """Events a second that arrived at each subscriber, of so many bytes. On a busy machine they are
         fewer than were published for a while, and the CPU time is of these."""
         return self.bytes_rate / size / self.peers
-
-
-def cpu_seconds(pid: int) -> float:
-    """What all threads of a process have run."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError, ValueError):  # a thread may end meanwhile
-            total += int((task / "schedstat").read_text().split()[0])
-    return total * 1e-9
 
 
 @contextlib.contextmanager

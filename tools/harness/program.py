@@ -264,8 +264,10 @@ class Program:
     def ended(self, seconds: float = STEP_SECONDS) -> int | None:
         """Its exit status, negative for a signal; None: it still runs after that time."""
         deadline = time.monotonic() + seconds
-        while self.running:
-            left = deadline - time.monotonic()
+        while True:
+            left = deadline - time.monotonic()  # before the look: this process may be kept from it
+            if not self.running:
+                break
             if left <= 0:
                 return None
             if not self.read(min(left, POLL_SECONDS)) and self.stdout.closed:
