@@ -28,32 +28,32 @@ def one_way(sender: socket.socket, receiver: socket.socket) -> float:
     return time.monotonic() - start
 
 
-def best_ways(client: socket.socket, served: socket.socket) -> tuple[float, float]:
-    """The shortest times up and down: a busy machine makes any one of them longer."""
-    up = min(one_way(client, served) for _ in range(5))
-    return up, min(one_way(served, client) for _ in range(5))
+def takes(sender: socket.socket, receiver: socket.socket, least: float, below: float) -> bool:
+    """Whether the shortest of several times lies there: a busy machine makes any of them longer."""
+    shortest = min(one_way(sender, receiver) for _ in range(5))
+    for _ in range(30):
+        if shortest < below:
+            break
+        shortest = min(shortest, one_way(sender, receiver))
+    return least <= shortest < below
 
 
 @pytest.mark.heavy
 def test_delay_of_both_directions_and_of_one(rig: Rig) -> None:
     tap = rig.start("--delay", "100")
     client, served = rig.pair()
-    up, down = best_ways(client, served)
-    assert 0.1 <= up < 0.2 and 0.1 <= down < 0.2
+    assert takes(client, served, 0.1, 0.2) and takes(served, client, 0.1, 0.2)
     tap.command("delay down 0")
-    up, down = best_ways(client, served)
-    assert 0.1 <= up < 0.2 and down < 0.1
+    assert takes(client, served, 0.1, 0.2) and takes(served, client, 0.0, 0.1)
     tap.command("delay up off")
-    up, down = best_ways(client, served)
-    assert up < 0.1 and down < 0.1
+    assert takes(client, served, 0.0, 0.1) and takes(served, client, 0.0, 0.1)
 
 
 @pytest.mark.heavy
 def test_option_for_one_direction(rig: Rig) -> None:
     rig.start("--delay", "down:100.5")
     client, served = rig.pair()
-    up, down = best_ways(client, served)
-    assert up < 0.1 and 0.1005 <= down < 0.2
+    assert takes(client, served, 0.0, 0.1) and takes(served, client, 0.1005, 0.2)
 
 
 @pytest.mark.heavy
@@ -178,14 +178,17 @@ def test_slice_makes_small_writes(rig: Rig) -> None:
 
 @pytest.mark.parametrize("kind", ["tcp", "ipc"])
 def test_slices_at_a_rate_arrive_one_by_one(rig: Rig, kind: str) -> None:
-    rig.start("--slice", "10", "--rate", "1000", front=kind, back=kind)
+    tap = rig.start("--slice", "10", "--rate", "1000", front=kind, back=kind)
     client, served = rig.pair()
+    start = time.monotonic()
     client.sendall(bytes_of(100))
     pieces: list[int] = []
     while sum(pieces) < 100:
         pieces.append(len(served.recv(4096)))
+        assert sum(pieces) <= 1000 * (time.monotonic() - start) + 10  # none before its time
+    # Ten pieces, unless this process is kept from reading for 10 ms: two then arrive as one.
     assert all(n % 10 == 0 for n in pieces)
-    assert len(pieces) >= 5  # ten, unless this process is kept from reading for 10 ms
+    assert tap.stats()["connections"][0]["up"]["writes"] >= 10
 
 
 @pytest.mark.parametrize("kind", ["tcp", "ipc"])
