@@ -8,7 +8,7 @@ import select
 import time
 
 from peers import EVENT, REPLY, REQUEST, Message, Peer, Server
-from programs import Driver, Program, Stage, until
+from programs import Driver, Program, Stage, Stopwatch, until
 
 OTHER = {"rep": "req", "req": "rep", "pub": "sub", "sub": "pub"}  # who speaks with whom
 
@@ -42,7 +42,11 @@ class Binder:
     def still_serves(self) -> None:
         """Of the healthy peer's requests at most the next one is lost."""
         assert self.program.running, self.program.fail("ended")
-        served = [self.served(self.healthy) for _ in range(5)]
+        for _ in range(3):
+            watch = Stopwatch(self.program, self.healthy)
+            served = [self.served(self.healthy) for _ in range(5)]
+            if served.count(False) <= 1 or watch.waited < 1.0:  # else the machine may be to blame
+                break
         assert served.count(False) <= 1, served
 
     def stranger(self) -> Peer:

@@ -14,7 +14,7 @@ from typing import Callable
 import pytest
 
 from peers import ERROR, EVENT, REPLY, Message, Peer, Server
-from programs import Driver, Event, Stage, ends_in_time, others_are_answered, until
+from programs import Driver, Event, Stage, Stopwatch, ends_in_time, others_are_answered, until
 from victims import Binder
 
 TEN = 10
@@ -105,6 +105,14 @@ def test_R2_lies_around_the_reply(stage: Stage) -> None:
             assert peer.receive() == str(i).encode()
 
 
+def comes_back(server: Server, client: Driver) -> Peer:
+    """Within 1 s, the client's waits for a processor taken off."""
+    watch = Stopwatch(client)
+    peer = server.greeted()
+    assert watch.seconds < 1.0
+    return peer
+
+
 def answer_until(req: Driver, peer: Peer) -> Event:
     """Answers whatever is asked until the client has a result."""
     while not req.has_line(0.01):
@@ -139,7 +147,7 @@ def test_a_reply_without_its_envelope(stage: Stage, reply: bytes) -> None:
                         peer.send(peer.receive())
                     except ConnectionError:  # the library has closed it, and makes another
                         peer.close()
-                        peer = server.greeted(1.0)
+                        peer = comes_back(server, req)
             line = req.result()
         peer.close()
         assert line["text"] == "again"
@@ -225,7 +233,7 @@ def test_R5_server_closes_in_the_middle_of_a_reply(stage: Stage) -> None:
             peer.receive()
             peer.socket.sendall(peer.protocol.frame(bytes(30))[:cut])
             peer.close()
-            peer = server.greeted(1.0)
+            peer = comes_back(server, req)
             answer_until(req, peer)  # ETIMEDOUT, or the answer to what the library asks anew
             req.begin("send again")
             assert answer_until(req, peer)["result"] == 0

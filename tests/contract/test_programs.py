@@ -350,9 +350,8 @@ def test_own_descriptors_are_closed(stage: Stage) -> None:
 
 def test_stdout_is_line_buffered(stage: Stage) -> None:
     program: Program = stage.ready("pub", stage.url(), "-n", 0, "-r", 20, "x")
-    line = program.hear("message")
-    assert time.monotonic_ns() // 1000 - line["us"] < 500_000
-    assert json.dumps(line)
+    lines = ((program.hear("message"), time.monotonic_ns() // 1000) for _ in range(3))
+    assert min(now - line["us"] for line, now in lines) < 500_000  # a busy machine may be late
 
 
 @pytest.mark.panels("raw")  # ZeroMQ takes the path over: the lab shows it

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from programs import Driver, Stage, cut_short, others_are_answered, pair, pattern, until
+from programs import Driver, Event, Stage, Stopwatch, cut_short, others_are_answered, pair, pattern, until
 from peers import Peer
 
 
@@ -124,6 +124,12 @@ def test_R1_send_that_is_cut_short(stage: Stage) -> None:
 # R2, R3
 
 
+def comes_in_time(line: Event, text: str, watch: Stopwatch) -> None:
+    """Within 300 ms, unless that was spent waiting for a processor."""
+    if line["errno"] != "ETIMEDOUT" or watch.seconds > 0.3:
+        assert line["text"] == text, line
+
+
 @pytest.mark.says(
     "A client times out and asks again; then the answer to its first request comes",
     "the late answer is dropped, the right one returned",
@@ -134,11 +140,12 @@ def test_R2_late_reply_after_the_next_request(stage: Stage) -> None:
     for turn in range(3):
         assert req.ask(f"one {turn}")["errno"] == "ETIMEDOUT"
         assert rep.recv() == f"one {turn}"
+        watch = Stopwatch(rep, req, ours=True)
         req.begin(f"send two {turn}")
         assert req.result()["result"] == 0
         rep.must("send late")
         answer(rep, f"two {turn}", f"right {turn}")
-        assert req.recv() == f"right {turn}"
+        comes_in_time(req.call("recv"), f"right {turn}", watch)
 
 
 @pytest.mark.says(
@@ -153,11 +160,12 @@ def test_R2_late_reply_before_the_next_request(stage: Stage) -> None:
         assert rep.recv() == f"one {turn}"
         rep.must("send late")
         time.sleep(0.05)  # it arrives at a client that no longer waits for it
+        watch = Stopwatch(rep, req, ours=True)
         req.begin(f"send two {turn}")
         req.begin("recv")
         answer(rep, f"two {turn}", f"right {turn}")
         assert req.result()["result"] == 0
-        assert req.result()["text"] == f"right {turn}"
+        comes_in_time(req.result(), f"right {turn}", watch)
 
 
 @pytest.mark.panels("nanomsg")
@@ -202,9 +210,10 @@ def test_R3_server_is_silent_and_then_speaks(stage: Stage) -> None:
     req = stage.driver("req", url, timeout=200)
     for _ in range(3):
         req.must("send hello?")
+        watch = Stopwatch(req)
         line = req.call("recv")
         assert line["errno"] == "ETIMEDOUT" and line["error"]
-        assert 190_000 < line["us"] < 700_000
+        assert 190_000 < line["us"] < 700_000 + watch.late_us
     rep.begin("echo 10")  # which of the requests is answered is R2's
     assert req.ask("at once")["result"] > 0 or req.ask("at once")["result"] > 0
 
@@ -217,8 +226,9 @@ def test_R3_receivers_time_out_too(stage: Stage) -> None:
     url = stage.url()
     rep = stage.driver("rep", url, timeout=200)
     for _ in range(2):
+        watch = Stopwatch(rep)
         line = rep.call("recv")
-        assert line["errno"] == "ETIMEDOUT" and 190_000 < line["us"] < 700_000
+        assert line["errno"] == "ETIMEDOUT" and 190_000 < line["us"] < 700_000 + watch.late_us
     req = stage.driver("req", url, timeout=5000)
     req.begin("send hello")
     req.begin("recv")

@@ -79,7 +79,7 @@ def test_a_queue_holds_as_much_as_asked(stage: Stage) -> None:
     """400 events at once, and nobody receives: NNG's queues would hold 144 by default."""
     url = stage.url()
     pub = stage.driver("pub", url, queue=1000)
-    sub = stage.driver("sub", url, queue=1000, timeout=500)
+    sub = stage.driver("sub", url, queue=1000, timeout=5000)
     sub.must("subscribe")
     sync(pub, [(sub, "")])
     assert pub.must("burst 400 50")["result"] == 400
@@ -123,8 +123,8 @@ def test_more_unanswered_requests_than_a_queue_holds(stage: Stage) -> None:
         req.begin("send first")
         with server.greeted():
             assert req.result()["result"] == 0
-            for _ in range(2500):
-                assert req.must("send -s 10000")["us"] < 500_000
+            slow = [req.must("send -s 10000")["us"] > 500_000 for _ in range(2500)]
+            assert slow.count(True) <= 2  # on a busy machine; who waits, waits each time
             with pytest.raises(TimeoutError):
                 server.accept(0.1)
 
@@ -185,7 +185,7 @@ def test_what_is_too_long_to_send_is_refused(stage: Stage) -> None:
 @pytest.mark.transports("tcp")
 def test_a_queue_of_0_is_the_default(stage: Stage) -> None:
     url = stage.url()
-    pub, sub = stage.driver("pub", url, queue=0), stage.driver("sub", url, queue=0, timeout=500)
+    pub, sub = stage.driver("pub", url, queue=0), stage.driver("sub", url, queue=0, timeout=5000)
     sub.must("subscribe")
     sync(pub, [(sub, "")])
     assert pub.must("burst 10 50")["result"] == 10
