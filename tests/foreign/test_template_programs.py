@@ -97,7 +97,7 @@ def test_the_verbs_find_the_programs() -> None:
 def test_a_wrong_command_line_is_2(line: str) -> None:
     for role in ("req", "rep", "pub", "sub"):
         command = [str(FOLDER / f"python-{role}"), *line.split()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=150)
         assert done.returncode == 2 and f"python-{role}: " in done.stderr, done.stderr
 
 

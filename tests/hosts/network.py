@@ -178,7 +178,7 @@ class Network:
 
     def run(self, name: str, *command: object, **more: Any) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self.inside(name, *command), capture_output=True, text=True, timeout=60, **more
+            self.inside(name, *command), capture_output=True, text=True, timeout=150, **more
         )
         assert done.returncode == 0, f"{name}: {command}: {done.stderr}"
         return done
@@ -205,7 +205,7 @@ class Network:
         """What a command prints that sees a host's files."""
         own = ["--target", str(self.pids[name]), "--mount", "--pid"]
         words = ["nsenter", *own, "--", *map(str, command)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=150)
         assert done.returncode == 0, f"{name}: {command}: {done.stderr}"
         return done.stdout
 
@@ -230,13 +230,13 @@ class Network:
         bucket = f"tbf rate {rate} burst 16kb limit 256kb".split()
         for inside, device in ends:
             words = ["tc", "qdisc", "add", "dev", device, "root", *bucket]
-            subprocess.run([*inside, *words], check=True, timeout=60)
+            subprocess.run([*inside, *words], check=True, timeout=150)
         try:
             yield
         finally:
             for inside, device in ends:
                 words = ["tc", "qdisc", "del", "dev", device, "root"]
-                subprocess.run([*inside, *words], check=True, timeout=60)
+                subprocess.run([*inside, *words], check=True, timeout=150)
 
     def processes(self, name: str) -> dict[int, str]:
         """What runs on that host, but sshd itself: command lines by number."""

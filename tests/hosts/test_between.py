@@ -44,7 +44,7 @@ def test_demo_between_hosts(net: Network) -> None:
 
 
 def test_clients_here_and_servers_on_one_host(net: Network) -> None:
-    told, errors = verb(net, "lab.lab", "killed-server", "raw", "--hosts", RIGHT).communicate(timeout=60)
+    told, errors = verb(net, "lab.lab", "killed-server", "raw", "--hosts", RIGHT).communicate(timeout=150)
     assert "servers and publishers run on right, clients and subscribers on this machine" in (
         errors.lower()
     )
@@ -81,7 +81,7 @@ def test_lab_between_hosts(net: Network) -> None:
 
 def verb_lines(net: Network, *words: str) -> str:
     """What the lab tells a reader, on both streams."""
-    out, errors = verb(net, "lab.lab", *words, "--hosts", f"{LEFT},{RIGHT}").communicate(timeout=60)
+    out, errors = verb(net, "lab.lab", *words, "--hosts", f"{LEFT},{RIGHT}").communicate(timeout=150)
     return out + errors
 
 
@@ -137,6 +137,6 @@ def test_the_clocks_error_holds_on_unequal_ways() -> None:
 )
 def test_what_bench_does_not_do_between_hosts(net: Network, words: list[str], text: str) -> None:
     bench = verb(net, "bench.bench", "raw", *words, "--hosts", LEFT)
-    out, errors = bench.communicate(timeout=60)
+    out, errors = bench.communicate(timeout=150)
     assert (bench.returncode, out) == (2, "")
     assert text in errors

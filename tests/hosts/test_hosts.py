@@ -205,7 +205,7 @@ def test_a_host_is_lost_under_a_verb(net: Network) -> None:
     for pid, words in net.processes(RIGHT).items():
         if "python3" in words:
             os.kill(pid, signal.SIGKILL)
-    _, errors = demo.communicate(timeout=60)
+    _, errors = demo.communicate(timeout=150)
     assert demo.returncode == 1
     assert errors.startswith("triptych: demo: host right: the connection has ended"), errors
     assert errors.count("\n") == 1

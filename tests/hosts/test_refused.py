@@ -35,7 +35,7 @@ pytestmark = MARKS
 )
 def test_a_host_that_does_not_connect(net: Network, name: str, text: str) -> None:
     demo = verb(net, "demo.demo", "raw", "--hosts", name)
-    out, errors = demo.communicate(timeout=60)
+    out, errors = demo.communicate(timeout=150)
     assert demo.returncode == 1 and out == ""
     assert errors.startswith(f"triptych: demo: host {name}: ") and errors.count("\n") == 1
     assert text in errors
@@ -92,7 +92,7 @@ def test_a_restricted_shell_and_csh_start_it() -> None:
     words = command_for("somewhere")[-1]
     assert "\n" not in words
     done = subprocess.run(
-        ["bash", "-r", "-c", words], input=far_program(SENT, 9.0), capture_output=True, timeout=20
+        ["bash", "-r", "-c", words], input=far_program(SENT, 9.0), capture_output=True, timeout=150
     )
     assert done.stdout.startswith(far.GREETING) and not done.stderr
 

@@ -75,7 +75,7 @@ class Tree:
     def run(self, *words: str, status: int, **more: str) -> tuple[str, str]:
         kept = {"PATH": os.environ["PATH"], "HOME": str(self.tools), "LANG": "C.UTF-8", **more}
         done = subprocess.run(
-            [str(self.folder / "triptych"), *words], capture_output=True, text=True, timeout=60, env=kept,
+            [str(self.folder / "triptych"), *words], capture_output=True, text=True, timeout=150, env=kept,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.returncode == status, (done.returncode, done.stdout[-500:], done.stderr)

@@ -75,7 +75,7 @@ def test_only_a_whole_run_is_published(changed: dict[str, Any], results: dict[st
     path = tmp_path / "run.json"
     path.write_text(json.dumps({**results, **changed}))
     before = RECORDED.read_bytes()
-    done = subprocess.run([FOLDER / "publish", path], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([FOLDER / "publish", path], capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 2 and done.stderr.startswith("publish: ") and done.stderr.count("\n") == 1
     assert RECORDED.read_bytes() == before
 

@@ -316,7 +316,7 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
 def test_wrong_usage_is_told_in_one_line(arguments: list[str]) -> None:
     pytest.importorskip("rich")
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
     if not BUILD.exists():
         pytest.skip("nothing is built")
     assert (

@@ -262,7 +262,7 @@ def test_libraries_and_their_lines_are_those_of_size(pytestconfig: pytest.Config
         program = build_folder(pytestconfig) / f"{panel}-rep"
         if not program.exists():
             pytest.skip(f"{panel} is not built")
-        loaded = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=60).stdout
+        loaded = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=150).stdout
         names = {line.split()[0] for line in loaded.splitlines() if "=>" in line}
         others = [name for name in names if not re.match(r"lib(c|m|resolv|pthread|dl|rt)\.so", name)]
         assert len(others) == int(said), panel

@@ -16,7 +16,7 @@ VERBS += ["bench.bench", "check.check", "check.test"]
 
 def run(*command: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.run(command, text=True, timeout=60, **{**streams, **options})
+    return subprocess.run(command, text=True, timeout=150, **{**streams, **options})
 
 
 def verb(program: str, *words: str, **options: Any) -> "subprocess.CompletedProcess[str]":

@@ -285,7 +285,7 @@ def test_what_a_client_said_of_each_request() -> None:
 @pytest.mark.parametrize("words", [["demo.demo", "--step"], ["lab.lab", "--step", "late-server"]])
 def test_steps_need_a_terminal(words: list[str]) -> None:
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, stdin=subprocess.DEVNULL)
     assert done.returncode == 2 and "needs a terminal" in done.stderr and done.stdout == ""
 
 

@@ -424,7 +424,7 @@ def test_the_json_lines_have_the_members_that_their_page_names(pytestconfig: pyt
     if not program.exists():
         pytest.skip(f"no {program}")
     command = [program, "-u", "ipc:///nobody/is/here", "-t", "10", "--json"]
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=150).stdout.splitlines()
     seen = {line["event"]: set(line) - {"event"} for line in map(json.loads, lines)}
     assert set(seen) == {"ready", "message", "timeout", "summary"}
     for event, members in seen.items():

@@ -32,7 +32,7 @@ print("after")"""
 
 def writer(path: object, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-B", "-c", CODE, str(path)]
-    return subprocess.run(command, cwd=ROOT, text=True, timeout=30, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(command, cwd=ROOT, text=True, timeout=150, **options)  # type: ignore[call-overload, no-any-return]
 
 
 def refused(capsys: pytest.CaptureFixture[str], path: Path, status: int = 2) -> str:
@@ -218,7 +218,7 @@ def test_what_is_no_earlier_run_is_said_before_anything_runs(text: str, tmp_path
     path = tmp_path / "\x1b[31m"
     path.write_bytes(text.encode("latin-1"))
     command = [sys.executable, "-B", "tools", "bench.bench", "--compare", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("\\x1b[31m: not JSON\n") and done.stderr.count("\n") == 1
 
@@ -243,7 +243,7 @@ def holder(place: Path) -> tuple[subprocess.Popen[str], Path]:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    process.communicate(timeout=20)
+    process.communicate(timeout=150)
 
 
 def test_a_folder_goes_with_its_program(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "rubric.toml").write_text(RUBRIC)
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "grade.grade"]
     command += ["--gradescope", str(folder / "a.zip"), "--rubric", str(folder / "rubric.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     assert "'Parts', 3 points" in done.stdout
     return folder / "a.zip"

@@ -75,7 +75,7 @@ def fake(tmp_path: Path) -> Any:
 
         def run(self, *words: str) -> tuple[int, str, str]:
             process = self.start(*words)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=150)
             return process.returncode, out, err
 
         def leftovers(self) -> list[Path]:
@@ -356,7 +356,7 @@ def test_whatever_ends_the_lab_nothing_is_left(
         ]
         assert len(started) >= 2
         process.send_signal(number)
-        process.communicate(timeout=20)
+        process.communicate(timeout=150)
     finally:
         process.kill()
     gone = [grandchild, *started] if number != signal.SIGKILL else started

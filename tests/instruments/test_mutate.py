@@ -53,7 +53,7 @@ def test_names_are_said_once() -> None:
 def mutate(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-B", str(ROOT / "tests" / "mutate"), *words]
     return subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=150
     )
 
 
@@ -78,7 +78,7 @@ def test_help_that_nobody_reads_on() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-B", str(ROOT / "tests/mutate"), "-h"]
-    told = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    told = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=150)
     os.close(writer)
     assert told.stderr == ""
 

@@ -65,7 +65,7 @@ def command(folder: Path, text: str, *words: str) -> tuple[list[str], dict[str, 
 def run(folder: Path, text: str, *words: str) -> tuple[int, str, list[str]]:
     """Its status, what it said, and what its tests noted."""
     argv, environment = command(folder, text, *words)
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=150)
     log = folder / "log"
     return done.returncode, done.stdout + done.stderr, log.read_text().splitlines() if log.exists() else []
 
@@ -128,9 +128,9 @@ def test_an_interrupt_ends_the_tests_and_their_fixtures(tmp_path: Path) -> None:
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     log = tmp_path / "log"
     try:
-        until(lambda: log.exists() and log.read_text().count("begin") == 4, 30)
+        until(lambda: log.exists() and log.read_text().count("begin") == 4, 150)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=150)
     finally:
         process.kill()
     assert process.returncode == 2 and "KeyboardInterrupt" in said

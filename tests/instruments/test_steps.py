@@ -281,7 +281,7 @@ def test_the_line_in_each_head_compiles(compiler: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1:", "[::1]:65536", "127.0.0.1:-1", "127.0.0.1:5x", "here"])
 def test_the_echo_programs_refuse_what_is_no_address(address: str, echo_server: Path) -> None:
-    done = subprocess.run([echo_server, address], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([echo_server, address], capture_output=True, text=True, timeout=150)
     assert done.returncode == 2 and done.stderr == f"{address}: not IPV4:PORT, [IPV6]:PORT or /PATH\n"
 
 

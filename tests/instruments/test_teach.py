@@ -33,7 +33,7 @@ def lesson(folder: Path, text: str) -> Path:
 def verb(*words: str, status: int, **environment: str) -> tuple[str, str]:
     done = subprocess.run(
         ["/usr/bin/python3", "-B", str(ROOT / "tools"), "teach.teach", *words], capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=60, env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL, timeout=150, env={**os.environ, **environment},
     )  # fmt: skip
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
     return done.stdout, done.stderr

@@ -30,7 +30,7 @@ def decode(request: pytest.FixtureRequest) -> Path:
 
 
 def run(decode: Path, *arguments: object, status: int = 0) -> str:
-    done = subprocess.run([decode, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([decode, *map(str, arguments)], capture_output=True, text=True, timeout=150)
     assert done.returncode == status, done.stderr
     return done.stdout if status == 0 else done.stderr
 

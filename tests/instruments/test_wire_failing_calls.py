@@ -38,7 +38,7 @@ def test_decode_of_which_a_call_fails(name: str, tmp_path: Path) -> None:
         assert n < MOST, "it makes ever more calls"
         command = [*preloaded(FAIL=n, FAILED=report), panels.BUILD / "decode", "--pcap", tmp_path / "x.pcap"]
         command.append(recording)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=150)
         told = json.loads(report.read_text())
         if counts(panels.BUILD / "decode"):
             if told["function"]:
