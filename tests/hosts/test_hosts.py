@@ -65,9 +65,11 @@ def test_signals_reach_it_before_the_call_returns(hosts: Hosts, stage: Stage) ->
     until(lambda: "T (stopped)" in echo.process.look("status"))
     echo.thaw()
     until(lambda: "T (stopped)" not in echo.process.look("status"))
+    until(lambda: echo.process.states() == {"S"})
     assert echo.figure("VmRSS") > 0 and echo.descriptors() >= 3
     echo.kill()
     assert echo.end() == "ended by SIGKILL" and echo.figure("VmRSS") == 0
+    assert echo.process.states() == set()
 
 
 def test_its_standard_error_and_status(hosts: Hosts, stage: Stage) -> None:

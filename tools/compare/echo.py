@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compare.echo_act import SOON_S, TIME_WAIT, Act, Different, bytes_of, check, ending, port_of
-from compare.echo_act import shortened, sockets, text_of, udp_port, waiting_bytes
+from compare.echo_act import SOON_S, Act, Different, bytes_of, check, ending, port_of, shortened
+from compare.echo_act import text_of, udp_port, waiting_bytes
 from harness import panels
+from harness.netstat import TIME_WAIT, sockets
 from harness.panels import complain
 from harness.program import Failed, Program
 from harness.stage import Stage

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.netstat import LISTENING, sockets
 from harness.program import Program
 from harness.stage import Stage
 
 SOON_S = 3.0  # within this time happens what should
 LINE_MAX = 60  # characters of a printed line that are shown
-LISTENING, TIME_WAIT = "0A", "06"  # states in /proc/net/tcp
 UNIX_LISTENS = 0x10000  # a flag in /proc/net/unix: __SO_ACCEPTCON
 
 
@@ -139,12 +139,6 @@ def ending(program: Program, seconds: float = 0.0) -> str:
 
 
 # What the kernel tells.
-
-
-def sockets(table: str, port: int, end: int = 1) -> list[list[str]]:
-    """The lines of /proc/net/TABLE whose local port this is; end 2: whose peer's."""
-    rows = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
-    return [row for row in rows if int(row[end].rpartition(":")[2], 16) == port]
 
 
 def bound(address: str, datagram: bool) -> bool:

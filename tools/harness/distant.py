@@ -140,6 +140,9 @@ class FarProcess:
         text: str = self.host.ask("look", of=self.number, name=name)["text"]
         return text
 
+    def states(self) -> set[str]:
+        return set(self.host.ask("states", of=self.number)["states"])
+
     def descriptors(self) -> int:
         number: int = self.host.ask("descriptors", of=self.number)["number"]
         return number

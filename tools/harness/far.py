@@ -195,6 +195,8 @@ class FarEnd:
             return {"text": process.look(frame["name"]) if process else ""}
         if do == "complaints":
             return {"text": process.complaints().decode(errors="replace") if process else ""}
+        if do == "states":
+            return {"states": sorted(process.states()) if process else []}
         if do == "descriptors":
             return {"number": process.descriptors() if process else 0}
         if do == "have":

@@ -110,6 +110,14 @@ class Process:
         except OSError:
             return ""
 
+    def states(self) -> set[str]:
+        """Of its threads, as in /proc/PID/stat: R wants a processor, S sleeps; empty: it is gone."""
+        found = set()
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{self.pid}/task"):
+                found.add(self.look(f"task/{thread}/stat").rpartition(")")[2][1:2])
+        return found - {""}
+
     def descriptors(self) -> int:
         """How many it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))

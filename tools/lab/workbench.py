@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness import panels
+from harness.netstat import unread
 from harness.program import STEP_SECONDS, Driver, Event, Failed, Program, Tap
 from harness.stage import PanelStage
 
@@ -34,8 +35,12 @@ __all__ = [
     "Tap",
     "Workbench",
     "lack",
+    "unread",
     "version",
 ]
+
+LOOKS = 4  # that find all asleep, before they are taken to be at rest
+BUSY = {"R", "D"}  # a thread that waits for a processor, too, or for a disk
 
 
 # What a machine may lack, and why it then cannot have it. For these an experiment may be skipped;
@@ -148,6 +153,23 @@ class Workbench(PanelStage):
         while not (value := condition()) and time.monotonic() < deadline and not self.closed:
             time.sleep(0.005)
         return value
+
+    def settle(self, *programs: Program, seconds: float = STEP_SECONDS) -> bool:
+        """Waits until these have done what there is to do: all their threads sleep, at each look.
+
+        On a busy machine it waits for longer: a thread that is ready to run does not sleep. What
+        comes by a timer, or over a slow line, still comes. A publisher's driver never rests between
+        two commands.
+        """
+        asleep = 0
+
+        def rest() -> bool:
+            nonlocal asleep
+            busy = any(program.running and program.process.states() & BUSY for program in programs)
+            asleep = 0 if busy else asleep + 1
+            return asleep >= LOOKS
+
+        return bool(self.wait_for(rest, seconds))
 
     def pause(self, seconds: float) -> None:
         """Lets time pass; the run breaks off if the workbench is closed meanwhile."""
