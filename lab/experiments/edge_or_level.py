@@ -6,7 +6,7 @@ import select
 import socket
 from typing import Any
 
-from lab.workbench import Observation, Workbench
+from lab.workbench import Driver, Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 105
@@ -61,6 +61,14 @@ CALM_MS = 50
 SILENT_MS = 300  # poll says nothing for so long: the loop is stuck, or all has been received
 
 
+def readable(workbench: Workbench, receiver: Driver, sender: Driver) -> bool:
+    """Whether poll says so, if need be once nothing moves any more."""
+    if receiver.must(f"poll {SILENT_MS}")["result"]:
+        return True
+    workbench.settle(sender, receiver)
+    return bool(receiver.must("poll 0")["result"])
+
+
 def plain(flags: int) -> int:
     """The same loop on a plain socket, each byte a message."""
     ours, theirs = socket.socketpair()
@@ -87,13 +95,15 @@ def run(workbench: Workbench, panel: str) -> Observation:
     receiver.must("recv")
     receiver.must("set RCVTIMEO 0")
     receiver.must("drain")
+    workbench.settle(sender, receiver)
     while receiver.must(f"poll {CALM_MS}")["result"]:  # connecting has woken it as well
         receiver.must("drain")
+        workbench.settle(sender, receiver)
     for number in range(MESSAGES):
         sender.must(f"send {number}")
-    workbench.pause(0.2)  # all of them are there
+    workbench.settle(sender, receiver)  # all of them are there
     got = 0
-    while got < MESSAGES and receiver.must(f"poll {SILENT_MS}")["result"]:
+    while got < MESSAGES and readable(workbench, receiver, sender):
         got += receiver.call("recv")["result"] >= 0
     workbench.say(f"one receive for each readable: {got} of {MESSAGES}")
     left = receiver.must("drain")["result"]

@@ -85,7 +85,7 @@ OF_BOTH = {
     "MSG_DONTWAIT": AGAIN,
     "MSG_DONTWAIT, ms": [0, 150],
     "flags 0, SO_RCVTIMEO": AGAIN,
-    "flags 0, SO_RCVTIMEO, ms": [190, 1500],
+    "flags 0, SO_RCVTIMEO, ms": [190, 5000],
     "write": 5,
     "write arrives": 5,
     "write to a pipe": 5,

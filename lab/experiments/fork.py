@@ -46,7 +46,7 @@ EXPECTED = {
 
 def run(workbench: Workbench, panel: str) -> Observation:
     workbench.say("connected; the process forks, the child sends")
-    said = workbench.probe("fork", workbench.url()).hear()
+    said = workbench.probe("fork", workbench.url()).hear("", 30)
     child = "SIGABRT" if said["child"] == "ABRT" else said["child"]
     data = {"child": child, "arrived": said["child_arrived"]}
     data["parent_goes_on"] = said["parent_arrived"]

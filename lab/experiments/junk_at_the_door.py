@@ -6,11 +6,9 @@ import contextlib
 import random
 import signal
 import socket
-import time
-from collections.abc import Callable
 from typing import Any
 
-from lab.workbench import Observation, Program, Workbench, version
+from lab.workbench import Observation, Program, Workbench, unread, version
 
 THEME = "request/reply"
 ORDER = 110
@@ -101,7 +99,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
             url = workbench.url(kind)
             server = workbench.ready("rep", url)
             before = memory(server)
-            closed, after = throw(url, some, lambda: memory(server))
+            closed, after = throw(workbench, url, some, server)
             if what == "a long claim":
                 seen["grown"] = (after - before) * 1024 > CLAIMED - (32 << 20)
             client = workbench.program("req", "-u", url, "-n", 3, "-t", 1000, "hello").summary()
@@ -130,10 +128,10 @@ def run(workbench: Workbench, panel: str) -> Observation:
     return Observation({**data, "words": words}, phrase, 1 if tcp and ipc else 2 if tcp else 3)
 
 
-def throw(url: str, junk: bytes, figure: Callable[[], int]) -> tuple[bool, int]:
-    """Sends it, or comes and goes; whether the server closed the connection within 0.3 s.
+def throw(workbench: Workbench, url: str, junk: bytes, server: Program) -> tuple[bool, int]:
+    """Sends it, or comes and goes; whether the server closes the connection once it has read it.
 
-    Also a figure of the server, taken while the connection stands.
+    Also the server's memory, taken while the connection stands.
     """
     family: Any = socket.AF_UNIX
     where: Any = url[6:]
@@ -142,15 +140,17 @@ def throw(url: str, junk: bytes, figure: Callable[[], int]) -> tuple[bool, int]:
     for _ in range(0 if junk else COMINGS):
         with socket.socket(family) as sock:
             sock.connect(where)
-    until = time.monotonic() + 0.3
+    port = where[1] if family == socket.AF_INET else 0
     with socket.socket(family) as sock, contextlib.suppress(ConnectionError):
         sock.connect(where)  # it blocks: a UNIX socket with a time-out would say EAGAIN
         sock.settimeout(2.0)
         sock.sendall(junk)
+        workbench.wait_for(lambda: port == 0 or unread(port) == 0, 2.0)
+        workbench.settle(server)
         sock.settimeout(0.05)
-        while time.monotonic() < until:
-            with contextlib.suppress(TimeoutError):
-                if not sock.recv(4096):
-                    return True, figure()
-        return False, figure()
+        with contextlib.suppress(TimeoutError):
+            while sock.recv(4096):
+                pass
+            return True, memory(server)
+        return False, memory(server)
     return True, 0  # reset

@@ -127,18 +127,18 @@ def lied_to(
     client.begin("send 0")
     peer, _ = listener.accept()
     with peer:
-        peer.settimeout(5)
+        peer.settimeout(10)
         speaks.greet(peer)
         for number in range(ASKS):
-            client.heard("", 5.0)
+            client.heard("")
             *envelope, body = speaks.request(peer)
             other = [NO_ID, *envelope[1:]]
             peer.sendall(speaks.reply(envelope, b"to " + body) + speaks.reply(other, lie))
-            workbench.pause(0.02)  # both are there
+            workbench.settle(client)  # both are there
             client.begin("recv")
-            said = client.heard("", 2.0)
+            said = client.heard("")
             if not said:
-                status = client.ended(2.0)
+                status = client.ended()
                 return DIES if status == -6 else f"ends with {status}"
             if said.get("text") != f"to {number}":
                 told = said.get("text") or said["errno"]
@@ -152,12 +152,12 @@ def run(workbench: Workbench, panel: str) -> Observation:
     for who in ("library", "panel"):
         for length, lie in LIES.items():
             with socket.create_server(("127.0.0.1", 0)) as listener:
-                listener.settimeout(5)
+                listener.settimeout(10)
                 url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
                 if who == "panel":
-                    client = workbench.driver("req", url, timeout=1000)
+                    client = workbench.driver("req", url, timeout=3000)
                 else:
-                    limits = ["set SNDTIMEO 2000", "set RCVTIMEO 1000", *OPTIONS.get(panel, [])]
+                    limits = ["set SNDTIMEO 8000", "set RCVTIMEO 3000", *OPTIONS.get(panel, [])]
                     client = workbench.calls("socket REQ", *limits, f"connect {url}")
                 data[f"{who}, {length}"] = told = lied_to(workbench, panel, client, listener, lie)
             workbench.say(f"{who}, {length} lie: it {told}")

@@ -14,10 +14,24 @@ enum {
 
 static struct sockaddr_any place;
 
-/* What waits at the reader, without waiting. */
+enum {
+    LIMIT_MS = 5000, /* for what comes */
+    SILENT_MS = 50, /* for what does not */
+};
+
+/* Whether there is something to receive within so long, or an error. */
+static int
+ready(int fd, int ms)
+{
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    return poll(&waiting, 1, ms) > 0;
+}
+
+/* What waits at the reader. It has come when sendto returns, unless the kernel has other work. */
 static ssize_t
 receive(int fd, void *data, size_t len, int flags)
 {
+    (void)ready(fd, LIMIT_MS);
     return recv(fd, data, len, MSG_DONTWAIT | flags);
 }
 
@@ -37,8 +51,7 @@ flood(int reader, int sender)
         datagram[0] = (int)++sent;
     if (sent < FLOOD)
         say("flood: the next", -1);
-    usleep(50 * 1000); /* all that are on their way have come */
-    while (receive(reader, datagram, sizeof(datagram), 0) == sizeof(datagram)) {
+    while (ready(reader, SILENT_MS) && receive(reader, datagram, sizeof(datagram), 0) > 0) {
         ordered &= datagram[0] > last;
         last = datagram[0];
         got++;
@@ -75,13 +88,14 @@ main(int argc, char **argv)
             return fail("sendto");
     say("cut", receive(reader, small, sizeof(small), 0));
     say("cut, with MSG_TRUNC", receive(reader, small, sizeof(small), MSG_TRUNC));
-    say("the rest", receive(reader, small, sizeof(small), 0));
+    say("the rest", recv(reader, small, sizeof(small), MSG_DONTWAIT));
 
     flood(reader, sender);
 
     /* Whom would one answer? recvfrom tells the sender's address: its length, 0: it has none. */
     if (send_to(sender, "who", 3) != 3)
         return fail("sendto");
+    (void)ready(reader, LIMIT_MS);
     if (recvfrom(reader, small, sizeof(small), MSG_DONTWAIT, &from.any, &from.len) != 3)
         return fail("recvfrom");
     say("sender's address", from.len > sizeof(sa_family_t));
@@ -90,12 +104,11 @@ main(int argc, char **argv)
     /* Nobody there: the reader has gone, its path stays. */
     close(reader);
     say("to nobody", send_to(sender, "hello", 5));
-    struct pollfd refused = {.fd = sender};
-    (void)poll(&refused, 1, 200); /* time for the ICMP message: POLLERR */
+    (void)ready(sender, 200); /* time for the ICMP message, which an unconnected socket ignores */
     say("to nobody again", send_to(sender, "hello", 5));
     if (connect_to(sender, &place) == 0) {
         say("connected, to nobody", send(sender, "hello", 5, MSG_DONTWAIT));
-        (void)poll(&refused, 1, 1000);
+        (void)ready(sender, LIMIT_MS); /* for the ICMP message: POLLERR */
         say("connected, to nobody again", send(sender, "hello", 5, MSG_DONTWAIT));
     } else {
         say("connect to nobody", -1);

@@ -5,7 +5,7 @@
  *   exit-nanomsg exit|close|pause URL BYTES        exit-nng likewise
  *
  * exit: nothing is closed; close: nn_close(), for which NN_LINGER does nothing (it reads as 0);
- * pause: 100 ms of sleep, then nn_close().
+ * pause: a line on standard input ends a pause, then nn_close().
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +31,11 @@ main(int argc, char **argv)
 
     if (nn_recv(socket, request, sizeof(request), 0) < 0 || nn_send(socket, reply, len, 0) < 0)
         return 1;
-    if (strcmp(argv[1], "pause") == 0)
-        usleep(100000);
+    if (strcmp(argv[1], "pause") == 0) {
+        puts("{\"event\":\"sent\"}");
+        fflush(stdout);
+        (void)getchar();
+    }
     if (strcmp(argv[1], "exit") != 0)
         (void)nn_close(socket);
     return 0; /* no less than exit(3): what a careless program does */

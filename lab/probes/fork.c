@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 
 enum {
-    LIMIT_MS = 700, /* for the other end: nothing more comes */
-    LIMIT_CHILD_MS = 1500,
+    LIMIT_MS = 20 * 1000, /* for the other end: the parent's message ends its wait */
+    LIMIT_CHILD_MS = 5000,
     FLUSH_US = 300 * 1000,
     LATER_US = 20 * 1000, /* ZeroMQ looks after its process only a millisecond or
                              so after the call before: socket_base.cpp */
@@ -25,8 +25,7 @@ other_end(const char *url, int out)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (pair_open(url, 1) < 0)
         return 1;
-    int limit = 5000;
-    for (; pair_get(text, limit) == SIZE; limit = LIMIT_MS + LIMIT_CHILD_MS)
+    while (pair_get(text, LIMIT_MS) == SIZE)
         if (write(out, text, 1) < 0 || text[0] == 'p')
             break;
     return 0;

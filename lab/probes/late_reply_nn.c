@@ -23,6 +23,7 @@ main(int argc, char **argv)
     if (nn_connect(socket, argv[2]) < 0 || nn_send(socket, "one", 3, 0) < 0)
         return 1;
 
+    (void)getchar();
     int n = nn_recv(socket, text, sizeof(text), 0);
     say("gave up", n < 0 ? nn_strerror(nn_errno()) : "", text, n < 0 ? 0 : n);
     int result = nn_send(socket, "two", 3, 0);

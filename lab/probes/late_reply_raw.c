@@ -53,6 +53,7 @@ main(int argc, char **argv)
     if (fd < 0 || ask(fd, 1, "one") < 0)
         return 1;
 
+    (void)getchar();
     ssize_t n = receive(fd, ids ? 1 : 0, text, GIVE_UP_MS);
     say("gave up", n < 0 ? strerror(errno) : "", text, n < 0 ? 0 : (int)n);
     say("asked again", ask(fd, 2, "two") < 0 ? strerror(errno) : "", "", 0);

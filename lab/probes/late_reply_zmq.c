@@ -31,6 +31,7 @@ main(int argc, char **argv)
     if (zmq_connect(socket, argv[2]) < 0 || zmq_send(socket, "one", 3, 0) < 0)
         return 1;
 
+    (void)getchar();
     int n = zmq_recv(socket, text, sizeof(text), 0);
     say("gave up", n < 0 ? zmq_strerror(errno) : "", text, n < 0 ? 0 : n);
     int result = zmq_send(socket, "two", 3, 0);

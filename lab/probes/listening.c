@@ -22,7 +22,7 @@ static int
 ready(int fd)
 {
     struct pollfd waiting = {.fd = fd, .events = POLLIN};
-    return poll(&waiting, 1, 1000);
+    return poll(&waiting, 1, 5000);
 }
 
 int

@@ -14,15 +14,15 @@ def sockets(table: str, port: int, end: int = 1) -> list[list[str]]:
     return [row for row in rows if int(row[end].rpartition(":")[2], 16) == port]
 
 
-def unread(port: int) -> int:
-    """Bytes that were sent on the connections of this port, and that nobody has read yet.
+def unread(port: int, end: int = 1) -> int:
+    """Bytes that were sent to the server at this port and that it has not read; end 2: to its clients.
 
     Those that are not acknowledged count at their sender, the others at their receiver.
     """
-    bytes_there = 0
-    for table, end in (("tcp", 1), ("tcp", 2), ("tcp6", 1), ("tcp6", 2)):
+    number = 0
+    for table in ("tcp", "tcp6"):
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            for row in sockets(table, port, end):
-                if row[3] != LISTENING:
-                    bytes_there += sum(int(queue, 16) for queue in row[4].split(":"))
-    return bytes_there
+            for queue, at in ((1, end), (0, 3 - end)):  # received and not read; sent and not there
+                for row in sockets(table, port, at):
+                    number += 0 if row[3] == LISTENING else int(row[4].split(":")[queue], 16)
+    return number
