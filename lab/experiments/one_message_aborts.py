@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from lab.workbench import Observation, Workbench
+from lab.workbench import Observation, Program, Workbench, unread
 
 THEME = "publish/subscribe"
 ORDER = 95
@@ -83,6 +83,12 @@ def send(port: int, parts: list[bytes]) -> socket.socket:
     return peer
 
 
+def read(workbench: Workbench, port: int, publisher: Program) -> None:
+    """Waits until a publisher has read what was sent to it, and done what follows, or has ended."""
+    workbench.wait_for(lambda: unread(port) == 0 or not publisher.running)
+    workbench.settle(publisher)
+
+
 def drained(peer: socket.socket) -> bool:
     """Reads to the end, which comes if the publisher hangs up."""
     while peer.recv(4096):
@@ -99,15 +105,16 @@ def run(workbench: Workbench, panel: str) -> Observation:
     def heard() -> bool:
         return publisher.call("send hello")["result"] >= 0 and good.call("recv")["result"] >= 0
 
-    if not workbench.wait_for(heard, 5.0):
+    if not workbench.wait_for(heard):
         raise AssertionError("no event arrives, before anything has happened")
     begin = [ZMTP_SUB, ZMTP_READY] if panel == "zmq" else [SP_SUB]
     message = ZMTP_MESSAGE if panel == "zmq" else SP_MESSAGE
     with send(port, [*begin, message]) as peer:
         workbench.say("a subscriber has sent a message")
         expected = EXPECTED.get(panel, LIVES)["heard"]
+        read(workbench, port, publisher)
         status = publisher.ended(0.0 if expected else 5.0)
-        peer.settimeout(3.0 if panel == "nng" else 0.4)
+        peer.settimeout(10.0 if panel == "nng" else 0.4)
         try:
             hangs_up = status is None and drained(peer)
         except TimeoutError:
@@ -116,7 +123,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
             hangs_up = status is None
     data: dict[str, Any] = {"after it": "goes on", "heard": False, "hangs up": hangs_up}
     if status is None:
-        data["heard"] = bool(workbench.wait_for(heard, 5.0))
+        data["heard"] = bool(workbench.wait_for(heard))
         phrase = "hangs up on it and goes on" if hangs_up else "goes on"
     else:
         data["after it"] = "is aborted" if status == -6 else f"ends with {status}"
@@ -126,8 +133,10 @@ def run(workbench: Workbench, panel: str) -> Observation:
     for key, words in (("panel", message), ("panel, empty", empty)):
         own = workbench.port()
         driver = workbench.driver("pub", f"tcp://127.0.0.1:{own}")
+        driver.begin("idle 20000")
         with send(own, [*begin, words]):
-            data[key] = "goes on" if driver.ended(0.4) is None else "is aborted"
+            read(workbench, own, driver)
+            data[key] = "goes on" if driver.ended(0.0) is None else "is aborted"
         workbench.say(f"{key}: the publisher {data[key]}")
     phrase = f"the publisher {phrase}; the panel's {data['panel']}"
     if data["panel, empty"] != data["panel"]:

@@ -62,8 +62,8 @@ EXPECTED = {
 
 def run(workbench: Workbench, panel: str) -> Observation:
     url = workbench.url()
-    server = workbench.driver("rep", url, timeout=1500)
-    client = workbench.driver("req", url, timeout=1500)
+    server = workbench.driver("rep", url, timeout=4000)
+    client = workbench.driver("req", url, timeout=4000)
 
     early = client.call("recv")
     workbench.say(f"the client receives before it has asked: {early.get('error', 'done')}")
@@ -87,7 +87,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
         twice = reply.get("text") or reply["error"]
     workbench.say(f"the client asks 'one' and 'two', the server runs {ran}; the client: {twice}")
 
-    other = workbench.driver("req", url, timeout=500)
+    other = workbench.driver("req", url, timeout=4000)
     client.must("send first")
     taken = server.must("recv")["text"]
     other.must("send second")

@@ -1,8 +1,9 @@
 """Sending to a peer that has gone."""
 
+import contextlib
 import signal
 
-from lab.workbench import Observation, Program, Workbench
+from lab.workbench import Failed, Observation, Workbench
 
 THEME = "streams, signals, processes"
 ORDER = 20
@@ -53,8 +54,19 @@ EXPECTED = {
 }
 
 
-def sends(probe: Program) -> str:
-    said = ["ok" if event["result"] >= 0 else str(event["errno"]) for event in probe.rest()]
+SENDS = 4
+
+
+def sends(workbench: Workbench, *arguments: str) -> str:
+    probe = workbench.probe("second-write", workbench.url(), *arguments)
+    probe.hear("killed")
+    said = []
+    for _ in range(SENDS):
+        workbench.settle(probe)  # its library has noticed, if it does
+        with contextlib.suppress(Failed):  # it may have been killed
+            probe.say("")
+        if event := probe.heard():
+            said.append("ok" if event["result"] >= 0 else str(event["errno"]))
     status = probe.ended() or 0
     if status < 0:
         said.append(f"killed by {signal.Signals(-status).name}")
@@ -63,11 +75,11 @@ def sends(probe: Program) -> str:
 
 def run(workbench: Workbench, panel: str) -> Observation:
     workbench.say("two processes, connected; one is killed, the other goes on sending")
-    data = {"sends": sends(workbench.probe("second-write", workbench.url()))}
+    data = {"sends": sends(workbench)}
     workbench.say(data["sends"])
     phrase = data["sends"]
     if panel == "raw":
-        data["ignoring"] = sends(workbench.probe("second-write", workbench.url(), "ignore"))
+        data["ignoring"] = sends(workbench, "ignore")
         phrase += f"; with SIGPIPE ignored: {data['ignoring']}"
     first, second = data["sends"].split(", ")[:2]
     answer = {"ok": 1, "killed by SIGPIPE": 2, "EPIPE": 3, "EAGAIN": 4}.get(second, 0)

@@ -1,7 +1,8 @@
 /*
  * A signal arrives while a program waits in the library's own blocking receive.
- * Nobody sends. SIGALRM comes after 300 ms, its handler does nothing; the receive
- * has until 1200 ms. Says when it returned, and with what.
+ * Nobody sends. SIGALRM comes after 300 ms and then again and again, in case the
+ * program was not waiting yet; its handler does nothing. The receive has until
+ * 1200 ms. Says when it returned, and with what.
  *
  *   signal              the handler is installed without SA_RESTART
  *   signal restart      and with it
@@ -25,6 +26,7 @@
 
 enum {
     SIGNAL_MS = 300,
+    AGAIN_MS = 100,
     LIMIT_MS = 1200,
 };
 
@@ -78,7 +80,7 @@ int
 main(int argc, char **argv)
 {
     struct sigaction action = {.sa_handler = on_signal};
-    struct itimerval timer = {.it_value = {0, SIGNAL_MS * 1000}};
+    struct itimerval timer = {{0, AGAIN_MS * 1000}, {0, SIGNAL_MS * 1000}};
     if (argc > 1 && strcmp(argv[1], "restart") == 0)
         action.sa_flags = SA_RESTART;
     sigaction(SIGALRM, &action, NULL);
