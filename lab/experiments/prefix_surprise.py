@@ -61,15 +61,28 @@ EXPECTED = {
         "unknown": NO_ENTRY,
     },
 }
-TRAVEL_MS = 200  # for a subscription's way to the publisher
+STEPS = 3  # time-outs of the subscriber until it has met the publisher
 
 
-def heard(publisher: Driver, sub: Driver, text: str) -> int:
-    """How often the subscriber hears it; "end", which is always subscribed to, comes after it."""
+def arrive(publisher: Driver, sub: Driver) -> None:
+    """Until the publisher knows what is subscribed to: a subscription comes after those before it."""
+    mark = f"mark-{sub.told}"
+    sub.must(f"subscribe {mark}")
+    for _ in range(STEPS):
+        sub.begin(f"until {mark}")
+        while not (said := sub.heard("", 0)):
+            publisher.must(f"send {mark}")
+            publisher.must("idle 20")
+        if said["result"] >= 0:
+            break
+    until_end(publisher, sub)  # the same mark, sent again meanwhile
+
+
+def until_end(publisher: Driver, sub: Driver, *texts: str) -> int:
+    """How many it hears of these; "end", which is always subscribed to, comes after them."""
     sub.begin("until end")
-    publisher.must(f"idle {TRAVEL_MS}")
-    publisher.must(f"send {text}")
-    publisher.must("send end")
+    for text in (*texts, "end"):
+        publisher.must(f"send {text}")
     publisher.must("idle 0")
     said = sub.result()
     if said["result"] < 0:
@@ -77,17 +90,10 @@ def heard(publisher: Driver, sub: Driver, text: str) -> int:
     return int(said["result"])
 
 
-def meet(publisher: Driver, sub: Driver) -> None:
-    """Until the subscriber hears the publisher; nothing of that is left."""
-    sub.must("subscribe hello")
-    sub.begin("until hello")
-    for _ in range(25):
-        publisher.must("send hello")
-        publisher.must("idle 100")
-        if sub.heard("", 0):
-            break
-    heard(publisher, sub, "nothing")
-    sub.must("unsubscribe hello")
+def heard(publisher: Driver, sub: Driver, text: str) -> int:
+    """How often the subscriber hears it."""
+    arrive(publisher, sub)
+    return until_end(publisher, sub, text)
 
 
 def unknown(workbench: Workbench) -> str:
@@ -103,9 +109,8 @@ def unknown(workbench: Workbench) -> str:
 def run(workbench: Workbench, panel: str) -> Observation:
     url = workbench.url()
     publisher = workbench.driver("pub", url)
-    sub = workbench.driver("sub", url, timeout=3000)
+    sub = workbench.driver("sub", url, timeout=5000)
     sub.must("subscribe end")
-    meet(publisher, sub)
     sub.must("subscribe tx")
     data: dict[str, object] = {"tx_trytes": heard(publisher, sub, "tx_trytes|HASH") == 1}
     workbench.say(f"subscribed to tx; does tx_trytes arrive: {data['tx_trytes']}")

@@ -53,6 +53,7 @@ WORDS = {
     "bind": "bind to a path with a file: {}",
     "deleted": "the file was deleted: {}",
 }
+NOBODY_S, SURE_S = 1.0, 10.0  # silence, where it is expected and where it is not
 CHECKED = {"deleted": False}
 EXPECTED: dict[str, Any] = {
     "raw": {
@@ -85,18 +86,24 @@ EXPECTED: dict[str, Any] = {
 def second(workbench: Workbench, kind: str) -> tuple[str, str]:
     """What a second server's bind says, and whom a new client reaches then."""
     url = workbench.url(kind)
-    first = workbench.driver("rep", url, timeout=1000)
+    first = workbench.driver("rep", url, timeout=20_000)
     other = workbench.driver()
-    opened = other.call(f"open rep {url} timeout=1000")
-    client = workbench.driver("req", url, timeout=1000)
+    opened = other.call(f"open rep {url} timeout=20000")
+    client = workbench.driver("req", url, timeout=20_000)
     servers = {"the first server": first}
     if opened["result"] == 0:
         servers["the second server"] = other
     for server in servers.values():
         server.begin("recv")
     client.begin("send who is there?")  # in NNG it waits for a connection
-    got = {name: server.result().get("text") for name, server in servers.items()}
-    reached = next((name for name, text in got.items() if text), "nobody")
+
+
+    def heard() -> str:
+        said = {name: server.heard("", 0.0) or {} for name, server in servers.items()}
+        return next((name for name, event in said.items() if event.get("text")), "")
+
+    somebody = EXPECTED.get(workbench.panel, {}).get(kind, {}).get("nobody", 0) == 0
+    reached = workbench.wait_for(heard, SURE_S if somebody else NOBODY_S) or "nobody"
     for program in (first, other, client):
         program.kill()
     return opened.get("error", "succeeds"), reached

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from lab.workbench import Observation, Workbench
@@ -22,7 +23,7 @@ PREDICT = [
     "it is dropped, and nobody is told",
 ]
 PANELS = ["zmq", "nanomsg", "nng"]
-DEADLINE_MS = 400
+DEADLINES_MS = 400, 1600, 6400  # a longer one, where a busy machine was too slow for the one before
 EXPLANATION = """
 nanomsg and NNG have a pattern for it. A SURVEYOR's message goes to every RESPONDENT, and each may
 answer once. After NN_SURVEYOR_DEADLINE (1 s by default) a receive fails with ETIMEDOUT, and from
@@ -55,7 +56,7 @@ WORDS = {
 SURVEY = {
     "first": "Ann: one",
     "end": "ETIMEDOUT",
-    "end_ms": [DEADLINE_MS - 20, 950],
+    "end_ms": [DEADLINES_MS[0] - 20, 15_000],
     "once more": "EFSM",
     "late": "ok",
     "second": "Ann: two",
@@ -72,15 +73,16 @@ NAMES = ("Ann", "Bob")
 class Peers:
     """Who asks, who is asked, and how an answer comes back."""
 
-    def __init__(self, workbench: Workbench, zmq: bool):
+    def __init__(self, workbench: Workbench, zmq: bool, deadline_ms: int):
+        self.workbench = workbench
         url, back = workbench.url(), workbench.url()
         if zmq:
             self.out = workbench.calls("socket PUB", f"bind {url}")
-            option = f"set RCVTIMEO {DEADLINE_MS}"
+            option = f"set RCVTIMEO {deadline_ms}"
             self.back = workbench.calls("socket PULL", option, f"bind {back}")
             asked, answering = ["socket SUB", "set SUBSCRIBE "], ["socket PUSH", f"connect {back}"]
         else:
-            option = f"set SURVEYOR_DEADLINE {DEADLINE_MS}"
+            option = f"set SURVEYOR_DEADLINE {deadline_ms}"
             self.out = self.back = workbench.calls("socket SURVEYOR", option, f"bind {url}")
             asked, answering = ["socket RESPONDENT"], []
         lines = [*asked, "set RCVTIMEO 50", f"connect {url}", *answering]
@@ -106,6 +108,7 @@ class Peers:
         return str(peer.call(f"send {text}")["errno"] or "ok")
 
     def ask(self, question: str) -> None:
+        self.workbench.settle(self.out, self.back, *self.peers)
         self.out.must(f"send {question}")
         for peer in self.peers:
             while self.asked(peer, 3000) != question:
@@ -119,24 +122,39 @@ class Peers:
         return texts, said
 
 
-def run(workbench: Workbench, panel: str) -> Observation:
-    all_of_them = Peers(workbench, panel == "zmq")
+def in_time(workbench: Workbench, deadline_ms: int) -> tuple[dict[str, Any], bool]:
+    """What was seen, and whether the answers were sent long before the deadline."""
+    data: dict[str, Any] = {}
+    all_of_them = Peers(workbench, workbench.panel == "zmq", deadline_ms)
     ann, bob = all_of_them.peers
+    begun = time.monotonic()
     all_of_them.ask("one")
     all_of_them.answer(ann, "Ann: one")
+    took = time.monotonic() - begun
     first, end = all_of_them.answers()
-    data: dict[str, Any] = {"first": ", ".join(first), "end": end["errno"]}
+    data |= {"first": ", ".join(first), "end": end["errno"]}
     workbench.say(f"the first question: {data['first']}; then {end['error']}")
-    if panel != "zmq":
+    if workbench.panel != "zmq":
+        data["end_ms"] = round((time.monotonic() - begun) * 1000)
         more = all_of_them.back.call("recv")
         data["once more"] = "EFSM" if more.get("error") in STATE else more["errno"]
-        data["end_ms"] = end["us"] // 1000
     # Bob's answer to "one" arrives when "two" has been asked.
     data["late"] = all_of_them.answer(bob, "Bob: one")
+    begun = time.monotonic()
     all_of_them.ask("two")
     all_of_them.answer(ann, "Ann: two")
+    took = max(took, time.monotonic() - begun)
     second, _ = all_of_them.answers()
     data["second"] = ", ".join(second)
-    workbench.say(f"the second question: {', '.join(second)}")
-    phrase = f"the second question is answered by: {', '.join(second)}"
-    return Observation(data, phrase, 1 if len(second) > 1 else 3 if data["late"] == "ok" else 2)
+    return data, took * 1000 < deadline_ms / 2
+
+
+def run(workbench: Workbench, panel: str) -> Observation:
+    for deadline_ms in DEADLINES_MS:
+        data, soon = in_time(workbench, deadline_ms)
+        if soon:
+            break
+    workbench.say(f"the second question: {data['second']}")
+    phrase = f"the second question is answered by: {data['second']}"
+    several = ", " in data["second"]
+    return Observation(data, phrase, 1 if several else 3 if data["late"] == "ok" else 2)

@@ -48,7 +48,7 @@ EXPECTED = {
     "zmq": {"errno": "ETIMEDOUT", "connections": [1, 2], "sent_times": [0.0, 1.1]},
     "nanomsg": {
         "errno": "ETIMEDOUT", "connections": 2, "sent_times": [0.0, 1.1],
-        "limit_connections": [5, 60],
+        "limit_connections": [3, 60],
     },
     "nng": {
         "errno": "ETIMEDOUT", "connections": 1, "sent_times": [0.9, 1.1],

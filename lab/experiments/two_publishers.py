@@ -72,20 +72,21 @@ def merge(workbench: Workbench, binds: bool) -> dict[str, Any]:
         while heard != f"hello {number}":  # each is heard before it begins
             publisher.must(f"send hello {number}")
             heard = subscriber.call("recv").get("text", "")
+    workbench.settle(subscriber, *publishers)
     subscriber.must("set RCVTIMEO 100")
     subscriber.must("drain")
+    subscriber.must("set RCVTIMEO 3000")
     loud, quiet = publishers
     loud.must(f"flood {LOUD} {BYTES}")
-    workbench.pause(0.2)  # they wait at the subscriber now
+    workbench.settle(subscriber, loud)  # they wait at the subscriber now
     quiet.must("send quiet")
-    workbench.pause(0.2)
-    texts = []
-    while (said := subscriber.call("recv"))["result"] >= 0:
+    workbench.settle(subscriber, quiet)
+    texts: list[str] = []
+    while len(texts) <= LOUD and (said := subscriber.call("recv"))["result"] >= 0:
         texts.append(said["text"][:8])
     numbers = [int(text) for text in texts if text.isdigit()]
     loud.kill()
     quiet.must("send still here")
-    subscriber.must("set RCVTIMEO 3000")
     survivor = subscriber.call("recv").get("text") == "still here"
     return {
         "before": texts.index("quiet") if "quiet" in texts else -1,

@@ -78,11 +78,11 @@ def hear(workbench: Workbench, client: Driver, event: str) -> str:
     there = int(event != "dies")
     if workbench.panel == "zmq":
         wanted = "connected" if there else "disconnected"
-        return wanted if workbench.wait_for(lambda: monitored(client, wanted), 4.0) else "nothing"
+        return wanted if workbench.wait_for(lambda: monitored(client, wanted)) else "nothing"
     if workbench.panel == "nng":
         workbench.pause(0.4)  # its counters stay at 0, so there is nothing to wait for
         return "nothing" if counted(client) == (0, 0) else "numbers"
-    workbench.wait_for(lambda: counted(client)[0] == there, 4.0)
+    workbench.wait_for(lambda: counted(client)[0] == there)
     current, broken = counted(client)
     return f"{current} now, " + ("broken" if broken else "0 broken")
 
