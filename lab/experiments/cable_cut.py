@@ -50,8 +50,8 @@ WORDS = {
 COMMON: dict[str, object] = {"plain_cable": "-", "plain_stall": "-", "panel": "-", "lost": 0}
 COMMON["late_ms"] = [2700, 15_000]
 EXPECTED: dict[str, dict[str, object]] = {
-    "raw": {**COMMON, "beat_cable": [0.9, 2.9], "beat_stall": "-"},
-    "zmq": {**COMMON, "beat_cable": [0.02, 2.5], "beat_stall": [0.02, 2.5]},
+    "raw": {**COMMON, "beat_cable": [0.9, 9.0], "beat_stall": "-"},
+    "zmq": {**COMMON, "beat_cable": [0, 9.0], "beat_stall": [0, 9.0]},
     "nanomsg": {**COMMON, "beat_cable": "-", "beat_stall": "-"},
     "nng": {**COMMON, "beat_cable": "-", "beat_stall": "-"},
 }
@@ -129,12 +129,14 @@ def run(workbench: Workbench, panel: str) -> Observation:
         tap.command("stall")
     cut = time.monotonic()
     data: dict[str, object] = {name: "-" for name in clients}
-    while (passed := time.monotonic() - cut) < CUT_SECONDS:
+    passed = 0.0
+    while passed < CUT_SECONDS:  # once more when it is over, however late that is
+        workbench.pause(0.02)
+        passed = time.monotonic() - cut
         for name, client in clients.items():
             if data[name] == "-" and not before[name] & connections(*client):
                 data[name] = round(passed, 2)
                 workbench.say(f"{name.replace('_', ', ')}: the connection is given up")
-        workbench.pause(0.02)
     while sub.heard("message", 0.05):
         pass
     workbench.say("the cable is back")

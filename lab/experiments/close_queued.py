@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.workbench import Observation, Workbench, version
+from lab.workbench import Driver, Observation, Program, Workbench, version
 
 THEME = "publish/subscribe"
 ORDER = 70
@@ -68,22 +68,36 @@ EXPECTED: dict[str, dict[str, Any]] = {
 WAYS = ("exit", "close", "wait")
 
 
+def arrived(workbench: Workbench, publisher: Program, sub: Driver) -> int:
+    """The length of the event that a subscriber has, or gets while anything moves; 0: none."""
+    for _ in range(3):
+        said = sub.heard("", 0.0)
+        if said and said["errno"] != "EINTR":
+            return int(said["result"])
+        if said:  # of having been stopped: signal(7)
+            sub.begin("recv")
+        workbench.settle(publisher, sub)
+    return 0
+
+
 def the_panel(workbench: Workbench) -> int:
     """How many of its events arrive if the publisher ends at once, as the panel ships."""
-    pairs = []
+    count = 0
     for _ in range(ALL):
         url = workbench.url()
         publisher = workbench.driver("pub", url)
         sub = workbench.driver("sub", url, timeout=2000)
         sub.must("subscribe")
-        sub.begin("recv")
-        pairs.append((publisher, sub))
-    for publisher, _ in pairs:
-        publisher.must("idle 100")  # they meet
-    for publisher, _ in pairs:
+        sub.begin("until hello")
+        while not sub.heard("", 0):  # they meet
+            publisher.must("send hello")
+            publisher.must("idle 50")
         publisher.say(f"send -s {1 << 20}")
         publisher.hang_up()  # it closes its socket, and ends
-    return sum(sub.result()["result"] == 1 << 20 for _, sub in pairs)
+        while (length := sub.call("recv")["result"]) == len("hello"):
+            pass
+        count += length == 1 << 20
+    return count
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
@@ -94,24 +108,29 @@ def run(workbench: Workbench, panel: str) -> Observation:
             url = workbench.url()
             publisher = workbench.probe("leaving", url, sizes[name], way)
             publisher.hear("ready")
-            sub = workbench.driver("sub", url, timeout=2000, max=32 << 20)
+            sub = workbench.driver("sub", url, timeout=20_000, max=32 << 20)
             sub.must("subscribe")
             sub.begin("recv")
             meetings.append((f"{way}_{name}", publisher, sub, sizes[name]))
-    workbench.pause(0.4)
+    publishers = [publisher for _, publisher, _, _ in meetings]
+    subscribers = [sub for _, _, sub, _ in meetings]
+    workbench.pause(0.2)
+    workbench.settle(*publishers, *subscribers)  # they have met
     workbench.say("publishers send, and leave in three ways; their subscribers are asleep")
     for _, publisher, sub, _ in meetings:
         sub.freeze()
         publisher.say("go")
-    workbench.pause(0.3)
-    for _, _, sub, _ in meetings:
+    for name, publisher, _, _ in meetings:
+        if not name.startswith("wait"):
+            publisher.ended()
+    workbench.settle(*publishers)
+    for sub in subscribers:
         sub.thaw()
     data = dict.fromkeys((name for name, _, _, _ in meetings), 0)
-    for name, _, sub, size in meetings:
-        said = sub.result()
-        if said["errno"] == "EINTR":  # of having been stopped: signal(7)
-            said = sub.call("recv")
-        data[name] += said["result"] == size
+    for name, publisher, sub, size in meetings:
+        data[name] += arrived(workbench, publisher, sub) == size
+        publisher.kill()
+        sub.kill()
 
     data["panel"] = the_panel(workbench)
 

@@ -91,12 +91,14 @@ def run(workbench: Workbench, panel: str) -> Observation:
     workbench.say("a client asks; its server is killed (SIGKILL), and another one is there")
     if panel != "raw":
         url = workbench.url()
-        lines = ["socket REQ", f"set RCVTIMEO {limit_ms(workbench, 'library_executions')}", f"connect {url}"]
+        limit = limit_ms(workbench, "library_executions")
+        lines = ["socket REQ", f"set RCVTIMEO {limit}", f"connect {url}"]
         runs, _ = ask(workbench, url, workbench.calls(*lines))
         data["library_executions"] = runs
         workbench.say(f"the library's own REQ: the request runs {('once', 'twice')[runs - 1]}")
     url = workbench.url()
-    runs, reply = ask(workbench, url, workbench.driver("req", url, timeout=limit_ms(workbench, "executions")))
+    client = workbench.driver("req", url, timeout=limit_ms(workbench, "executions"))
+    runs, reply = ask(workbench, url, client)
     data |= {
         "executions": runs,
         "answered": reply["result"] >= 0,

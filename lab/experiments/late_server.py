@@ -43,7 +43,7 @@ WORDS = {
 TRIALS = 6
 APART_SECONDS = 0.13  # so that the servers start at different moments of a reconnect interval
 # The interval ends at most this late; one of a second would leave somebody waiting for longer.
-QUEUED = {"answered": TRIALS, "send_waits": 0, "longest_ms": [30, 400]}
+QUEUED = {"answered": TRIALS, "send_waits": 0, "longest_ms": [10, 600]}
 EXPECTED: dict[str, Any] = {
     "raw": QUEUED,
     "zmq": {**QUEUED, "library_waits": False},

@@ -69,7 +69,7 @@ ARGUMENTS: dict[str, list[str]] = {ONCE: [], TWICE: ["twice"], LOCK: ["lock"]}
 def trial(workbench: Workbench, way: str) -> tuple[str, int]:
     """What happened, and how many messages were mixed."""
     probe = workbench.probe("two-threads", workbench.url(), *ARGUMENTS[way])
-    said = probe.heard("", 8.0)
+    said = probe.heard("", 25.0)
     if said is None:
         return ("aborted" if probe.ended() in (-6, -11) else "ended", 0)
     sent = said["messages"] % 1000 == 0  # all: a round number

@@ -65,7 +65,7 @@ STEPS = 3  # time-outs of the subscriber until it has met the publisher
 
 
 def arrive(publisher: Driver, sub: Driver) -> None:
-    """Until the publisher knows what is subscribed to: a subscription comes after those before it."""
+    """Until the publisher knows all subscriptions: the last one comes after those before it."""
     mark = f"mark-{sub.told}"
     sub.must(f"subscribe {mark}")
     for _ in range(STEPS):

@@ -40,11 +40,12 @@ WORDS = {
     "naive_sliced": "a naive reader sees {} messages where single bytes arrive",
 }
 COUNT, BYTES = 10, 40
+WHOLE = {"received": COUNT, "malformed": 0}
 EXPECTED = {
-    "raw": {"received": COUNT, "malformed": 0, "naive_together": [1, 2], "naive_sliced": COUNT * BYTES},
-    "zmq": {"received": COUNT, "malformed": 0},
-    "nanomsg": {"received": COUNT, "malformed": 0},
-    "nng": {"received": COUNT, "malformed": 0},
+    "raw": {**WHOLE, "naive_together": [1, 2], "naive_sliced": COUNT * BYTES},
+    "zmq": WHOLE,
+    "nanomsg": WHOLE,
+    "nng": WHOLE,
 }
 SLICED = ("--slice", 1, "--rate", 2000)  # a byte each half millisecond
 

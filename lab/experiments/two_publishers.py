@@ -78,8 +78,11 @@ def merge(workbench: Workbench, binds: bool) -> dict[str, Any]:
     subscriber.must("set RCVTIMEO 3000")
     loud, quiet = publishers
     loud.must(f"flood {LOUD} {BYTES}")
-    workbench.settle(subscriber, loud)  # they wait at the subscriber now
+    # They wait at the subscriber then, also what Nagle's algorithm held back.
+    workbench.pause(0.2)
+    workbench.settle(subscriber, loud)
     quiet.must("send quiet")
+    workbench.pause(0.2)
     workbench.settle(subscriber, quiet)
     texts: list[str] = []
     while len(texts) <= LOUD and (said := subscriber.call("recv"))["result"] >= 0:

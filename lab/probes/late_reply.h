@@ -1,7 +1,7 @@
 /*
  * What the clients of the experiment late-reply say: they ask "one", give up, ask "two" at once,
- * and receive. A JSON line for each step. The time until they give up begins with a line on standard
- * input, so that the server has the request by then, however busy the machine is.
+ * and receive. A JSON line for each step. The time until they give up begins with a line on
+ * standard input, so that the server has the request by then, however busy the machine is.
  */
 #ifndef LATE_REPLY_H
 #define LATE_REPLY_H

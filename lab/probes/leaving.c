@@ -6,8 +6,8 @@
  *   leaving URL BYTES close    closes its socket, then exit
  *   leaving URL BYTES wait     as it is meant to be: ZeroMQ also ends its
  *                              context; nanomsg and NNG have nothing that waits,
- *                              so they sleep for a second; a plain socket first
- *                              reads what the subscriber has said
+ *                              so they wait for another line; a plain socket
+ *                              first reads what the subscriber has said
  *
  * Waits for a line on standard input between bind and send.
  */
@@ -58,8 +58,9 @@ publish(const char *url, const void *data, size_t len, const char *how)
     if (wait_for_line(nn_bind(pub, url)) < 0)
         return -1;
     int sent = nn_send(pub, data, len, 0);
+    char line[16];
     if (strcmp(how, "wait") == 0)
-        sleep(1);
+        (void)!fgets(line, sizeof(line), stdin);
     if (strcmp(how, "exit") != 0)
         nn_close(pub);
     return sent;

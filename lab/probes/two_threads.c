@@ -23,7 +23,7 @@ enum {
 #else
     MESSAGES = 5000,
 #endif
-    LIMIT_MS = 1000, /* nothing more comes */
+    LIMIT_MS = 3000, /* nothing more comes */
 };
 
 static bool twice, locked;

@@ -14,6 +14,7 @@ import pytest
 
 from conftest import ROOT, open_descriptors
 from harness.addresses import Addresses, port_is_free, ports
+from harness.netstat import unread
 from harness.program import Driver, Failed, Program
 from harness.signals import end_on_signals, uninterrupted
 from harness.stage import Stage
@@ -219,3 +220,18 @@ def test_what_a_process_waits_for_a_processor_is_not_its_own(stage: Stage) -> No
     assert watch.waited > 0.3
     assert busy(idle.pid, 0.2) < 0.1
     assert quiet.seconds > 0.5 * (time.monotonic() - began)
+
+
+def test_the_bytes_that_nobody_has_read_yet() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+    with client, server:
+        client.sendall(b"question")
+        server.sendall(b"hi")
+        assert (unread(port), unread(port, 2)) == (8, 2), "to the server; to its client"
+        server.recv(100)
+        assert (unread(port), unread(port, 2)) == (0, 2)
+        client.recv(100)
+        assert unread(port, 2) == 0

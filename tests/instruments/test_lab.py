@@ -408,6 +408,33 @@ def test_the_workbench_speaks_with_programs() -> None:
     assert not folder.exists() and not server.running and not client.running
 
 
+WORKS = """
+import sys, threading, time
+def work():
+    while time.thread_time() < 0.2:
+        pass
+    print('{"event":"done"}', flush=True)
+    time.sleep(100)
+threading.Thread(target=work).start()
+"""
+
+
+def test_nothing_moves_when_all_threads_sleep() -> None:
+    """However long that takes; a thread that waits for a processor does not sleep."""
+    with Workbench("raw") as workbench:
+        python = ("/usr/bin/python3", "-c")
+        works = workbench.start(*python, WORKS)
+        until(lambda: "R" in works.process.states())
+        assert workbench.settle(works) and works.heard("done", 0)
+        restless = workbench.start(*python, "while True: pass")
+        until(lambda: "R" in restless.process.states())
+        assert not workbench.settle(works, restless, seconds=0.1)
+        restless.freeze()
+        assert workbench.settle(works, restless), "a stopped program does nothing either"
+        restless.kill()
+        assert workbench.settle(works, restless), "and one that has ended"
+
+
 def test_every_experiment_is_whole() -> None:
     experiments = lab.load_all(ROOT / "lab" / "experiments")
     assert len(experiments) >= 13

@@ -15,7 +15,7 @@ def sockets(table: str, port: int, end: int = 1) -> list[list[str]]:
 
 
 def unread(port: int, end: int = 1) -> int:
-    """Bytes that were sent to the server at this port and that it has not read; end 2: to its clients.
+    """Bytes that were sent to the server at this port and not read by it; end 2: to its clients.
 
     Those that are not acknowledged count at their sender, the others at their receiver.
     """
