@@ -140,6 +140,7 @@ def throw(workbench: Workbench, url: str, junk: bytes, server: Program) -> tuple
     for _ in range(0 if junk else COMINGS):
         with socket.socket(family) as sock:
             sock.connect(where)
+        workbench.settle(server)  # it has accepted this one, before the next one comes
     port = where[1] if family == socket.AF_INET else 0
     with socket.socket(family) as sock, contextlib.suppress(ConnectionError):
         sock.connect(where)  # it blocks: a UNIX socket with a time-out would say EAGAIN
