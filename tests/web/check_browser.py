@@ -422,8 +422,12 @@ def test_a_projector_shows_the_picture_first(page: Browser, site: Site, size: tu
     assert page.one(".tools").get_attribute("open") and not page.one(".tools > summary").is_displayed()
 
 
+PLACES = "return [...document.querySelectorAll(arguments[0])].map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.top])"
+
+
 def test_a_prediction_is_made_and_compared(page: Browser, site: Site) -> None:
-    page.open(f"{site.base}/lab?experiment=out-of-turn&on=raw")
+    page.size(1920, 1080)
+    page.open(f"{site.base}/lab?experiment=out-of-turn&on=raw&big=1")
     seen = page.one(".seen-part")
     assert seen.get_attribute("open") is None, "the outcome is not shown before a prediction"
     page.one(".choices button[data-number='2']").click()
@@ -432,6 +436,8 @@ def test_a_prediction_is_made_and_compared(page: Browser, site: Site) -> None:
     page.wait(lambda: page.all(".told [data-panel='raw'] li"), "line of what happens")
     page.wait(lambda: "You expected" in page.text(".verdict"), "comparison")
     assert page.one(".choices button[aria-pressed='true']").text in page.text(".verdict")
+    assert page.run(PLACES, ".seen-part")[0][1] < 100, "the outcome comes into view by itself"
+    assert len({left for left, _ in page.run(PLACES, ".outcomes > *")}) == 2, "four panels stand two by two"
     assert "this run" in page.text(".outcomes [data-panel='raw'] .now") and not page.text(".outcomes [data-panel='zmq'] .now")
     page.driver.refresh()
     assert page.all(".choices button[data-number='2'][aria-pressed='true']")
@@ -442,8 +448,10 @@ def test_a_prediction_is_made_and_compared(page: Browser, site: Site) -> None:
 
 
 def test_the_slider_steps(page: Browser, site: Site) -> None:
-    page.open(f"{site.base}/read?panels=raw-1+raw-2")
+    page.size(1920, 1080)
+    page.open(f"{site.base}/read?panels=raw-1+raw-2&big=1")
     page.one("#slide:not([hidden])")
+    assert page.run(PLACES, ".reading tbody")[0][1] < 750, "a projector shows the slider and the code"
     slider = page.one("#step")
     slider.send_keys(Keys.ARROW_RIGHT)
     page.wait(lambda: page.all(".reading[data-key='reqrep-raw-2-raw-3']"), "the next step's code")

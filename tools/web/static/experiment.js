@@ -55,6 +55,7 @@ export function showExperiment(article, experiment) {
           make("h4", {}, make("span", { class: "mark", "aria-hidden": "true" }, panels[name].mark), ` ${name}`),
           make("ol"))),
     );
+    told.className = `panels panels-${names.length} told`;
     told.hidden = false;
   }
 
@@ -67,6 +68,7 @@ export function showExperiment(article, experiment) {
       for (const [name, outcome] of Object.entries(outcomes)) showOutcome(name, outcome);
       seen.open = true;
       predicted();
+      seen.scrollIntoView();
     } else if (event.event === "end") {
       running(false);
       state.textContent = event.complaint || `It took ${event.seconds} s.`;
@@ -115,6 +117,7 @@ export function showExperiment(article, experiment) {
     try {
       const names = on();
       follow((await ask("run", { experiment: experiment.name, panels: names })).stream, names);
+      part(".happen").scrollIntoView();
     } catch (problem) {
       running(false);
       state.textContent = problem.message;
@@ -124,7 +127,7 @@ export function showExperiment(article, experiment) {
   look.addEventListener("click", () => {
     seen.open = true;
     predicted();
-    seen.scrollIntoView({ block: "nearest" });
+    seen.scrollIntoView();
   });
 
   // In a report nothing runs: what was seen is there.

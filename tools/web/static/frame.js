@@ -10,6 +10,11 @@ const root = document.documentElement;
 const look = document.getElementById("look");
 const big = document.getElementById("big");
 
+// What is folded on a projector stands open elsewhere.
+function fold() {
+  for (const one of document.querySelectorAll("details.fold")) one.open = !root.hasAttribute("data-big");
+}
+
 look.value = root.dataset.look;
 look.addEventListener("change", () => {
   root.dataset.look = look.value;
@@ -20,9 +25,11 @@ big.addEventListener("click", () => {
   root.toggleAttribute("data-big", on);
   big.setAttribute("aria-pressed", String(on));
   choose({ big: on ? "1" : "" });
+  fold();
 });
 document.getElementById("look-label").hidden = false;
 big.hidden = false;
+fold();
 keepInLinks(chosen());
 
 startSearch();

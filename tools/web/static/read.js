@@ -95,8 +95,13 @@ function showWay(on = true) {
   });
   const echo = pattern === ECHO;
   step.setAttribute("aria-valuetext", on ? `${names[at]}, beside ${names[at - 1]}` : echo ? `0-echo, beside ${names[0]}` : "other panels are shown");
-  document.getElementById("slide-label").textContent = on ? `What ${names[at]} adds to ${names[at - 1]}` : echo ? `0-echo beside ${names[0]}` : "Slide over the steps";
+  document.getElementById("slide-label").textContent = on ? `What ${names[at]} adds to ${names[at - 1]}${brief(names[at])}` : echo ? `0-echo beside ${names[0]}` : "Slide over the steps";
   showAdds(on ? names[at] : "");
+}
+
+function brief(name) {
+  const { lines, gained } = steps?.[name]?.adds ?? {};
+  return gained ? `: ${lines} lines, ${gained.length} clause${gained.length === 1 ? "" : "s"}` : "";
 }
 
 function showAdds(name) {
