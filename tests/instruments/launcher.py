@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 FILES = ("triptych", "panels.txt", "packages.txt")
-FOLDERS = ("tools", "template", "template-programs", "lab/experiments", "raw/steps", "nng/steps")
+FOLDERS = ("tools", "template", "template-programs", "winsock", "lab/experiments", "raw/steps", "nng/steps")
 
 # Knows the packages of a file: "NAME STATE", the state being installed, available or unknown.
 FAKE = {

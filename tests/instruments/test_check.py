@@ -91,6 +91,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         script.write_text(f'#!/bin/sh\nexec {tree}/build/sound-{role} "$@"\n')
         script.chmod(0o755)
     lines.append("ready scripts kind=programs speaks=tcp programs of any language\n")
+    (tree / "half").mkdir()
+    for role in ROLES[:2]:
+        (tree / "half" / f"half-{role}").symlink_to(tree / "scripts" / f"ready-{role}")
+    lines.append("half half kind=programs speaks=tcp a client and a server\n")
     (tree / "panels.txt").write_text("".join(lines))
     names = [*FAULTS, "sound", "empty"]
     programs = [f"{name}-{role}" for name in names for role in ROLES]
@@ -185,6 +189,13 @@ def test_what_needs_the_driver_is_not_reachable(tree: Path) -> None:
     words = {clause: c["results"]["tcp"]["result"] for clause, c in found["clauses"].items()}
     assert words == {"R1": KEPT, "R2": NOT_REACHABLE, "P1": KEPT, "P5": NOT_REACHABLE}
     assert found["transports"] == ["tcp"]
+
+
+def test_one_pattern_needs_its_programs_alone(tree: Path) -> None:
+    assert report(tree, "half", "R1")["kept"]
+    done = check(tree, "half")
+    said = "triptych: check: panel half: half/ lacks half-pub, half-sub, needed for pubsub\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
 
 
 def test_json_is_as_the_schema_says(tree: Path) -> None:

@@ -67,7 +67,9 @@ def test_a_build_that_fails_is_shown(tree: Tree) -> None:
 
 MINE_FAILS = r"""case $* in *build.ninja) exit 0 ;; esac
 mkdir -p "$2"
-for panel in raw $OTHER; do touch "$2/$panel-req"; chmod +x "$2/$panel-req"; done
+for panel in raw $OTHER; do
+    for role in req rep pub sub; do touch "$2/$panel-$role"; chmod +x "$2/$panel-$role"; done
+done
 echo "[1/3] Compiling C object libmine.a.p/mine_reqrep.c.o"
 echo "FAILED: libmine.a.p/mine_reqrep.c.o "
 echo "cc -o libmine.a.p/mine_reqrep.c.o -c ../mine/reqrep.c"
@@ -109,6 +111,20 @@ def test_a_panel_of_the_reader_that_does_not_compile_is_left_out(tree: Tree) -> 
     _, said = tree.run("build", status=1, TRIPTYCH_INSTALL="no")
     assert "/build: raw python; left out" in said and "is wrong: zmq" in said and " mine" not in said.split("is wrong:")[1].splitlines()[0]
     assert said.endswith(f"build: mine/ does not compile:\n{WHY}  20 | return\n")
+
+
+def test_programs_that_the_reader_has_not_written_are_named(tree: Tree) -> None:
+    """Nothing builds them, so that no library and no meson.build is the reason."""
+    broken(tree)
+    tree.fake("ninja", MINE_FAILS.replace("exit 1", "exit 0"))
+    tree.run("new", "prog", "--programs", status=0)
+    assert tree.run("build", status=0, TRIPTYCH_INSTALL="no", OTHER="mine")[1].count(" python mine prog; left out")
+    for name in ("prog-pub", "prog-sub"):
+        (tree.folder / "prog" / name).unlink()
+    (tree.folder / "prog/prog-req").chmod(0o644)
+    _, said = tree.run("build", status=0, TRIPTYCH_INSTALL="no", OTHER="mine")
+    assert said.endswith("    prog lacks these executable files in prog/: prog-req prog-pub prog-sub\n")
+    assert " prog" not in said.partition("is wrong:")[2].splitlines()[0]
 
 
 @pytest.mark.parametrize("also", ["libraw.a.p/raw_conn.c.o ", "raw-req", "tap.p/tools_wire_tap.c.o", "[code=1] libmine-2.a"])
@@ -205,7 +221,7 @@ def test_meson_is_asked_only_to_configure(tree: Tree) -> None:
 
 def test_a_build_folder_elsewhere(tree: Tree, tmp_path: Path) -> None:
     tree.fake("meson", 'echo "$@" >>"$HOME/told"; case $1 in --version) echo 1.0 ;; *) mkdir -p "$2" ;; esac')
-    tree.fake("ninja", 'case $* in *build.ninja) ;; *) touch "$2/raw-req"; chmod +x "$2/raw-req" ;; esac')
+    tree.fake("ninja", 'case $* in *build.ninja) ;; *) for role in req rep pub sub; do touch "$2/raw-$role"; chmod +x "$2/raw-$role"; done ;; esac')
     _, said = tree.run("build", status=0, TRIPTYCH_INSTALL="no", TRIPTYCH_BUILD=str(tmp_path / "else where"))
     assert f"built in {tmp_path}/else where: raw python; left out" in said  # python's programs are ready
     assert not (tree.folder / "build").exists()

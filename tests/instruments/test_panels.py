@@ -36,6 +36,26 @@ def test_a_wrong_line_is_said(
     assert capsys.readouterr().err.startswith("triptych: panels.txt, line 3: ")
 
 
+def test_what_a_panel_lacks_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A verb that runs one pattern needs its two programs alone."""
+    (mine,) = panels_of(monkeypatch, tmp_path, "mine mine kind=programs Mine")
+    (tmp_path / "mine").mkdir()
+    for role in ("req", "rep"):
+        (tmp_path / "mine" / f"mine-{role}").touch(0o755)
+    assert mine.plays(["reqrep"]) and not mine.plays(["pubsub"]) and not mine.built
+    assert mine.left_out() == "mine/ lacks mine-pub, mine-sub, needed for pubsub"
+    assert panels.choose_panels(["mine"], "demo", ["reqrep"]) == ([mine], [])
+    with pytest.raises(SystemExit):
+        panels.choose_panels(["mine"], "demo", ["pubsub"])
+    assert capsys.readouterr().err == f"triptych: demo: panel mine: {mine.left_out()}\n"
+    (tmp_path / "mine" / "mine-rep").chmod(0o644)
+    assert mine.left_out() == "mine/mine-rep is not executable: chmod +x mine/mine-rep"
+    (tmp_path / "mine" / "meson.build").touch()
+    assert "./triptych build says why" in mine.left_out()
+
+
 def test_a_panels_colour_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     first = panels_of(monkeypatch, tmp_path, "a a A", "b b B")
     second = panels_of(monkeypatch, tmp_path, "c c C", "b b B", "a a A")

@@ -335,7 +335,7 @@ def main() -> int:
             f"{', '.join(BUILDS)}, without sanitizers: set another build folder with TRIPTYCH_BUILD",
         )
     for panel in left_out:
-        warn(f"panel {panel.name} is left out: it is not built; ./triptych build says why")
+        warn(f"panel {panel.name} is left out: {panel.left_out()}")
     # Better now than after forty minutes.
     output = OutputFile("bench: --json", arguments.json) if arguments.json else None
     if arguments.scale:

@@ -11,7 +11,8 @@ and a step that show it. A clause's first failure ends the clause.
 
   PANEL       a panel of panels.txt; steps too
   CLAUSE      R1 to R11, P1 to P9; none: all
-  --reqrep    only R1 to R11        --pubsub   only P1 to P9
+  --reqrep    only R1 to R11, which need PANEL-req and PANEL-rep alone
+  --pubsub    only P1 to P9, which need PANEL-pub and PANEL-sub alone
   --tcp       only TCP over IPv4    --tcp6     only TCP over IPv6
   --ipc       only UNIX sockets     several may be named
   --udp       only UDP over IPv4    --udp6     only UDP over IPv6
@@ -229,7 +230,8 @@ def main() -> int:
     if not arguments.panel:
         complain(2, "check: which panel? ./triptych check raw; ./triptych check --help")
     clauses = choose_clauses(arguments.clauses, arguments.reqrep, arguments.pubsub)
-    panel = choose_panels([arguments.panel], "check")[0][0]
+    patterns = [p for p in PATTERNS if any(pattern_of(clause) == p for clause in clauses)]
+    panel = choose_panels([arguments.panel], "check", patterns)[0][0]
     named = [transport for transport in SPEAKS if getattr(arguments, transport)]
     rubric = None
     if not (arguments.clauses or arguments.reqrep or arguments.pubsub or named):

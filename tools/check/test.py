@@ -179,7 +179,7 @@ def test() -> int:
     arguments = command.read()
     panels, left_out = choose_panels(arguments.panels, "test")
     for panel in left_out:
-        print(f"Panel {panel.name} is left out: it is not built. ./triptych build says why.", flush=True)
+        print(f"Panel {panel.name} is left out: {panel.left_out()}.", flush=True)
     os.environ["TRIPTYCH_BUILD"] = str(BUILD)
     count = Count()
     if not arguments.k and not arguments.web:

@@ -132,6 +132,6 @@ def check_steps(names: list[str], as_json: bool) -> int:
         print(json.dumps([{**vars(v), "panel": v.panel.name} for v in verdicts], indent=2))
     else:
         for panel in left_out:
-            print(f"{panel.name:<10} left out: not built")
+            print(f"{panel.name:<10} left out: {panel.left_out()}")
         print(f"{len(verdicts) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -65,7 +65,7 @@ def main() -> int:
     patterns, names = split_patterns(arguments.words)
     if arguments.step:
         need_terminal("demo")
-    panels, left_out = choose_panels(names, "demo")
+    panels, left_out = choose_panels(names, "demo", patterns)
 
     with on_hosts("demo", arguments.hosts, panels) as hosts:
         return play(arguments, patterns, panels, left_out, hosts)
@@ -82,7 +82,7 @@ def play(
     console = Output()
     view = view_for(panels, console, arguments.plain)
     for panel in left_out:
-        console.print(f"Panel {panel.name} is left out: it is not built. ./triptych build says why.")
+        console.print(f"Panel {panel.name} is left out: {panel.left_out(patterns)}.")
     for line in hosts.describe() if hosts else []:
         console.print(line, style="dim", markup=False)
     started = time.monotonic()

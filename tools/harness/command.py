@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from harness.panels import complain
+from harness.panels import ROLES, complain
 from harness.signals import end_on_signals
 
-PATTERNS = ("reqrep", "pubsub")
+PATTERNS = tuple(ROLES)
 STOPPED = 130  # 128 + SIGINT, as a shell says it
 READER_GONE = 141  # 128 + SIGPIPE, as a shell says of `ls | head`; 0 would say that all was done
 

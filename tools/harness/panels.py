@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +29,7 @@ COLOURS = {
 KINDS = ("shipped", "step", "own", "programs")
 SPEAKS = ("tcp", "tcp6", "ipc", "udp", "udp6")
 KEYS = ("kind", "speaks", "framing", "colour", "mark")
+ROLES = {"reqrep": ("req", "rep"), "pubsub": ("pub", "sub")}  # by pattern
 
 # A panel whose line names neither has the colour and the mark that its name leads to. A new line
 # of panels.txt changes those of no other panel.
@@ -70,7 +71,27 @@ class Panel:
 
     @property
     def built(self) -> bool:
-        return all(os.access(self.program(role), os.X_OK) for role in ("req", "rep", "pub", "sub"))
+        return self.plays(ROLES)
+
+    def plays(self, patterns: Iterable[str]) -> bool:
+        """Whether it has the programs of these patterns."""
+        return not self.lacks(patterns)
+
+    def lacks(self, patterns: Iterable[str]) -> list[Path]:
+        """The programs of these patterns that it does not have, or that are not executable."""
+        programs = [self.program(role) for pattern in patterns for role in ROLES[pattern]]
+        return [path for path in programs if not os.access(path, os.X_OK)]
+
+    def left_out(self, patterns: Iterable[str] = ROLES) -> str:
+        """Why it cannot be run. Programs that a reader writes are named: nothing builds them."""
+        wanted = list(patterns)
+        lacks, folder = self.lacks(wanted), ROOT / self.folder
+        if self.kind != "programs" or (folder / "meson.build").exists():
+            return "it is not built; ./triptych build says why"
+        if closed := [f"{self.folder}/{path.name}" for path in lacks if path.exists()]:
+            return f"{closed[0]} is not executable: chmod +x {closed[0]}"
+        without = " and ".join(pattern for pattern in wanted if not self.plays([pattern]))
+        return f"{self.folder}/ lacks {', '.join(path.name for path in lacks)}, needed for {without}"
 
     def sources(self) -> list[Path]:
         """The panel's C files, in the order of their names."""
@@ -116,10 +137,12 @@ def read_panel(line: str, number: int) -> Panel:
     return Panel(name, folder, " ".join(words) or name, hue, kind, speaks, given.get("framing"), mark)
 
 
-def choose_panels(names: list[str], verb: str) -> tuple[list[Panel], list[Panel]]:
+def choose_panels(
+    names: list[str], verb: str, patterns: Sequence[str] = tuple(ROLES)
+) -> tuple[list[Panel], list[Panel]]:
     """The panels of these names: those built, and those left out.
 
-    No names: all that are shipped, and the reader's own; steps are shown when named. Ends the
+    patterns: whose programs a panel must have, of a verb that may do with one. No names: all that are shipped, and the reader's own; steps are shown when named. Ends the
     program with one line and status 2 if a name is unknown, 1 if nothing is left.
     """
     known = read_panels()
@@ -128,8 +151,10 @@ def choose_panels(names: list[str], verb: str) -> tuple[list[Panel], list[Panel]
         wanted = sorted((p for p in known if p.name in names), key=lambda p: names.index(p.name))
     else:
         wanted = [panel for panel in known if panel.kind in ("shipped", "own")]
-    built = [panel for panel in wanted if panel.built]
-    left_out = [panel for panel in wanted if not panel.built]
+    built = [panel for panel in wanted if panel.plays(patterns)]
+    left_out = [panel for panel in wanted if panel not in built]
+    if len(left_out) == 1 and not built:
+        complain(1, f"{verb}: panel {left_out[0].name}: {left_out[0].left_out(patterns)}")
     if not built:
         missing = " ".join(panel.name for panel in left_out)
         complain(1, f"{verb}: not built: {missing}; ./triptych build says why")

@@ -318,7 +318,7 @@ def main() -> int:
     panels, left_out = choose_panels(names, "lab")
     for panel in left_out:
         print(
-            f"triptych: panel {panel.name} is left out: it is not built; ./triptych build says why",
+            f"triptych: panel {panel.name} is left out: {panel.left_out()}",
             file=sys.stderr,
         )
     if not names:  # a panel of one's own takes part when it is asked for

@@ -119,7 +119,7 @@ def read_settings(asked: Json) -> Settings:
         if name not in known:
             raise Refused(f"there is no panel {name!r}")
         if not known[name].built:
-            raise Refused(f"the panel {name} is not built: ./triptych build says why")
+            raise Refused(f"the panel {name} cannot be run: {known[name].left_out()}")
     if len(set(settings.panels)) != len(settings.panels):
         raise Refused("each panel once")
     check_texts(settings)

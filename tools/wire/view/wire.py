@@ -110,9 +110,9 @@ def main() -> int:
     command.add_argument("words", nargs="*")
     arguments = command.read()
     patterns, names = split_patterns(arguments.words)
-    panels, left_out = choose_panels(names, "wire")
+    panels, left_out = choose_panels(names, "wire", patterns)
     for panel in left_out:
-        warn(f"panel {panel.name} is left out: it is not built; ./triptych build says why")
+        warn(f"panel {panel.name} is left out: {panel.left_out(patterns)}")
 
     failed = False
     reports = []
