@@ -20,12 +20,13 @@ pytest.importorskip("rich")
 
 from rich.console import Console
 
-from demo import acts, verdicts
-from demo.acts import Demo
+from demo import acts, scene, verdicts
+from demo.acts import Demo, Figures
+from demo.results import rows, show_table
 from demo.scene import Scene
 from demo.verdicts import Client, Outcome, what_differed
 from demo.views import Plain
-from harness.panels import Panel
+from harness.panels import Panel, read_panels
 
 ANSWERED, GAVE_UP, WAITS = Client("x"), Client(timed_out=True), Client()
 ENDED = Client(ended="ended: cannot send: Broken pipe")
@@ -272,11 +273,43 @@ def test_what_a_client_said_of_each_request() -> None:
         def end(self) -> str:
             return "ended with status 1"
 
-    scene = Scene([], Plain([], Console(file=io.StringIO())), None)
-    assert scene.client(Said(), 1) == Client(timed_out=True)  # type: ignore[arg-type]
-    assert scene.client(Said(), 2) == Client("one")  # type: ignore[arg-type]
+    one = Scene([], Plain([], Console(file=io.StringIO())), None)
+    assert one.client(Said(), 1) == Client(timed_out=True)  # type: ignore[arg-type]
+    assert one.client(Said(), 2) == Client("one")  # type: ignore[arg-type]
     Said.running = False
-    assert scene.client(Said(), 3) == Client(ended="ended: cannot send: no")  # type: ignore[arg-type]
+    assert one.client(Said(), 3) == Client(ended="ended: cannot send: no")  # type: ignore[arg-type]
+
+
+def test_other_programs_on_the_core_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((10.0, 12.0, 20.0, 20.8))
+    monkeypatch.setattr(scene, "busy", lambda core: next(clock))
+    ours = [SimpleNamespace(usage=SimpleNamespace(ru_utime=0.5, ru_stime=0.25))]
+    for said in ("Other programs used 6", ""):  # of two seconds: 1.25, 0.05
+        others = scene.Others(0)
+        others.began -= 2.0
+        told = others.told(ours)
+        assert told.startswith(said) and bool(told) == bool(said)
+
+
+def test_a_processor_is_read_from_the_kernel() -> None:
+    core = max(os.sched_getaffinity(0))
+    assert scene.busy(core) > 0 and scene.busy(10**6) == 0
+
+
+def test_what_is_measured_names_its_transport() -> None:
+    four, dgram = read_panels()[:4], next(p for p in read_panels() if p.name == "raw-dgram")
+    assert (scene.over(four), scene.over([four[0], dgram])) == ("TCP", "TCP or UDP")
+
+
+def test_the_table_at_the_end_fits_80_columns() -> None:
+    """Of four panels, with the longest words."""
+    figures = Figures("2 of 2", "reply lost", "its own", "subscriber", "newest", (1850, 1850), 1234.5, 12345.6, 14, 99_999)
+    panels = read_panels()[:4]
+    table = rows(panels, SimpleNamespace(figures={panel.name: figures for panel in panels}))
+    text = io.StringIO()
+    show_table(Console(file=text, width=80), panels, table)
+    lines = text.getvalue().splitlines()
+    assert len(lines) == 1 + len(table) == 13 and max(map(len, lines)) <= 80
 
 
 # --step

@@ -50,6 +50,8 @@ def test_what_a_panel_lacks_is_said(
     with pytest.raises(SystemExit):
         panels.choose_panels(["mine"], "demo", ["pubsub"])
     assert capsys.readouterr().err == f"triptych: demo: panel mine: {mine.left_out()}\n"
+    assert panels.choose_panels(["mine", "mine"], "demo", ["reqrep"]) == ([mine], [])
+    assert capsys.readouterr().err == "triptych: demo: mine is named more than once; it counts once\n"
     (tmp_path / "mine" / "mine-rep").chmod(0o644)
     assert mine.left_out() == "mine/mine-rep is not executable: chmod +x mine/mine-rep"
     (tmp_path / "mine" / "meson.build").touch()

@@ -18,7 +18,7 @@ pytest.importorskip("rich")
 from rich.color import Color
 from rich.console import Console
 
-from demo.views import Columns, Plain, rows_of, view_for
+from demo.views import AROUND, Columns, Plain, rows_of, view_for
 from harness import terminal
 from harness.panels import read_panels
 
@@ -133,11 +133,12 @@ def test_verbs_take_their_colours_from_there() -> None:
             assert not named.findall(path.read_text()), path
 
 
+@pytest.mark.parametrize("height", [24, 50])
 @pytest.mark.parametrize("width", [58, 60, 80, 100, 116, 165])
-def test_the_demo_cuts_nothing(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_cuts_nothing(width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too long is folded, and columns that have no room stand in another row."""
     monkeypatch.setenv("TERM", "xterm")
-    console = Console(width=width, height=50, record=True, file=io.StringIO(), force_terminal=True)
+    console = Console(width=width, height=height, record=True, file=io.StringIO(), force_terminal=True)
     view = view_for(FOUR, console, plain=False)
     assert isinstance(view, Columns)
     view.lines = {panel.name: [] for panel in FOUR}
@@ -157,12 +158,39 @@ def test_the_demo_has_plain_lines_where_columns_have_no_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    def view(width: int, height: int) -> object:
-        return view_for(FOUR, Console(width=width, height=height, force_terminal=True), False)
 
-    assert isinstance(view(57, 50), Plain) and isinstance(view(80, 20), Plain)
-    assert [len(row) for row in rows_of(Console(width=116), FOUR)] == [4]
-    assert [len(row) for row in rows_of(Console(width=115), FOUR)] == [2, 2]
+    def view(width: int, height: int) -> tuple[type, str]:
+        console = Console(width=width, height=height, force_terminal=True, record=True, file=io.StringIO())
+        return type(view_for(FOUR, console, False)), " ".join(console.export_text().split())
+
+    kind, told = view(80, 20)
+    assert kind is Plain and "4 panels need 80 columns and 23 lines; it has 80 and 20." in told
+    assert told.endswith("Two panels need less: ./triptych demo raw zmq")
+    kind, told = view(57, 50)
+    assert kind is Plain and "need 58 columns and 23 lines; it has 57 and 50." in told
+    assert view(58, 23) == view(80, 24) == (Columns, "")
+    assert [len(row) for row in rows_of(116, FOUR)] == [4]
+    assert [len(row) for row in rows_of(115, FOUR)] == [2, 2]
+
+
+def test_the_demo_redraws_what_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """80 columns and 24 lines, the usual window: two rows of columns below the act's sentence."""
+    monkeypatch.setenv("TERM", "xterm")
+    console = Console(width=80, height=24, force_terminal=True, file=io.StringIO())
+    view = view_for(FOUR, console, plain=False)
+    assert isinstance(view, Columns)
+    view.act("1. An act", "One sentence. " * 14)
+    frames = []
+    monkeypatch.setattr(view.live, "update", lambda frame, refresh: frames.append(frame))
+    for panel in FOUR:
+        for number in range(30):
+            view.tell(panel, "req", f"number {number}")
+    view.step()
+    view.tick()
+    with console.capture() as captured:
+        console.print(frames[0])
+    assert len(captured.get().splitlines()) <= 24 - AROUND and captured.get().count("number 29") == 4
+    view.close()
 
 
 @pytest.mark.parametrize("verb", ["demo", "diff", "lab", "size", "test", "wire", "bench"])

@@ -11,7 +11,7 @@ from typing import Any
 
 from demo import verdicts
 from demo.own_input import Lines
-from demo.scene import STEP_SECONDS, TIMEOUT_MS, Scene
+from demo.scene import STEP_SECONDS, TIMEOUT_MS, Others, Scene, over
 from demo.verdicts import Outcome
 from demo.views import View
 from harness.panels import Panel
@@ -71,6 +71,7 @@ class Demo(Scene):
         super().__init__(panels, view, lines, step)
         self.figures = {panel.name: Figures() for panel in panels}
         self.core = max(os.sched_getaffinity(0))
+        self.disturbed = ""  # what is to be said of other programs, of what was measured
         self.count = f"{MEASURE_COUNT} requests"
         self.placed = f"client and server share core {self.core} (--cpu {self.core})"
         if Stage.hosts:
@@ -352,10 +353,11 @@ class Demo(Scene):
     def measure(self) -> None:
         with self.act(
             "Measured",
-            f"{self.count} of {MEASURE_BODY} bytes over TCP (UDP for datagrams) on each panel, one panel "
+            f"{self.count} of {MEASURE_BODY} bytes over {over(self.panels)} on each panel, one panel "
             f"after the other; {self.placed}.",
             self.silent,
         ) as stage:
+            others = Others(self.core)
             pinned = ["--quiet"] if stage.hosts else ["--cpu", str(self.core), "--quiet"]
             for panel in self.panels:
                 address = stage.url(panel.speaks[0])
@@ -381,7 +383,9 @@ class Demo(Scene):
                 figures.p50_us, figures.p99_us = latency.get("p50"), latency.get("p99")
                 if figures.p50_us is not None:
                     self.view.tell(panel, "p50", f"{figures.p50_us:.1f} us")
-        self.view.remark(["No clause asks for speed. ./triptych bench measures it with care."])
+            self.disturbed = "" if stage.hosts else others.told(stage.programs)
+        remarks = [self.disturbed, "No clause asks for speed. ./triptych bench measures it with care."]
+        self.view.remark([remark for remark in remarks if remark])
 
 
 def sent_by(publisher: Player, time: float) -> int:

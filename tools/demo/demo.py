@@ -5,9 +5,9 @@ Usage:  ./triptych demo [reqrep|pubsub] [PANEL...] [--text FILE] [--plain]
 
 Starts the panels' own programs as processes, gives all of them the same input
 at the same moment, and shows what each program says and when. On a terminal
-each panel has a column; in a pipe, or on a very narrow terminal,
-each line begins with the panel's name. At the end a table shows what was
-measured.
+each panel has a column: four of them need 80 columns and 24 lines. In a pipe,
+or on a smaller terminal, each line begins with the panel's name. At the end a
+table shows what was measured.
 
 Each act ends with one line: what differed in this run, the clause of
 common/CONTRACT.md, and the experiment that explains it.
@@ -15,7 +15,7 @@ common/CONTRACT.md, and the experiment that explains it.
   reqrep       requests and replies; the server is killed while it works; a
                reply comes too late
   pubsub       topics and prefixes; a subscriber is stopped during a flood
-               without either word: both, which takes half a minute
+               without either word, or with both: both, in half a minute
   PANEL...     these panels only, in this order; without: all that are built.
                Steps are shown when named: ./triptych demo raw-1 zmq-1
 

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from compare.sources import TEMPLATE, panel_lines
-from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, MEASURE_COUNT, Demo, Figures
+from demo.acts import FLOOD_BODY, FLOOD_QUEUE, FLOOD_RATE, MEASURE_BODY, Demo, Figures
+from demo.scene import over
 from harness.panels import Panel
 from harness.stage import Stage
 from harness.terminal import RED
@@ -72,7 +73,7 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     table: list[tuple[str, list[str]]] = []
     row("requests answered", lambda p, f: f.asked or "-")
     row("its server killed: the request", lambda p, f: f.killed or "-")
-    row("after a late reply, a request gets", lambda p, f: f.late or "-")
+    row("late reply: next request gets", lambda p, f: f.late or "-")
     row("topics: who filters", lambda p, f: f.filtered or "-")
     row("flood: full queues keep", lambda p, f: f.kept or "-")
     row("  missed by A, never stopped", lambda p, f: "-" if f.missed is None else str(f.missed[0]))
@@ -80,7 +81,7 @@ def rows(panels: list[Panel], demo: Demo) -> list[tuple[str, list[str]]]:
     placed = "between the hosts" if Stage.hosts else "both on one core"
     row(f"p50 us, {placed}", lambda p, f: decimal(f.p50_us))
     row(f"p99 us, {placed}", lambda p, f: decimal(f.p99_us))
-    row("lines of code, all of the panel", lambda p, f: str(panel_lines(p) or "-"))  # "-": programs
+    row("lines of code, whole panel", lambda p, f: str(panel_lines(p) or "-"))  # "-": programs
     row("server: threads", lambda p, f: number(f.threads))
     row(
         "server: memory, MiB",
@@ -98,8 +99,9 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     said = (demo.versions.get(name) for name in names)
     versions = "; ".join(dict.fromkeys(version for version in said if version))
     text = [
-        f"Round trips: {demo.count} of {MEASURE_BODY} bytes over TCP (UDP for datagrams), one panel after "
-        f"the other; {demo.placed}." + ("" if Stage.hosts else " On two cores the figures differ."),
+        f"Round trips: {demo.count} of {MEASURE_BODY} bytes over {over(panels)}, one panel after "
+        f"the other; {demo.placed}." + ("" if Stage.hosts else " On two cores the figures differ.")
+        + (" The machine was busy meanwhile." if demo.disturbed else ""),
     ]
     if any(demo.figures[name].missed for name in names):
         without = [panel.name for panel in panels if "ipc" not in panel.speaks]

@@ -23,9 +23,10 @@ HOLD_SECONDS = 0.1  # longer than a line takes from a program's clock to here
 FRAME_SECONDS = 0.08
 COLUMN_MIN = 28  # narrower, every text would be torn to pieces
 COLUMN_WIDE = 34  # from here on times have milliseconds
-ROWS_MIN = 6  # lines of a column that are worth looking at
+ROWS_MIN = 5  # lines of a column that are worth looking at: four panels fit 80 columns and 24 lines
 ROWS_REMEMBERED = 1000  # lines of a column, while an act lasts
 ROWS_KEPT = 80  # lines of a column that stay when an act is over
+HEAD = 3  # lines of a row of columns that are not messages
 AROUND = 7  # lines of the terminal that an act's title and sentence take
 
 
@@ -164,8 +165,8 @@ class Columns(View):
         now = time.monotonic()
         if self.live and now - self.drawn >= FRAME_SECONDS:
             self.drawn = now
-            rows = rows_of(self.console, self.panels)
-            height = (self.console.height - AROUND) // len(rows) - 2
+            rows = rows_of(self.console.width, self.panels)
+            height = (self.console.height - AROUND) // len(rows) - HEAD
             self.live.update(self._frame(max(ROWS_MIN, height)), refresh=True)
 
     def end_act(self) -> None:
@@ -181,7 +182,7 @@ class Columns(View):
 
     def _frame(self, height: int) -> Group:
         """The columns, each with so many of its latest lines."""
-        return Group(*(self._row(panels, height) for panels in rows_of(self.console, self.panels)))
+        return Group(*(self._row(panels, height) for panels in rows_of(self.console.width, self.panels)))
 
     def _row(self, panels: list[Panel], height: int) -> Group:
         width = self.console.width // len(panels) - 1
@@ -230,9 +231,9 @@ def title(panel: Panel) -> str:
     return f"{getattr(panel, 'mark', '')} {panel.heading}".strip()
 
 
-def rows_of(console: Console, panels: list[Panel]) -> list[list[Panel]]:
+def rows_of(width: int, panels: list[Panel]) -> list[list[Panel]]:
     """The panels in as few rows as their columns need, each as full as the others."""
-    most = max(1, console.width // (COLUMN_MIN + 1))
+    most = max(1, width // (COLUMN_MIN + 1))
     rows = -(-len(panels) // most)
     each = -(-len(panels) // rows)
     return [panels[at : at + each] for at in range(0, len(panels), each)]
@@ -240,9 +241,28 @@ def rows_of(console: Console, panels: list[Panel]) -> list[list[Panel]]:
 
 def view_for(panels: list[Panel], console: Console, plain: bool) -> View:
     """Columns on a terminal that can redraw and has room for them; else plain lines."""
-    can_redraw = console.is_terminal and not console.is_dumb_terminal
-    rows = rows_of(console, panels)
-    room = console.height >= AROUND + len(rows) * (ROWS_MIN + 3) and console.width > COLUMN_MIN
-    if len(rows) > 1:
-        room &= len(rows) < len(panels)
-    return Columns(panels, console) if can_redraw and room and not plain else Plain(panels, console)
+    if plain or not console.is_terminal or console.is_dumb_terminal:
+        return Plain(panels, console)
+    if told := too_small(console, panels):
+        console.print(Text(told, style="dim"))
+        return Plain(panels, console)
+    return Columns(panels, console)
+
+
+def too_small(console: Console, panels: list[Panel]) -> str:
+    """What size gives columns, where this terminal has no room for them; else nothing."""
+    least = (COLUMN_MIN + 1) * min(2, len(panels))  # one column below the other compares nothing
+    width = max(console.width, least)
+    rows = len(rows_of(width, panels))
+    height = AROUND + rows * (ROWS_MIN + HEAD)
+    if console.width >= least and console.height >= height:
+        return ""
+    return (
+        f"This terminal is too small for columns: {panels_in_words(len(panels))} {width} columns and "
+        f"{height} lines; it has {console.width} and {console.height}."
+        + (f" Two panels need less: ./triptych demo {panels[0].name} {panels[1].name}" if rows > 1 else "")
+    )
+
+
+def panels_in_words(number: int) -> str:
+    return "one panel needs" if number == 1 else f"{number} panels need"

@@ -147,6 +147,8 @@ def choose_panels(
     """
     known = read_panels()
     check_names(verb, "panel", names, [panel.name for panel in known])
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        warn(f"{verb}: {name} is named more than once; it counts once")
     if names:
         wanted = sorted((p for p in known if p.name in names), key=lambda p: names.index(p.name))
     else:
