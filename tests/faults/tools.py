@@ -23,6 +23,8 @@ FAULTS = [
           "if (check && nth) {", "if (check && nth < 0) {", "test_arguments_are_checked_first"),
     fault("capitals-are-strange", "a name in capitals is like none", "triptych",
           "    a = tolower(a); b = tolower(b)\n", "", "test_arguments_are_checked_first"),
+    fault("names-on-names", "two names of the steps' picture overlap", "tools/harness/chart.py",
+          "not near and not over and", "not near and", "test_the_names_in_the_picture_stand_apart"),
     fault("steps-cut", "a narrow terminal gets the wide table, its names cut", "tools/compare/steps.py",
           ".maximum <= console.width:", ".maximum <= WIDTH_MOST:", "test_the_table_is_whole_at_any_width"),
     fault("package-by-prefix", "python3 is taken as installed because python3-rich is", "triptych",

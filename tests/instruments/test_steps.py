@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from check.kept import BROKEN, KEPT, NOT_REACHABLE, Claim, kept_file
 from conftest import ROOT
 from harness.chart import script
 from harness.panels import Panel, read_panels
+from harness.svg import svg_text
 from test_size import NEEDED
 from tool import copy_of_sample, tool
 
@@ -178,7 +180,19 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     out = tool("steps", "--svg", str(tmp_path / "a.svg"))[0]
     drawn = (tmp_path / "a.svg").read_text()
     for panel in ALL:
-        assert f">{panel.name}<" in drawn and (panel.name in out or not shutil.which("gnuplot"))
+        assert re.search(rf"[> ]{panel.name}( \+\d\?)?<", drawn) and (panel.name in out or not shutil.which("gnuplot"))
+
+
+@pytest.mark.together
+def test_the_names_in_the_picture_stand_apart() -> None:
+    """A letter is less than 9 of its pixels wide, and 12 high; a hollow point says how many more it may keep."""
+    chart = picture([step.as_json() for step in counted()])
+    texts = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)">(?:<tspan[^>]*>.</tspan> )?([a-z][\w-]+(?: \+\d\?)?)</text>', svg_text(chart))
+    names = {words.split()[0]: (float(x) - (len(words) * 9 if side == "end" else 0), float(y), words) for x, y, side, words in texts}
+    assert set(names) == {step.panel.name for step in counted()}
+    for (one, (x, y, words)), (other, (at, height, _)) in itertools.combinations(sorted(names.items(), key=lambda item: item[1]), 2):
+        assert abs(y - height) > 12 or at > x + len(words) * 7, f"{one} and {other} overlap"
+    assert {name for name, (*_, words) in names.items() if "+" in words} == {"raw-1", "raw-dgram", "winsock"}
 
 
 def verdict(monkeypatch: pytest.MonkeyPatch, name: str, **claims: Claim) -> list[str]:

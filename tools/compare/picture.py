@@ -51,10 +51,9 @@ def picture(steps: list[Json]) -> Chart:
 
 
 def named(step: Json, mark: str) -> str:
-    """Of the clauses that are not reachable nobody knows whether they are kept: a hollow mark, and how many more it may be, if these are many."""
+    """Of the clauses that are not reachable nobody knows whether they are kept: a hollow mark, and how many more it may be."""
     more = step["not_reachable"]
-    maybe = f" +{more}?" if 4 * more > len(step["clauses"]) else ""
-    return f"{HOLLOW} {step['name']}{maybe}" if more else f"{mark} {step['name']}"
+    return f"{HOLLOW} {step['name']} +{more}?" if more else f"{mark} {step['name']}"
 
 
 def beside(step: Json, steps: list[Json]) -> str:

@@ -16,8 +16,11 @@ WIDTH_MOST = 100
 ROWS = 27  # of a chart in the terminal
 MARGINS = {"l": 8, "r": 3, "t": 2, "b": 3}  # columns or rows around it, where points have names
 
-# Where a point's name may stand: so many rows below it, and left of it or right.
-PLACES = [(down, left) for down in (0, 1, -1, 2, -2, 3) for left in (False, True)]
+# Where a point's name may stand: so many rows below it, and so many columns right of it, or its end left of it.
+RIGHT, LEFT, FARTHER = 2, -3, (5, 7)
+PLACES = [(down, right) for down in (0, 1, -1) for right in (RIGHT, LEFT)]
+PLACES += [(down, right) for down in (0, 1, -1) for right in FARTHER]
+PLACES += [(down, right) for down in (2, -2, 3) for right in (RIGHT, LEFT)]
 
 
 @dataclass
@@ -98,6 +101,8 @@ class Place(NamedTuple):
     y: float
     start: int
     down: int
+    apart: bool  # so that a line has to lead there
+    covered: bool  # the point, by another
 
 
 def places_of(chart: Chart, columns: int, rows: int) -> list[Place]:
@@ -114,20 +119,26 @@ def places_of(chart: Chart, columns: int, rows: int) -> list[Place]:
             taken |= {(cell(x, y)[0] + i, cell(x, y)[1]) for i in (-1, 0, 1)}
         for (x, y), (to_x, to_y) in zip(line.points, line.points[1:]):
             taken |= {cell(x + (to_x - x) * i / columns, y + (to_y - y) * i / columns) for i in range(columns)}
-    found = []
+    found: list[Place] = []
+    named: list[tuple[int, int, float]] = []
+    points = {(x, y) for _, _, x, y, _ in wanted}
     for line, name, x, y, (column, row) in wanted:
         mark, text = name.split(" ", 1)
-        for down, left in PLACES:
-            start = column - 3 - len(text) if left else column + 2
-            cells = {(start + i - left, row - down) for i in range(len(text) + 1)}
+        beside = [a for a, b in points - {(x, y)} if cell(a, b)[1] == row and abs(cell(a, b)[0] - column) < 4]
+        height = y / chart.reach[1] * rows
+        for down, right in PLACES:
+            start = column + right - (len(text) if right == LEFT else 0)
+            cells = {(start + i - (right == LEFT), row - down) for i in range(len(text) + 1)}
             inside = start > 0 and start + len(text) <= columns and 0 < row - down <= rows
-            if inside and not cells & taken:
+            # another point is nearer to it, or another name, as exactly as they are drawn
+            near = down == 0 and any((a - x) * right >= 0 for a in beside)
+            over = any(abs(at - height + down) < 1 and start < end + 2 and begin < start + len(text) + 2 for begin, end, at in named)
+            if inside and not near and not over and not cells & taken:
                 break
         else:
-            down, start = 0, column + 2
-            cells = {(start + i, row) for i in range(len(text))}
-        taken |= {(at + apart, row_of) for at, row_of in cells for apart in (-2, 0, 2)}  # names in a row stand apart
-        found.append(Place(line, mark, text, x, y, start, down))
+            down, right, start = 0, RIGHT, column + RIGHT
+        named.append((start, start + len(text), height - down))
+        found.append(Place(line, mark, text, x, y, start, down, down != 0 or right in FARTHER, bool(beside)))
     return found
 
 

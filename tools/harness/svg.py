@@ -109,7 +109,7 @@ def svg_text(chart: Chart, inline: bool = False) -> str:
     if chart.key:
         parts += key(lines, right + 24)
     if any(line.names for line in lines):
-        parts += names(chart, x, y)
+        parts += names(chart, x, y, ink)
     return "\n".join(filter(None, parts)) + "\n</svg>\n"
 
 
@@ -162,16 +162,21 @@ def key(lines: list[Line], left: float) -> list[str]:
     return parts
 
 
-def names(chart: Chart, x: Axis, y: Axis) -> list[str]:
-    """The points' names, each where there is room."""
+def names(chart: Chart, x: Axis, y: Axis, ink: str) -> list[str]:
+    """The points' names, each where there is room; a thin line leads to one that stands
+    apart. If another point covers its mark, the mark stands before the name."""
     parts = []
     for place in places_of(chart, COLUMNS, ROWS):
         letter = (x.last - x.first) / COLUMNS
         line_height = (y.first - y.last) / ROWS
         at = x.first + place.start * letter
         height = y(place.y) + place.down * line_height + 5
-        if at < x(place.x):  # letters are of many widths: its end is beside the point
-            parts.append(text(x(place.x) - 2 * letter, height, place.text, "end"))
-        else:
-            parts.append(text(at, height, place.text))
+        left = at < x(place.x)  # letters are of many widths: its end is beside the point
+        at = x(place.x) - 2 * letter if left else at
+        if place.apart and not place.covered:
+            end = at + (3 if left else -3)
+            parts.append(f'<path d="M{x(place.x):.1f} {y(place.y):.1f}L{end:.1f} {height - 5:.1f}" stroke="{ink}" stroke-opacity="0.55"/>')
+        words = text(at, height, place.text, "end" if left else "start")
+        mark = f'<tspan fill="{escape(place.line.colour)}">{place.mark}</tspan> '
+        parts.append(words.replace(">", f">{mark}", 1) if place.covered else words)
     return parts
