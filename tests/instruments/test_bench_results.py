@@ -13,10 +13,11 @@ import pytest
 from bench import results as bench_results
 from bench import show as bench_show
 from bench.cases import RATIO_METRICS, groups_of, number
-from bench.chart import charts
+from bench.chart import charts, in_letters
 from bench.kinds import Case, Outcome
 from bench.run import Baseline, Disturbance
 from bench.session import Cell
+from bench.stated import RECORDED
 from conftest import ROOT
 from harness.chart import Chart, Line, script
 from harness.panels import BUILD, Panel, read_panels
@@ -141,6 +142,18 @@ def test_what_was_not_the_same_in_two_runs_is_told() -> None:
     told = " ".join(bench_results.differences(before, after))
     assert "cpu: A, now B" in told and "zmq: 4.3.4, now 4.3.5" in told and "quick: True" in told
     assert "quick: False, now True" in bench_results.differences(after, before)
+
+
+def test_a_chart_in_letters_has_the_panels_alone() -> None:
+    """Eight curves and more cannot be told apart on a terminal; a file has them all."""
+    drawn = charts(bench_results.read(RECORDED)["cells"])
+    for chart in drawn:
+        panels = [line.label for line in in_letters(chart).lines]
+        assert panels == ["raw sockets", "ZeroMQ", "nanomsg", "NNG (nn_ API)"] and len(chart.lines) > len(panels)
+    by_size = in_letters(next(chart for chart in drawn if chart.name == "latency-by-size"))
+    assert by_size.x_ticks.startswith("'16 B' 16, ") and by_size.x_ticks.endswith("'1 MiB' 1048576")
+    by_peers = in_letters(next(chart for chart in drawn if chart.name == "fanout-by-peers"))
+    assert by_peers.x_ticks.startswith("'1' 1, '8' 8, ")
 
 
 def test_a_chart_does_not_mix_queues(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +281,14 @@ def test_what_is_to_be_known_of_a_row_stands_below_the_table(monkeypatch: pytest
     cell = results(10.0, monkeypatch)["cells"][0]  # type: ignore[index]
     few = {**cell, "counting": 3, "rate": 200_000, "failures": ["fast: came too late"]}
     assert tables.notes([cell], 5) == []
-    assert tables.notes([few], 5) == ["fast: 3 runs of 5", "fast: kept 100k/s of 200000/s", "fast: 1 run failed: fast: came too late"]
+    late = "3 of 5 runs, since there was no time for more: fast"
+    others = ["fast: kept 100k/s of 200000/s", "fast: 1 run failed: fast: came too late"]
+    assert tables.notes([{**few, "runs": few["runs"][:3]}], 5) == [late, *others]
+    assert tables.notes([{**few, "runs": [*few["runs"][:3], None, None]}], 5) == ["3 of 5 runs: fast", *others]
+    many = [{**cell, "competitor": name, "counting": n, "runs": cell["runs"][:n]} for name, n in zip("abcd", (2, 3, 2, 5))]
+    assert tables.notes(many, 5) == [
+        "2 of 5 runs, since there was no time for more: a, c", "3 of 5 runs, since there was no time for more: b",
+    ]  # fmt: skip
     assert tables.notes([{**few, "counting": 0, "rate": 0}], 5) == ["fast: 1 run failed, and there is no figure: fast: came too late"]
 
 

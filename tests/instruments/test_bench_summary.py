@@ -36,8 +36,21 @@ def test_the_summary_answers_which_is_fastest_and_why() -> None:
 def test_the_summary_counts_who_wins_and_where_nobody_does() -> None:
     """Once ZeroMQ is faster, and once its interval and raw's overlap."""
     over_all, round_trips = in_short(several(((0.5, 4.0), (1.01, 5.0), (2.5, 3.0), (1.5, 6.0))))
-    assert over_all == "Over all: raw is the fastest in 2 of 4 cases, ZeroMQ is the fastest in 1, raw and ZeroMQ are equally fast in 1."
+    assert over_all == "Over all: raw is the fastest in 2 of 4 cases; ZeroMQ is the fastest in 1; raw and ZeroMQ are equally fast in 1."
     assert "ZeroMQ takes 0.50 to 2.5 times as long as raw for a message" in round_trips
+
+
+def test_the_summary_names_those_who_are_equal_case_by_case() -> None:
+    """Who is equal in one case is not said to be so in another; its ratio there is no part of the range."""
+    over_all, round_trips = in_short(several(((1.01, 4.0), (1.01, 1.0), (2.5, 1.01), (1.5, 6.0))))
+    assert over_all == (
+        "Over all: raw is the fastest in 1 of 4 cases; raw and ZeroMQ are equally fast in 1; raw, ZeroMQ and nanomsg are "
+        "equally fast in 1; raw and nanomsg are equally fast in 1."
+    )
+    assert "ZeroMQ takes 1.50 to 2.5 times as long as raw for a message and nanomsg 4.0 to 6.0." in round_trips
+    assert "This leaves out where one is as fast as raw: ZeroMQ in 2 cases and nanomsg in 2 cases." in round_trips
+    _, round_trips = in_short(several(((1.01, 4.0), (1.01, 5.0), (0.99, 3.0), (1.0, 6.0))))
+    assert "as raw for a message. This leaves out where one is as fast as raw: ZeroMQ in 4 cases." in round_trips
 
 
 def test_the_summary_names_no_reason_that_was_not_counted() -> None:

@@ -116,7 +116,7 @@ def test_rates_are_fewer_or_as_many_and_losses_are_told() -> None:
         # A quarter lost is no tenth of the rate; the processor time is that of the lost ones as well.
         (0.4, 0.25, "10 times fewer, because an event that arrives takes 0.4 us of processor time (raw: 0.04), the work for lost ones included."),
         (0.04, 0.25, "10 times fewer; the losses alone explain a factor of 1.33, and the counts do not show the rest."),
-        (0.4, 0.88, "10 times fewer, because the rest was lost."),
+        (0.4, 0.88, "10 times fewer, because full queues dropped the rest."),
     ],
 )  # fmt: skip
 def test_losses_are_a_reason_for_as_much_as_they_explain(cpu: float, lost: float, ending: str) -> None:

@@ -10,8 +10,9 @@ Usage:  ./triptych bench [WHAT...] [PANEL...] [--quick]
 
 Measures the panels' own programs. Beside each panel stands its baseline: the
 smallest program that does the same on the same library
-(tools/bench/baselines/). They run in turns, at least five times each, on named
-processors; each figure is a median with its interval. A row is marked * if
+(tools/bench/baselines/). They run in turns, five times each or more, on named
+processors; each figure is a median with its interval. On a busy machine the
+time may be up sooner: then a line below the table says how many runs there are. A row is marked * if
 other programs or other virtual machines disturbed one of its runs. At the end
 sentences say what was found, why, as far as it was counted, and how much the
 disturbances matter. tools/bench/METHOD.md says how it is done, and why.
@@ -19,8 +20,8 @@ disturbances matter. tools/bench/METHOD.md says how it is done, and why.
   WHAT           latency, throughput, fanout, connections, or all (default; of
                  --quick the first three)
   PANEL...       these panels only; without: all that are built
-  --quick        64 B over TCP, short runs, 64 subscribers: 90 seconds instead
-                 of forty minutes
+  --quick        64 B over TCP, short runs, 64 subscribers: about 90 seconds
+                 instead of forty minutes
   --goals        measures only what the goals need and prints each ratio beside
                  its bound; nine runs each, ten minutes
   --hosts NAMES  runs servers and publishers on the first of these, the others
@@ -68,7 +69,7 @@ from bench import scale_doc
 from bench import search as bench_search
 from bench import show as bench_show
 from bench.between import complain_between, measure_between
-from bench.chart import charts
+from bench.chart import charts, in_letters
 from bench.goals import RUNS as GOAL_ROUNDS
 from bench.goals import MISSED, NOT_MEASURED, Goal, as_json, run_goals
 from bench.kinds import Case
@@ -252,7 +253,7 @@ def draw_charts(console: Console, results: dict[str, Any], folder: Path) -> None
     """In the terminal, and into the folder; the figures as well: the page Price shows the newest."""
     OutputFile("bench: --svg", folder / "results.json").write(bench_results.text_of(results))
     for chart in charts(results["cells"]):
-        text = terminal_chart(chart, console.width, console.is_terminal)
+        text = terminal_chart(in_letters(chart), console.width, console.is_terminal)
         if text:
             console.file.write(text.strip("\f\n") + "\n")
         draw_file(console, chart, folder)

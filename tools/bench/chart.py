@@ -5,8 +5,10 @@ harness/chart.py draws them in the terminal, harness/svg.py as SVG.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from bench.cases import length
 from harness.chart import Chart, Line
 from harness.panels import read_panels
 
@@ -95,3 +97,12 @@ def charts(cells: list[Cell]) -> list[Chart]:
             title = f"{bench} by {x}, tcp"
             made.append(by(chosen, attribute, metric, f"{bench}-by-{attribute}", title, x, y))
     return made
+
+
+def in_letters(chart: Chart) -> Chart:
+    """The panels alone, as a terminal draws them: in letters, eight curves cannot be told apart."""
+    lines = [line for line in chart.lines if not line.dashed]
+    places = sorted({x for line in lines for x, _ in line.points})
+    name = length if "bytes" in chart.x else str
+    ticks = chart.x_ticks or ", ".join(f"'{name(int(x))}' {x:.0f}" for x in places)
+    return replace(chart, lines=lines, x_ticks=ticks)

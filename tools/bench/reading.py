@@ -24,11 +24,12 @@ from harness.terminal import TEXT_WIDTH, Output
 
 
 def draw_file(console: Console, chart: Chart, folder: Path) -> None:
-    """Into the folder, if there is anything to draw."""
+    """Into the folder, if there is anything to draw; a file has the baselines as well."""
     if drawn := svg_text(chart):
         path = folder / f"{chart.name}.svg"
         OutputFile("bench: --svg", path).write(drawn)
-        console.print(f"[dim]{escape(printable(str(path)))}[/]\n", soft_wrap=True)
+        beside = ", with the baselines" if any(line.dashed for line in chart.lines) else ""
+        console.print(f"[dim]{escape(printable(str(path)))}{beside}[/]\n", soft_wrap=True)
 
 
 def headline(results: dict[str, Any], command: str) -> list[str]:

@@ -84,7 +84,7 @@ def because(cell: Cell, reference: Cell, costs: dict[str, Any], ratio: float) ->
     """Why this is the slower of the two; or that nothing counted explains it."""
     much = lost_share(cell) >= LOST_MUCH and loss_factor(cell, reference) >= CLEARLY
     if much and loss_factor(cell, reference) >= ratio / LESS:
-        return ", because the rest was lost"
+        return ", because full queues dropped the rest"
     found = cause(cell, reference, costs, ratio)
     if not found and much:
         part = times(loss_factor(cell, reference))

@@ -45,7 +45,7 @@ def show_opening(console: Console, results: dict[str, Any], seconds: float) -> N
     text = (
         f"{' '.join(shorter(info['cpu']).split())}, {info['cpus']} {virtual}processors, load "
         f"{info['load_before'][0]:.1f}; each figure: median of {results['method']['rounds']} runs; "
-        f"{took if 'seconds' in results else f'up to {took}'}"
+        f"{took if 'seconds' in results else f'about {took}'}"
     )
     console.print(f"[bold]{escape(text)}[/]\n", soft_wrap=True)
 

@@ -46,25 +46,24 @@ Group = list[Cell]
 def fastest(groups: list[Group]) -> str:
     """Who was fastest, in how many of these cases."""
     first: dict[str, int] = {}
-    shared: dict[str, None] = {}  # whoever is the fastest together with others
+    shared: dict[tuple[str, ...], int] = {}  # those who are the fastest together
     for group in groups:
         panels = best_first(group)
         alike = [cell for cell in panels if cell is panels[0] or equal(cell, panels[0])]
         if len(alike) == 1:
             first[name_of(alike[0])] = first.get(name_of(alike[0]), 0) + 1
         else:
-            shared |= dict.fromkeys(map(name_of, alike))
-    ties = len(groups) - sum(first.values())
-    if not ties and len(first) == 1:
+            names = tuple(name_of(cell) for cell in measured(group) if cell in alike)
+            shared[names] = shared.get(names, 0) + 1
+    if not shared and len(first) == 1:
         everywhere = f" in all {len(groups)} cases" if len(groups) > 1 else ""
         return f"{next(iter(first))} is the fastest{everywhere}"
     ordered = sorted(first.items(), key=lambda one: -one[1])
     told = [f"{name} is the fastest in {count}" for name, count in ordered]
-    if ties:
-        several = "" if len(shared) == 2 else "several of "
-        told.append(f"{several}{joined([*shared])} are equally fast in {ties}")
+    ties = sorted(shared.items(), key=lambda one: -one[1])
+    told += [f"{joined([*names])} are equally fast in {count}" for names, count in ties]
     told[0] += f" of {counted_as(len(groups), 'case')}"
-    return ", ".join(told)
+    return "; ".join(told)
 
 
 def told_of(found: dict[str, str], verb: str, unit: str) -> str:
@@ -79,8 +78,12 @@ def span(found: list[float]) -> str:
 
 
 def ranges(groups: list[Group]) -> str:
-    """How far the others are from the reference over these cases, and what they lost."""
+    """How far the others are from the reference over these cases, and what they lost.
+
+    A case in which one of them equals the reference is counted, and left out of its range.
+    """
     spans: dict[str, list[float]] = {}
+    same: dict[str, int] = {}
     lost: dict[str, float] = {}
     references = set()
     for group in groups:
@@ -89,18 +92,24 @@ def ranges(groups: list[Group]) -> str:
         for cell in panels:
             lost[name_of(cell)] = max(lost.get(name_of(cell), 0.0), lost_share(cell))
             if reference and cell is not reference and (ratio := slowness(cell, reference)):
-                spans.setdefault(name_of(cell), []).append(ratio)
                 references.add(name_of(reference))
+                if equal(cell, reference):
+                    same[name_of(cell)] = same.get(name_of(cell), 0) + 1
+                else:
+                    spans.setdefault(name_of(cell), []).append(ratio)
     if len(references) != 1:
         return ""
     what = "an event" if all(publishes(group[0]) for group in groups) else "a message"
-    told = told_of(
-        {name: span(found) for name, found in spans.items()},
-        "takes",
-        f"times as long as {references.pop()} for {what}",
-    )
+    whose = references.pop()
+    told = ""
+    if spans:
+        shown = {name: span(spans[name]) for name in lost if name in spans}
+        told += f" {told_of(shown, 'takes', f'times as long as {whose} for {what}')}."
+    if spans and same:
+        counts = joined([f"{name} in {counted_as(count, 'case')}" for name, count in same.items()])
+        told += f" This leaves out where one is as fast as {whose}: {counts}."
     losses = {name: f"up to {share:.0%}" for name, share in lost.items() if share >= LOST_MIN}
-    return f" {told}." + (f" {told_of(losses, 'lost', 'of the events')}." if losses else "")
+    return told + (f" {told_of(losses, 'lost', 'of the events')}." if losses else "")
 
 
 def explained(group: Group, costs: dict[str, Any]) -> tuple[str, dict[str, float]]:

@@ -238,10 +238,16 @@ def coloured(cell: Cell, text: str) -> str:
 def notes(group: list[Cell], rounds: int) -> list[str]:
     """What to know of some rows' figures."""
     told = []
+    few: dict[int, list[str]] = {}
+    for cell in group:
+        if cell["kind"] != "tool" and 0 < cell["counting"] < rounds:
+            few.setdefault(cell["counting"], []).append(cell["competitor"])
+    for count, names in few.items():
+        tried = max(len(cell["runs"]) for cell in group if cell["competitor"] in names)
+        why = ", since there was no time for more" if tried < rounds else ""
+        told.append(f"{count} of {rounds} runs{why}: {', '.join(names)}")
     for cell in group:
         who, kept = cell["competitor"], figure(cell, "rate")
-        if cell["kind"] != "tool" and 0 < cell["counting"] < rounds:
-            told.append(f"{who}: {cell['counting']} runs of {rounds}")
         if cell["rate"] and kept and kept.median < BEHIND * cell["rate"]:
             told.append(f"{who}: kept {number(kept.median)}/s of {cell['rate']}/s")
         if cell["failures"]:
