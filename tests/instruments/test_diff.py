@@ -159,6 +159,23 @@ def test_long_output_goes_to_the_pager() -> None:
     assert "PAGED" not in on_a_terminal("--function", "req_close", "raw", "zmq", "--width", "160", PAGER=pager)
 
 
+def test_the_pager_says_how_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for less says what it was told to prompt."""
+    less = tmp_path / "less"
+    less.write_text('#!/bin/sh\ncat > /dev/null\necho "TOLD $*"\n')
+    less.chmod(0o755)
+    monkeypatch.delenv("PAGER", raising=False)
+    told = on_a_terminal("--width", "80", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert re.search(r"TOLD -R -Ps.*q ends", told)
+
+
+@pytest.mark.parametrize("width, marks", [("80", {"<", ">"}), ("165", {"|", "<", ">", "<>"})])
+def test_each_mark_is_explained_above_the_code(width: str, marks: set[str]) -> None:
+    key = re.search(r"^no mark: .*", sample("diff", "--width", width), re.M)
+    assert key and set(re.findall(r"[<>|]+", key[0])) == marks
+    assert "< raw only, > zmq only" in key[0]
+
+
 def test_colours_on_a_terminal_unless_not_wanted() -> None:
     words = ("--function", "req_close", "raw", "zmq", "--width", "160")
     coloured = on_a_terminal(*words, PAGER="")

@@ -32,7 +32,8 @@ From 124 columns on the panels stand side by side, and a mark stands between:
 On fewer columns the lines stand one below the other: < left, > right, and
 without a mark if both panels have the line.
 
-Output that is longer than the terminal goes to $PAGER, or to less -R.
+Output that is longer than the terminal goes to $PAGER, or to less -R: there the
+space bar goes on, and q ends it.
 Exit status: 0 done, 1 a file or program is missing, 2 the command line was
 wrong, 141 the reader of the output has gone.
 """
@@ -49,6 +50,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 from pygments.token import Comment, Keyword, Number, String
@@ -69,6 +71,7 @@ from compare.sources import Line, Section, Source, contract_functions
 WIDTH_MIN = 40
 NUMBERED_MIN = 85  # columns of a pane that has room for line numbers
 CODE_MIN = 60  # columns of code worth standing beside another
+PAGER = ["less", "-R", "-Ps?e(END) .q ends, the space bar goes on"]  # instead of its ":"
 CONTEXT = 3  # lines around a difference between two engines of one source
 STYLES = {"<": "white on #8b1a1a", ">": "white on #1a6b2a"}  # words that differ
 THEME = ANSISyntaxTheme(
@@ -221,6 +224,11 @@ def show_pair(
             line = Text(f"{side:<2}") + heading(source)
             line.truncate(console.width, overflow="ellipsis")
             put(line)
+    alone = f"< {left.panel.name} only, > {right.panel.name} only"
+    marks = f"no mark: both, {alone}; {2 * CODE_MIN + 4} columns show them side by side"
+    marks = f"no mark: alike, | changed, {alone}, <> both, but not alike" if beside else marks
+    for text in textwrap.wrap(marks, console.width):
+        put(Text(text, style="dim"))
     if shared:
         put(Text("One source, two engines: each as its engine compiles it, where they differ. --all: the whole."))
     differences = 0
@@ -327,7 +335,7 @@ def stat(console: Console, left: Coloured, right: Coloured, name: str | None) ->
 
 def show(text: str, height: int) -> None:
     """Prints it, by the pager if it is longer than the terminal."""
-    pager = shlex.split(os.environ.get("PAGER", "less -R"))
+    pager = shlex.split(os.environ["PAGER"]) if "PAGER" in os.environ else PAGER
     if sys.stdout.isatty() and text.count("\n") >= height and pager and shutil.which(pager[0]):
         environment = {"LESS": "R", **os.environ}
         with subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment) as process:
