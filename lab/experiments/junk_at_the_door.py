@@ -31,8 +31,9 @@ of the same client. Over TCP all four close the connection and go on. Each libra
 greeting; raw, which has none, checks the length. After a right greeting comes the length of the
 first message, here half a gigabyte of which nearly nothing follows. raw, ZeroMQ and nanomsg compare
 it with their limit and hang up. NNG has no limit as the panel uses it (lab too-long), so it asks
-for that memory at once: its address space grows by as much, its used memory hardly, and the
-connection stays.
+for that memory at once. Its address space grows by as much, but the kernel gives a page of memory
+only when something is written to it: the resident memory hardly grows, as R7 asks. The connection
+stays.
 
 Over a UNIX socket nanomsg trusts everybody who can reach the path. One byte says what kind of
 message follows, and nanomsg asserts its value instead of checking it. A wrong byte aborts the

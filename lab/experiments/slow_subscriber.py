@@ -41,8 +41,12 @@ TCP, which tunes itself, megabytes. raw's figures show them beside the log. Zero
 publisher hears only of every 500th message that has left the queue (of half the mark), so a hundred
 in the kernel still count as queued.
 
-The slow subscriber slows the other one down nowhere. If the other one lost some by default in NNG,
-the slow one was not the cause: 16 messages at the publisher are six milliseconds at this pace.
+The slow subscriber slows the other one down nowhere. If the other one lost some by default in NNG
+or nanomsg, the slow one was not the cause: it loses as many when nobody is slow. A busy machine
+lets a program wait for a processor. The publisher then makes up for the time with a burst, or the
+subscriber comes late, and a short queue is full. NNG's 16 messages at the publisher are six
+milliseconds at this pace, nanomsg's hundred in the kernel are forty. The contract asks for no more
+(P3): the others lose nothing at a pace that they can keep up with.
 """
 SOURCES = [
     'zmq_socket(3), ZMQ_PUB: "any messages ... shall instead be dropped"',
@@ -53,7 +57,10 @@ SOURCES = [
     "NNG: src/compat/nanomsg/nn.c: NN_SNDBUF and NN_RCVBUF divided by 1024",
     "raw/log.h",
 ]
-TRY_NEXT = "Replace ipc by tcp in this file: how much does the kernel hold then?"
+TRY_NEXT = (
+    "Replace ipc by tcp in this file: how much does the kernel hold then? On a busy machine, let "
+    "the slow one collect as well: does the other lose fewer?"
+)
 COUNT, BYTES, RATE = 5000, 1000, 2500
 EQUAL = 500  # a queue's length that is no library's default
 WORDS = {
@@ -77,6 +84,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "nanomsg": {
         **OTHERS, "default_kept": "oldest", "default": [50, 300], "equal_kept": "oldest",
         "equal": [301, 1500],
+        "default_others_lost": {"luck": "about 100 messages are 40 ms at this pace"},
     },
     "nng": {
         **OTHERS, "default_kept": "newest", "default": [128, 140], "equal_kept": "newest",
