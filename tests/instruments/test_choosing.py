@@ -239,6 +239,13 @@ def test_a_thousand_requests_a_second_leave_time() -> None:
     assert max(metrics["cpu_us"]["median"] for metrics in found) < 500
 
 
+def test_waking_a_client_takes_about_as_long_in_every_panel() -> None:
+    """The page says so of what round trips at 1000 a second take more."""
+    full, slow = ([stated.median_of(the_run(), panel, "p50", bench="latency", rate=rate) for panel in stated.PANELS] for rate in (0, 1000))
+    more = [after - before for before, after in zip(full, slow)]
+    assert min(more) > 0 and max(more) < 1.25 * min(more)
+
+
 def test_who_is_fast_and_holds_many_idle_clients() -> None:
     """The page names them, in this order: "`raw`, then `zmq`" twice; "`raw`; of the libraries `nanomsg`, `nng`"."""
     results = the_run()

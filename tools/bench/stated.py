@@ -106,8 +106,12 @@ STATED = [
         bench="latency",
         rate=1000,
     ),
-    row("events delivered a second, one subscriber, long queues", "rate", **ONE_SUBSCRIBER),
-    row("events delivered a second, 256 subscribers, long queues", "rate", **MANY_SUBSCRIBERS),
+    row("events delivered a second to one subscriber, long queues", "rate", **ONE_SUBSCRIBER),
+    row(
+        "events delivered a second to 256 subscribers, all together, long queues",
+        "rate",
+        **MANY_SUBSCRIBERS,
+    ),
     row(
         "server's memory with 5000 idle clients, MiB",
         "server_resident_kib",
