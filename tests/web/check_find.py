@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -11,7 +13,7 @@ from check_browser import own, page, session, site  # noqa: F401: fixtures
 from lab.experiments import load_all
 from lab.finds import everything
 from lab.search import excerpt, search
-from site_client import Site
+from site_client import Site, running
 
 pytestmark = pytest.mark.together  # one session
 
@@ -40,6 +42,16 @@ def test_the_page_ranks_as_the_verb_does(page: Browser, site: Site) -> None:
     assert ranked[ASKED.index("xyzzy")] == [] and all(ranked[:8])
 
 
+# Chromium writes a message where an address changes 200 times within ten seconds.
+TYPES_FAST = """
+const box = document.getElementById("seek");
+for (let n = 0; n < 300; n++) {
+  box.value = "y".repeat(100 + n % 100);
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+}
+"""
+
+
 def seek(page: Browser, words: str) -> None:
     box = page.one("#seek")
     box.clear()
@@ -53,20 +65,24 @@ def test_what_is_found_leads_to_its_place(page: Browser, site: Site) -> None:
     assert page.run("return document.activeElement.id") == "seek"
     seek(page, "high-water mark")
     page.wait(lambda: "high-water mark" in page.text("#found li:first-child b"), "the term")
-    assert "seek=high-water+mark" in page.driver.current_url
-    page.one("#seek").send_keys(Keys.ARROW_DOWN)
-    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    page.wait(lambda: "seek=high-water+mark" in page.driver.current_url, "the words in the address")
+    page.one("#seek").send_keys(Keys.ENTER)
     page.wait(lambda: page.text("h1") == "Reference", "the page Reference")
     entry = page.one(".entry[data-on]")
     assert "limit of a queue" in entry.text and 0 <= page.run("return arguments[0].getBoundingClientRect().top", entry) < 1000
     seek(page, "echo stream server")
-    page.one("#found a[href*='at=stream_server']").click()
+    page.wait(lambda: page.all("#found li:first-child a[href*='at=stream_server']"), "the program")
+    page.one("#seek").send_keys(Keys.ARROW_DOWN)
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
     page.wait(lambda: page.text("h1") == "Read", "the page Read")
     assert "main(int argc" in page.text("#stream_server") and "begins or ends" in page.text("#stream_server .cannot")
     seek(page, "xyzzy")
     page.wait(lambda: "Nothing answers" in page.text("#found"), "word that there is nothing")
     page.one("#seek").send_keys(Keys.ESCAPE)
     assert not page.all("#found:not([hidden])")
+    page.run(TYPES_FAST)
+    page.one("#seek").send_keys("yy")
+    page.wait(lambda: page.driver.current_url.endswith("=" + "y" * 200), "the words in the address")
 
 
 def test_the_lab_leads_on_where_it_has_nothing(page: Browser, site: Site) -> None:
@@ -99,6 +115,19 @@ def test_what_runs_is_shown_everywhere_and_can_be_stopped(page: Browser, site: S
     assert f"run={run}" in str(page.one("#running a").get_attribute("href"))
     page.one("#running button").click()
     page.wait(lambda: page.all("#running[hidden]"), "its end")
+
+
+def test_where_the_server_is_gone_nothing_can_be_started(page: Browser) -> None:
+    with running() as other:
+        page.open(f"{other.base}/?{other.address.query}")
+        page.open(f"{other.base}/play?run={other.start(panels='raw', rate='5')}")
+        page.wait(lambda: page.all(".arrow"), "arrow")
+        page.messages()
+        other.kill()
+        page.wait(lambda: page.all("html[data-lost]") and "is gone" in page.text("#lost"), "word that the server is gone")
+        assert not [one.text for one in page.all("main button:not([inert], [inert] *, #follow, #close)") if one.is_displayed()]
+        time.sleep(2.5)
+        assert len(page.messages()) <= 2, "both connections of the page try again, after one second and after three"
 
 
 def test_a_function_and_a_moment_stand_in_the_address(page: Browser, site: Site) -> None:

@@ -2,9 +2,12 @@
 // In a report every page is the same file: what is chosen stands behind the #, as in #lab?find=dies.
 
 const report = document.getElementById("recorded") !== null;
+const PAUSE_MS = 100; // browsers refuse an address that changes more often
+let written = 0;
+let waiting = null; // the next address, and what is chosen in it
 
 export function chosen() {
-  return new URLSearchParams(report ? location.hash.split("?")[1] : location.search);
+  return new URLSearchParams(waiting ? waiting.now : report ? location.hash.split("?")[1] : location.search);
 }
 
 function address(page, words) {
@@ -19,9 +22,20 @@ export function choose(changes) {
     if (value === "" || value === null || value === undefined) now.delete(name);
     else now.set(name, value);
   }
-  history.replaceState(null, "", address(report ? location.hash.split("?")[0] || "#" : location.pathname, now));
+  waiting = { now, address: address(report ? location.hash.split("?")[0] || "#" : location.pathname, now) };
+  const pause = written + PAUSE_MS - Date.now();
+  if (pause <= 0) write();
+  else setTimeout(write, pause);
   keepInLinks(now);
 }
+
+function write() {
+  if (!waiting) return;
+  history.replaceState(null, "", waiting.address);
+  written = Date.now();
+  waiting = null;
+}
+window.addEventListener("pagehide", write);
 
 // Links with data-keep="a b" carry a and b along.
 export function keepInLinks(now = chosen()) {

@@ -60,7 +60,7 @@ async function show() {
 }
 
 export function seek(words) {
-  box.value = words;
+  box.value = words.slice(0, box.maxLength);
   choose({ seek: words });
   box.focus();
   return show();
@@ -73,7 +73,7 @@ function hide() {
 
 export function startSearch() {
   form.hidden = false;
-  box.value = chosen().get("seek") ?? "";
+  box.value = (chosen().get("seek") ?? "").slice(0, box.maxLength);
   if (box.value) show();
 }
 
@@ -82,9 +82,10 @@ box.addEventListener("input", () => {
   show();
 });
 box.addEventListener("focus", show);
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", async (event) => { // Enter opens the first find
   event.preventDefault();
-  show();
+  await show();
+  if (!found.hidden) found.querySelector("a")?.click();
 });
 form.addEventListener("keydown", (event) => {
   const links = [...found.querySelectorAll("a")];

@@ -10,7 +10,7 @@ export function filterMatrix(form) {
   const rows = [...document.querySelectorAll(".matrix tbody tr")];
   const now = chosen();
 
-  find.value = now.get("find") ?? "";
+  find.value = (now.get("find") ?? "").slice(0, find.maxLength);
   theme.value = now.get("theme") ?? "";
   differ.checked = now.get("differ") === "1";
   outcomes.checked = now.get("outcomes") === "1" || differ.checked;

@@ -10,7 +10,23 @@ export const known = JSON.parse(document.getElementById("known").textContent);
 const answers = document.getElementById("recorded");
 export const recorded = answers ? JSON.parse(answers.textContent) : null;
 
-const RETRY_MS = 1000;
+const RETRY_MS = 1000; // to the first new try; each further one waits twice as long
+const RETRY_MOST_MS = 16000;
+
+// What asks the server. While there is none, it cannot be operated; what a page shows stays there.
+const ASKS = "#running, main :is(form, .run-state, #run-state), main button:not(.el, .look, .choices *, #follow, #close)";
+
+function lose(reason) {
+  document.getElementById("lost").textContent = reason || "The server is gone. Run ./triptych web again, and open its new address.";
+  document.documentElement.setAttribute("data-lost", "");
+  for (const one of document.querySelectorAll(ASKS)) one.inert = true;
+}
+
+function regain() {
+  if (!document.documentElement.hasAttribute("data-lost")) return;
+  document.documentElement.removeAttribute("data-lost");
+  for (const one of document.querySelectorAll("[inert]")) one.inert = false;
+}
 
 // What lets this page start something. The address brings it once, behind the #, and it goes into
 // the storage of this origin. A cookie would not do: every server on this machine gets those.
@@ -70,18 +86,20 @@ export function listen(stream, heard, again = () => {}) {
   let socket;
   let over = false;
   let opened = 0;
+  let pause = RETRY_MS;
   const connect = () => {
     socket = new WebSocket(`ws://${location.host}/events?stream=${encodeURIComponent(stream)}`, ["triptych", `key.${secret}`]);
     socket.onopen = () => {
-      document.documentElement.removeAttribute("data-lost");
+      regain();
+      pause = RETRY_MS;
       if (opened++) again();
     };
     socket.onmessage = (message) => heard(JSON.parse(message.data));
     socket.onclose = (event) => {
       if (over) return;
-      document.getElementById("lost").textContent = event.reason || "The server is gone. Run ./triptych web again, and open its new address.";
-      document.documentElement.setAttribute("data-lost", "");
-      setTimeout(connect, RETRY_MS);
+      lose(event.reason);
+      setTimeout(connect, pause);
+      pause = Math.min(2 * pause, RETRY_MOST_MS);
     };
   };
   connect();
