@@ -37,6 +37,8 @@ FAULTS = [
     fault("opening-starts", "a page that is opened runs programs", "tools/web/pages/wire.py",
           'kept = site.state.get("wire", {}).get(choice)\n', 'kept = site.state.get("wire", {}).get(choice) or await exchange(site, dict(query))\n',
           "test_a_page_that_is_opened_starts_nothing"),
+    fault("framing-without-names", "on the page Wire the bytes of a frame have no names", "tools/web/pages/wire.py",
+          'element["label"] = re.sub("[_.]", " ", element["what"])', 'element["label"] = ""', "test_a_real_exchange"),
     fault("bytes-out-of-place", "each element says that it begins at 0", "tools/web/pages/exchange.html",
           'data-offset="{{ e.offset }}"', 'data-offset="0"', "test_every_byte_is_in_the_cell_of_its_element"),
     fault("intervals-lost", "a chart shows medians without their intervals", "tools/harness/svg.py",

@@ -107,5 +107,9 @@ def test_a_real_exchange() -> None:
     (exchange,) = kept["exchanges"]
     cells = shown.all("button")
     assert sum(int(cell["data-length"]) for cell in cells) == sum(e["length"] for e in exchange["elements"]) > 60
+    assert len(shown.all("small")) == len(cells), "each element has its name"
+    sent = [e["meaning"] for e in exchange["elements"] if e["what"] == "sent"]
+    assert [one.endswith("copied from its request") for one in sent] == [False, True]
+    assert shown.says("A server goes on for 300 ms after its last reply")
     assert exchange["transport"] == "ipc" and not shown.wrong
     assert base64.b64decode(answer["capture"])[:4] == b"\xa1\xb2<M"  # pcap, with nanoseconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 from typing import Any
 
 from harness.command import PATTERNS
@@ -30,7 +31,7 @@ FIELDS = {  # of our message, common/message.h: by the decoder's name, what stan
     "zero": ("zero", "two bytes without a use"),
     "body_length": ("length", "of the body"),
     "sequence": ("sequence", "the number of the message"),
-    "sent": ("sent", "the sender's clock, in nanoseconds"),
+    "sent": ("sent", "when it was sent, in nanoseconds of its sender's clock; a reply has its request's"),
     "body": ("body", "what the program wants to say"),
 }
 NOTES = {  # by framing, as panels.txt declares it
@@ -56,6 +57,9 @@ TOTALS = {  # of wire --json, in the order in which they are read
     "event_framing": "event: bytes beyond the message",
     "unwanted_event": "bytes of an event that nobody wants",
     "unknown": "bytes that are not known",
+}
+ENDS = {  # of the pattern: what the end of the connection waits for
+    "reqrep": "A server goes on for 300 ms after its last reply, and then ends: nanomsg loses a large reply if it is closed at once (programs/rep.c).",
 }
 HAPPENED = {"open": "the connection is there", "shut": "sends no more", "reset": "resets the connection", "close": "closed"}
 
@@ -102,8 +106,16 @@ def laid_out(said: Json) -> Json:
                               "who": {"up": "the client", "down": "the server"}.get(event.get("direction", ""), "")})  # fmt: skip
         lines.sort(key=lambda line: float(line["ms"]))
         exchange["lines"] = lines
+        kind = ""
         for element in exchange["elements"]:
             element["what"] = element["field"].partition(".")[2] or element["field"]
+            if element["part"] == "message":
+                kind = element["meaning"] if element["what"] == "kind" else kind
+                element["label"] = FIELDS.get(element["what"], ("",))[0]
+                if element["what"] == "sent" and kind == "kind: reply":
+                    element["meaning"] += ", copied from its request"
+            else:
+                element["label"] = re.sub("[_.]", " ", element["what"])
     return said
 
 
@@ -123,6 +135,7 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
         "_parts": PARTS,
         "_fields": FIELDS,
         "_totals": TOTALS,
+        "_ends": ENDS.get(pattern, ""),
     }
 
 
@@ -140,7 +153,7 @@ async def exchange(site: Site, asked: dict[str, Json]) -> Json:
     recorded[choice] = kept
     if len(recorded) > KEPT:
         del recorded[next(iter(recorded))]
-    shown = site.fragment("exchange.html", exchanges=kept["exchanges"], parts=PARTS, fields=FIELDS, totals=TOTALS)
+    shown = site.fragment("exchange.html", exchanges=kept["exchanges"], parts=PARTS, fields=FIELDS, totals=TOTALS, ends=ENDS.get(pattern, ""))
     return {"html": shown, "capture": capture}
 
 

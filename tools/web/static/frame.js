@@ -2,6 +2,7 @@
 
 import { choose, chosen, keepInLinks } from "./address.js";
 import { startSearch } from "./find.js";
+import { fold } from "./fold.js";
 import { explainWords } from "./means.js";
 import { showRunning } from "./running.js";
 import { listen, recorded } from "./source.js";
@@ -9,11 +10,6 @@ import { listen, recorded } from "./source.js";
 const root = document.documentElement;
 const look = document.getElementById("look");
 const big = document.getElementById("big");
-
-// What is folded on a projector stands open elsewhere.
-function fold() {
-  for (const one of document.querySelectorAll("details.fold")) one.open = !root.hasAttribute("data-big");
-}
 
 look.value = root.dataset.look;
 look.addEventListener("change", () => {

@@ -2,6 +2,7 @@
 
 import { choose, chosen } from "./address.js";
 import { make, shown } from "./dom.js";
+import { fold } from "./fold.js";
 import { ask, known, recorded } from "./source.js";
 import { place } from "./tip.js";
 
@@ -36,6 +37,7 @@ form.addEventListener("submit", async (event) => {
     const answer = await ask("exchange", choice());
     const made = new DOMParser().parseFromString(answer.html, "text/html"); // made with the page's own template
     exchanges.replaceChildren(...made.body.childNodes);
+    fold();
     tip.hidden = true;
     offer(answer.capture);
     state.textContent = "";
