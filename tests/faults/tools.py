@@ -222,6 +222,8 @@ FAULTS = [
     Fault("second-attempt-unsaid", "a check passes at the second attempt, and does not say so", "tools/lab/lab.py",
           'print(f"lab: as recorded at the second attempt only: {name}, {panel}", file=sys.stderr)', "pass",
           tests="test_a_check_makes_once_more_what_deviates"),
+    Fault("busy-lab-unsaid", "the lab shows a deviation on a busy machine and does not say that it was busy",
+          "tools/lab/view.py", "if share > BUSY and", "if share > 1 and", tests="test_a_deviation_on_a_busy_machine_says_so"),
     Fault("excerpt-cut-off", "a search does not show the sentence that matches", "tools/lab/search.py",
           "if not asked & set(stems(best)) - found", "if best",
           tests="test_the_sentence_that_matches_is_shown"),

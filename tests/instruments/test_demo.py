@@ -280,20 +280,9 @@ def test_what_a_client_said_of_each_request() -> None:
     assert one.client(Said(), 3) == Client(ended="ended: cannot send: no")  # type: ignore[arg-type]
 
 
-def test_other_programs_on_the_core_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter((10.0, 12.0, 20.0, 20.8))
-    monkeypatch.setattr(scene, "busy", lambda core: next(clock))
-    ours = [SimpleNamespace(usage=SimpleNamespace(ru_utime=0.5, ru_stime=0.25))]
-    for said in ("Other programs used 6", ""):  # of two seconds: 1.25, 0.05
-        others = scene.Others(0)
-        others.began -= 2.0
-        told = others.told(ours)
-        assert told.startswith(said) and bool(told) == bool(said)
-
-
-def test_a_processor_is_read_from_the_kernel() -> None:
-    core = max(os.sched_getaffinity(0))
-    assert scene.busy(core) > 0 and scene.busy(10**6) == 0
+def test_other_programs_on_the_core_are_told() -> None:
+    assert "used 62% of core 1 meanwhile" in scene.disturbed(0.62, 1)
+    assert scene.disturbed(0.05, 1) == ""
 
 
 def test_what_is_measured_names_its_transport() -> None:

@@ -13,8 +13,10 @@ from typing import Iterator
 import pytest
 
 from conftest import ROOT, open_descriptors
+from harness import others as harness_others
 from harness.addresses import Addresses, port_is_free, ports
 from harness.netstat import unread
+from harness.others import TICK, Others, ticks
 from harness.program import Driver, Failed, Program
 from harness.signals import end_on_signals, uninterrupted
 from harness.stage import Stage
@@ -235,3 +237,14 @@ def test_the_bytes_that_nobody_has_read_yet() -> None:
         assert (unread(port), unread(port, 2)) == (0, 2)
         client.recv(100)
         assert unread(port, 2) == 0
+
+
+def test_what_others_use_of_a_processor_is_what_we_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processors for two seconds: busy for 2.5 and stolen for 0.5 of these four, of which 1 is ours."""
+    assert all(busy > 0 for busy, _ in ticks().values()) and os.sched_getaffinity(0) <= set(ticks())
+    kernel = iter(({0: (0, 0), 1: (0, 0), 2: (0, 0)}, {0: (TICK, 0), 1: (3 * TICK // 2, TICK // 2), 2: (9 * TICK, 0)}))
+    clock, own = iter((10.0, 12.0)), iter(((1.0, 1.0, 0.0, 0.0, 5.0), (1.0, 1.25, 0.5, 0.25, 7.0)))
+    monkeypatch.setattr(harness_others, "ticks", lambda: next(kernel))
+    monkeypatch.setattr(harness_others.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(harness_others.os, "times", lambda: next(own))
+    assert Others([0, 1]).share() == 0.5

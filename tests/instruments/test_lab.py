@@ -11,8 +11,10 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ pytest.importorskip("rich")
 
 from harness import panels
 from lab import experiments as lab
+from lab import lab as verb
 from lab.workbench import Failed, Skip, Workbench
 
 LAB = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "lab.lab"]
@@ -474,6 +477,21 @@ def test_a_search(fake: Any) -> None:
     assert fake.run("one-things") == (0, found, "")  # each word is one that is used
     assert "did you mean one-thing?" in fake.run("one-things", "--check")[2]
     assert fake.run("zebra", "--json")[0] == 2
+
+
+@pytest.mark.parametrize("name, expected, share, said", [
+    ("it", "3", 0.9, True), ("all", "3", 0.9, True), ("it", "3", 0.1, False), ("it", "2", 0.9, False), ("all", "2", 0.9, False),
+])  # fmt: skip
+def test_a_deviation_on_a_busy_machine_says_so(
+    name: str, expected: str, share: float, said: bool, fake: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.write("it", expected)
+    monkeypatch.setattr(verb, "load_all", lambda: lab.load_all(fake.folder))
+    monkeypatch.setattr(verb, "Others", lambda: SimpleNamespace(share=lambda: share))
+    monkeypatch.setattr(sys, "argv", ["lab", name, "raw", "--no-predict"])
+    assert verb.main() == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert ("used 90% of the processors meanwhile. What deviates may come from that" in text) == said
 
 
 def test_the_prediction_is_asked_on_a_terminal(fake: Any) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.others import TICK, ticks
 from harness.panels import BUILD, Panel
 from harness.process import Process
 from harness.program import Event, Failed, Program
@@ -28,7 +29,6 @@ RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
 QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
 QUIET_TRIPS = 3  # round trips of a line between hosts, likewise
 QUIET_SHARE = 0.25  # ... this share of it, each: some look for their publisher again
-TICK = os.sysconf("SC_CLK_TCK")
 SAMPLE_SECONDS = 0.05  # between two looks at a few programs' memory
 SAMPLED_MAX = 4
 OTHERS_MAX = 0.05  # of the CPU time measured: more used by others is a disturbance ...
@@ -232,17 +232,6 @@ class Disturbance:
     def score(self) -> float:
         """Over 1: too much of one of them."""
         return max(self.others / self.others_max, self.steal / STEAL_MAX, self.slow / SLOW_MAX)
-
-
-def ticks() -> dict[int, tuple[int, int]]:
-    """By processor: ticks busy, ticks stolen, so far."""
-    found = {}
-    for line in Path("/proc/stat").read_text().splitlines():
-        words = line.split()
-        if words[0].startswith("cpu") and words[0] != "cpu":
-            user, nice, system, _, _, irq, softirq, steal = (int(w) for w in words[1:9])
-            found[int(words[0][3:])] = (user + nice + system + irq + softirq, steal)
-    return found
 
 
 @dataclass

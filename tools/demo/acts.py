@@ -11,7 +11,7 @@ from typing import Any
 
 from demo import verdicts
 from demo.own_input import Lines
-from demo.scene import STEP_SECONDS, TIMEOUT_MS, Others, Scene, over
+from demo.scene import STEP_SECONDS, TIMEOUT_MS, Scene, disturbed, over
 from demo.verdicts import Outcome
 from demo.views import View
 from harness.panels import Panel
@@ -357,7 +357,7 @@ class Demo(Scene):
             f"after the other; {self.placed}.",
             self.silent,
         ) as stage:
-            others = Others(self.core)
+            others = Others([self.core])
             pinned = ["--quiet"] if stage.hosts else ["--cpu", str(self.core), "--quiet"]
             for panel in self.panels:
                 address = stage.url(panel.speaks[0])
@@ -383,7 +383,7 @@ class Demo(Scene):
                 figures.p50_us, figures.p99_us = latency.get("p50"), latency.get("p99")
                 if figures.p50_us is not None:
                     self.view.tell(panel, "p50", f"{figures.p50_us:.1f} us")
-            self.disturbed = "" if stage.hosts else others.told(stage.programs)
+            self.disturbed = "" if stage.hosts else disturbed(others.share(), self.core)
         remarks = [self.disturbed, "No clause asks for speed. ./triptych bench measures it with care."]
         self.view.remark([remark for remark in remarks if remark])
 

@@ -101,6 +101,7 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
     text = [
         f"Round trips: {demo.count} of {MEASURE_BODY} bytes over {over(panels)}, one panel after "
         f"the other; {demo.placed}." + ("" if Stage.hosts else " On two cores the figures differ.")
+        + " p50: half of them were faster; p99: 99 of 100 were."
         + (" The machine was busy meanwhile." if demo.disturbed else ""),
     ]
     if any(demo.figures[name].missed for name in names):

@@ -7,16 +7,15 @@ may block for ever, or be killed by what another does. Then that is what the aud
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from demo.own_input import Lines
 from demo.verdicts import Client, Outcome, what_differed
 from demo.views import View
+from harness.others import WHO
 from harness.panels import Panel
 from harness.program import Event, Failed
 from harness.stage import Player, Stage
@@ -28,45 +27,23 @@ WATCH_SECONDS = 0.1  # between two looks at who has ended
 STEP_SECONDS = 0.35  # between two inputs: long enough to be read
 OWN_STEP_SECONDS = 0.15  # the same for your own lines, ...
 BUSY = 0.1  # of a processor that is measured: used by others, it is a busy machine
-TICK = os.sysconf("SC_CLK_TCK")
 OWN_STEPS = 30  # ... and after so many of them there is no time for pauses
 
 
-class Others:
-    """What other programs do on a processor meanwhile."""
-
-    def __init__(self, core: int):
-        self.core, self.began, self.before = core, time.monotonic(), busy(core)
-        self.own = time.process_time()
-
-    def told(self, programs: list[Any]) -> str:
-        """A sentence if they have used much of it; ours have ended."""
-        seconds = time.monotonic() - self.began
-        ours = time.process_time() - self.own
-        ours += sum(p.usage.ru_utime + p.usage.ru_stime for p in programs if p.usage)
-        share = (busy(self.core) - self.before - ours) / seconds
-        if share <= BUSY:
-            return ""
-        return (
-            f"Other programs used {min(1.0, share):.0%} of core {self.core} meanwhile: these figures are those "
-            "of a busy machine, and their order may be another on a quiet one."
-        )
+def disturbed(share: float, core: int) -> str:
+    """A sentence if others had much of the core on which something was measured."""
+    if share <= BUSY:
+        return ""
+    return (
+        f"{WHO} used {share:.0%} of core {core} meanwhile: these figures are those of a busy machine, "
+        "and their order may be another on a quiet one."
+    )
 
 
 def over(panels: list[Panel]) -> str:
     """ "TCP", or what these panels speak first: a panel of datagrams has no TCP."""
     ways = dict.fromkeys(panel.speaks[0].rstrip("6") for panel in panels)
     return " or ".join({"ipc": "UNIX sockets"}.get(way, way.upper()) for way in ways)
-
-
-def busy(core: int) -> float:
-    """Seconds that a processor has worked so far, or that the hypervisor took from it."""
-    for line in Path("/proc/stat").read_text().splitlines():
-        name, *words = line.split()
-        if name == f"cpu{core}":
-            user, nice, system, _, _, irq, softirq, steal = map(int, words[:8])
-            return (user + nice + system + irq + softirq + steal) / TICK
-    return 0.0
 
 
 class Scene:

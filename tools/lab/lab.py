@@ -67,6 +67,7 @@ from rich.console import Console
 
 from harness.command import CommandLine
 from harness.hosts import on_hosts
+from harness.others import Others
 from harness.panels import Panel, choose_panels, complain, read_panels
 from harness.terminal import Output, need_terminal, wait_for_key
 
@@ -120,12 +121,15 @@ def run_one(
         key("A key: what happens")
         view.heading(console, "What happens")
         running = Running(experiment, names, view.Live(console, panels).say)
+    others = Others()
     running.run()
     if options.check:
         second_attempts(running)
+    share = others.share()
     if not quiet:
         key("A key: what was seen")
         view.show_outcome(console, experiment, panels, running.outcomes, prediction)
+        view.show_busy(console, running.outcomes.values(), share)
         key("A key: why")
         view.show_explanation(console, experiment)
     return running.outcomes
@@ -328,7 +332,7 @@ def main() -> int:
     if not any(panels_of.values()):
         complain(2, f"lab: experiment {name} runs on these panels only: {' '.join(chosen[0].panels)}")
 
-    started = time.monotonic()
+    started, others = time.monotonic(), Others()
     with on_hosts("lab", options.hosts, panels) as hosts:
         for line in hosts.describe() if hosts and not (options.json or options.events) else []:
             print(line, file=sys.stderr)
@@ -347,5 +351,7 @@ def main() -> int:
         print(as_markdown([run, *beside]), end="")
     elif name == "all":
         view.show_matrix(console, chosen, panels, results, seconds)
+        outcomes = [outcome for all_of in results.values() for outcome in all_of.values()]
+        view.show_busy(console, outcomes, others.share())
     unbuilt = [panel for panel in left_out if panel.name in FOUR and options.check]
     return status_of(results, options.check) or int(bool(unbuilt))

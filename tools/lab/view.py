@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 import threading
 import time
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
@@ -14,12 +15,14 @@ from lab import data
 from lab.document import UNCHECKED
 from lab.experiments import THEMES, Experiment, Outcome
 from lab.search import Find, excerpt
+from harness.others import WHO
 from harness.panels import Panel
 from harness.terminal import BLUE, RED
 
 Outcomes = dict[str, Outcome]
 WIDTH_MOST = 100
 CELL_MIN = 22  # columns of an outcome that stands beside others
+BUSY = 0.2  # of the processors: used by others, a deviation may come from that
 
 
 def paragraphs(console: Console, text: str, indent: str = "") -> None:
@@ -117,6 +120,13 @@ def cell(outcome: Outcome) -> Text:
     for seen in outcome.luck:
         text.append(f"\n{UNCHECKED} {seen}", style="dim")
     return text
+
+
+def show_busy(console: Console, outcomes: Iterable[Outcome], share: float) -> None:
+    """Where something deviates, what may be the reason: the part of the time that others had."""
+    if share > BUSY and any(outcome.status in ("deviates", "broken") for outcome in outcomes):
+        may = "What deviates may come from that: run it once more when the machine is quiet."
+        console.print(f"\n{WHO} used {share:.0%} of the processors meanwhile. {may}", markup=False)
 
 
 def name_of(panel: Panel) -> Text:
