@@ -299,11 +299,11 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
         pytest.skip("raw is not built")
     path = tmp_path / "results.json"
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", "--json", str(path)]
-    command += ["--svg", str(tmp_path), "latency", "raw"]
+    command += ["--svg", str(tmp_path), "--quick", "latency", "throughput", "raw"]
     with Stage() as stage:
         bench = stage.start(*command)
         shown = b""
-        while b"16 B bodies" not in shown:  # until a first case is shown
+        while b"64 B bodies" not in shown:  # until a first case is shown
             shown = bench.line(60)
             assert shown is not None, bench.stderr()
         bench.signal(signal.SIGINT)
@@ -312,7 +312,7 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
     kept = bench_results.read(path)
     assert (
         kept["interrupted"]
-        and kept["cells"][0]["size"] == 16
+        and kept["cells"][0]["size"] == 64
         and kept["cells"][0]["metrics"]["p50"]
     )
 
