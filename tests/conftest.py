@@ -51,6 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in {"COLUMNS", "LINES"} - os.environ.keys():
         os.unsetenv(name)
     os.environ["TRIPTYCH_BUILD"] = str(harness.panels.BUILD)  # of the verbs that tests run
+    if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        keep_bytecode(harness.panels.BUILD / "pycache")
+
+
+def keep_bytecode(folder: Path) -> None:
+    """What pytest makes of the tests' source is kept for its next run, here and in ./triptych check:
+    in the build folder, not beside the sources. To make it takes most of the time to collect."""
+    sys.pycache_prefix = str(folder)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(tryfirst=True)

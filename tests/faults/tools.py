@@ -115,6 +115,8 @@ FAULTS = [
           "if low > stopped + LATE", "if low > stopped", "test_a_flood"),
     fault("ms-as-s", "check says milliseconds for seconds", "tools/check/words.py",
           'f"{us / 1e6:.1f} s"', 'f"{us / 1e6:.1f} ms"', "test_times_in_words"),
+    fault("bytecode-not-kept", "check makes bytecode of the tests anew each time", "tests/conftest.py",
+          "    sys.dont_write_bytecode = False\n", "", "test_what_pytest_has_made_of_the_tests_is_kept_in_the_build_folder"),
     fault("place-off-by-one", "check counts from 0 which message was wrong", "tools/check/words.py",
           "enumerate(zip(left, right), 1)", "enumerate(zip(left, right))", "test_what_differs_first_is_said"),
     fault("link-replaced", "a file that a user names loses its other names", "tools/harness/files.py",

@@ -107,6 +107,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(tree: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     command = ["/usr/bin/python3", "-B", "tools", "check.check", *words]
     environment = {**os.environ, "TRIPTYCH_BUILD": str(tree / "build"), "COLUMNS": "80"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(
         command, cwd=tree, env=environment, capture_output=True, text=True, timeout=240
     )
@@ -182,6 +183,12 @@ def test_clauses_are_selected_exactly(tree: Path) -> None:
     names = re.findall(r"def (test_R1_\w+)", (tree / "tests/contract/test_reqrep.py").read_text())
     assert found["clauses"]["R1"]["results"]["tcp"]["passed"] == len(names)
     assert report(tree, "sound", "r9", "--tcp")["kept"]  # the launcher lets R9 pass only
+
+
+def test_what_pytest_has_made_of_the_tests_is_kept_in_the_build_folder(tree: Path) -> None:
+    report(tree, "sound", "R9", "--tcp")
+    assert list((tree / "build" / "pycache").rglob("test_reqrep*.pyc"))
+    assert not [path for path in tree.rglob("*.pyc") if tree / "build" not in path.parents]
 
 
 def test_what_needs_the_driver_is_not_reachable(tree: Path) -> None:

@@ -53,6 +53,7 @@ def container(project: Path, panels: Path, work: Work, scratch: Path, user: int)
         "HOME": own,
         "LANG": "C.UTF-8",
         "PATH": "/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "yes",
         "PYTHONNOUSERSITE": "yes",
         "PYTHONPATH": tree / "tools",
         "TMPDIR": own / "t",

@@ -75,7 +75,8 @@ def bubblewrap(project: Path, panels: Path, work: Work, limits: Limits, user: in
         "HOME": SCRATCH,
         "LANG": "C.UTF-8",
         "PATH": "/usr/bin:/bin",
-        "PYTHONNOUSERSITE": "yes",  # the submission may write to the home
+        "PYTHONDONTWRITEBYTECODE": "yes",  # the submission may write to the build folder,
+        "PYTHONNOUSERSITE": "yes",  # and to the home
         "PYTHONPATH": "/triptych/tools",
         "TMPDIR": "/tmp",
         "TRIPTYCH_BUILD": f"{SCRATCH}/build",
