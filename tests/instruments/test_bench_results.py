@@ -5,11 +5,11 @@ command line.
 import io
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
+import tool
 from bench import results as bench_results
 from bench import show as bench_show
 from bench.cases import RATIO_METRICS, groups_of, number
@@ -335,12 +335,7 @@ def test_what_was_measured_before_it_was_stopped_is_kept(tmp_path: Path) -> None
 )
 def test_wrong_usage_is_told_in_one_line(arguments: list[str]) -> None:
     pytest.importorskip("rich")
-    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
+    status, _, told = tool.run("bench.bench", *arguments)
     if not BUILD.exists():
         pytest.skip("nothing is built")
-    assert (
-        done.returncode == 2
-        and done.stderr.startswith("triptych: bench: ")
-        and done.stderr.count("\n") == 1
-    )
+    assert status == 2 and told.startswith("triptych: bench: ") and told.count("\n") == 1

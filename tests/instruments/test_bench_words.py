@@ -2,13 +2,13 @@
 
 import gzip
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tool
 from bench import costs as bench_costs
 from bench import results as bench_results
 from bench import words
@@ -223,10 +223,9 @@ def test_threads_of_a_running_panel_are_counted() -> None:
 
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "bench.bench", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=150, env={**os.environ, **environment}
-    )
+    status, out, told = tool.run("bench.bench", *arguments, seconds=150, **environment)
+    assert status is not None
+    return subprocess.CompletedProcess(arguments, status, out, told)
 
 
 @pytest.mark.parametrize("name", ["results.json", "results.json.gz"])

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+import tool
 from conftest import ROOT
 from programs import alive, until
 
@@ -77,9 +78,10 @@ def fake(tmp_path: Path) -> Any:
             )
 
         def run(self, *words: str) -> tuple[int, str, str]:
-            process = self.start(*words)
-            out, err = process.communicate(timeout=150)
-            return process.returncode, out, err
+            lab = {"TRIPTYCH_LAB": str(self.folder), "TMPDIR": str(tmp_path)}
+            status, out, err = tool.run("lab.lab", *words, seconds=150, **lab)
+            assert status is not None
+            return status, out, err
 
         def leftovers(self) -> list[Path]:
             return list(tmp_path.glob("triptych-*"))

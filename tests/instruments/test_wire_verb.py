@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import tool
 from conftest import ROOT, build_folder, panels
 from test_wire_capture import by_stream, tshark
 
@@ -23,9 +24,10 @@ GOLDEN = ROOT / "tests/data/wire"
 
 
 def wire(request: pytest.FixtureRequest, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ, TRIPTYCH_BUILD=str(build_folder(request.config)), COLUMNS="120")
-    command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "wire.view.wire", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    environment = {"TRIPTYCH_BUILD": str(build_folder(request.config)), "COLUMNS": "120"}
+    status, out, told = tool.run("wire.view.wire", *arguments, **environment)
+    assert status is not None
+    return subprocess.CompletedProcess(arguments, status, out, told)
 
 
 def report(request: pytest.FixtureRequest, *arguments: str) -> list[dict[str, Any]]:

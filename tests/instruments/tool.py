@@ -20,9 +20,10 @@ from conftest import ROOT
 SAMPLE = ROOT / "tests" / "data" / "sample"
 GOLDEN = SAMPLE / "golden"
 
-for name in ("diff", "size", "steps"):  # what they import, each process of the tests has then
+VERBS = ("compare.diff", "compare.size", "compare.steps", "lab.lab", "wire.view.wire", "bench.bench")
+for name in VERBS:  # what they import, each process of the tests has then
     with contextlib.suppress(ImportError, SystemExit):  # without it, their tests are left out
-        importlib.import_module(f"compare.{name}")
+        importlib.import_module(name)
 
 
 @contextlib.contextmanager
@@ -44,29 +45,22 @@ def run(program: str, *words: str, seconds: int = 120, **environment: str) -> tu
     """Runs a verb away from any terminal; returns its status, and what it printed on both streams.
 
     In a process that has its modules already, because a new interpreter takes longer to import them
-    than most verbs take for all the rest. With an environment of its own in a new one: some of it is
-    read at the start.
+    than most verbs take for all the rest.
     """
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
     command = [str(ROOT / "tools"), program, *words]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as told:
-        if environment:
-            done = subprocess.run(
-                ["/usr/bin/python3", "-B", *command],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=told, timeout=seconds, env={**kept, **environment},
-            ).returncode  # fmt: skip
-        else:
-            process = multiprocessing.get_context("fork").Process(target=play, args=(command, kept, out, told))
-            process.start()
-            try:
-                process.join(seconds)
-            finally:
-                process.kill()
-                process.join()
-            done = process.exitcode
+        arguments = (command, {**kept, **environment}, out, told)
+        process = multiprocessing.get_context("fork").Process(target=play, args=arguments)
+        process.start()
+        try:
+            process.join(seconds)
+        finally:
+            process.kill()
+            process.join()
         out.seek(0)
         told.seek(0)
-        return done, out.read(), told.read()
+        return process.exitcode, out.read(), told.read()
 
 
 def play(command: list[str], environment: dict[str, str], out: IO[str], told: IO[str]) -> None:
@@ -76,10 +70,21 @@ def play(command: list[str], environment: dict[str, str], out: IO[str], told: IO
             os.dup2(file.fileno(), number)
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
     sys.stderr = open(2, "w", buffering=1, closefd=False)
+    new = {name for name, value in environment.items() if value != os.environ.get(name)}
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # TMPDIR may be another
+    if any(name.startswith("TRIPTYCH_") for name in new):
+        forget_ours()
     sys.argv = command
     runpy.run_path(command[0], run_name="__main__")
+
+
+def forget_ours() -> None:
+    """Some modules of tools/ read the environment when they are imported, as they are once more."""
+    ours = {path.name for path in (ROOT / "tools").iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]
 
 
 def sample(verb: str, *words: str) -> str:
