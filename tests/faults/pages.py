@@ -30,6 +30,8 @@ FAULTS = [
           'id="{{ find.place[1:] }}"', 'id="{{ find.title }}"', "test_every_word_has_its_entry_at_its_place"),
     fault("terms-not-found", "the words search knows no terms", "tools/lab/finds.py",
           "*tree, *words(), *functions()", "*tree, *functions()", "test_what_answers_stands_first"),
+    fault("stories-not-found", "the words search knows no stories of the page Play", "tools/lab/finds.py",
+          ", *stories()]", "]", "test_what_answers_stands_first"),
     fault("half-a-word", "a word that is only begun finds nothing", "tools/lab/search.py",
           "sorted(stem for stem in known if stem.startswith(word))", "[]", "test_a_word_that_nobody_uses_may_be_the_beginning_of_others"),
     fault("term-by-its-shortest-form", "a term of two words is found by one of them", "tools/compare/glossary.py",

@@ -37,6 +37,8 @@ def finds() -> list[Find]:
         ("many clients at once", "step raw-3"),
         ("messages in frames", "step raw-2"),
         ("EMSGSIZE", "lab too-long"),
+        ("the line is dead", "story The line is dead, and nobody says so"),
+        ("publisher returns", "story The publisher returns"),
         ("kill publisher and restart", "lab publisher-restart"),
         ("request reply bytes unchanged", "clause R1"),
         ("echo server datagrams", "step 0, datagram server"),
@@ -111,7 +113,7 @@ def test_clauses_and_steps_are_found_with_a_command_that_works() -> None:
             assert (ROOT / command[-1]).is_file(), find.command
         elif find.name.startswith("verb "):
             assert command == ["./triptych", find.name[5:], "--help"]
-        elif find.name.startswith("web "):
+        elif find.name.startswith(("web ", "story ")):
             assert command == ["./triptych", "web"]
         else:
             assert command[:2] == ["./triptych", "diff"] and f"step {command[3]}" == find.name

@@ -1,4 +1,4 @@
-"""What can be found by words: experiments, clauses, steps, terms, calls, functions, verbs, pages."""
+"""What can be found by words: experiments, clauses, steps, terms, calls, functions, verbs, pages, stories."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECTIONS = {  # of documents, that are found and shown: all of them, or these
 
 
 def everything(experiments: list[Experiment]) -> list[Find]:
-    tree = [*clauses(), *steps(read_panels()), *verbs(), *sections(), *pages()]
+    tree = [*clauses(), *steps(read_panels()), *verbs(), *sections(), *pages(), *stories()]
     for find in tree:
         find.add(ASKED.get(find.name, ""), TITLE)
     return [*map(of_experiment, experiments), *tree, *words(), *functions()]
@@ -172,14 +172,29 @@ def pages(folder: Path = ROOT / "tools" / "web" / "pages") -> list[Find]:
     """The pages of ./triptych web, by what each says of itself in its file."""
     finds = []
     for path in sorted(folder.glob("*.py")):
-        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Page":
-                texts = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
-                name = texts["title"]
-                find = Find(f"web {name}", str(texts["about"]), "./triptych web", place=f"/{texts['name']}")
-                find.add(f"{name} page", QUESTION).add(str(texts["find"]), BEGINNERS)
-                finds.append(find.add(find.says, QUESTION))
+        for call in calls(path, "Page"):
+            texts = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+            name = texts["title"]
+            find = Find(f"web {name}", str(texts["about"]), "./triptych web", place=f"/{texts['name']}")
+            find.add(f"{name} page", QUESTION).add(str(texts["find"]), BEGINNERS)
+            finds.append(find.add(find.says, QUESTION))
     return finds
+
+
+def stories(path: Path = ROOT / "tools" / "web" / "play" / "stories.py") -> list[Find]:
+    """The stories of the page Play, by title and by what there is to watch."""
+    finds = []
+    for call in calls(path, "Story"):
+        name, title, watch, experiment = (str(word.value) for word in call.args[:4] if isinstance(word, ast.Constant))
+        find = Find(f"story {title}", first_sentences(watch), "./triptych web", watch, f"/play?story={name}", experiment=experiment)
+        finds.append(find.add(f"{title} {name.replace('-', ' ')}", QUESTION).add(f"story play {watch}", TEXT))
+    return finds
+
+
+def calls(path: Path, name: str) -> list[ast.Call]:
+    """Where a file calls this: it is not imported, since a page needs packages that the lab does without."""
+    found = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    return [call for call in found if getattr(call.func, "id", "") == name]
 
 
 def head(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ import { ask, recorded } from "./source.js";
 
 const KINDS = {
   lab: "experiment", clause: "clause", step: "step", verb: "command", page: "document", term: "term",
-  call: "call or option", function: "function", web: "page",
+  call: "call or option", function: "function", web: "page", story: "story of Play",
 };
 const form = document.getElementById("seek-all");
 const box = document.getElementById("seek");
