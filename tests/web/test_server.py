@@ -21,12 +21,14 @@ import aiohttp
 import pytest
 
 from harness.panels import read_panels
+from pages import Document
 from programs import alive, descendants, until
 from site_client import Site, of, running
 from web import verbs
 from web.door import GUESTS_MOST, PATIENCE_SECONDS, STRANGERS_MOST, Door, Visitor
 from web.guard import Guard
 from web.page import Refused
+from web.pages import PAGES
 from web.server import ALONE_SECONDS, PAGES_MOST, WAITING_MOST, Server
 from web.stream import AT_ONCE, Reader, Stream
 
@@ -133,6 +135,19 @@ def test_a_form_of_another_page_is_no_question(site: Site) -> None:
 def test_no_path_leaves_the_folder(site: Site, path: str) -> None:
     status, _, text = site.get(path)
     assert status == 404 and "import" not in text and "root:" not in text
+
+
+@pytest.mark.parametrize(("path", "status", "says"), [
+    ("/lab?experiment=nix&big=1", 400, "no experiment of that name"),
+    ("/read?panels=%3Cscript%3E", 400, "The panels are"),
+    ("/nothing/%3Cscript%3Ealert(1)", 404, "no page at this address"),
+])  # fmt: skip
+def test_what_cannot_be_shown_leads_to_the_pages(site: Site, path: str, status: int, says: str) -> None:
+    answered, _, text = site.get(path)
+    shown = Document(text)
+    assert answered == status and not shown.wrong and shown.says(says)
+    assert {f"/{page.name}" for page in PAGES} <= {a["href"] for a in shown.all("a")}
+    assert shown.says("runs no JavaScript"), "as on every page"
 
 
 @pytest.mark.parametrize(

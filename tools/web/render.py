@@ -95,14 +95,19 @@ def scripts(page: Page) -> list[str]:
 
 def render(page: Page, data: dict[str, Json], query: Query) -> str:
     """The page as HTML. Its script finds data of its own in the document: for_scripts()."""
+    known = {"panels": panel_list(), "page": page.name, "data": for_scripts(data)}
+    return framed(query, page=page, styles=styles(page), scripts=scripts(page), known=known, main=shown(page, data, query))
+
+
+def refused(page: Page | None, sentence: str, query: Query) -> str:
+    """What stands in place of a page that cannot be shown: why, and the way to the others."""
+    main = fragment("refused.html", page=page, sentence=sentence)
+    there = {"name": page.name if page else "", "title": page.title if page else "Not found"}
+    return framed(query, page=there, styles=STYLES, scripts=SCRIPTS, known={"panels": [], "page": "", "data": {}}, main=Markup(main))
+
+
+def framed(query: Query, **parts: Any) -> str:
     look = query.get("look", "auto")
     return templates.get_template("base.html").render(
-        page=page,
-        pages=PAGES,
-        styles=styles(page),
-        scripts=scripts(page),
-        look=look if look in LOOKS else "auto",
-        big=query.get("big") == "1",
-        known={"panels": panel_list(), "page": page.name, "data": for_scripts(data)},
-        main=shown(page, data, query),
+        pages=PAGES, look=look if look in LOOKS else "auto", big=query.get("big") == "1", **parts
     )

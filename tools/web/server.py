@@ -33,7 +33,7 @@ from web.door import Door, complain_in_lines
 from web.guard import PROTOCOL, Guard, visitor_of
 from web.page import Json, Page, Refused
 from web.pages import PAGES
-from web.render import fragment, panel_colours, render
+from web.render import fragment, panel_colours, refused, render
 from web.stream import Reader, Stream
 
 STATIC = Path(__file__).with_name("static")
@@ -73,6 +73,7 @@ class Server:
             self.app.router.add_get(f"/{page.name}", self.shower(page))
             for name, answer in page.answers.items():
                 self.app.router.add_post(f"/{page.name}/{name}", self.asker(answer))
+        self.app.router.add_get("/{other:.*}", self.nowhere)
 
     async def verb(self, program: str, *words: str, seconds: float = 60.0) -> Json:
         if self.waiting >= WAITING_MOST:
@@ -93,10 +94,14 @@ class Server:
             try:
                 data = await page.data(self, query)
             except Refused as problem:
-                return web.Response(status=400, text=f"{problem}\n")
+                return web.Response(status=400, text=refused(page, str(problem), query), content_type="text/html")
             return web.Response(text=render(page, data, query), content_type="text/html")
 
         return show
+
+    async def nowhere(self, request: web.Request) -> web.StreamResponse:
+        """An address that leads to no page."""
+        return web.Response(status=404, text=refused(None, "There is no page at this address.", request.query), content_type="text/html")
 
     def asker(self, answer: Any) -> Any:
         async def ask(request: web.Request) -> web.StreamResponse:
