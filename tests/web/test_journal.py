@@ -118,6 +118,44 @@ def test_the_picture_and_the_counter_say_the_same_at_every_moment(seed: int) -> 
     assert {"unheard", "lost"} <= {e["k"] for e in told} and any("missed" in e for e in of(told, "message"))
 
 
+def test_what_a_sample_leaves_out_is_marked_with_its_number() -> None:
+    """Of a flood few messages are told. Those that were lost are marked all the same, and add up to the counter."""
+    told: list[Any] = []
+    book = Journal("raw", told.append, prefixes={"sub": ""})
+    for n in range(1, 2001):
+        book.look(n * 5.0)
+        book.message("pub", event("sent", n), n * 5.0)
+        if not 500 < n < 1500 or n % 7 == 0:
+            book.message("sub", event("received", n), n * 5.0 + 1)
+    for n in range(501, 511):
+        book.message("sub", event("received", n, sent=0), 9999.0)  # late, after all
+    book.look(12000.0)
+    marks: dict[Any, tuple[str, int]] = {}
+    for e in told:
+        if e["k"] in ("unheard", "lost"):
+            marks[e["id"]] = (e["k"], e.get("count", 1))
+        elif e.get("d") == "received":
+            marks.pop(e["id"], None)
+    total = sum(count for _, count in marks.values())
+    assert book.told < 1000 and total == book.of("sub").missed > 800
+    assert sum(count for kind, count in marks.values() if kind == "lost") == total, "later ones have come"
+    assert [e["missed"] for e in told if e["k"] in ("unheard", "lost")][-1] == total
+
+
+def test_a_request_is_lost_when_a_later_one_has_come() -> None:
+    """So is a reply. Until then it may still come."""
+    told: list[Any] = []
+    book = Journal("raw", told.append, server="rep")
+    for n in (1, 2):
+        book.message("req", event("sent", n, "request", "", sent=n), float(n))
+    book.look(1100.0)
+    assert [(e["k"], e["n"]) for e in told if "missed" in e] == [("unheard", 1), ("unheard", 2)]
+    book.message("rep", event("received", 2, "request", "", sent=2), 1200.0)
+    assert [(e["k"], e["n"]) for e in told if e["k"] == "lost"] == [("lost", 1)]
+    book.message("rep", event("received", 1, "request", "", sent=1), 1300.0)
+    assert book.of("rep").missed == 0, "it may come after all"
+
+
 def test_a_request_is_not_answered_or_runs_twice() -> None:
     told: list[Any] = []
     book = Journal("raw", told.append, server="rep")

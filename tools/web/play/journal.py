@@ -6,21 +6,24 @@ sequence number and the time at which its sender made it. The two ends are diffe
 
 A journal knows more than the programs: what was not received, what was never answered, what ran
 twice. For each message `Sent.owed` says who still has to receive it, and whether the counters say so.
-`miss()` and `settle()` alone change that. What they tell the page, for its diagram, carries the
-counter: so the two never differ.
+`miss()` and `settle()` alone change that, and have `marks.py` tell it to the page, for its diagram.
 
 Everything is counted. What is told to the page is a sample, so that a flood does not drown it: of
-each topic every n-th message, n a power of two, and the same messages at both ends.
+each topic every n-th message, n a power of two, and the same messages at both ends. What is lost
+is marked, whether it was told or not.
 """
 
 from __future__ import annotations
 
 import bisect
 import collections
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from web.play.marks import LOST, WAITS, Marks
 
 Event = dict[str, Any]
 Key = tuple[str, str, int, int]
@@ -50,7 +53,7 @@ class Sent:
     number: int  # for the page: which message
     life: int  # of the publisher
     taken: int = 0  # how often it was received
-    owed: dict[tuple[str, str], bool] = field(default_factory=dict)  # by recipient and counter: whether that counter counts it now
+    owed: dict[tuple[str, str], str] = field(default_factory=dict)  # by recipient and counter, its mark: "" while that counter does not count it
 
 
 @dataclass
@@ -80,6 +83,9 @@ class Journal:
         self.prefixes = prefixes or {}  # by subscriber
         self.over = math.inf  # what was open then stays open
         self.sent: collections.OrderedDict[Key, Sent] = collections.OrderedDict()
+        self.marks = Marks(panel, tell)
+        self.waiting: dict[tuple[str, str, str], collections.OrderedDict[int, Sent]] = {}  # by recipient, sender, topic: what is marked as not received so far
+        self.newest: dict[tuple[str, str], int] = {}  # request or reply that came, by recipient and sender
         self.owing: collections.OrderedDict[Key, Sent] = collections.OrderedDict()  # are not in `sent`
         self.told_of: dict[str, list[tuple[int, Sent]]] = {}  # by topic, in the order of sequence
         self.recent: collections.deque[Sent] = collections.deque()  # of the last second
@@ -139,7 +145,7 @@ class Journal:
         if told:
             self.tell(self.described(who, "sent", message, t, one.number))
             self.keep(key, one)
-        one.owed = dict.fromkeys(self.owed(who, key), False)
+        one.owed = dict.fromkeys(self.owed(who, key), "")
         self.recent.append(one)
         self.sent.pop(key, None)
         self.sent[key] = one
@@ -172,27 +178,51 @@ class Journal:
 
     def miss(self, one: Sent, who: str, counter: str, t: float) -> None:
         """It is owed, and counted from now on. The page marks the same: as lost, if a later one has come."""
-        counted, one.owed[who, counter] = one.owed[who, counter], True
-        if not counted:
+        old, new = one.owed[who, counter], LOST if self.passed(one, who) else WAITS
+        one.owed[who, counter] = new
+        if not old:
             self.add(who, counter, 1)
-        if counter != "missed" or not one.told:
-            return
-        _, topic, sequence, _ = one.key
-        self.tell({"k": "lost" if self.passed(one, who) else "unheard", "p": self.panel, "r": who, "from": one.who,
-                   "topic": topic, "n": sequence, "id": one.number,
-                   "t0": one.t, "t": t, "missed": self.of(who).missed})  # fmt: skip
+        if counter == "missed" and old != new:
+            self.wait(one, who, new == WAITS)
+            self.marks.change(one, who, old, new, t)
+
+    def wait(self, one: Sent, who: str, on: bool) -> None:
+        """Whether a later message would make this one lost."""
+        way = who, one.who, one.key[1]
+        if on and (way in self.waiting or len(self.waiting) < TOPICS_MOST):
+            waiting = self.waiting.setdefault(way, collections.OrderedDict())
+            waiting[one.number] = one
+            if len(waiting) > REMEMBERED:
+                waiting.popitem(last=False)
+        elif not on and (known := self.waiting.get(way)):
+            known.pop(one.number, None)
+            if not known:
+                del self.waiting[way]
 
     def passed(self, one: Sent, who: str) -> bool:
-        """Whether a later event of its topic has come to this subscriber."""
+        """Whether a later message of this sender, an event of the same topic, has come to this role."""
+        if one.key[0] != "event":
+            return self.newest.get((who, one.who), 0) > one.number
         last, life = self.last.get((who, one.key[1]), (0, 0))
-        return one.key[0] == "event" and (life, last) > (one.life, one.key[2])
+        return (life, last) > (one.life, one.key[2])
 
-    def settle(self, one: Sent, who: str, counter: str) -> bool:
+    def pass_over(self, who: str, one: Sent, t: float) -> None:
+        """This message has come: those that were sent before it, and that this role still waits for, are lost."""
+        if one.key[0] != "event":
+            self.newest[who, one.who] = max(one.number, self.newest.get((who, one.who), 0))
+        waiting = self.waiting.get((who, one.who, one.key[1]), {})
+        for number in [*itertools.takewhile(lambda number: number < one.number, waiting)]:
+            self.miss(waiting[number], who, "missed", t)
+
+    def settle(self, one: Sent, who: str, counter: str, t: float) -> bool:
         """It is owed no longer; whether it was counted until now."""
-        counted = one.owed.pop((who, counter), False)
-        if counted:
+        mark = one.owed.pop((who, counter), "")
+        if mark:
             self.add(who, counter, -1)
-        return counted
+        if mark and counter == "missed":
+            self.wait(one, who, False)
+            self.marks.change(one, who, mark, "", t)
+        return bool(mark)
 
     def add(self, who: str, counter: str, n: int) -> None:
         counts = self.of(who)
@@ -213,7 +243,7 @@ class Journal:
         counts.received += 1
         kind, topic, sequence, sent = key
         if kind != "event" and (asked := self.find(("request", topic, sequence, sent))) and asked.who == who:
-            self.settle(asked, who, "unanswered")
+            self.settle(asked, who, "unanswered", t)
         if kind == "event":
             self.note_gap(who, topic, sequence, t)
         elif kind == "request":
@@ -227,10 +257,12 @@ class Journal:
         if key[0] == "request" and one.taken:
             self.of(who).again += 1
         one.taken += 1
-        late = {"missed": self.of(who).missed} if self.settle(one, who, "missed") else {}
+        late = self.settle(one, who, "missed", t)
         if one.told:
             told = self.described(who, "received", message, t, one.number)
-            self.tell({**told, "from": one.who, "t0": one.t, **late})
+            more = {"missed": self.marks.shown[who]} if late else {}
+            self.tell({**told, "from": one.who, "t0": one.t, **more})
+        self.pass_over(who, one, t)
 
     def note_gap(self, who: str, topic: str, sequence: int, t: float) -> None:
         """Counts what a subscriber misses, as the program itself counts it."""
@@ -287,3 +319,4 @@ class Journal:
             elif self.stride == 1:
                 self.tell(self.described(who, "received", message, when, 0))
         self.decide(t)
+        self.marks.flush(t, lambda who: self.of(who).missed)

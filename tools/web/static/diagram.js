@@ -6,6 +6,7 @@
 //   onchoose         is called with a message that the reader has chosen
 
 import { draw, shown } from "./dom.js";
+import { Marks } from "./marks.js";
 
 // In letters' heights, so that a projector's large type has its room.
 const HEAD = 2.2; // above the diagram: the roles
@@ -19,7 +20,10 @@ const GIVEN_UP_MS = 10000; // what nobody has received by then gets its cross
 const APART = 2.5; // pixels between two arrows of the same two roles
 const LABEL_ROOM = 0.9; // between two labels
 const LETTER = 0.43; // the width of a letter
+const BESIDE = 4; // pixels between a request and a reply of the same moment
+const BESIDE_MOST = 12; // that an arrow may stand aside for others
 const BAND = { stopped: "stopped", killed: "dead", ended: "dead" };
+const WORD = { stopped: "paused", killed: "killed", ended: "ended" };
 
 export class Diagram {
   constructor(svg, roles) {
@@ -27,7 +31,7 @@ export class Diagram {
     this.roles = roles;
     this.items = []; // in the order in which they were heard
     this.bands = new Map(roles.map((role) => [role, []]));
-    this.marks = new Map(); // what a role has not received so far, by the message's id and the role
+    this.marks = new Marks();
     this.fresh = []; // items that have changed since the last picture
     this.chosen = null;
     this.end = 0;
@@ -37,19 +41,30 @@ export class Diagram {
     this.rules = draw("g");
     this.lives = draw("g");
     this.body = draw("g");
-    svg.replaceChildren(this.rules, this.lives, this.body, this.heads);
+    this.words = draw("g"); // above all arrows
+    svg.replaceChildren(this.rules, this.lives, this.body, this.marks.layer, this.words, this.heads);
     new ResizeObserver(() => this.resize()).observe(svg);
     this.resize();
     svg.addEventListener("keydown", (event) => this.key(event));
     svg.addEventListener("click", (event) => {
       const found = event.target.closest("[data-item]");
-      if (found) this.choose(this.drawn.get(Number(found.dataset.item)));
+      const mark = event.target.closest("[data-mark]");
+      if (mark) this.choose(this.marks.groups[mark.dataset.mark]);
+      else if (found) this.choose(this.drawn.get(Number(found.dataset.item)));
     });
     this.drawn = new Map();
     this.number = 0;
+    this.forget();
+  }
+
+  // What stands where in the picture: it is to be drawn anew.
+  forget() {
     this.labels = [];
     this.newest = new Map();
     this.before = new Map();
+    this.lines = new Map();
+    this.faultAt = NaN;
+    this.faultBelow = 0;
   }
 
   clear() {
@@ -80,11 +95,11 @@ export class Diagram {
   hear(event) {
     if (event.k === "message" && event.d === "received" && event.from) {
       this.add({ type: "arrow", from: event.from, to: event.r, t0: event.t0, t1: event.t, event });
-      this.take(`${event.id} ${event.r}`);
+      this.marks.take(`${event.id} ${event.r}`);
     } else if (event.k === "message" && event.d === "sent") {
       this.add({ type: "dot", from: event.r, t0: event.t, t1: event.t, event });
     } else if (event.k === "unheard" || event.k === "lost") {
-      this.mark(event, event.k === "lost");
+      this.marks.add(event);
     } else if (event.k === "fault") {
       this.add({ type: "fault", t0: event.t, t1: event.t, text: `line: ${event.text}`, event });
     } else if (event.k === "trouble" && this.x.has(event.r)) {
@@ -95,38 +110,11 @@ export class Diagram {
     }
   }
 
-  // A role has not received this message: a circle, and a cross where it will not any more. The
-  // counter "not received" counts both; the same event changes it.
-  mark(event, over) {
-    const key = `${event.id} ${event.r}`;
-    const item = this.marks.get(key);
-    if (item) {
-      item.over ||= over;
-      this.touch(item);
-      return;
-    }
-    const made = { type: "mark", key, from: event.from, to: event.r, t0: event.t0, t1: event.t0, over, event };
-    this.marks.set(key, made);
-    this.add(made);
-  }
-
-  // It has received it after all.
-  take(key) {
-    const item = this.marks.get(key);
-    if (!item) return;
-    this.marks.delete(key);
-    item.gone = true;
-    this.touch(item);
-  }
-
   add(item) {
     item.id = this.number++;
     this.items.push(item);
     if (this.items.length > KEPT + SPARE) {
-      for (const old of this.items.splice(0, this.items.length - KEPT)) {
-        this.undraw(old);
-        if (old.type === "mark") this.marks.delete(old.key);
-      }
+      for (const old of this.items.splice(0, this.items.length - KEPT)) this.undraw(old);
     }
     this.touch(item);
   }
@@ -145,7 +133,7 @@ export class Diagram {
     const last = bands.at(-1);
     if (last && last.t1 === null) last.t1 = event.t;
     const kind = BAND[event.state];
-    if (kind) bands.push({ kind, t0: event.t, t1: null });
+    if (kind) bands.push({ kind, word: WORD[event.state], t0: event.t, t1: null });
     if (bands.length > 200) bands.shift();
     this.stale = true;
   }
@@ -160,12 +148,12 @@ export class Diagram {
     this.end = end;
     this.span = span;
     this.scale = (this.height - this.head - 10) / span;
+    this.prune();
     if (this.stale) this.redraw();
     else this.refresh();
-    this.prune();
+    if (this.marks.stale) this.marks.show(this, end - span * 1.2, end + span);
     const shift = this.head + (span - end) * this.scale;
-    this.body.setAttribute("transform", `translate(0 ${shift})`);
-    this.lives.setAttribute("transform", `translate(0 ${shift})`);
+    for (const layer of [this.lives, this.body, this.marks.layer, this.words]) layer.setAttribute("transform", `translate(0 ${shift})`);
     this.growBands();
     this.ticks(shift);
   }
@@ -175,7 +163,8 @@ export class Diagram {
     const now = performance.now();
     if (now - (this.pruned ?? 0) < PRUNE_MS) return;
     this.pruned = now;
-    this.giveUp(this.end - GIVEN_UP_MS);
+    this.marks.giveUp(this.end - GIVEN_UP_MS);
+    this.marks.stale = true;
     const from = this.end - this.span * 1.1;
     for (const item of this.drawn.values()) {
       if (item.t1 < from || this.drawn.size > DRAWN) this.undraw(item);
@@ -185,18 +174,9 @@ export class Diagram {
   refresh() {
     for (const item of this.fresh) {
       if (this.drawn.has(item.id)) this.undraw(item);
-      if (!item.gone && item.t1 > this.end - this.span * 1.2) this.place(item);
+      if (item.t1 > this.end - this.span * 1.2) this.place(item);
     }
     this.fresh = [];
-  }
-
-  // What was sent before `t` and has not been received ends there; after a run, all of it.
-  giveUp(t) {
-    for (const item of this.marks.values()) {
-      if (item.over || item.t0 > t) continue;
-      item.over = true;
-      this.stale = true;
-    }
   }
 
   redraw() {
@@ -204,24 +184,28 @@ export class Diagram {
     this.fresh = [];
     this.drawn.clear();
     this.body.replaceChildren();
-    this.labels = [];
-    this.faultAt = NaN;
-    this.faultBelow = 0;
-    this.newest = new Map();
-    this.before = new Map();
+    this.words.replaceChildren();
+    this.marks.stale = true;
+    this.forget();
     const from = this.end - this.span * 1.2;
-    const items = this.items.filter((item) => !item.gone && item.t1 >= from && item.t0 <= this.end + this.span);
+    const items = this.items.filter((item) => item.t1 >= from && item.t0 <= this.end + this.span);
     for (const item of items) this.place(item);
     this.lives.replaceChildren();
     for (const role of this.roles) {
       const x = this.x.get(role);
       for (const band of this.bands.get(role)) {
         band.element = draw("rect", { class: `band-${band.kind}`, x: x - 8, width: 16 });
-        band.label = draw("text", { x: x + 11 }, band.kind === "stopped" ? "paused" : band.kind);
+        band.label = draw("text", this.beside(role, 11), band.word);
         this.lives.append(band.element, band.label);
       }
       this.lives.append(draw("line", { class: "life", x1: x, x2: x, y1: 0, y2: this.y(this.end + this.span) }));
     }
+  }
+
+  // Where a word beside a lifeline stands: of two roles outside, where no message is.
+  beside(role, far) {
+    const x = this.x.get(role);
+    return role === this.roles[0] && this.roles.length === 2 ? { x: x - far, "text-anchor": "end" } : { x: x + far };
   }
 
   growBands() {
@@ -255,6 +239,7 @@ export class Diagram {
 
   undraw(item) {
     item.element?.remove();
+    item.words?.remove();
     this.drawn.delete(item.id);
   }
 
@@ -264,7 +249,12 @@ export class Diagram {
     const way = `${item.type} ${item.from} ${item.to}`;
     const last = this.newest.get(way);
     const near = (t, other) => Math.abs(this.y(t) - this.y(other)) < APART;
-    if (last && last !== item && near(item.t0, last.t0) && near(item.t1, last.t1)) return true;
+    if (last && last !== item && near(item.t0, last.t0) && near(item.t1, last.t1)) {
+      last.crowd++;
+      if (last.words) last.words.textContent = this.text(last);
+      return true;
+    }
+    item.crowd = 1;
     this.newest.set(way, item);
     return false;
   }
@@ -275,6 +265,7 @@ export class Diagram {
     if (!made) return;
     made.dataset.item = item.id;
     item.element = made;
+    if (item.words) this.words.append(item.words);
     this.drawn.set(item.id, item);
     if (item === this.chosen) made.classList.add("chosen");
     this.body.append(made);
@@ -292,53 +283,76 @@ export class Diagram {
       return draw("g", { class: "fault" }, draw("line", { x1: this.left, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: this.left + 4, y: y0 - 4 + below }, item.text));
     }
     if (item.type === "trouble") {
-      return draw("g", { class: "trouble-mark" }, draw("text", { x: x0 + 7, y: y0 + 4 }, item.text));
+      return draw("g", { class: "trouble-mark" }, draw("text", { ...this.beside(item.from, 7), y: y0 + 4 }, item.text));
     }
     const x1 = this.x.get(item.to);
-    if (item.type === "mark") {
-      const end = x0 + (x1 - x0) * 0.85;
-      const line = draw("line", { x1: x0, x2: end, y1: y0, y2: y0 });
-      return draw("g", { class: item.over ? "lost" : "waits" }, line, item.over ? cross(end, y0) : draw("circle", { cx: end, cy: y0, r: 5 }));
-    }
-    const y1 = this.y(item.t1);
+    const aside = this.aside(item);
+    const from = y0 + aside;
+    const to = this.y(item.t1) + aside;
+    this.label(item, (x0 + x1) / 2, (from + to) / 2 + (aside > 0 ? this.em * 0.85 : -4), Math.abs(x1 - x0));
     return draw(
       "g",
       { class: `arrow ${event.kind}` },
-      draw("line", { x1: x0, x2: x1, y1: y0, y2: y1 }),
-      draw("path", { d: tip(x0, y0, x1, y1) }),
-      draw("line", { class: "hit", x1: x0, x2: x1, y1: y0, y2: y1 }),
-      this.label(item, x0, x1, y0, y1),
+      draw("line", { x1: x0, x2: x1, y1: from, y2: to }),
+      draw("path", { d: tip(x0, from, x1, to) }),
+      draw("line", { class: "hit", x1: x0, x2: x1, y1: from, y2: to }),
     );
   }
 
-  // The text of a message, where no other stands.
-  label(item, x0, x1, y0, y1) {
+  // How many pixels lower, or higher, an arrow is drawn, so that it does not hide another of the
+  // same moment between the same roles: the earlier one stands above.
+  aside(item) {
+    const pair = [item.from, item.to].sort().join(" ");
+    const lines = this.lines.get(pair) ?? [];
+    const [y0, y1] = [this.y(item.t0), this.y(item.t1)];
+    let far = 0;
+    for (const other of lines) {
+      if (Math.abs(y0 + far - other.y0) >= BESIDE || Math.abs(y1 + far - other.y1) >= BESIDE) continue;
+      far = other.y0 - y0 + (item.t0 >= other.t0 ? BESIDE : -BESIDE);
+    }
+    far = Math.max(-BESIDE_MOST, Math.min(BESIDE_MOST, far));
+    lines.push({ t0: item.t0, y0: y0 + far, y1: y1 + far });
+    this.lines.set(pair, lines.slice(-6));
+    return far;
+  }
+
+  // The text of a message, where no other stands. A reply right behind its request has the same.
+  label(item, x, y, wide) {
     const { event } = item;
-    const room = Math.floor(Math.abs(x1 - x0) / (this.em * LETTER)) - 2;
-    if (room < 3) return null;
-    const x = (x0 + x1) / 2;
-    const y = (y0 + y1) / 2 - 4;
+    item.words = null;
+    item.room = Math.floor(wide / (this.em * LETTER)) - 2;
+    if (item.room < 3) return;
     const way = `${item.from} ${item.to}`;
-    const near = Math.abs(y - (this.before.get(way) ?? -1e9)) < LABEL_ROOM * this.em;
-    this.before.set(way, y);
-    if (near) return null;
+    const asked = event.kind === "reply" ? this.before.get(`${item.to} ${item.from}`) : null;
+    if (asked?.n === event.n && Math.abs(y - asked.y) < 2 * this.em) return;
+    const near = Math.abs(y - (this.before.get(way)?.y ?? -1e9)) < LABEL_ROOM * this.em;
+    this.before.set(way, { y, n: event.n });
+    if (near) return;
+    const room = item.room;
     this.labels = this.labels.filter((other) => other.y > y - 400);
-    if (this.labels.some((other) => Math.abs(other.y - y) < LABEL_ROOM * this.em && Math.abs(other.x - x) < (other.room + room) * this.em * LETTER / 2)) return null;
+    if (this.labels.some((other) => Math.abs(other.y - y) < LABEL_ROOM * this.em && Math.abs(other.x - x) < (other.room + room) * this.em * LETTER / 2)) return;
     this.labels.push({ x, y, room });
-    const words = [event.topic, event.text].filter(Boolean).join(" ");
-    return draw("text", { x, y, "text-anchor": "middle", "pointer-events": "none" }, shown(`${event.n} ${words}`, room));
+    item.words = draw("text", { x, y, "text-anchor": "middle", "pointer-events": "none" }, this.text(item));
+  }
+
+  text(item) {
+    const { event } = item;
+    const words = shown([event.n, event.topic, event.text].filter((word) => word !== undefined && word !== "").join(" "), item.room);
+    return item.crowd > 1 ? `${words} ×${item.crowd}` : words;
   }
 
   // What the arrow keys go through.
   messages() {
-    return [...this.drawn.values()].filter((item) => item.type === "arrow" || item.type === "mark").sort((a, b) => a.t0 - b.t0);
+    const arrows = [...this.drawn.values()].filter((item) => item.type === "arrow");
+    return [...arrows, ...this.marks.groups].sort((a, b) => a.t0 - b.t0);
   }
 
   choose(item) {
     if (!item || !["arrow", "mark", "dot"].includes(item.type)) return;
-    if (item.type === "mark") { // what was sent says the rest
-      const sent = this.items.findLast((one) => one.type === "dot" && one.event.id === item.event.id);
-      item.event = { ...sent?.event, ...item.event };
+    if (item.type === "mark") { // what was sent says the rest: of one whose sending was told
+      const told = item.all.find((one) => one.event.count === undefined) ?? item.all[0];
+      const sent = this.items.findLast((one) => one.type === "dot" && one.event.id === told.event.id);
+      item.event = { ...sent?.event, ...told.event };
     }
     this.chosen?.element?.classList.remove("chosen");
     this.chosen = item;
@@ -352,13 +366,9 @@ export class Diagram {
     if (!step) return;
     event.preventDefault();
     const all = this.messages();
-    const now = all.indexOf(this.chosen);
+    const now = all.findIndex((one) => one === this.chosen || (one.all && one.all[0] === this.chosen?.all?.[0]));
     this.choose(all[now < 0 ? all.length - 1 : Math.max(0, Math.min(all.length - 1, now + step))]);
   }
-}
-
-function cross(x, y) {
-  return draw("path", { class: "cross", d: `M${x - 5} ${y - 5}l10 10m0 -10l-10 10` });
 }
 
 function tip(x0, y0, x1, y1) {

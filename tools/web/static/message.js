@@ -19,11 +19,13 @@ export async function showMessage(run, heading, item) {
   const mine = ++newest;
   box.hidden = false;
   const words = [event.kind ?? "message", event.n].filter((word) => word !== undefined);
-  title.textContent = `${heading}: ${words.join(" ")}, ${item.over ? "not received" : NAMES[item.type]}`;
+  const more = item.count > 1 ? ` and ${item.count - 1} more` : "";
+  title.textContent = `${heading}: ${words.join(" ")}${more}, ${item.over ? "not received" : NAMES[item.type]}`;
   facts.replaceChildren(...rows([
     ["topic", event.topic], ["text", event.text], ["body", event.length === undefined ? "" : `${event.length} bytes`],
     ["sent", `${seconds(item.t0)} by ${item.from}`],
     ["received", item.type === "arrow" ? `${seconds(item.t1)} by ${item.to}` : ""],
+    ["at this place", item.count > 1 ? numbers(item) : ""],
     ["for", item.type === "mark" ? item.to : ""],
     ["on its way", item.type === "arrow" ? duration(item.t1 - item.t0) : ""],
   ]));
@@ -42,6 +44,12 @@ export async function showMessage(run, heading, item) {
 
 function rows(pairs) {
   return pairs.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, make("bdi", {}, shown(value, 300)))]);
+}
+
+// The messages of a mark that stands for several.
+function numbers({ all, count }) {
+  const some = all.slice(0, 20).map((one) => (one.count > 1 ? `${one.event.n} and ${one.count - 1} after it` : one.event.n));
+  return `${some.join(", ")}${all.length > some.length ? " ..." : ""}: ${count} messages`;
 }
 
 function cells(frames) {

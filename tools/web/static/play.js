@@ -144,7 +144,7 @@ function watch() {
   function over(event) {
     state.over = true;
     for (const panel of panels.values()) {
-      panel.diagram.giveUp(Infinity);
+      panel.diagram.marks.giveUp(Infinity);
       panel.counts.flush();
     }
     document.getElementById("run-state").textContent = event.why === "stopped" ? "over" : `over: ${event.why}`;
