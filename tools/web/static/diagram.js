@@ -1,9 +1,9 @@
 // A sequence diagram of one panel, drawn from what happened. Time goes down. A message is an arrow
 // from the moment when it was sent to the moment when it was received, so its slope is the delay.
 //
-//   hear(event)      one event of the run
-//   show(end, span)  draws what happened in the `span` ms before `end`
-//   onchoose         is called with a message that the reader has chosen
+//   hear(event)           one event of the run
+//   show(end, span, now)  draws what happened in the `span` ms before `end`; it is `now`
+//   onchoose              is called with a message that the reader has chosen
 
 import { draw, shown } from "./dom.js";
 import { Marks } from "./marks.js";
@@ -89,7 +89,7 @@ export class Diagram {
       ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: this.em, "text-anchor": "middle" }, role)),
     );
     this.stale = true;
-    if (this.scale) this.show(this.end, this.span);
+    if (this.scale) this.show(this.end, this.span, this.now);
   }
 
   hear(event) {
@@ -142,7 +142,8 @@ export class Diagram {
     return t * this.scale;
   }
 
-  show(end, span) {
+  show(end, span, now = end) {
+    this.now = now;
     if (span !== this.span) this.stale = true;
     if (end < this.end || end - this.end > span) this.stale = true;
     this.end = end;
@@ -163,7 +164,7 @@ export class Diagram {
     const now = performance.now();
     if (now - (this.pruned ?? 0) < PRUNE_MS) return;
     this.pruned = now;
-    this.marks.giveUp(this.end - GIVEN_UP_MS);
+    this.marks.giveUp(this.now - GIVEN_UP_MS);
     this.marks.stale = true;
     const from = this.end - this.span * 1.1;
     for (const item of this.drawn.values()) {

@@ -187,7 +187,7 @@ function watch() {
     for (const panel of panels.values()) {
       panel.said.flush();
       panel.counts.flush();
-      panel.diagram.show(Math.max(end, Number(span.value)), Number(span.value));
+      panel.diagram.show(Math.max(end, Number(span.value)), Number(span.value), newest);
     }
   }
   requestAnimationFrame(frame);
