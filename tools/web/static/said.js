@@ -10,17 +10,21 @@ export class Said {
     this.list = list;
     this.list.replaceChildren(); // what a report has for those without scripts
     this.waiting = [];
+    this.lines = []; // on the page, by time
     this.stopped = new Set();
   }
 
   clear() {
     this.list.replaceChildren();
     this.waiting = [];
+    this.lines = [];
   }
 
+  // Of two lines of one moment the cause stands first: what is received was sent before.
   hear(event) {
     const line = this.words(event);
-    if (line) this.waiting.push({ ...line, t: event.t, who: event.r ?? "line" });
+    const after = event.d === "received";
+    if (line) this.waiting.push({ ...line, t: event.t, at: after ? Math.max(event.t, event.t0 ?? 0) : event.t, after, who: event.r ?? "line" });
     if (this.waiting.length > LINES) this.waiting.shift();
   }
 
@@ -41,19 +45,26 @@ export class Said {
     return null;
   }
 
-  // Puts the new lines on the page, all at once.
+  // Puts the new lines on the page, all at once. The programs are heard one after the other: what one
+  // said earlier may be heard later, and goes between those that are there.
   flush() {
     if (!this.waiting.length) return;
     const atEnd = this.list.scrollTop + this.list.clientHeight > this.list.scrollHeight - 30;
-    this.waiting.sort((a, b) => a.t - b.t);
-    const lines = this.waiting.map((line) =>
-      make("li", { class: [line.strong && "strong", line.bad && "bad"].filter(Boolean).join(" ") || null },
+    for (const line of this.waiting.sort(order)) {
+      line.element = make("li", { class: [line.strong && "strong", line.bad && "bad"].filter(Boolean).join(" ") || null },
         make("span", { class: "when" }, (line.t / 1000).toFixed(3)),
         make("span", { class: "who" }, line.who),
-        make("bdi", {}, shown(line.text))));
+        make("bdi", {}, shown(line.text)));
+      const behind = this.lines.findLastIndex((other) => order(other, line) <= 0) + 1;
+      this.list.insertBefore(line.element, this.lines[behind]?.element ?? null);
+      this.lines.splice(behind, 0, line);
+    }
     this.waiting = [];
-    this.list.append(...lines);
-    while (this.list.childElementCount > LINES) this.list.firstElementChild.remove();
+    for (const old of this.lines.splice(0, Math.max(0, this.lines.length - LINES))) old.element.remove();
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
   }
+}
+
+function order(a, b) {
+  return a.at - b.at || a.after - b.after;
 }
