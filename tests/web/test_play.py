@@ -210,6 +210,8 @@ def test_the_bytes_of_a_message(site: Site, run_of: Any) -> None:
     assert site.post("/play/bytes", {**question, "sent": "7"}) == (200, {"frames": []})  # another client's second
     for wrong in (7, "", "-1", "x", "9" * 21):
         assert site.post("/play/bytes", {**question, "sent": wrong})[0] == 400
+    finish(site, run)
+    assert site.post("/play/bytes", question) == (200, answer), "a run that is over keeps them"
 
 
 def test_texts_by_hand(site: Site, run_of: Any) -> None:

@@ -40,7 +40,7 @@ ROWS = (
     ("timeouts", "time-outs", "requests whose reply did not come in time"),
     ("missed", "not received", "messages for this role that it had not received a second after they were sent, or when a later event came; each "
      "has a circle or a cross in the picture; one that comes after all is counted no longer; what was sent in the run's "
-     "last second may be missing here"),
+     "last second may be missing here; an error reply to bytes that were no request has the number 0, is for nobody in particular, and is not counted here"),
     ("unanswered", "not answered", "requests of this role whose reply it had not received a second after it had sent them"),
     ("again", "run twice", "requests that this role received, and it or the server before it had received them already"),
 )  # fmt: skip
@@ -200,11 +200,13 @@ async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
         raise Refused("which message?")
     if not isinstance(sent, str) or not re.fullmatch("[0-9]{1,20}", sent):
         raise Refused("sent is a number, as text")
-    recording = None
-    if not run.stream.ended:
+    if run.stream.ended:
+        recording = run.kept_recording(panel.name)
+    else:
         recording = await asyncio.to_thread(run.ask, lambda: run.recording(panel.name))
     if recording is None or not recording.exists():
-        raise Refused("the bytes can be seen while the run goes on, and where there is a line")
+        why = "It was longer than is kept after a run." if "tcp" in panel.speaks else "There is no line between programs that send datagrams."
+        return {"frames": [], "why": f"Its bytes were not recorded. {why}" if run.stream.ended else why}
     find = functools.partial(
         frames_of, panel, run.settings.pattern, recording, (kind, topic, number, int(sent))
     )

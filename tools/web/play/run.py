@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import secrets
 import threading
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.program import Event, Failed
 from harness.stage import Stage
@@ -37,6 +38,7 @@ ALONE_SECONDS = 60.0  # without a page
 RUN_SECONDS = 2 * 3600.0
 MEMORY_MOST = 2 << 20  # KiB of all programs together
 COMMANDS_MOST = 200  # that wait
+RECORDING_KEPT = 4 << 20  # bytes of a line's recording that is kept after the run
 
 Step = tuple[float, dict[str, Any], str]  # of a story: seconds, what is done, what is said of it
 
@@ -57,6 +59,7 @@ class Run(threading.Thread):
         self.seen = self.began  # when a page last looked
         self.looked = 0.0
         self.figures_told = 0.0
+        self.kept: dict[str, BinaryIO] = {}  # recordings, by panel, once the run has ended
 
     # From any thread.
 
@@ -160,6 +163,18 @@ class Run(threading.Thread):
         for talk in talks:
             talk.watch()
         self.show()
+        self.keep_recordings()
+
+    def keep_recordings(self) -> None:
+        """The lines' recordings outlive the stage's folder: an open file stays until this run is forgotten."""
+        for name in self.conversations:
+            recording = self.recording(name)
+            if recording and recording.exists() and recording.stat().st_size <= RECORDING_KEPT:
+                self.kept[name] = recording.open("rb")
+
+    def kept_recording(self, panel: str) -> Path | None:
+        kept = self.kept.get(panel)
+        return Path(f"/proc/{os.getpid()}/fd/{kept.fileno()}") if kept else None
 
     def end(self, stage: Stage, voices: list[Voice]) -> None:
         """Ends them in order. One that is told to end while its output is full would lose a line.

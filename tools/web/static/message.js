@@ -36,7 +36,7 @@ export async function showMessage(run, heading, item) {
   }
   try {
     const answer = await ask("bytes", { run, panel: event.p, kind: event.kind, topic: event.topic, n: event.n, sent: event.sent });
-    if (mine === newest) bytes.replaceChildren(...cells(answer.frames));
+    if (mine === newest) bytes.replaceChildren(...cells(answer));
   } catch (problem) {
     if (mine === newest) bytes.replaceChildren(make("p", { class: "soft" }, problem.message));
   }
@@ -52,8 +52,8 @@ function numbers({ all, count }) {
   return `${some.join(", ")}${all.length > some.length ? " ..." : ""}: ${count} messages`;
 }
 
-function cells(frames) {
-  if (!frames.length) return [make("p", { class: "soft" }, "It did not cross the line, or the line's recording is full.")];
+function cells({ frames, why }) {
+  if (!frames.length) return [make("p", { class: "soft" }, why ?? "It did not cross the line, or the line's recording is full.")];
   const frame = frames.at(-1);
   const count = frame.elements.reduce((sum, one) => sum + one.length, 0);
   return [
