@@ -75,6 +75,8 @@ FAULTS = [
           'return ["--", *own.bodies(letter)]', "return [*own.bodies(letter)]", "test_a_text_is_data_and_no_option"),
     fault("web-counters-ahead", "a page gets counters of a moment whose events it has not had", "stream.py",
           " and stream.places[key] <= self.at]", "]", "test_the_newest_counters_come_behind_what_was_told_before_them"),
+    fault("web-bytes-go-with-the-run", "after a run its messages have no bytes", "play/run.py",
+          "        self.keep_recordings()\n", "", "test_the_bytes_of_a_message"),
     fault("web-sampled-losses-unmarked", "of a flood, what was lost and not told has no mark", "play/marks.py",
           "mark.count += step", "mark.count += 0", "test_what_a_sample_leaves_out_is_marked_with_its_number"),
     fault("web-request-never-lost", "a request waits for ever, although a later one has come", "play/journal.py",

@@ -103,13 +103,28 @@ def test_a_story_plays_and_the_kill_is_shown(page: Browser, site: Site) -> None:
     assert len(cards) >= 2
     page.one("[data-panel='raw'] .diagram .arrow.request")
     page.wait(lambda: len(page.all("#steps li.done")) == 2, "end of the story")
+    page.one("#steps .when:not(:disabled)").click()
+    page.wait(lambda: page.one("#follow").get_attribute("aria-pressed") == "false" and "at=" in page.driver.current_url, "moment of the kill")
+    page.one("#follow").click()
     for name in cards:
         page.one(f"[data-panel='{name}'] .diagram .band-dead")
         after = page.wait(functools.partial(arrows_after_the_kill, page, name), f"arrow of {name} after the kill")
         assert after
     page.wait(lambda: "KILLED" in page.text("[data-panel='raw'] .said"), "line that says so")
+    for name in cards:
+        assert page.run(DISORDER, name) == [], f"what {name} says stands in order"
     stop(page)
+    words = page.run("return [...document.querySelectorAll('[data-panel=raw] .state')].map((one) => one.textContent)")
+    bands = page.run("return [...document.querySelectorAll('[data-panel=raw] .band-dead + text')].map((one) => one.textContent)")
+    assert set(words) == {"ended"} and bands == ["killed", "ended", "ended"]
     agrees(page, site, run, cards)
+
+
+# Lines of the log that stand below a later one; and "received" above its "sent", if both have one time.
+DISORDER = """
+const lines = [...document.querySelectorAll(`[data-panel='${arguments[0]}'] .said li`)].map((one) => [one.children[0].textContent, one.children[2].textContent]);
+return lines.filter(([when], i) => i && Number(when) < Number(lines[i - 1][0]) - 0.0011);
+"""
 
 
 def arrows_after_the_kill(page: Browser, panel: str) -> Any:
@@ -151,6 +166,10 @@ def test_an_arrow_shows_its_message_and_its_bytes(page: Browser, site: Site) -> 
     page.wait(lambda: page.all("#message-bytes .part-framing"), "bytes of its frame")
     assert "68 65 6c 6c 6f" in page.text("#message-bytes")
     assert "µs" in page.text("#message-facts") or "ms" in page.text("#message-facts")
+    stop(page)
+    page.one("#close").click()
+    page.run("document.querySelector('.arrow.request .hit').dispatchEvent(new MouseEvent('click', { bubbles: true }))")
+    page.wait(lambda: page.all("#message-bytes .part-framing"), "bytes after the end")
 
 
 def test_buttons_do_what_they_say(page: Browser, site: Site) -> None:
@@ -160,6 +179,8 @@ def test_buttons_do_what_they_say(page: Browser, site: Site) -> None:
     page.one("[data-panel='zmq'] .band-stopped")
     page.wait(lambda: page.text("[data-panel='zmq'] th[data-role='rep'] .state") == "paused", "state")
     assert not page.all("[data-panel='raw'] .band-stopped")
+    can = "return [...document.querySelectorAll(\"[data-panel='zmq'] [data-who='rep']:not(:disabled)\")].map((one) => one.dataset.do)"
+    assert page.run(can) == ["kill", "continue", "restart"], "buttons that can do something"
     page.one("[data-panel='zmq'] .waits")  # nobody has received it so far
     page.one("[data-panel='zmq'] button[data-do='continue'][data-who='rep']").click()
     page.wait(lambda: not page.all("[data-panel='zmq'] .waits"), "arrow in its place")
@@ -167,6 +188,7 @@ def test_buttons_do_what_they_say(page: Browser, site: Site) -> None:
     page.wait(lambda: all(page.all(f"[data-panel='{name}'] .fault") for name in ("raw", "zmq")), "fault in both panels")
     page.one("#controls button[data-do='kill']").click()
     page.wait(lambda: all(page.all(f"[data-panel='{name}'] .band-dead") for name in ("raw", "zmq")), "band in both")
+    page.wait(lambda: page.run(can) == ["restart"], "one button of a server that is dead")
     page.wait(lambda: page.text("[data-panel='raw'] .trouble-mark"), "time-out")
 
 
@@ -373,6 +395,19 @@ def test_a_server_on_another_port_gets_the_cookie_and_can_do_nothing_with_it(pag
     page.messages()
 
 
+def test_no_more_panels_can_be_chosen_than_may_run(page: Browser, site: Site) -> None:
+    page.open(site.base + "/play?panels=raw%0Azmq%0Anng#own")
+    page.one("input[name=panels][value=nanomsg]").click()
+    page.wait(lambda: not page.one("input[name=panels][value=raw-1]").is_enabled(), "box that cannot be ticked")
+    assert page.one("#full").is_displayed()
+    page.one("input[name=panels][value=raw]").click()
+    assert page.one("input[name=panels][value=raw-1]").is_enabled() and not page.one("#full").is_displayed()
+    clicks = """window.asked = 0; window.fetch = () => (window.asked++, new Promise(() => {}));
+        const button = document.querySelector("button[data-story=requests]"); for (let n = 0; n < 12; n++) button.click();
+        return window.asked;"""
+    assert page.run(clicks) == 1, "one run, however often it is clicked"
+
+
 def test_the_address_keeps_what_is_chosen(page: Browser, site: Site) -> None:
     own(page, site, panels="raw", rate="5")
     page.one("#big").click()
@@ -415,6 +450,13 @@ def test_a_projector_shows_the_picture_first(page: Browser, site: Site, size: tu
     page.wait(lambda: len(page.all(".arrow")) > 3, "arrow")
     top = page.run("return document.querySelector('.diagram').getBoundingClientRect().top")
     assert top < size[1] * 0.65, f"the picture begins at {top:.0f} of {size[1]}"
+    boxes = page.run("return [...document.querySelectorAll('.diagram')].map((one) => one.getBoundingClientRect()).map((one) => [one.top, one.bottom])")
+    assert len(boxes) == 4 and len({round(one[0]) for one in boxes}) == 1, f"four side by side: {boxes}"
+    assert all(bottom <= size[1] and bottom - begin > 150 for begin, bottom in boxes), f"and on one screen: {boxes}"
+    assert not page.one(".counts").is_displayed()
+    page.one("#tables").click()
+    assert page.one(".counts").is_displayed() and "tables=1" in page.driver.current_url
+    page.one("#tables").click()
     seen = "return document.querySelector('button[data-do=stall]').checkVisibility()"
     assert not page.run(seen)
     page.run("document.querySelector('.tools > summary').focus()")

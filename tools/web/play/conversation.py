@@ -196,7 +196,7 @@ class Conversation:
                        "version": str(event.get("version", ""))[:100]})  # fmt: skip
         elif kind in ("timeout", "malformed", "error", "notice"):
             self.journal.of(role.name).timeouts += kind == "timeout"
-            self.trouble(role, kind, str(event.get("text", ""))[:400], t)
+            self.trouble(role, kind, str(event.get("text", "")).removeprefix(f"{kind}: ")[:400], t)
 
     def heard_line(self, event: Event) -> None:
         self.flushed = self.flushed or event.get("command") == "flush"

@@ -18,6 +18,7 @@ class Story:
     experiment: str  # of the lab: it explains
     settings: dict[str, Any] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    span: int = 10000  # ms that the picture shows at first
 
 
 STORIES = (
@@ -65,6 +66,7 @@ STORIES = (
             "topics": ["rome.temp", "oslo.temp", "oslo.wind", "osaka.wind"],
             "texts": ["16 C", "-4 C", "3 m/s", "9 m/s"], "rate": 4,
         },
+        span=3000,
     ),  # fmt: skip
     Story(
         "slow-subscriber",

@@ -7,6 +7,7 @@ const COUNTED = ["sent", "received", "lost", "duplicates", "timeouts"];
 const FATES = ["missed", "unanswered", "again"]; // the run alone knows them
 const FIGURES = ["memory", "threads", "descriptors"];
 const BAD = new Set(["lost", "duplicates", "timeouts", ...FATES]);
+const CAN = { started: "kill stop restart", ready: "kill stop restart", stopped: "kill continue restart" };
 const POINTS = 120; // of a small chart: a minute
 
 export class Counts {
@@ -15,6 +16,7 @@ export class Counts {
     this.cells = new Map();
     this.waiting = new Map();
     this.history = new Map();
+    this.over = false;
     for (const cell of card.querySelectorAll("td[data-measure]")) {
       this.cells.set(`${cell.dataset.role}/${cell.dataset.measure}`, cell);
     }
@@ -24,16 +26,20 @@ export class Counts {
   show(panel) {
     for (const [role, has] of Object.entries(panel.roles)) {
       for (const name of [...COUNTED, ...FATES]) this.change(role, name, has[name]);
-      const state = this.states.get(role);
-      if (state) {
-        state.textContent = { ready: "runs", stopped: "paused" }[has.state] ?? has.state;
-        state.dataset.state = has.state;
-      }
+      this.state(role, has.state);
     }
     const sampled = this.card.querySelector(".sampled");
-    sampled.hidden = panel.told >= panel.seen;
-    sampled.textContent = `Sampled: ${panel.told.toLocaleString("en")} of ${panel.seen.toLocaleString("en")} messages are drawn` +
-      `${panel.stride > 1 ? `, now each ${panel.stride}th` : ""}. All are counted.`;
+    sampled.textContent = panel.told >= panel.seen ? "" : `Sampled: ${panel.told.toLocaleString("en")} of ${panel.seen.toLocaleString("en")} messages are told here` +
+      `${panel.stride > 1 ? `, now each ${panel.stride}th` : ""}. All are counted, and what was lost is marked.`;
+  }
+
+  // What a role does now; of its buttons those can be pressed that change this.
+  state(role, state) {
+    const shown = this.states.get(role);
+    if (!shown || shown.dataset.state === state) return;
+    shown.textContent = { ready: "runs", stopped: "paused" }[state] ?? state;
+    shown.dataset.state = state;
+    for (const button of shown.parentElement.querySelectorAll("[data-do]")) button.disabled = this.over || !(CAN[state] ?? "restart").split(" ").includes(button.dataset.do);
   }
 
   // What an event says of one counter. It is shown with the next picture of the diagram.

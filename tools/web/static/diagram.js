@@ -83,10 +83,12 @@ export class Diagram {
     this.left = LEFT * this.em;
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     const room = this.width - this.left - RIGHT * this.em;
-    this.x = new Map(this.roles.map((role, i) => [role, this.left + (room * (i + 0.5)) / this.roles.length]));
+    const share = (i) => (this.roles.length === 2 ? [0.29, 0.74][i] : (i + 0.5) / this.roles.length); // words stand outside of two
+    this.x = new Map(this.roles.map((role, i) => [role, this.left + room * share(i)]));
+    const short = room / this.roles.length < 3.3 * this.em; // "sub A" is A
     this.heads.replaceChildren(
       draw("rect", { class: "cover", x: 0, y: 0, width: this.width, height: this.head - this.em / 2 }),
-      ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: this.em, "text-anchor": "middle" }, role)),
+      ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: this.em, "text-anchor": "middle" }, short ? role.split(" ").at(-1) : role)),
     );
     this.stale = true;
     if (this.scale) this.show(this.end, this.span, this.now);
@@ -290,7 +292,9 @@ export class Diagram {
     const aside = this.aside(item);
     const from = y0 + aside;
     const to = this.y(item.t1) + aside;
-    this.label(item, (x0 + x1) / 2, (from + to) / 2 + (aside > 0 ? this.em * 0.85 : -4), Math.abs(x1 - x0));
+    const lower = aside > 0 ? this.em * 0.85 : -4;
+    if (event.kind === "event") this.label(item, x0 + this.em / 2, from + lower, this.width - x0, "start"); // subscribers share it
+    else this.label(item, (x0 + x1) / 2, (from + to) / 2 + lower, Math.abs(x1 - x0), "middle");
     return draw(
       "g",
       { class: `arrow ${event.kind}` },
@@ -318,7 +322,7 @@ export class Diagram {
   }
 
   // The text of a message, where no other stands. A reply right behind its request has the same.
-  label(item, x, y, wide) {
+  label(item, x, y, wide, anchor) {
     const { event } = item;
     item.words = null;
     item.room = Math.floor(wide / (this.em * LETTER)) - 2;
@@ -329,11 +333,13 @@ export class Diagram {
     const near = Math.abs(y - (this.before.get(way)?.y ?? -1e9)) < LABEL_ROOM * this.em;
     this.before.set(way, { y, n: event.n });
     if (near) return;
-    const room = item.room;
+    const text = this.text(item);
+    const half = (text.length * this.em * LETTER) / 2;
+    const middle = anchor === "start" ? x + half : x;
     this.labels = this.labels.filter((other) => other.y > y - 400);
-    if (this.labels.some((other) => Math.abs(other.y - y) < LABEL_ROOM * this.em && Math.abs(other.x - x) < (other.room + room) * this.em * LETTER / 2)) return;
-    this.labels.push({ x, y, room });
-    item.words = draw("text", { x, y, "text-anchor": "middle", "pointer-events": "none" }, this.text(item));
+    if (this.labels.some((other) => Math.abs(other.y - y) < LABEL_ROOM * this.em && Math.abs(other.middle - middle) < other.half + half)) return;
+    this.labels.push({ middle, y, half });
+    item.words = draw("text", { x, y, "text-anchor": anchor, "pointer-events": "none" }, text);
   }
 
   text(item) {

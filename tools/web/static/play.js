@@ -36,9 +36,15 @@ function fields(form) {
   return found;
 }
 
+const starts = document.querySelectorAll("button[data-story], #form button");
+
 async function start(story, form) {
+  for (const one of starts) one.disabled = true; // a second click would start a second run
   const answer = await attempt("start", form ? { story, form } : { story });
-  if (!answer) return;
+  if (!answer) {
+    for (const one of starts) one.disabled = false;
+    return;
+  }
   const words = chosen();
   const next = new URLSearchParams({ ...(story ? { story } : {}), ...(form ?? {}), run: answer.run });
   for (const name of ["look", "big"]) if (words.has(name)) next.set(name, words.get(name));
@@ -49,6 +55,15 @@ for (const button of document.querySelectorAll("button[data-story]")) {
   button.addEventListener("click", () => start(button.dataset.story));
 }
 const form = document.getElementById("form");
+// More panels than may run cannot be chosen.
+const boxes = [...(form?.querySelectorAll("input[name=panels]") ?? [])];
+function limit() {
+  const full = boxes.filter((box) => box.checked).length >= known.data.limits.panels;
+  for (const box of boxes) box.disabled = box.dataset.absent !== undefined || (full && !box.checked);
+  document.getElementById("full").hidden = !full;
+}
+if (boxes.length) limit();
+form?.addEventListener("change", limit);
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
   start(form.dataset.story, fields(form));
@@ -76,9 +91,10 @@ function watch() {
   const follow = document.getElementById("follow");
   const steps = [...document.querySelectorAll("#steps li")];
 
-  if (chosen().has("span")) span.value = chosen().get("span");
-  if (!span.value) span.value = "10000";
-  span.addEventListener("change", () => choose({ span: span.value === "10000" ? "" : span.value }));
+  const usual = String(known.data.story?.span ?? 10000);
+  span.value = chosen().get("span") ?? usual;
+  if (!span.value) span.value = usual;
+  span.addEventListener("change", () => choose({ span: span.value === usual ? "" : span.value }));
   const setFollow = (on) => {
     state.follow = on;
     follow.setAttribute("aria-pressed", String(on));
@@ -97,6 +113,17 @@ function watch() {
   at.addEventListener("change", keep);
   if (Number(chosen().get("at")) > 0) lookAt(Number(chosen().get("at")));
 
+  // A step that is done leads to its moment: it then stands a third below the top.
+  function done(button, t) {
+    if (!button || button.dataset.t) return;
+    button.dataset.t = t;
+    button.disabled = false;
+    button.addEventListener("click", () => {
+      lookAt(Math.round(t + Number(span.value) * 0.65));
+      keep();
+    });
+  }
+
   function hear(event) {
     const panel = panels.get(event.p);
     if (event.t !== undefined && event.t > state.last) {
@@ -110,7 +137,9 @@ function watch() {
     } else if (event.k === "figures") {
       panel?.counts.figures(event.roles);
     } else if (event.k === "story") {
-      steps.find((step) => step.dataset.text === event.text)?.classList.add("done");
+      const step = steps.find((one) => one.dataset.text === event.text);
+      step?.classList.add("done");
+      if (step) done(step.querySelector("button"), event.t);
       document.getElementById("status").textContent = event.text;
     } else if (event.k === "skipped") {
       const some = event.count.toLocaleString("en");
@@ -123,6 +152,7 @@ function watch() {
       fail(new Error(event.text));
     }
     if (!panel) return;
+    if (event.k === "state") panel.counts.state(event.r, event.state);
     if (event.missed !== undefined && event.k !== "count") panel.counts.change(event.r, "missed", event.missed);
     panel.diagram.hear(event);
     panel.said.hear(event);
@@ -146,6 +176,7 @@ function watch() {
     for (const panel of panels.values()) {
       panel.diagram.marks.giveUp(Infinity);
       panel.counts.flush();
+      panel.counts.over = true;
     }
     document.getElementById("run-state").textContent = event.why === "stopped" ? "over" : `over: ${event.why}`;
     document.getElementById("status").textContent = "The run is over.";
@@ -224,6 +255,14 @@ function control() {
 if (run) {
   const folds = () => document.querySelectorAll("details.fold").forEach((one) => (one.open = !document.documentElement.hasAttribute("data-big")));
   folds();
+  const tables = document.getElementById("tables");
+  const showTables = (on) => {
+    document.documentElement.toggleAttribute("data-tables", on);
+    tables.setAttribute("aria-pressed", String(on));
+    choose({ tables: on ? "1" : "" });
+  };
+  tables.addEventListener("click", () => showTables(!document.documentElement.hasAttribute("data-tables")));
+  showTables(chosen().get("tables") === "1");
   document.getElementById("big").addEventListener("click", folds);
   if (!recorded && !run.ended) document.getElementById("run-title").focus({ preventScroll: true });
   watch();
