@@ -38,7 +38,7 @@ TRY_NEXT = "Set RECONNECT_MS in zmq/pubsub.c or nng/pubsub.c to 1000, and run th
 WORDS = {
     "latest": "the latest of the first messages heard has number {}",
     "from_the_start": "number 1 was heard in {} trials",
-    "after_a_pause": "after a pause of 1 s the first message that was heard has number {}",
+    "after_a_pause": "after a pause the first message that was heard has number {}",
     "joining_ms": "a subscriber that joins heard the first message after {} ms",
 }
 TRIALS = 8
@@ -70,9 +70,12 @@ def run(workbench: Workbench, panel: str) -> Observation:
     workbench.say(f"{TRIALS} publishers start, and speak at once")
     _, first = first_heard(workbench, TRIALS, 0)
     workbench.say(f"the first messages heard: numbers {', '.join(map(str, first))}")
-    workbench.say("another publisher starts; it speaks after 1000 ms")
-    url, paused = first_heard(workbench, 1, 1000)
-    workbench.say(f"the first message heard: number {paused[0]}")
+    for pause in (1000, 5000):  # the second where a busy machine had not enough of the first
+        workbench.say(f"another publisher starts; it speaks after {pause} ms")
+        url, paused = first_heard(workbench, 1, pause)
+        workbench.say(f"the first message heard: number {paused[0]}")
+        if paused[0] == 1:
+            break
     late = workbench.driver()
     steps = (f"open sub {url} timeout=5000", "subscribe", "recv")
     ms = round(sum(late.must(step)["us"] for step in steps) / 1000)
@@ -81,5 +84,5 @@ def run(workbench: Workbench, panel: str) -> Observation:
     middle = first[TRIALS // 2]
     answer = 1 if middle == 1 else 2 if middle <= 10 else 3
     phrase = f"numbers {first[0]} to {first[-1]} in {TRIALS} trials"
-    phrase += f"; with a pause of 1 s number {paused[0]}; a joining one hears after {ms} ms"
+    phrase += f"; with a pause of {pause // 1000} s number {paused[0]}; a joining one hears after {ms} ms"
     return Observation(data, phrase, answer)

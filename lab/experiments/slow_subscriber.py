@@ -61,7 +61,8 @@ TRY_NEXT = (
     "Replace ipc by tcp in this file: how much does the kernel hold then? On a busy machine, let "
     "the slow one collect as well: does the other lose fewer?"
 )
-COUNT, BYTES, RATE = 5000, 1000, 2500
+COUNT, BYTES = 5000, 1000
+RATES = 2500, 500  # a second; the slower one where a busy machine was too slow for the first
 EQUAL = 500  # a queue's length that is no library's default
 WORDS = {
     "default_kept": "by default the slow one kept {}",
@@ -98,7 +99,7 @@ def side(workbench: Workbench, queue: int) -> tuple[Driver, Driver, Driver]:
     """A publisher and two subscribers, who have both heard it."""
     url = workbench.url("ipc")
     publisher = workbench.driver("pub", url, queue=queue)
-    slow, fast = (workbench.driver("sub", url, timeout=1000, queue=queue) for _ in range(2))
+    slow, fast = (workbench.driver("sub", url, timeout=2000, queue=queue) for _ in range(2))
     for sub in (slow, fast):
         sub.must("subscribe")
         sub.begin("until hello")
@@ -127,16 +128,16 @@ def kept(first: int, last: int, number: int) -> str:
     return "newest" if last == COUNT else "middle"
 
 
-def run(workbench: Workbench, panel: str) -> Observation:
+def flood(workbench: Workbench, rate: int) -> dict[str, Any]:
     data: dict[str, Any] = {}
     sides = {"default": side(workbench, 0), "equal": side(workbench, EQUAL)}
-    workbench.say(f"{COUNT} events; one subscriber receives, one does not")
+    workbench.say(f"{COUNT} events, {rate} a second; one subscriber receives, one does not")
     for publisher, _, fast in sides.values():
-        publisher.begin(f"burst {COUNT} {BYTES} {RATE}")
+        publisher.begin(f"burst {COUNT} {BYTES} {rate}")
         fast.begin(f"collect {COUNT}")
     for name, (publisher, _, fast) in sides.items():
-        publisher.result(20)
-        data[f"{name}_others_lost"] = COUNT - fast.result(20)["result"]
+        publisher.result(40)
+        data[f"{name}_others_lost"] = COUNT - fast.result(40)["result"]
     for name, (_, slow, _) in sides.items():
         found = slow.call(f"collect {COUNT}", 20)
         data[name] = found["result"]
@@ -144,6 +145,17 @@ def run(workbench: Workbench, panel: str) -> Observation:
         data[f"{name}_kept"] = kept(found["first"], found["last"], found["result"])
         first, last = found["first"], found["last"]
         workbench.say(f"{name} queue: {found['result']} events, {first} to {last}")
+    for program in (program for programs in sides.values() for program in programs):
+        program.kill()
+    return data
+
+
+def run(workbench: Workbench, panel: str) -> Observation:
+    promised = [key for key in OTHERS if EXPECTED.get(panel, OTHERS)[key] == 0]
+    for rate in RATES:
+        data = flood(workbench, rate)
+        if not any(data[key] for key in promised):
+            break
     same = data["default_kept"]
     what = {"all": "all", "both": "the oldest and the newest"}.get(same, f"the {same}")
     lost = max(data["default_others_lost"], data["equal_others_lost"])

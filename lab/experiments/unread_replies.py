@@ -60,7 +60,7 @@ WORDS = {
     "next": "another client is answered: {}",
     "next_ms": "another client is answered after {} ms",
 }
-DROPPED = {"send": "go on", "sent": ASKS, "next": True, "next_ms": [0, 1000]}
+DROPPED = {"send": "go on", "sent": ASKS, "next": True, "next_ms": [0, 5000]}
 STUCK = {"send": "wait", "sent": [1, ASKS - 1], "next": False}
 LITTLE, ALL, KEPT_32 = [0, 12], [36, 48], [28, 35]
 EXPECTED: dict[str, Any] = {
@@ -91,19 +91,22 @@ def plain(workbench: Workbench) -> dict[str, Any]:
     return {"send": "go on", "sent": ASKS}
 
 
-def answered(workbench: Workbench, server: Driver, url: str) -> dict[str, Any]:
+def answered(workbench: Workbench, server: Driver, url: str, comes: bool) -> dict[str, Any]:
     """A client asks and sleeps, the server answers, another client asks."""
-    client, other = (workbench.driver("req", url, timeout=1500) for _ in range(2))
+    # What is expected to come gets more time than what is not.
+    wait_s = 4 * WAIT_S if comes else WAIT_S
+    client, other = (workbench.driver("req", url, timeout=int(wait_s * 1000)) for _ in range(2))
     before = server.figure("VmRSS")
     for _ in range(ASKS):
         client.must("send ask")
     workbench.pause(0.2)
+    workbench.settle(client, server)
     client.freeze()
     data: dict[str, Any] = {"send": "go on", "sent": 0}
     while data["sent"] < ASKS and data["send"] == "go on":
         server.must("recv")
         server.begin(f"send -s {BYTES}")
-        said = server.heard("", WAIT_S)
+        said = server.heard("", wait_s)
         data["sent"] += said is not None
         if said is None or said["result"] < 0:
             data["send"] = "wait" if said is None else f"fail: {said['errno']}"
@@ -134,10 +137,10 @@ def run(workbench: Workbench, panel: str) -> Observation:
     else:
         url = workbench.url()
         server = workbench.calls("socket REP", "set RCVTIMEO 5000", f"bind {url}")
-        data = {"defaults": answered(workbench, server, url)}
+        data = {"defaults": answered(workbench, server, url, panel != "nng")}
     workbench.say(phrase_of("defaults", data["defaults"]))
     url = workbench.url()
-    data["panel"] = answered(workbench, workbench.driver("rep", url, timeout=5000), url)
+    data["panel"] = answered(workbench, workbench.driver("rep", url, timeout=8000), url, True)
     phrase = "; ".join(phrase_of(name, seen) for name, seen in data.items())
     phrase = phrase.replace("panel:", "the panel:")
     stuck, kept = data["defaults"]["send"] == "wait", data["defaults"].get("grown_mib", 0) > 30
