@@ -6,6 +6,8 @@
  *   close-thread kindly      by the call that is meant for it: shutdown(2),
  *                            zmq_ctx_shutdown(3)
  */
+#include "asleep.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -89,20 +91,6 @@ end(int kindly)
 #endif
 }
 
-/* Whether the thread sleeps, as /proc says: it waits in its receive. */
-static int
-sleeps(pid_t thread)
-{
-    char path[64], state = 'R';
-    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)thread);
-    FILE *stat = fopen(path, "r");
-    if (!stat)
-        return 1;
-    (void)!fscanf(stat, "%*d (%*[^)]) %c", &state);
-    fclose(stat);
-    return state == 'S';
-}
-
 static const char *
 name_of(int errnum)
 {
@@ -122,7 +110,8 @@ main(int argc, char **argv)
     if (open_receiver() < 0 || pthread_create(&thread, NULL, receive, NULL) != 0)
         return 1;
     usleep(BEFORE_MS * 1000);
-    while (!tid || !sleeps(tid)) /* a busy machine has not even begun it by then */
+    while (
+        !tid || !asleep("/proc/self/task", tid)) /* a busy machine has not even begun it by then */
         usleep(10 * 1000);
     int kindly = argc > 1 && strcmp(argv[1], "kindly") == 0;
     end(kindly);
