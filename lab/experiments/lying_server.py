@@ -122,7 +122,7 @@ class Zmtp:
 def lied_to(
     workbench: Workbench, panel: str, client: Driver, listener: socket.socket, lie: bytes
 ) -> str:
-    """What becomes of a client whose server lies after each reply."""
+    """What becomes of a client whose server lies before and after each reply."""
     speaks = Zmtp() if panel == "zmq" else Sp()
     client.begin("send 0")
     peer, _ = listener.accept()
@@ -133,8 +133,9 @@ def lied_to(
             client.heard("")
             *envelope, body = speaks.request(peer)
             other = [NO_ID, *envelope[1:]]
-            peer.sendall(speaks.reply(envelope, b"to " + body) + speaks.reply(other, lie))
-            workbench.settle(client)  # both are there
+            lies = speaks.reply(other, lie)  # one first: whoever takes what comes is found out
+            peer.sendall(lies + speaks.reply(envelope, b"to " + body) + lies)
+            workbench.settle(client)  # all are there
             client.begin("recv")
             said = client.heard("")
             if not said:

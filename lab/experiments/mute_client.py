@@ -42,7 +42,7 @@ WORDS = {
     "closed_ms": "the server hangs up after {} ms",
 }
 KEPT = {"closed_ms": None}
-SECOND = {"closed_ms": [700, 6000]}
+SECOND = {"closed_ms": [700, 4500]}
 TEN = {"closed_ms": [9000, 15_000]}
 EXPECTED = {
     "raw": {"panel": KEPT},

@@ -125,7 +125,7 @@ FAULTS = [
           "if os.path.samestat(found, os.fstat(number)):", "if False:", "test_standard_output_is_written_through"),
     fault("others-folders", "folders of others are swept", "tools/harness/folders.py",
           "path.lstat().st_uid == os.geteuid()", "True", "test_what_others_left_stays"),
-    fault("ready-is-asleep", "a thread that waits for a processor is taken to sleep", "tools/lab/workbench.py",
+    Fault("ready-is-asleep", "a thread that waits for a processor is taken to sleep", "tools/lab/workbench.py",
           'BUSY = {"R", "D"}', 'BUSY = {"D"}', tests="test_nothing_moves_when_all_threads_sleep"),
     fault("unread-sender", "bytes for the client count as the server's", "tools/harness/netstat.py",
           "((1, end), (0, 3 - end))", "((1, 3 - end), (0, end))", tests="test_the_bytes_that_nobody_has_read_yet"),

@@ -416,7 +416,7 @@ def test_the_workbench_speaks_with_programs() -> None:
 WORKS = """
 import sys, threading, time
 def work():
-    while time.thread_time() < 0.2:
+    while time.thread_time() < 0.3:
         pass
     print('{"event":"done"}', flush=True)
     time.sleep(100)
@@ -433,7 +433,7 @@ def test_nothing_moves_when_all_threads_sleep() -> None:
         assert workbench.settle(works) and works.heard("done", 0)
         restless = workbench.start(*python, "while True: pass")
         until(lambda: "R" in restless.process.states())
-        assert not workbench.settle(works, restless, seconds=0.1)
+        assert not workbench.settle(works, restless, seconds=0.5)
         restless.freeze()
         assert workbench.settle(works, restless), "a stopped program does nothing either"
         restless.kill()
