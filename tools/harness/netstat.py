@@ -17,7 +17,8 @@ def sockets(table: str, port: int, end: int = 1) -> list[list[str]]:
 def unread(port: int, end: int = 1) -> int:
     """Bytes that were sent to the server at this port and not read by it; end 2: to its clients.
 
-    Those that are not acknowledged count at their sender, the others at their receiver.
+    What has come counts at its receiver until it is read, and at its sender until the receiver has
+    acknowledged it. So it may count twice for a moment, and nothing is left out.
     """
     number = 0
     for table in ("tcp", "tcp6"):
