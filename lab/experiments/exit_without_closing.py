@@ -119,7 +119,7 @@ def one_round(workbench: Workbench, way: str, length: int) -> int:
             server.say("")
     for server in servers:
         server.ended()
-    for client in clients:  # what arrives has arrived; one by one, since they look for their servers
+    for client in clients:  # what arrives has arrived; one by one: they look for their servers
         if not client.has_line():
             workbench.settle(client)
     replies = [client.heard("", 0.0) for client in clients]

@@ -84,5 +84,6 @@ def run(workbench: Workbench, panel: str) -> Observation:
     middle = first[TRIALS // 2]
     answer = 1 if middle == 1 else 2 if middle <= 10 else 3
     phrase = f"numbers {first[0]} to {first[-1]} in {TRIALS} trials"
-    phrase += f"; with a pause of {pause // 1000} s number {paused[0]}; a joining one hears after {ms} ms"
+    phrase += f"; with a pause of {pause // 1000} s number {paused[0]};"
+    phrase += f" a joining one hears after {ms} ms"
     return Observation(data, phrase, answer)
