@@ -119,9 +119,8 @@ def one_round(workbench: Workbench, way: str, length: int) -> int:
             server.say("")
     for server in servers:
         server.ended()
-    for client in clients:  # what arrives has arrived; one by one: they look for their servers
-        if not client.has_line():
-            workbench.settle(client)
+    waiting = [client for client in clients if not client.has_line()]
+    workbench.settle(*waiting, each=True)  # what arrives has arrived
     replies = [client.heard("", 0.0) for client in clients]
     for client in clients:
         client.kill()

@@ -43,7 +43,7 @@ WORDS = {
     "short": "sent again every 20 ms, the server worked {} times for three answers",
     "defaults": "with the default interval the server worked {} times",
     "panel": "the panel's server worked {} times",
-    "slower": "each answer took longer than the one before: {}",
+    "slower": "the last answer took longer than the first: {}",
 }
 EXPECTED: dict[str, Any] = {
     panel: {"short": [9, 200], "slower": True, "defaults": ASKS, "panel": ASKS} for panel in PANELS
@@ -80,7 +80,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
         told = ", ".join(map(str, took))
         workbench.say(f"{way}: the server works {data[way]} times; the answers take {told} ms")
         if way == "short":
-            data["slower"] = took == sorted(took)
+            data["slower"] = took[0] < took[-1]
             phrase = f"the server works {data[way]} times for {ASKS} answers, after {told} ms"
     url = workbench.url()
     server = workbench.driver("rep", url, timeout=5000)

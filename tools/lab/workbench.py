@@ -154,20 +154,25 @@ class Workbench(PanelStage):
             time.sleep(0.005)
         return value
 
-    def settle(self, *programs: Program, seconds: float = STEP_SECONDS) -> bool:
+    def settle(
+        self, *programs: Program, seconds: float = STEP_SECONDS, each: bool = False
+    ) -> bool:
         """Waits until these have done what there is to do: all their threads sleep, at each look.
 
         On a busy machine it waits for longer: a thread that is ready to run does not sleep. What
         comes by a timer, or over a slow line, still comes. A publisher's driver never rests between
-        two commands.
+        two commands. With `each`, they have nothing to do with one another, and need not rest
+        together: of many that look for their servers again and again, one is always awake.
         """
-        asleep = 0
+        groups = [[program] for program in programs] if each else [list(programs)]
+        asleep = [0] * len(groups)
 
         def rest() -> bool:
-            nonlocal asleep
-            busy = any(program.running and program.process.states() & BUSY for program in programs)
-            asleep = 0 if busy else asleep + 1
-            return asleep >= LOOKS
+            for number, group in enumerate(groups):
+                if asleep[number] < LOOKS:
+                    busy = any(one.running and one.process.states() & BUSY for one in group)
+                    asleep[number] = 0 if busy else asleep[number] + 1
+            return min(asleep, default=LOOKS) >= LOOKS
 
         return bool(self.wait_for(rest, seconds))
 
