@@ -70,7 +70,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
 }
 SERVER, ASKED, BIG = "10.87.0.1", 5, 1_000_000
 BURST, BYTES, QUEUE = 2000, 1000, 1000
-MEET_MS = 700  # for a connection and a subscription, which cross the line some times
+MEETINGS = {5002: 700, 5004: 5000}  # by port, ms to connect and subscribe; more if that was short
 
 
 class Place:
@@ -115,14 +115,14 @@ def answers(near: Place, far: Place) -> dict[str, int]:
 
 
 def gap(sender: Driver, receiver: Driver, lines: tuple[str, ...] = ("send one", "send two")) -> int:
-    """How long after the first of two small messages the second comes, in ms."""
+    """How long after the first of two small messages the second comes, in ms; -1: one is lost."""
     receiver.begin("recv")
     receiver.begin("recv")
     for line in lines:
         sender.begin(line)
     came = [receiver.result(), receiver.result()]
     if any(line["result"] < 0 for line in came):
-        raise Failed("a message did not come")
+        return -1
     return int(came[1]["us"]) // 1000
 
 
@@ -150,13 +150,16 @@ def run(workbench: Workbench, panel: str) -> Observation:
     data: dict[str, Any] = answers(near, far)
     first, again, big = data.values()
     workbench.say(f"the first answer takes {first} ms, the next {again} ms, to 1 MB {big} ms")
-    url = f"tcp://{SERVER}:5002"
-    publisher = far.driver("pub", url, queue=QUEUE)
-    sub = near.driver("sub", url, timeout=1500, queue=QUEUE)
-    sub.must("subscribe")
-    # raw's ends connect and write in calls of ours alone.
-    lines = (f"idle {MEET_MS}", "send one", "send two", "idle 200")
-    data["pair_ms"] = gap(publisher, sub, lines)
+    for port, meet_ms in MEETINGS.items():
+        url = f"tcp://{SERVER}:{port}"
+        publisher = far.driver("pub", url, queue=QUEUE)
+        sub = near.driver("sub", url, timeout=meet_ms + 800, queue=QUEUE)
+        sub.must("subscribe")
+        # raw's ends connect and write in calls of ours alone.
+        lines = (f"idle {meet_ms}", "send one", "send two", "idle 200")
+        data["pair_ms"] = gap(publisher, sub, lines)
+        if data["pair_ms"] >= 0:
+            break
     data |= {"default_pair_ms": default_gap(near, far)} if panel != "raw" else {}
     workbench.say(f"of two small events the second comes {data['pair_ms']} ms after the first")
     for _ in lines:

@@ -48,9 +48,9 @@ WORDS = {
 }
 EXPECTED: dict[str, Any] = {
     "raw": {"connections": 0, "answered": CLIENTS},
-    "zmq": {"connections": [400, 2100], "answered": CLIENTS},
-    "nanomsg": {"connections": [400, 2100], "answered": CLIENTS},
-    "nng": {"connections": [900, 8000], "answered": CLIENTS},
+    "zmq": {"connections": [300, 2100], "answered": CLIENTS},
+    "nanomsg": {"connections": [300, 2100], "answered": CLIENTS},
+    "nng": {"connections": [400, 8000], "answered": CLIENTS},
 }
 
 
