@@ -103,7 +103,7 @@ def test_the_best_comes_first_and_a_faster_one_needs_no_reason() -> None:
 def test_rates_are_fewer_or_as_many_and_losses_are_told() -> None:
     text = said(publishing("zmq", 1e6, 0.4, 0.05, 0.1), publishing("raw", 1e7, 0.04, 0.0))
     assert text == (
-        "Any core, TCP, 64 B, 64 subscribers, long queues, messages delivered: raw 10.0M/s. ZeroMQ 1.00M/s with 5% lost, "
+        "Any core, TCP, 64 B, 64 subscribers together, long queues, messages delivered: raw 10.0M/s. ZeroMQ 1.00M/s with 5% lost, "
         "10 times fewer, because an event that arrives takes 0.4 us of processor time (raw: 0.04)."
     )
     text = said(publishing("zmq", 2e7, 0.4, 0.0, 2.0), publishing("raw", 1e7, 0.04, 0.0))

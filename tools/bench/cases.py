@@ -141,7 +141,8 @@ def where(cell: Cell) -> str:
     words = [PLACES.get(cell["placement"], cell["placement"].capitalize())]
     words += [protocol(cell["transport"]), length(cell["size"])]
     if cell["bench"] == "fanout":
-        words.append(counted_as(cell["peers"], "subscriber"))
+        together = " together" if cell["peers"] > 1 else ""
+        words.append(counted_as(cell["peers"], "subscriber") + together)
     if cell["bench"] == "connections":
         words.append(counted_as(cell["peers"], "idle client"))
     if publishes(cell):
