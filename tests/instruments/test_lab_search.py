@@ -70,6 +70,9 @@ def finds() -> list[Find]:
         ("ZMQ_LINGER", "call ZMQ_LINGER"),
         ("epoll_pwait2", "call epoll_pwait2"),
         ("what it costs in lines and memory", "web Price"),
+        ("chat", "lab slow-joiner"),
+        ("a job queue", "lab busy-worker"),
+        ("sensors", "lab two-publishers"),
     ],
 )
 def test_what_answers_stands_first(words: str, first: str) -> None:

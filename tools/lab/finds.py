@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ def everything(experiments: list[Experiment]) -> list[Find]:
     tree = [*clauses(), *steps(read_panels()), *verbs(), *sections(), *pages(), *stories()]
     for find in tree:
         find.add(ASKED.get(find.name, ""), TITLE)
-    return [*map(of_experiment, experiments), *tree, *words(), *functions()]
+    shown = [*map(of_experiment, experiments)]
+    for find in shown:
+        find.add(" ".join(what for what, row in programs() if find.command in row), TEXT)
+    return [*shown, *tree, *words(), *functions()]
 
 
 def index(experiments: list[Experiment]) -> dict[str, Any]:
@@ -53,6 +57,14 @@ def of_experiment(experiment: Experiment) -> Find:
     find.text = " ".join(experiment.explanation.split())
     find.place = f"/lab?experiment={name}"
     return find.add(" ".join([find.text, *experiment.predict]), TEXT)
+
+
+@cache
+def programs() -> list[tuple[str, set[str]]]:
+    """What people write, as CHOOSING.md has it, and the commands that it names for each."""
+    text = (ROOT / "CHOOSING.md").read_text("utf-8").partition("\n## If you write")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+) \|$", text, re.M)
+    return [(what, set(re.findall(r"`([^`]+)`", rest))) for what, rest in rows]
 
 
 def clauses() -> list[Find]:
