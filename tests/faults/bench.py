@@ -40,6 +40,8 @@ FAULTS = [
     fault("ties-of-all", "those who are equal in some case are said to be so in every case", "summary.py",
           "shared[names] = shared.get(names, 0) + 1", "shared = {names: sum(shared.values()) + 1}",
           "test_the_summary_names_those_who_are_equal_case_by_case"),
+    fault("equal-by-size-unsaid", "a ratio of two that are equal stands as if it were a difference", "words.py",
+          "' (equal)' if equal(cell, reference) else ''", "''", "test_sizes_are_told_from_the_smallest_to_the_largest"),
     fault("equal-in-range", "a case in which a panel equals the reference is a part of its range", "summary.py",
           "if equal(cell, reference):\n                    same", "if False:\n                    same",
           "test_the_summary_names_those_who_are_equal_case_by_case"),

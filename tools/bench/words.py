@@ -90,6 +90,12 @@ def by_idle(groups: list[list[Cell]]) -> str:
     return f"Median round trip first with {ends[0]}, then with {ends[1]}: {'; '.join(parts)}." if parts else ""
 
 
+def how_long(cell: Cell, reference: Cell) -> str:
+    """The ratio to the reference, and whether the run can tell the two apart; empty without figures."""
+    ratio = slowness(cell, reference)
+    return f"{times(ratio)}{' (equal)' if equal(cell, reference) else ''}" if ratio else ""
+
+
 def by_size(groups: list[list[Cell]]) -> list[str]:
     """How the ratios to the reference change from the smallest bodies to the largest."""
     chosen: dict[str, list[list[Cell]]] = {}
@@ -108,18 +114,18 @@ def by_size(groups: list[list[Cell]]) -> list[str]:
             large = next((c for c in measured(ends[1]) if c["competitor"] == small["competitor"]), None)
             reference = [reference_of(measured(end)) for end in ends]
             first, last = (
-                slowness(cell, beside) if cell and beside and cell is not beside else None
+                how_long(cell, beside) if cell and beside and cell is not beside else ""
                 for cell, beside in zip((small, large), reference)
             )
             if first and last:
-                parts.append(f"{name_of(small)} {times(first)} times as long, then {times(last)}")
+                parts.append(f"{name_of(small)} {first}, then {last}")
         if parts:
             sizes = [length(end[0]["size"]) for end in ends]
             whose = reference_of(measured(ends[0]))
             beside = name_of(whose) if whose else "the first"
             told.append(
-                f"Round trips over {protocol(transport)} beside those of {beside}, first with {sizes[0]}, "
-                f"then with {sizes[1]}: {'; '.join(parts)}."
+                f"Round trips, {protocol(transport)}: how many times as long as with {beside}, first with "
+                f"{sizes[0]}, then with {sizes[1]}: {'; '.join(parts)}."
             )
     return told
 
