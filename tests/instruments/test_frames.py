@@ -21,7 +21,7 @@ def frames(*words: object, status: int, fault: str = "", tries: int = 1) -> str:
     command = ["/usr/bin/python3", "-B", ROOT / "tests" / "fuzz" / "frames", *map(str, words)]
     for _ in range(tries):
         done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240,
             env={**os.environ, "FAULT": fault},
         )  # fmt: skip
         if done.returncode == status:
@@ -51,7 +51,7 @@ def build(tmp_path: Path) -> Path:
     ],
 )
 def test_a_fault_is_found_and_repeats(build: Path, fault: str, says: str) -> None:
-    said = frames(10, "raw-rep", "--build", build, "--seed", "2", "--shrink", "1", status=1, fault=fault)
+    said = frames(100, "raw-rep", "--build", build, "--seed", "2", "--shrink", "1", status=1, fault=fault)
     assert says in said and said.endswith("0 passed, 1 failed\n"), said
     found = build / "frames-raw-rep.json"
     again = frames("--replay", found, "--build", build, status=1, fault=fault, tries=3)

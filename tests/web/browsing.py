@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 # Text whose contrast with what stands behind it is too low (WCAG 2, AA), and how low.
 PALE = """

@@ -54,9 +54,13 @@ def busy(pid: int, seconds: float, pause: Callable[[float], object] = time.sleep
     It is watched until each thread could have run for so many seconds. A thread that never sleeps
     uses 1, even where it gets a twentieth of a processor because others want it, too.
     """
-    before, began = times(pid), time.monotonic()
+    before, began, last = times(pid), time.monotonic(), 0.0
     while True:
         pause(seconds / 10)
+        waits = wants_to_run(pid)  # perhaps for long, which is not counted before it runs
         passed, wall = since(before, pid), time.monotonic() - began
-        if wall - max((waited for _, waited in passed.values()), default=0.0) >= seconds:
+        total = sum(ran for ran, _ in passed.values())
+        enough = wall - max((waited for _, waited in passed.values()), default=0.0) >= seconds
+        if enough and (total > last or not waits):
             return sum(ran / max(wall - waited, ran) for ran, waited in passed.values() if ran)
+        last = total
