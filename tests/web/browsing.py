@@ -100,6 +100,7 @@ def browser() -> Iterator[Browser]:
         options.add_argument("--no-sandbox")  # Chromium's own needs another user
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    driver.set_script_timeout(2 * SECONDS)  # its own 30 s passed on a busy machine
     try:
         yield Browser(driver)
     finally:
