@@ -50,8 +50,11 @@ def connect(url: str, timeout: float = 5.0) -> socket.socket:
     """A plain connection to an address of ours."""
     if url.startswith("ipc://"):
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(timeout)
+        # With Python's time limit, a queue of connections that is full for a moment is an error.
+        limit = struct.pack("@ll", int(timeout), round(timeout % 1 * 1e6))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         s.connect(url[len("ipc://") :])
+        s.settimeout(timeout)
     else:
         host, _, port = url[len("tcp://") :].rpartition(":")
         s = socket.create_connection((host.strip("[]").replace("*", "127.0.0.1"), int(port)), timeout)
