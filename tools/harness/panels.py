@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -114,6 +115,7 @@ def read_panels() -> list[Panel]:
     ]
 
 
+@cache
 def read_panel(line: str, number: int) -> Panel:
     """A line of panels.txt: NAME FOLDER [key=value...] HEADING."""
     name, folder, *words = line.split()
