@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -63,9 +65,11 @@ def test_a_seed_always_chooses_the_same() -> None:
     first, again, other = (mutate(*sample, seed).stdout for seed in "aab")
     assert first == again != other
     assert len(first.splitlines()) == 5
+    choose = runpy.run_path(str(ROOT / "tests" / "mutate"))["choose"]
     seen = set()
     for seed in range(30):
-        seen |= set(mutate("--list", "--sample", str(len(FAULTS) // 15), "--seed", str(seed)).stdout.splitlines())
+        chosen = choose(Namespace(sample=len(FAULTS) // 15, seed=str(seed), names=[]))
+        seen |= {fault.name for fault in chosen}
     assert len(seen) > len(FAULTS) * 3 // 4  # 1 - (14/15)^30 is 87 %
 
 

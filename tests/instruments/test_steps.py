@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -196,9 +197,9 @@ def test_the_names_in_the_picture_stand_apart() -> None:
 
 
 def verdict(monkeypatch: pytest.MonkeyPatch, name: str, **claims: Claim) -> list[str]:
-    """What --check has against these claims of a step."""
+    """What --check has against these claims of a step, over tcp and ipc."""
     monkeypatch.setattr(steps_check, "read_kept", lambda panel: claims)
-    return steps_check.check_step(by_name[name]).wrong
+    return steps_check.check_step(replace(by_name[name], speaks=("tcp", "ipc"))).wrong
 
 
 def built(*names: str) -> bool:
