@@ -136,6 +136,7 @@ def test_what_a_sample_leaves_out_is_marked_with_its_number() -> None:
             marks[e["id"]] = (e["k"], e.get("count", 1))
         elif e.get("d") == "received":
             marks.pop(e["id"], None)
+        assert e.get("missed") in (None, sum(count for _, count in marks.values())), e
     total = sum(count for _, count in marks.values())
     assert book.told < 1000 and total == book.of("sub").missed > 800
     assert sum(count for kind, count in marks.values() if kind == "lost") == total, "later ones have come"

@@ -319,4 +319,4 @@ class Journal:
             elif self.stride == 1:
                 self.tell(self.described(who, "received", message, when, 0))
         self.decide(t)
-        self.marks.flush(t, lambda who: self.of(who).missed)
+        self.marks.flush(t)

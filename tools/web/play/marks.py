@@ -27,6 +27,7 @@ class Shared:
 
     event: Event
     count: int = 0
+    told: int = 0  # its number when it was last told
 
 
 class Marks:
@@ -58,8 +59,9 @@ class Marks:
         key = (who, one.who, kind, int(one.t // SHARED_MS))
         mark = self.shared.get(key)
         if mark is None:
-            if step < 0:
-                return  # it is too old to change
+            if step < 0:  # it is too old to change
+                self.shown[who] = self.shown.get(who, 0) + step
+                return
             self.number += 1
             mark = self.shared[key] = Shared(self.about(kind, one, who, f"s{self.number}", t))
             if len(self.shared) > SHARED_MOST:
@@ -67,10 +69,11 @@ class Marks:
         mark.count += step
         self.changed[key] = mark
 
-    def flush(self, t: float, counted: Callable[[str], int]) -> None:
-        """Tells the marks that have changed; `counted`: the counter "not received" of a role."""
+    def flush(self, t: float) -> None:
+        """Tells the marks that have changed."""
         changed, self.changed = list(self.changed.values()), {}
         for mark in changed:
             who = mark.event["r"]
-            self.shown[who] = counted(who)
+            self.shown[who] = self.shown.get(who, 0) + mark.count - mark.told
+            mark.told = mark.count
             self.tell({**mark.event, "t": t, "count": mark.count, "missed": self.shown[who]})
