@@ -19,6 +19,7 @@ class Story:
     settings: dict[str, Any] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     span: int = 10000  # ms that the picture shows at first
+    notes: dict[str, str] = field(default_factory=dict)  # what stands below the picture of a panel
 
 
 STORIES = (
@@ -42,6 +43,7 @@ STORIES = (
             (3.3, {"do": "kill", "role": "rep"}, "The server is killed (SIGKILL) while it works."),
             (5.3, {"do": "restart", "role": "rep"}, "Another server starts at the same address."),
         ),
+        notes={"nanomsg": "nanomsg's own REQ would ask again, as NNG's does. This panel does without it: its raw socket sends nothing by itself."},
     ),
     Story(
         "late-reply",

@@ -67,7 +67,7 @@ export class Counts {
   figure(role, name, value) {
     const cell = this.cells.get(`${role}/${name}`);
     if (!cell) return;
-    const [spark, text] = cell.children;
+    const [spark, text, range] = cell.children;
     text.textContent = words(name, value);
     if (value === undefined) return;
     const key = `${role}/${name}`;
@@ -77,6 +77,7 @@ export class Counts {
     this.history.set(key, points);
     const most = Math.max(...points);
     const least = Math.min(...points);
+    if (range) range.textContent = `${words(name, least)} to ${words(name, most)}`;
     const rise = most - least || 1;
     const at = points.map((one, i) => `${((i * 60) / Math.max(20, points.length - 1)).toFixed(1)},${most === least ? 12 : 14 - (12 * (one - least)) / rise}`);
     spark.replaceChildren(draw("polyline", { points: at.join(" ") }));

@@ -87,7 +87,7 @@ export class Diagram {
     this.x = new Map(this.roles.map((role, i) => [role, this.left + room * share(i)]));
     const short = room / this.roles.length < 3.3 * this.em; // "sub A" is A
     this.heads.replaceChildren(
-      draw("rect", { class: "cover", x: 0, y: 0, width: this.width, height: this.head - this.em / 2 }),
+      draw("rect", { class: "cover", x: -9, y: -9, width: this.width + 18, height: this.head - this.em + 9 }),
       ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: this.em, "text-anchor": "middle" }, short ? role.split(" ").at(-1) : role)),
     );
     this.stale = true;
@@ -198,7 +198,7 @@ export class Diagram {
       const x = this.x.get(role);
       for (const band of this.bands.get(role)) {
         band.element = draw("rect", { class: `band-${band.kind}`, x: x - 8, width: 16 });
-        band.label = draw("text", this.beside(role, 11), band.word);
+        band.label = draw("text", this.beside(role, 11, band.word), band.word);
         this.lives.append(band.element, band.label);
       }
       this.lives.append(draw("line", { class: "life", x1: x, x2: x, y1: 0, y2: this.y(this.end + this.span) }));
@@ -206,8 +206,10 @@ export class Diagram {
   }
 
   // Where a word beside a lifeline stands: of two roles outside, where no message is.
-  beside(role, far) {
+  beside(role, far, word) {
     const x = this.x.get(role);
+    const wide = word.length * this.em * 0.62;
+    if (x + far + wide > this.width) return { x: this.width - 2, "text-anchor": "end" };
     return role === this.roles[0] && this.roles.length === 2 ? { x: x - far, "text-anchor": "end" } : { x: x + far };
   }
 
@@ -286,14 +288,14 @@ export class Diagram {
       return draw("g", { class: "fault" }, draw("line", { x1: this.left, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: this.left + 4, y: y0 - 4 + below }, item.text));
     }
     if (item.type === "trouble") {
-      return draw("g", { class: "trouble-mark" }, draw("text", { ...this.beside(item.from, 7), y: y0 + 4 }, item.text));
+      return draw("g", { class: "trouble-mark" }, draw("text", { ...this.beside(item.from, 7, item.text), y: y0 + 4 }, item.text));
     }
     const x1 = this.x.get(item.to);
     const aside = this.aside(item);
     const from = y0 + aside;
     const to = this.y(item.t1) + aside;
     const lower = aside > 0 ? this.em * 0.85 : -4;
-    if (event.kind === "event") this.label(item, x0 + this.em / 2, from + lower, this.width - x0, "start"); // subscribers share it
+    if (event.kind === "event") this.label(item, x0 + this.em / 2, from + lower, this.width - x0 - 2 * this.em, "start"); // subscribers share it
     else this.label(item, (x0 + x1) / 2, (from + to) / 2 + lower, Math.abs(x1 - x0), "middle");
     return draw(
       "g",
@@ -344,7 +346,7 @@ export class Diagram {
 
   text(item) {
     const { event } = item;
-    const words = shown([event.n, event.topic, event.text].filter((word) => word !== undefined && word !== "").join(" "), item.room);
+    const words = shown([event.n, event.topic, event.text?.replace(/\.{9,}$/, " ...")].filter((word) => word !== undefined && word !== "").join(" "), item.room); // the dots fill it up
     return item.crowd > 1 ? `${words} ×${item.crowd}` : words;
   }
 
