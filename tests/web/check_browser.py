@@ -115,8 +115,9 @@ def test_a_story_plays_and_the_kill_is_shown(page: Browser, site: Site) -> None:
         assert page.run(DISORDER, name) == [], f"what {name} says stands in order"
     stop(page)
     words = page.run("return [...document.querySelectorAll('[data-panel=raw] .state')].map((one) => one.textContent)")
-    bands = page.run("return [...document.querySelectorAll('[data-panel=raw] .band-dead + text')].map((one) => one.textContent)")
-    assert set(words) == {"ended"} and bands == ["killed", "ended", "ended"]
+    bands = "return [...document.querySelectorAll('[data-panel=raw] .band-dead + text')].map((one) => one.textContent).join(' ')"
+    assert set(words) == {"ended"}
+    page.wait(lambda: page.run(bands) == "killed ended ended", "the same words in the picture")
     agrees(page, site, run, cards)
 
 
@@ -410,9 +411,10 @@ def test_no_more_panels_can_be_chosen_than_may_run(page: Browser, site: Site) ->
 
 def test_the_address_keeps_what_is_chosen(page: Browser, site: Site) -> None:
     own(page, site, panels="raw", rate="5")
+    page.one("html[data-heard]")
     page.one("#big").click()
     page.run("const s = document.getElementById('span'); s.value = '1000'; s.dispatchEvent(new Event('change'))")
-    assert {"big=1", "span=1000"} <= set(page.driver.current_url.split("?")[1].split("&"))
+    page.wait(lambda: {"big=1", "span=1000"} <= set(page.driver.current_url.split("?")[1].split("&")), "what was chosen in the address")
     page.driver.refresh()
     assert page.all("html[data-big]") and page.one("#span").get_attribute("value") == "1000"
     assert "big=1" in str(page.one("nav a").get_attribute("href"))
@@ -455,7 +457,8 @@ def test_a_projector_shows_the_picture_first(page: Browser, site: Site, size: tu
     assert all(bottom <= size[1] and bottom - begin > 150 for begin, bottom in boxes), f"and on one screen: {boxes}"
     assert not page.one(".counts").is_displayed()
     page.one("#tables").click()
-    assert page.one(".counts").is_displayed() and "tables=1" in page.driver.current_url
+    assert page.one(".counts").is_displayed()
+    page.wait(lambda: "tables=1" in page.driver.current_url, "tables in the address")
     page.one("#tables").click()
     seen = "return document.querySelector('button[data-do=stall]').checkVisibility()"
     assert not page.run(seen)
