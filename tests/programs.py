@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+from harness import panels
 from harness.program import Driver, Event, Failed, Program
 from harness.stage import PanelStage
 from harness.threads import since, times
@@ -122,6 +123,18 @@ class Stage(PanelStage):
         program = self.program(role, *args)
         lines = program.rest(seconds)
         return program.wait(seconds), lines, program.stderr()
+
+    def healthy(self, role: str, url: str, **tuning: int) -> Driver:
+        """A driver that speaks with the panel's programs: its own, or, where the panel has none, that
+        of a panel with the same frames. The panel's server is what is tested."""
+        path = self.path_of("driver")
+        if not path.exists():
+            listed = panels.read_panels()
+            framing = next((p.framing for p in listed if p.name == self.panel), None)
+            alike = (p for p in listed if framing and (p.framing, p.kind) == (framing, "shipped"))
+            path = next((p.program("driver") for p in alike if p.built), path)
+        driver: Driver = self.start(path, kind=self.driver_class, where=self.where(role))
+        return driver.open(role, url, **tuning)
 
     def end(self) -> list[str]:
         """Ends all; returns what was wrong with their ends."""

@@ -25,7 +25,7 @@ class Binder:
 
     def connect(self) -> Driver:
         """One more healthy peer, served."""
-        peer = self.stage.driver(self.peer_role, self.url, timeout=1000)
+        peer = self.stage.healthy(self.peer_role, self.url, timeout=1000)
         if self.role == "pub":
             peer.must("subscribe")
         until(lambda: self.served(peer), 10, "a new peer is served")

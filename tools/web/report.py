@@ -167,6 +167,8 @@ def main() -> int:
     line.add_argument("file")
     line.add_argument("--quick", action="store_true")
     options = line.read()
+    if not options.file:
+        complain(2, "report: which file? ./triptych report lesson.html")
     choose_panels([], "report")  # ends here if nothing is built
     out = OutputFile("report", options.file)
     try:
