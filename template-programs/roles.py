@@ -101,6 +101,8 @@ async def hear_subscriber(reader: Reader, writer: Writer) -> None:
     prefixes = subscribers[writer] = set()
     try:
         while wish := await receive(reader, 1024):
+            if wish[0] > 1:
+                raise struct.error("this is no subscription")
             (prefixes.add if wish[:1] == b"\1" else prefixes.discard)(wish[1:])
     finally:
         del subscribers[writer]

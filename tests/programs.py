@@ -125,10 +125,11 @@ class Stage(PanelStage):
         return program.wait(seconds), lines, program.stderr()
 
     def healthy(self, role: str, url: str, **tuning: int) -> Driver:
-        """A driver that speaks with the panel's programs: its own, or, where the panel has none, that
-        of a panel with the same frames. The panel's server is what is tested."""
+        """A driver that speaks with the panel's server, which is what is tested: the panel's own, or,
+        of programs that a reader has written, that of a panel with the same frames. Not under Wine:
+        its server holds the sockets of all programs, and the tests would be about that."""
         path = self.path_of("driver")
-        if not path.exists():
+        if not path.exists() and self.path_of(role).parent != panels.BUILD:
             listed = panels.read_panels()
             framing = next((p.framing for p in listed if p.name == self.panel), None)
             alike = (p for p in listed if framing and (p.framing, p.kind) == (framing, "shipped"))

@@ -3,6 +3,7 @@
 A server's healthy client asks; a publisher's healthy subscriber receives. The rest is the same.
 """
 
+import contextlib
 import random
 import resource
 import time
@@ -175,9 +176,18 @@ def test_P7_out_of_descriptors(stage: Stage) -> None:
     out_of_descriptors(Binder(stage, "pub"))
 
 
+def holds_sockets(b: Binder, before: int) -> bool:
+    """Whether one peer more is one descriptor more: a server may have a process for each."""
+    with b.stranger().greet(), contextlib.suppress(Failed):
+        return bool(until(lambda: b.program.descriptors() > before, 2.0))
+    return False
+
+
 def good_peers_leave(b: Binder) -> None:
     """50 that behaved: their descriptors, too, are free within a second."""
     descriptors = b.program.descriptors()
+    if not b.stage.path_of("driver").exists() and not holds_sockets(b, descriptors):
+        pytest.skip("another process holds the sockets of its clients")
     for reset in (False, True):
         tried(lambda: fifty(b, reset, descriptors))
     b.still_serves()

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from contract import test_garbage, test_liars
 from harness.stage import PanelStage
 from programs import Program, Stage
+from victims import Binder
 
 FOLDER = ROOT / "template-programs"
 raw_only = pytest.mark.panels("raw")
@@ -81,6 +83,19 @@ def test_a_client_comes_back_to_a_server(stage: Stage, server: str, client: str)
     while (line := req.hear("message"))["direction"] != "received" or line["sequence"] < number + 3:
         pass  # those that were under way may be lost
     req.stop()
+
+
+@raw_only
+@pytest.mark.parametrize("role", ["rep", "pub"])
+def test_garbage_is_sent_to_them_too(stage: Stage, role: str) -> None:
+    """R7 and P7 need no driver of the panel: a healthy peer is raw's."""
+    mine = Stage(PYTHON, "tcp")
+    try:
+        test_garbage.garbage(Binder(mine, role), "random", "closed")
+        if role == "pub":
+            test_liars.test_P7_flood_of_a_subscriber_that_goes(mine)
+    finally:
+        assert not mine.end()
 
 
 def test_the_verbs_find_the_programs() -> None:

@@ -54,6 +54,21 @@ def test_an_option_that_is_nearly_one_is_asked_about() -> None:
     assert "--quik, did you mean --quick? ./triptych bench --help" in said
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("web.report", "report: which file? ./triptych report lesson.html"),
+        ("check.check", "check: which panel? ./triptych check raw; ./triptych check --help"),
+        ("grade.grade", "grade: which folder, and which rubric? ./triptych grade FOLDER --rubric FILE"),
+        ("net.net", "net: which of up, run, show, down? ./triptych net --help"),
+        ("compare.diff --width x", "diff: --width 'x': a number is expected; ./triptych diff --help"),
+    ],
+)
+def test_what_is_missing_is_asked_for(line: str, said: str) -> None:
+    done = verb(*line.split())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"triptych: {said}\n")
+
+
 def gone() -> int:
     """A pipe's end to write to, whose reader has gone."""
     reading, writing = os.pipe()

@@ -102,9 +102,10 @@ def test_counts_follow_a_change(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (["nobody", "raw"], "no panel 'nobody'"),
-        (["raw"], "two panels"),
-        (["raw", "raw"], "two panels"),
-        (["raw", "zmq", "nng"], "two panels"),
+        (["raw"], "diff: which panel beside raw? ./triptych diff raw zmq"),
+        (["zmq"], "diff: which panel beside zmq? ./triptych diff zmq raw"),
+        (["raw", "raw"], "diff: two different panels, not raw raw; there are: raw zmq"),
+        (["raw", "zmq", "nng"], "diff: two panels at a time, not 3: ./triptych diff raw zmq"),
         (["--function", "nothing"], "reqrep.c has no function 'nothing'; there are: file header includes"),
         (["--function", "req_snd"], "no function 'req_snd'; did you mean req_send?"),
         (["RAW", "zmq"], "no panel 'RAW'; did you mean raw?"),

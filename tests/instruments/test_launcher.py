@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -29,6 +30,7 @@ def test_the_verbs_are_listed(tree: Tree) -> None:
     assert all(len(line) <= 80 and len(line.split()) > 3 for line in said.splitlines())
     out, _ = tree.run("help", status=0)
     assert all(line in out for line in said.splitlines()[1:])
+    assert "with --json:\n    lab diff steps size wire bench check grade\n" in out
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "build", "new", "install", "help"])
@@ -40,6 +42,13 @@ def test_help_needs_nothing(tree: Tree, verb: str) -> None:
     assert verb == "help" or f"Usage:  ./triptych {verb}" in out
     assert all(len(line) <= 80 for line in out.splitlines()), "a terminal has 80 columns"
     assert tree.run(verb, "-h", status=0)[0] == tree.run("help", verb, status=0)[0] == out
+
+
+def test_the_version_is_that_of_the_build(tree: Tree) -> None:
+    shutil.copy(ROOT / "meson.build", tree.folder)
+    (version,) = re.findall("version: '([0-9.]+)'", (ROOT / "meson.build").read_text().partition("license")[0])
+    for word in ("--version", "-v", "-V"):
+        assert tree.run(word, status=0) == (f"triptych {version}\n", "")
 
 
 def test_output_that_cannot_be_written_is_said(tree: Tree) -> None:
@@ -84,6 +93,7 @@ def test_the_help_text_names_every_option(verb: str) -> None:
         ("demo --hlep", "demo: no option '--hlep'; did you mean --help?"),
         ("help stesp", "no verb 'stesp'; did you mean steps?"),
         ("demo raw --plian", "demo: no option '--plian'; did you mean --plain?"),
+        ("demo --json", "demo: no option '--json'; these verbs have it: lab diff steps size wire bench check grade;"),
         ("demo --text", "demo: --text needs its FILE;"),
         ("wire --size 64 rwa", "wire: no panel 'rwa'; did you mean raw?"),
         ("wire --size=64 --ip", "wire: no option '--ip'; did you mean --ipc?"),

@@ -55,3 +55,21 @@ def test_a_second_attempt_that_runs_nothing_excuses_nothing(three: tuple[list[st
     count.add(report)
     verb.again(count, report, [*arguments, "-k", "nothing"])
     assert (count.passed, count.failed) == (1, 2)
+
+
+def test_a_name_that_no_test_has_is_a_wrong_command_line(
+    three: tuple[list[str], Path], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pytest only says that it has selected nothing. A report that is there from before counts for nothing."""
+    (three[1].parent / "tests" / "conftest.py").write_text(
+        "def pytest_addoption(parser):\n    parser.addoption('--build')\n    parser.addoption('--panel')\n"
+    )
+    monkeypatch.setattr(verb, "BUILD", three[1].parent)
+    with pytest.raises(SystemExit) as end:
+        verb.contract(verb.Count(), ["raw"], ["-k", "nosuchtest"])
+    said = capfd.readouterr()
+    assert end.value.code == 2 and "ended with status" not in said.out
+    assert said.err == "triptych: test: no test's name matches -k nosuchtest; ./triptych test --help\n"
+    count = verb.Count()
+    verb.contract(count, ["raw"], ["-k", "passes"])
+    assert (count.passed, count.failed) == (1, 0)

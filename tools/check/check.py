@@ -68,6 +68,10 @@ def lucky(panel: Panel) -> dict[str, Claim]:
     return {clause: claim for clause, claim in claims.items() if claim.word == LUCK}
 
 
+def word_of(clause: str, result: Result, luck: dict[str, Claim]) -> str:
+    return LUCK if clause in luck and result.word in (KEPT, BROKEN) else result.word
+
+
 def table(console: Console, report: Report, luck: dict[str, Claim]) -> None:
     widest = max(len(CLAUSES[clause].title) for clause in report.clauses)
     head = " " * (widest + 7) + "  ".join(report.transports)
@@ -76,11 +80,17 @@ def table(console: Console, report: Report, luck: dict[str, Claim]) -> None:
         line = Text(f" {clause:<4} ", style="bold")
         line.append(f"{CLAUSES[clause].title:<{widest}} ", style="not bold")
         for transport in report.transports:
-            word = row[transport].word
-            mark, style = MARKS[LUCK if clause in luck and word in (KEPT, BROKEN) else word]
+            mark, style = MARKS[word_of(clause, row[transport], luck)]
             line.append(f"{mark:^{len(transport)}}  ", style=style)
         line.rstrip()
         console.print(line)
+    console.print(Text(legend(report, luck), style="dim"))
+
+
+def legend(report: Report, luck: dict[str, Claim]) -> str:
+    """The marks that stand in the table."""
+    words = {word_of(clause, cell, luck) for clause, row in report.clauses.items() for cell in row.values()}
+    return "  ".join(f"{mark} {word}" for word, (mark, _) in MARKS.items() if word in words)
 
 
 def over(row: dict[str, Result], word: str) -> str:
@@ -148,7 +158,7 @@ def show(console: Console, panel: Panel, report: Report, luck: dict[str, Claim])
                 f"Next: {about.next}. See: ./triptych lab {about.experiment}; step {about.step}.",
             )
     for reason, names in not_applied(report).items():
-        for line in wrap(f"{' '.join(names)}: some tests do not apply: {reason}.", console.width):
+        for line in wrap(f"{' '.join(names)}: some tests do not apply to {panel.name}: {reason}.", console.width):
             console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(Text(summary(panel, report, luck), style="bold"))
 

@@ -28,6 +28,7 @@ from check.clauses import pattern_of
 from check.words import NotDone, Witness, came, says
 
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("TRIPTYCH_CHECK", "{}"))
+NO_DRIVER = "they need PANEL-driver, which calls the functions of common/pattern.h one by one"
 FIRST = {"test_first_request": "reqrep", "test_first_event": "pubsub"}
 
 if os.environ.get("TRIPTYCH_GUARD"):
@@ -128,7 +129,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     clause, transport = clause_of(item), transport_of(item)
     result, reason = "kept", ""
     if report.failed and missing_driver(call):
-        result, reason = "not reachable", "it has no driver (PANEL-driver)"
+        result, reason = "not reachable", NO_DRIVER
     elif report.failed:
         result = "broken"
         note(f"{clause}-{transport}.broken").touch()

@@ -33,10 +33,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.command import CommandLine
-from harness.panels import BUILD, ROOT, choose_panels
+from harness.panels import BUILD, ROOT, choose_panels, complain
 
 
 PYTEST = "/usr/bin/python3 -B -m pytest -q --tb=short -p no:cacheprovider".split()
+NONE_SELECTED = 5  # pytest's exit status
 AGAIN_MOST = 3  # failed tests that are run once more; with more of them, it is not the machine
 
 
@@ -128,6 +129,9 @@ def contract(count: Count, panels: list[str], options: list[str], pages: bool = 
     status = run([*PYTEST, *files, *arguments, *options])
     first = Count()
     found = first.add(report)
+    if not found and status == NONE_SELECTED:
+        complain(2, f"test: no test's name matches -k {options[options.index('-k') + 1]}; ./triptych test --help"
+                 if "-k" in options else "test: there is no test of these panels")
     if not found:
         print(f"no test was run (pytest ended with status {status})", flush=True)
         first.failed += 1

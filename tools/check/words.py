@@ -213,6 +213,12 @@ def in_words(text: str, role: str) -> str:
     return re.sub(r"^([^{}]*: )?(\{'[^{}]*\})", sentence, text, count=1)
 
 
+def messages(left: Any, right: Any) -> bool:
+    """Whether one is text and the other is not: the reply to an earlier request, as a rule."""
+    texts = isinstance(left, str) and isinstance(right, str)
+    return texts and left.isprintable() != right.isprintable()
+
+
 def show(value: Any) -> str:
     """A value, short."""
     if value is None:
@@ -221,6 +227,8 @@ def show(value: Any) -> str:
         return ", ".join(show(one) for one in value)
     if isinstance(value, float):
         return f"{value:.3g}"
+    if isinstance(value, str) and not value.isprintable():
+        return f"{len(value.encode())} bytes that are no text"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -264,8 +272,9 @@ def assertion(
                 return f"number {place} was {show(one)}; expected {show(other)}"
         return f"{len(left)} of them; expected {len(right)}"
     if op == "==":
+        other = "another message: " if messages(left, right) else ""
         expected = f"; expected {show(right)}" if right != [] else ""
-        return f"got {show(left)}{expected}"
+        return f"got {other}{show(left)}{expected}"
     return f"got {show(left)}, which is not {op} {show(right)}"
 
 

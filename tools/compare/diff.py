@@ -375,8 +375,13 @@ def main() -> int:
     pattern = named[0] if named else None
     check_names("diff", "panel", words, known)
     several = arguments.json and len(words) > 2
-    if not (len(words) in (0, 2) or several) or len(set(words)) != len(words):
-        complain(2, f"diff: two panels, not the same one twice, or none: ./triptych diff raw zmq ({' '.join(known)})")
+    if len(set(words)) != len(words):
+        complain(2, f"diff: two different panels, not {' '.join(words)}; there are: {' '.join(known)}")
+    if len(words) == 1:
+        other = next((panel for panel in known if panel != words[0]), "PANEL")
+        complain(2, f"diff: which panel beside {words[0]}? ./triptych diff {words[0]} {other}")
+    if len(words) > 2 and not several:
+        complain(2, f"diff: two panels at a time, not {len(words)}: ./triptych diff {words[0]} {words[1]}")
 
     contract = contract_functions()
     name: str | None = arguments.function

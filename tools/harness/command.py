@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import resource
 import sys
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class CommandLine(argparse.ArgumentParser):
         return arguments
 
     def error(self, message: str) -> NoReturn:
+        message = re.sub(r"argument (\S+): invalid \w+ value: (.*)", r"\1 \2: a number is expected", message)
         end = "" if message.endswith("?") else ";"
         complain(2, f"{self.prog}: {message}{end} ./triptych {self.prog} --help")
 

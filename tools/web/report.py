@@ -164,7 +164,7 @@ async def make(quick: bool) -> str:
 
 def main() -> int:
     line = CommandLine("report", __doc__)
-    line.add_argument("file")
+    line.add_argument("file", nargs="?")
     line.add_argument("--quick", action="store_true")
     options = line.read()
     if not options.file:
