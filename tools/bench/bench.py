@@ -12,9 +12,9 @@ Measures the panels' own programs. Beside each panel stands its baseline: the
 smallest program that does the same on the same library
 (tools/bench/baselines/). They run in turns, five times each or more, on named
 processors; each figure is a median with its interval. On a busy machine the
-time may be up sooner: then a line below the table says how many runs there are. A row is marked * if
-other programs or other virtual machines disturbed one of its runs. At the end
-sentences say what was found, why, as far as it was counted, and how much the
+time may be up sooner: then a line below the table says how many runs there are.
+A row is marked * if other programs or other virtual machines disturbed one of
+its runs. At the end sentences say what was found, why, as far as it was counted, and how much the
 disturbances matter. tools/bench/METHOD.md says how it is done, and why.
 
   WHAT           latency, throughput, fanout, connections, or all (default; of
