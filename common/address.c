@@ -173,6 +173,5 @@ address_check(
     if (strncmp(url, "ipc://", 6) == 0)
         return check_ipc(ret, url + 6, bind, why);
     return refuse(EINVAL, why,
-        "not an address; tcp://HOST:PORT, udp://HOST:PORT or "
-        "ipc:///PATH is expected");
+        "not an address; tcp://HOST:PORT or ipc:///PATH is expected");
 }

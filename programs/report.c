@@ -12,6 +12,7 @@
 #include "stop.h"
 #include "text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -277,8 +278,10 @@ report_error(struct report *report, const char *text, int errnum)
     const char *words = "";
     if (errnum != 0)
         words = panel_strerror(errnum);
-    (void)snprintf(whole, sizeof(whole), "%s: %s%s%s", report->options->url,
-        text, errnum != 0 ? ": " : "", words);
+    (void)snprintf(whole, sizeof(whole), "%s: %s%s%s%s", report->options->url,
+        text, errnum != 0 ? ": " : "", words,
+        errnum == EPROTONOSUPPORT ? "; panels.txt says what a panel speaks"
+                                  : "");
     report->failed = true;
     print_event(report, "error", whole);
     print_failure(report->options->role, "%s", whole);
@@ -293,14 +296,17 @@ print_count(const char *name, bool known, uint64_t count)
         (void)printf(",\"%s\":null", name);
 }
 
-/* Nanoseconds as microseconds. */
+/* Nanoseconds as microseconds: for people, tenths of them. */
 static void
-print_us(const char *format, uint64_t ns)
+print_us(const char *format, uint64_t ns, bool json)
 {
     char text[32];
-    (void)snprintf(text, sizeof(text), "%llu.%03llu",
-        (unsigned long long)(ns / CLOCK_US),
-        (unsigned long long)(ns % CLOCK_US));
+    if (json)
+        (void)snprintf(text, sizeof(text), "%llu.%03llu",
+            (unsigned long long)(ns / CLOCK_US),
+            (unsigned long long)(ns % CLOCK_US));
+    else
+        (void)snprintf(text, sizeof(text), "%.1f", (double)ns / CLOCK_US);
     (void)printf(format, text);
 }
 
@@ -316,15 +322,20 @@ print_latency(const struct latency *latency, bool json)
         {"p99", 99, 100},
         {"p999", 999, 1000},
     };
-    print_us(json ? "{\"min\":%s" : "min %s", latency->min);
+    print_us(json ? "{\"min\":%s" : "min %s", latency->min, json);
     for (size_t i = 0; i < sizeof(quantiles) / sizeof(*quantiles); i++) {
+        uint64_t over = quantiles[i].denominator - quantiles[i].numerator;
+        if (!json && latency->count * over < quantiles[i].denominator)
+            break; /* of fewer messages none is above it but the largest */
         (void)printf(json ? ",\"%s\":" : "  %s ", quantiles[i].name);
         print_us("%s",
             latency_quantile(
-                latency, quantiles[i].numerator, quantiles[i].denominator));
+                latency, quantiles[i].numerator, quantiles[i].denominator),
+            json);
     }
-    print_us(json ? ",\"max\":%s" : "  max %s", latency->max);
-    print_us(json ? ",\"mean\":%s}" : "  mean %s\n", latency_mean(latency));
+    print_us(json ? ",\"max\":%s" : "  max %s", latency->max, json);
+    print_us(
+        json ? ",\"mean\":%s}" : "  mean %s\n", latency_mean(latency), json);
 }
 
 /* The number of messages that the role's rate is about. */

@@ -13,7 +13,10 @@ from lab.workbench import Observation, Program, Workbench, unread, version
 THEME = "request/reply"
 ORDER = 110
 QUESTION = "Somebody sends junk to a server, over TCP and over a UNIX socket. Who survives?"
-FIND = "garbage attack security random bytes HTTP fuzz malformed robust protocol error"
+FIND = (
+    "garbage attack security random bytes HTTP fuzz malformed robust protocol error huge length "
+    "claim"
+)
 PREDICT = ["all of them", "all over TCP, not all over UNIX sockets", "some die either way"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
 HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -32,4 +32,13 @@ FAULTS = [
           "if not path.exists() and self", "if False and self", tests="test_garbage_is_sent_to_them_too"),
     Fault("no-subscription-taken", "the publisher in Python reads all that is no subscription",
           "template-programs/roles.py", "if wish[0] > 1:", "if wish[0] > 255:", tests="test_garbage_is_sent_to_them_too"),
+    Fault("quantile-of-three", "three round trips are said to have a p999", "programs/report.c",
+          "if (!json && latency->count * over", "if (false && latency->count * over", units="report"),
+    Fault("choices-unsaid", "the lab asks again, and does not say what it takes", "tools/lab/view.py",
+          'console.print(f"  1 to {len(experiment.predict)}, or Enter", markup=False)', "pass",
+          tests="test_the_prediction_is_asked_on_a_terminal"),
+    Fault("check-not-found", "who asks how to test a server is not led to check", "tools/lab/finds.py",
+          '"verb check": "test my server own grade"', '"verb check": ""', tests="test_what_answers_stands_first"),
+    fault("clauses-without-legend", "the table of the steps has columns that nothing explains", "tools/compare/steps.py",
+          "R1 to P9: clauses of common/CONTRACT.md. ", "", "test_the_table_is_whole_at_any_width"),
 ]

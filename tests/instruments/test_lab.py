@@ -520,6 +520,7 @@ def test_the_prediction_is_asked_on_a_terminal(fake: Any) -> None:
     until(lambda: shows("Something else."), 20)
     assert process.wait(20) == 0
     os.close(master)
+    assert shown.count("  1 to 2, or Enter") == 1
     assert shown.index("2  two") < shown.index("now it happens"), "asked too late"
     assert "You expected: two. That came true in raw." in shown
 

@@ -94,6 +94,7 @@ def test_the_table_is_whole_at_any_width(width: int) -> None:
         steps.show_table(console, counted(), 1)
     lines = [line.rstrip() for line in captured.get().splitlines()]
     assert max(map(len, lines)) <= width and "…" not in captured.get()
+    assert "R1 to P9: clauses of common/CONTRACT.md." in captured.get()
     for step in counted():
         rows = [line.split()[2:] for line in lines if line.split()[1:2] == [step.panel.name]]
         marks = [steps.MARKS[claim.word][0] for claim in step.claims.values()]

@@ -51,7 +51,7 @@ from check.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, Claim, keeps_a_part, r
 from compare import echo_programs
 from compare.diff import Coloured, changes, show, show_pair
 from compare.echo import BREAKS, FOLDER, Outcome, compile_programs, perform
-from compare.picture import picture
+from compare.picture import HOLLOW, picture
 from compare.sources import TEMPLATE, contract_functions, panel_lines, panel_tokens
 from compare.steps_check import check_steps
 from harness import panels
@@ -187,6 +187,7 @@ def show_table(console: Console, steps: list[Step], template: int) -> None:
         console.print(table_of(steps, *events, "kept"))
         console.print(Text("kept: of the clauses of both patterns.", style="dim"))
     console.print(Text("✓ kept  ✗ not kept  ~ kept with luck  ? not reachable", style="dim"))
+    hanging(console, "R1 to P9: clauses of common/CONTRACT.md. ./triptych steps NAME says each in a few words.", "")
     said = f"Lines without the {template} of template/, which does nothing; demo and size count them."
     console.print(Text(said, style="dim"))
 
@@ -211,6 +212,7 @@ def show_picture(console: Console, steps: list[Step]) -> None:
         return
     for line in text.strip("\f\n").splitlines():
         console.file.write(line.rstrip(" ") + "\n")
+    hanging(console, f"{HOLLOW} +9?: no test reaches 9 of its clauses, which it may keep, too.", "")
 
 
 # One step, and the way from one to another.

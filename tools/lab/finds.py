@@ -20,6 +20,9 @@ from lab.search import BEGINNERS, BEGINNING, EMPTY, FAR, MOST, QUESTION, TEXT, T
 # What is asked for in words that the thing itself does not use.
 ASKED = {
     "verb bench": "fast slow speed quick quickest performance",
+    "verb check": "test my server own grade",
+    "verb new": "plug in plugin add own library language engine",
+    "page How many subscribers one publisher serves": "subscribers scale scalability million thousands limit",
     "page Measurements": "fast faster fastest slow speed quick quickest performance",
     "step winsock": "windows microsoft wine",
     "web Price": "fast faster fastest",
@@ -30,6 +33,7 @@ ASKED = {
 SECTIONS = {  # of documents, that are found and shown: all of them, or these
     "CHOOSING.md": (),
     "README.md": ("Play the roles by hand", "Troubleshooting"),
+    "tools/bench/SCALE.md": ("How many subscribers one publisher serves", "A tree for 1,000,000 subscribers"),
 }
 
 

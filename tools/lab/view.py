@@ -96,7 +96,9 @@ def ask_prediction(console: Console, experiment: Experiment) -> int:
     """The choice, from 1; 0: none was made."""
     heading(console, "What do you expect?")
     for number, choice in enumerate(experiment.predict, 1):
-        console.print(f"  {number}  {choice}", markup=False)
+        width = min(console.width, WIDTH_MOST)
+        for line in textwrap.wrap(choice, width, initial_indent=f"  {number}  ", subsequent_indent=" " * 5):
+            console.print(line, markup=False, soft_wrap=True)
     while True:
         try:
             word = console.input("A number, or Enter to just look: ").strip()
@@ -106,6 +108,7 @@ def ask_prediction(console: Console, experiment: Experiment) -> int:
             return 0
         if word.isdecimal() and 1 <= int(word) <= len(experiment.predict):
             return int(word)
+        console.print(f"  1 to {len(experiment.predict)}, or Enter", markup=False)
 
 
 def cell(outcome: Outcome) -> Text:

@@ -16,7 +16,7 @@ GROUPS = {  # by the kind of a find: the heading, and what stands below it
     "function": ("The interface", "The functions that every panel implements, in the order of common/pattern.h."),
     "call": ("Calls and options", "What the panels call and set, and what for."),
     "verb": ("Commands", "What ./triptych does in a terminal."),
-    "page": ("Choosing, and running it elsewhere", "Sections of the project's CHOOSING.md and README.md."),
+    "page": ("Choosing, and running it elsewhere", "Sections of the project's CHOOSING.md, README.md and SCALE.md."),
 }
 
 
