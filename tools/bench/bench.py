@@ -14,8 +14,9 @@ smallest program that does the same on the same library
 processors; each figure is a median with its interval. On a busy machine the
 time may be up sooner: then a line below the table says how many runs there are.
 A row is marked * if other programs or other virtual machines disturbed one of
-its runs. At the end sentences say what was found, why, as far as it was counted, and how much the
-disturbances matter. tools/bench/METHOD.md says how it is done, and why.
+its runs. At the end sentences say what was found, why, as far as it was
+counted, and how much the disturbances matter. tools/bench/METHOD.md says how it
+is done, and why.
 
   WHAT           latency, throughput, fanout, connections, or all (default; of
                  --quick the first three)

@@ -14,6 +14,7 @@ from demo.own_input import Lines
 from demo.scene import STEP_SECONDS, TIMEOUT_MS, Scene, disturbed, over
 from demo.verdicts import Outcome
 from demo.views import View
+from harness.others import Others
 from harness.panels import Panel
 from harness.program import Event, Failed, Tap
 from harness.stage import Player, Stage

@@ -26,8 +26,8 @@ TAKEN_SECONDS = 0.5  # a program that has not taken a line by then is not given 
 WATCH_SECONDS = 0.1  # between two looks at who has ended
 STEP_SECONDS = 0.35  # between two inputs: long enough to be read
 OWN_STEP_SECONDS = 0.15  # the same for your own lines, ...
-BUSY = 0.1  # of a processor that is measured: used by others, it is a busy machine
 OWN_STEPS = 30  # ... and after so many of them there is no time for pauses
+BUSY = 0.1  # of a processor that is measured: used by others, it is a busy machine
 
 
 def disturbed(share: float, core: int) -> str:
