@@ -33,7 +33,6 @@ def finds() -> list[Find]:
         ("huge length", "lab junk-at-the-door"),
         ("plug in", "verb new"),
         ("test my server", "verb check"),
-        ("chat", "page If you write ..., begin with ..."),
         ("server crash", "lab killed-server"),
         ("udp", "lab datagrams"),
         ("why does recv return half a message?", "lab tcp-has-no-messages"),
