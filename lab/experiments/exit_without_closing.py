@@ -35,7 +35,7 @@ ever by default).
 
 nanomsg and NNG try to write at once, in the sender's own call, and what the kernel takes in that
 call is safe: always a small reply. Of a large one nanomsg writes what fits into the kernel's send
-buffer, which it sets to 128 KiB (NN_SNDBUF). It loses the rest even if nn_close is called:
+buffer, which it sets to 128 KiB (NN_SNDBUF). It mostly loses the rest, even if nn_close is called:
 NN_LINGER, once meant for just that, does nothing. NNG leaves the buffer's size to the kernel, which
 over loopback takes 1 MB at a time. A longer reply or a real network would show the same loss. The
 remedy is a pause, or better an acknowledgement by the client.
@@ -55,10 +55,10 @@ WORDS = {
     "small": "{} replies of 64 B arrived after exit or close",
     "large": "{} replies of 1 MB arrived after exit or close",
 }
-ALL, NONE = TRIALS, [0, 1]
+ALL, FEW = TRIALS, [0, TRIALS - 2]
 ALWAYS = {"64 B": ALL, "1 MB": ALL}
 RACE = {"64 B": [0, TRIALS - 1], "1 MB": [0, TRIALS - 1]}
-BY_LENGTH = {"64 B": ALL, "1 MB": NONE}
+BY_LENGTH = {"64 B": ALL, "1 MB": FEW}
 EXPECTED: dict[str, dict[str, Any]] = {
     "raw": {"exit": ALWAYS, "close": ALWAYS},
     # Each reply is luck. Of eight some are lost; of sixteen long ones some arrive.
