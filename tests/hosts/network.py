@@ -85,6 +85,7 @@ Host * !stranger !silent
     IdentityFile {folder}/user_key
 Host *
     User root
+    KexAlgorithms curve25519-sha256
     IdentitiesOnly yes
     IdentityAgent none
     UserKnownHostsFile {folder}/known_hosts
