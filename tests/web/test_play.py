@@ -198,10 +198,10 @@ def replies_after(found: list[Any], t: float) -> list[float]:
 
 
 def test_the_bytes_of_a_message(site: Site, run_of: Any) -> None:
-    run = run_of(panels="zmq", rate="10", texts="hello")
-    found = site.hears(run, lambda found: received(found, "zmq", 8))
+    run = run_of(panels="raw", rate="10", texts="hello")
+    found = site.hears(run, lambda found: received(found, "raw", 8))
     one = next(e for e in of(found, "message", d="sent", n=2) if e["kind"] == "request")
-    question = {"run": run, "panel": "zmq", "kind": "request", "topic": "", "n": 2, "sent": one["sent"]}
+    question = {"run": run, "panel": "raw", "kind": "request", "topic": "", "n": 2, "sent": one["sent"]}
     status, answer = site.post("/play/bytes", question)
     assert status == 200 and len(answer["frames"]) == 1
     elements = answer["frames"][0]["elements"]
