@@ -15,10 +15,11 @@ HOSTS = True
 TIMING = True
 EXPLANATION = """
 A publisher keeps nothing for subscribers that are not there, and a subscriber that waits is not
-there. It tries to connect every so often. Only then do its connection and the greeting begin, and
-in ZeroMQ and raw the subscription's way to the publisher. The publisher sends everything before
-that to nobody. The usual cure in examples is to bind first and to sleep for a second. It is a
-guess: if no message was missed after such a pause, then it works here, and may not work elsewhere.
+there. It tries to connect every so often. Only then does its connection begin. In the libraries a
+greeting follows (raw has none), and in ZeroMQ and raw the subscription goes to the publisher. What
+the publisher sends before that reaches nobody. The usual cure in examples is to bind first and to
+sleep for a second. It is a guess: if no message was missed after such a pause, then it works here,
+and may not work elsewhere.
 
 The proper way is that the subscriber tells when it hears. It can do so over a second connection: a
 request "I am here", sent as soon as the first message of a repeated greeting has come in. In ZeroMQ
@@ -83,7 +84,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
     data |= {"after_a_pause": paused[0], "joining_ms": ms}
     middle = first[TRIALS // 2]
     answer = 1 if middle == 1 else 2 if middle <= 10 else 3
-    phrase = f"numbers {first[0]} to {first[-1]} in {TRIALS} trials"
+    phrase = f"first heard: number {first[0]} to {first[-1]} in {TRIALS} trials"
     phrase += f"; with a pause of {pause // 1000} s number {paused[0]};"
     phrase += f" a joining one hears after {ms} ms"
     return Observation(data, phrase, answer)
