@@ -499,7 +499,7 @@ def test_the_slider_steps(page: Browser, site: Site) -> None:
     page.size(1920, 1080)
     page.open(f"{site.base}/read?panels=raw-1+raw-2&big=1")
     page.one("#slide:not([hidden])")
-    assert page.run(PLACES, ".reading tbody")[0][1] < 750, "a projector shows the slider and the code"
+    assert page.run(PLACES, ".function tbody")[0][1] < 800, "a projector shows the slider and the code"
     slider = page.one("#step")
     slider.send_keys(Keys.ARROW_RIGHT)
     page.wait(lambda: page.all(".reading[data-key='reqrep-raw-2-raw-3']"), "the next step's code")
@@ -507,7 +507,10 @@ def test_the_slider_steps(page: Browser, site: Site) -> None:
     assert "raw-3" in str(slider.get_attribute("aria-valuetext"))
     page.wait(lambda: "raw-3 has" in page.text("#adds"), "what it adds", 60.0)
     assert page.all("#adds a[href^='/lab?experiment=']") and page.all(".reading mark")
-    word = page.one(".reading tbody a.word[data-word='poll']")
+    page.run("for (const one of document.querySelectorAll('.served, .fold')) one.open = true")
+    page.one(".served a[data-line]").click()
+    assert page.all(".reading td[data-on]")
+    word = page.one(".function tbody a.word[data-word='poll']")
     page.run("arguments[0].focus()", word)
     page.wait(lambda: "poll" in page.text("#tip"), "what the word means")
     assert page.all("#tip a[href*='-clause-']") and page.all("#tip a[href*='experiment=']")

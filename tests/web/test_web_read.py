@@ -47,7 +47,7 @@ def said(*words: str) -> Any:
 def test_panels_stand_side_by_side_with_what_differs() -> None:
     shown = page(FakeSite(diff=said), panels="raw-1 zmq-1")
     assert not shown.wrong
-    assert [a["class"].split()[0] for a in shown.all("td")] == ["alike", "alike", "alone", "none", "changed", "changed"]
+    assert [a["class"].split()[0] for a in shown.all("td") if "class" in a] == ["alike", "alike", "alone", "none", "changed", "changed"]
     assert len(shown.all("mark")) == 2 + 1, "two words that differ, and the legend's"
     assert shown.says("1 lines alike, 1 changed, 1 only in raw-1, 0 only in zmq-1.")
 
@@ -60,6 +60,23 @@ def test_a_word_leads_to_what_it_is_for_and_that_to_clause_and_experiment() -> N
     inside = [a["href"][1:] for a in shown.all("a") if a["href"].startswith("#")]
     assert "reqrep-raw-1-zmq-1-clause-R11" in inside and set(inside) <= ids
     assert "/lab?experiment=backlog" in [a["href"] for a in shown.all("a")] and shown.says("Gives it back.")
+
+
+def test_a_clause_leads_to_the_lines_that_serve_it() -> None:
+    """A comment serves none, and what no panel here calls serves nothing."""
+
+    def commented(*words: str) -> Any:
+        answer = said(*words)
+        answer["sections"][0]["blocks"][0]["rows"] += [[cell(9, " * close() waits", words=[(3, 8)]), cell(8, "f(); /* close", words=[(8, 13)])]]
+        answer["clauses"] |= dict.fromkeys(("R4", "P6"), answer["clauses"]["R11"])
+        answer["words"]["close"]["clauses"]["P6"] = "the last event"
+        return answer
+
+    shown = page(FakeSite(diff=commented), panels="raw-1 zmq-1")
+    lines = [(a["data-panel"], a["data-line"], a["href"]) for a in shown.all("a") if "data-line" in a]
+    assert lines == [("raw-1", "3", "#reqrep-raw-1-zmq-1-at-1"), ("zmq-1", "5", "#reqrep-raw-1-zmq-1-at-1")]
+    assert shown.says("serve which clause") and not shown.says("R4 ") and not shown.wrong
+    assert not shown.says("P6 "), "a clause of the other pattern"
 
 
 def test_a_hostile_file_is_data() -> None:

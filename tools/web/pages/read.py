@@ -48,8 +48,24 @@ async def aligned(site: Site, pattern: str, names: list[str]) -> Json:
     """What diff --json says, coloured. The files are read now, so a change of them is shown."""
     said = await site.verb("compare.diff", pattern, *names, "--json")
     said["key"] = "-".join([pattern, *names])
+    said["served"] = served(said)
     said["differs"] = [one for panel in readable(pattern) if panel.name in names and (one := differs(panel))]
     return colour_alignment(said, said["key"])
+
+
+def served(said: Json) -> Json:
+    """By clause of this pattern, for each panel: the calls and options that serve it, and their lines and sections. Comments do nothing."""
+    letter = {"reqrep": "R", "pubsub": "P"}[said["pattern"]]
+    found: dict[str, list[dict[str, list[Json]]]] = {clause: [{} for _ in said["panels"]] for clause in said["clauses"] if clause[0] == letter}
+    for at, section in enumerate(said["sections"]):
+        cells = [(place, cell) for block in section["blocks"] for row in block["rows"] for place, cell in enumerate(row) if cell]
+        for place, cell in cells:
+            for start, end in cell["words"] if not cell["text"].lstrip().startswith(("*", "/*")) else []:
+                name = cell["text"][start:end]
+                for clause in found.keys() & set(said["words"][name]["clauses"]) if "/*" not in cell["text"][:start] else []:
+                    lines = found[clause][place].setdefault(name, [])
+                    lines.append({"number": cell["number"], "section": at + 1})
+    return {clause: panels for clause, panels in found.items() if any(panels)}
 
 
 def differs(panel: Panel) -> Json:

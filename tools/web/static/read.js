@@ -191,6 +191,15 @@ reading.addEventListener("click", (event) => {
   choose({ [pattern === ECHO ? "at" : "function"]: link.dataset.at });
   goThere();
 });
+reading.addEventListener("click", (event) => { // a line that serves a clause
+  const link = event.target.closest("a[data-line]");
+  if (!link) return;
+  event.preventDefault();
+  const line = reading.querySelector(`td.panel-${CSS.escape(link.dataset.panel)}[data-n="${link.dataset.line}"]`);
+  line.scrollIntoView({ block: "center" });
+  for (const other of reading.querySelectorAll("td[data-on]")) other.removeAttribute("data-on");
+  line.toggleAttribute("data-on", true);
+});
 goThere();
 
 // The echo programs are compiled, run and broken.
