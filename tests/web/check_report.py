@@ -121,11 +121,12 @@ def test_a_message_shows_its_recorded_bytes(page: Browser, document: Path) -> No
 
 def test_a_prediction_is_made_before_the_outcome_shows(page: Browser, document: Path) -> None:
     show(page, document, "lab?experiment=killed-server")
-    assert not page.one(".seen-part .outcomes").is_displayed()
+    seen = "return document.querySelector('.seen-part .outcomes').checkVisibility()"
+    assert not page.run(seen)
     page.one(".choices button").click()
     assert "predict=1" in page.run("return location.hash")
     page.one(".look").click()
-    assert page.one(".seen-part .outcomes").is_displayed()
+    assert page.run(seen)
 
 
 def test_links_lead_through_the_document(page: Browser, document: Path) -> None:
