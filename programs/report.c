@@ -12,7 +12,6 @@
 #include "stop.h"
 #include "text.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -278,10 +277,8 @@ report_error(struct report *report, const char *text, int errnum)
     const char *words = "";
     if (errnum != 0)
         words = panel_strerror(errnum);
-    (void)snprintf(whole, sizeof(whole), "%s: %s%s%s%s", report->options->url,
-        text, errnum != 0 ? ": " : "", words,
-        errnum == EPROTONOSUPPORT ? "; panels.txt says what a panel speaks"
-                                  : "");
+    (void)snprintf(whole, sizeof(whole), "%s: %s%s%s", report->options->url,
+        text, errnum != 0 ? ": " : "", words);
     report->failed = true;
     print_event(report, "error", whole);
     print_failure(report->options->role, "%s", whole);

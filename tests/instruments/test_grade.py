@@ -368,7 +368,7 @@ def test_programs_are_marked_like_the_others(tmp_path: Path) -> None:
     assert (customs["points"], named_json["points"]) == (0, 0)
     assert customs["problem"] == named_json["problem"] == ""
     assert [item["points"] for item in ada["items"]] == [2, 0, 3]
-    assert "no driver" in ada["items"][1]["why"]  # R9 is not reachable
+    assert "they need PANEL-driver" in ada["items"][1]["why"]  # R9 is not reachable
     assert [item["points"] for item in bob["items"]] == [0, 0, 3]
 
 

@@ -132,7 +132,7 @@ def test_it_marks(base: Path, where: str) -> None:
     assert (first["score"], first["max_score"], first["status"]) == (2, 2, "passed")
     assert first["output"] == "ipc: kept"
     assert (second["score"], second["max_score"], second["status"]) == (0, 1, "failed")
-    assert "no driver" in second["output"]
+    assert "they need PANEL-driver" in second["output"]
     assert not [path for path in base.parent.iterdir() if path.name.startswith("triptych")]
 
 

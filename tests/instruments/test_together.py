@@ -133,7 +133,7 @@ def test_the_schema_refuses_what_it_does_not_know() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"), [(["raw"], "two panels"), (["raw", "zmq", "raw"], "two panels"), (["--stat"], "not allowed"),
+    ("words", "says"), [(["raw"], "which panel beside raw?"), (["raw", "zmq", "raw"], "two different panels"), (["--stat"], "not allowed"),
                         (["--function", "nothing"], "no function 'nothing'")]
 )  # fmt: skip
 def test_wrong_command_lines(words: list[str], says: str) -> None:

@@ -144,8 +144,9 @@ def choose_panels(
 ) -> tuple[list[Panel], list[Panel]]:
     """The panels of these names: those built, and those left out.
 
-    patterns: whose programs a panel must have, of a verb that may do with one. No names: all that are shipped, and the reader's own; steps are shown when named. Ends the
-    program with one line and status 2 if a name is unknown, 1 if nothing is left.
+    patterns: whose programs a panel must have, for a verb that may do with one. No names: all that
+    are shipped, and the reader's own; steps are shown when named. Ends the program with one line
+    and status 2 if a name is unknown, 1 if nothing is left.
     """
     known = read_panels()
     check_names(verb, "panel", names, [panel.name for panel in known])
