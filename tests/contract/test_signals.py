@@ -29,8 +29,21 @@ def busy(program: Program) -> Program:
     return program
 
 
+def asleep(program: Program) -> Program:
+    """It has come to the call in which it waits: all its threads sleep, at three looks in a row."""
+    looks = 0
+
+    def sleeps() -> bool:
+        nonlocal looks
+        looks = looks + 1 if program.process.states() == {"S"} else 0
+        return looks == 3
+
+    until(sleeps, 10, "it sleeps")
+    return program
+
+
 def rep_waiting(stage: Stage, url: str) -> Program:
-    return stage.ready("rep", url)
+    return asleep(stage.ready("rep", url))
 
 
 def rep_served(stage: Stage, url: str) -> Program:
@@ -47,7 +60,7 @@ def rep_working(stage: Stage, url: str) -> Program:
 
 
 def req_nobody(stage: Stage, url: str) -> Program:
-    return stage.ready("req", url, "-t", -1, "anybody?")
+    return asleep(stage.ready("req", url, "-t", -1, "anybody?"))
 
 
 def req_awaiting(stage: Stage, url: str) -> Program:
@@ -78,7 +91,7 @@ def req_reading(stage: Stage, url: str) -> Program:
 
 
 def pub_before_the_first(stage: Stage, url: str) -> Program:
-    return stage.ready("pub", url, "-d", 60000, "never")
+    return asleep(stage.ready("pub", url, "-d", 60000, "never"))
 
 
 def pub_pacing(stage: Stage, url: str) -> Program:
@@ -110,7 +123,7 @@ def pub_reading(stage: Stage, url: str) -> Program:
 
 
 def sub_nobody(stage: Stage, url: str) -> Program:
-    return stage.ready("sub", url)
+    return asleep(stage.ready("sub", url))
 
 
 def sub_waiting(stage: Stage, url: str) -> Program:
