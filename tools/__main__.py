@@ -1,7 +1,9 @@
-"""Runs one verb of ./triptych, which knows their programs: /usr/bin/python3 -B tools PROGRAM ARGUMENT...
+"""Runs one verb of ./triptych, which knows their programs:
+/usr/bin/python3 -B tools PROGRAM ARGUMENT...
 
 PROGRAM is a module of a folder beside this file, "compare.diff". What is common to all verbs is
-done here: signals, streams that are closed or full, a reader that has gone, a package that is missing.
+done here: signals, streams that are closed or full, a reader that has gone, a package that is
+missing.
 """
 
 import errno

@@ -251,7 +251,8 @@ def run_benches(
 
 
 def draw_charts(console: Console, results: dict[str, Any], folder: Path) -> None:
-    """In the terminal, and into the folder; the figures as well: the page Price shows the newest."""
+    """In the terminal, and into the folder;
+    the figures as well: the page Price shows the newest."""
     OutputFile("bench: --svg", folder / "results.json").write(bench_results.text_of(results))
     for chart in charts(results["cells"]):
         text = terminal_chart(in_letters(chart), console.width, console.is_terminal)
@@ -282,7 +283,8 @@ def read_command_line() -> argparse.Namespace:
     if arguments.goals and (arguments.quick or len(arguments.names) < len(words)):
         complain(
             2,
-            "bench: --goals runs what the goals need; it takes panels, and neither WHAT nor --quick",
+            "bench: --goals runs what the goals need; it takes panels, "
+            "and neither WHAT nor --quick",
         )
     otherwise = arguments.quick or arguments.goals or arguments.hosts
     if arguments.read and (words or otherwise or arguments.scale):
@@ -310,7 +312,9 @@ def measure_scale(panels: list[Panel], output: OutputFile | None) -> int:
     if output:
         output.write(bench_results.text_of(results))
     sys.stdout.write(scale_doc.document(results))
-    failed = [f"{panel['panel']}: {what}" for panel in results["panels"] for what in panel["failed"]]
+    failed = [
+        f"{panel['panel']}: {what}" for panel in results["panels"] for what in panel["failed"]
+    ]
     for sentence in failed:
         warn(sentence)
     return 1 if failed else 0
@@ -334,7 +338,8 @@ def main() -> int:
         complain(
             1,
             f"bench: the programs were built as {build_type()}; bench measures only builds as "
-            f"{', '.join(BUILDS)}, without sanitizers: set another build folder with TRIPTYCH_BUILD",
+            f"{', '.join(BUILDS)}, without sanitizers: set another build "
+            "folder with TRIPTYCH_BUILD",
         )
     for panel in left_out:
         warn(f"panel {panel.name} is left out: {panel.left_out()}")

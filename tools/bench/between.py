@@ -40,9 +40,13 @@ Progress = Callable[[str, float, float], None]
 def complain_between(arguments: argparse.Namespace) -> None:
     """What --hosts does not go with ends the program with one line and status 2."""
     if arguments.goals or arguments.compare:
-        complain(2, "bench: --hosts goes with neither --goals nor --compare: the network takes part")
+        complain(
+            2, "bench: --hosts goes with neither --goals nor --compare: the network takes part"
+        )
     if "connections" in arguments.words:
-        complain(2, "bench: connections are measured on one machine; --hosts takes " + ", ".join(WHAT))
+        complain(
+            2, "bench: connections are measured on one machine; --hosts takes " + ", ".join(WHAT)
+        )
     arguments.benches = [bench for bench in arguments.benches if bench in WHAT]
 
 
@@ -112,9 +116,10 @@ def opening(console: Console, hosts: Hosts, panels: list[Panel], quick: bool) ->
     """Says what runs where, and what is not known; returns the results, which are to be filled."""
     lines = [
         *hosts.describe(),
-        f"Each row: {ROUNDS} runs, in turns. What else the hosts and the network do was not watched. Times "
-        "are of round trips, by one clock; nothing is told of one way. /baseline: the smallest program "
-        "that does the same on the same library, between the same hosts.",
+        f"Each row: {ROUNDS} runs, in turns. What else the hosts and the network "
+        "do was not watched. Times are of round trips, by one clock; nothing is told of one way. "
+        "/baseline: the smallest program that does the same on the same library, "
+        "between the same hosts.",
     ]
     for line in lines:
         console.print(line, style="dim", markup=False)
@@ -131,5 +136,8 @@ def opening(console: Console, hosts: Hosts, panels: list[Panel], quick: bool) ->
         "connecting_us": round(hosts.reach_us, 1),
         "build": build_type(),
         "versions": versions(panels),
-        "method": {"rounds": ROUNDS, "placements": f"{HOSTS}: each side where its host's kernel likes"},
+        "method": {
+            "rounds": ROUNDS,
+            "placements": f"{HOSTS}: each side where its host's kernel likes",
+        },
     }

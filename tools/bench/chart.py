@@ -1,4 +1,5 @@
-"""The benchmark's charts, from its figures as they stand in JSON: which there are, and what is in them.
+"""The benchmark's charts, from its figures as they stand in JSON: which there are,
+and what is in them.
 
 harness/chart.py draws them in the terminal, harness/svg.py as SVG.
 """
@@ -45,7 +46,9 @@ def take(line: Line, x: float, figure: dict[str, float] | None) -> None:
 
 def distribution(group: list[Cell], name: str, title: str) -> Chart:
     """Latency by percentile: each step to the right is ten times rarer."""
-    chart = Chart(name, title, "percentile", "us", x_ticks="'min' 1, '50' 2, '90' 10, '99' 100, '99.9' 1000")
+    chart = Chart(
+        name, title, "percentile", "us", x_ticks="'min' 1, '50' 2, '90' 10, '99' 100, '99.9' 1000"
+    )
     for cell in group:
         line = line_of(cell)
         for metric, x in PERCENTILES:
@@ -54,13 +57,18 @@ def distribution(group: list[Cell], name: str, title: str) -> Chart:
     return chart
 
 
-def by(cells: list[Cell], attribute: str, metric: str, name: str, title: str, x: str, y: str) -> Chart:
+def by(
+    cells: list[Cell], attribute: str, metric: str, name: str, title: str, x: str, y: str
+) -> Chart:
     """One line a competitor: a figure by the cases' size, or number of peers."""
     chart = Chart(name, title, x, y)
     lines: dict[str, Line] = {}
     for cell in sorted(cells, key=lambda cell: int(cell[attribute])):
         if cell[attribute] > 0:
-            take(lines.setdefault(cell["competitor"], line_of(cell)), float(cell[attribute]), cell["metrics"].get(metric))
+            take(
+                lines.setdefault(cell["competitor"], line_of(cell)), float(cell[attribute]),
+                cell["metrics"].get(metric),
+            )
     order = dict.fromkeys(cell["competitor"] for cell in cells)
     chart.lines = [lines[competitor] for competitor in order if competitor in lines]
     return chart
@@ -75,7 +83,12 @@ def charts(cells: list[Cell]) -> list[Chart]:
         groups.setdefault(tuple(cell[key] for key in CASE), []).append(cell)
     for group in groups.values():
         case = group[0]
-        if case["bench"] == "latency" and case["size"] == 64 and case["placement"] == ONE and not case["rate"]:
+        if (
+            case["bench"] == "latency"
+            and case["size"] == 64
+            and case["placement"] == ONE
+            and not case["rate"]
+        ):
             title = f"round trip, 64 B, {case['transport']}, one core"
             made.append(distribution(group, f"latency-{case['transport']}", title))
     for bench, attribute, metric, x, y in (

@@ -124,7 +124,8 @@ def working_threads(before: dict[str, int], after: dict[str, int]) -> int:
 
 
 def threads(panel: Panel, roles: tuple[str, str]) -> dict[str, dict[str, int]]:
-    """By role: all threads, and those that a message passes, while messages pass on one processor."""
+    """By role: all threads, and those that a message passes,
+    while messages pass on one processor."""
     with stage_for(Case("latency", placement=ONE)) as stage:
         url = stage.url()
         programs = []
@@ -176,8 +177,10 @@ def wire_bytes(panel: Panel, roles: tuple[str, str]) -> dict[str, float]:
 
 
 def costs_of(panel: Panel, patterns: list[str]) -> dict[str, Any]:
-    """Threads, system calls and bytes of a message; "failed" says what could not be had, and why."""
-    bare = isinstance(panel, Baseline)  # it ends after so many messages, and starts no other threads
+    """Threads, system calls and bytes of a message;
+    "failed" says what could not be had, and why."""
+    # It ends after so many messages, and starts no other threads
+    bare = isinstance(panel, Baseline)
     costs: dict[str, Any] = {"calls": {}, "wire": {}, "threads": {}, "failed": []}
     for pattern in patterns:
         for measure in (

@@ -1,4 +1,5 @@
-"""How much it matters that other programs, or other virtual machines, disturbed a run: said once for all."""
+"""How much it matters that other programs, or other virtual machines, disturbed a run:
+said once for all."""
 
 from __future__ import annotations
 

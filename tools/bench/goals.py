@@ -188,7 +188,9 @@ def library_tasks(panel: Panel) -> list[Task]:
 
 def codec_goal() -> Goal:
     """A ratio taken within one program: nanoseconds alone are those of a processor."""
-    goal = Goal("common: encode + decode of a 64 B message / its fields stored and loaded", 2.5, False)
+    goal = Goal(
+        "common: encode + decode of a 64 B message / its fields stored and loaded", 2.5, False
+    )
     command = ["taskset", "-c", str(ALL_CPUS[-1]), str(BUILD / "bench-codec")]
     ratios, times = [], []
     for _ in range(CODEC_RUNS):

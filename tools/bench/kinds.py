@@ -136,7 +136,9 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
         watch = Watch(stage.placement)
         baseline = isinstance(panel, Baseline)
         size = sized(panel, case, "rep")
-        server = stage.play(panel, "rep", "server", "--quiet", "-u", url, *(size if baseline else []))
+        server = stage.play(
+            panel, "rep", "server", "--quiet", "-u", url, *(size if baseline else [])
+        )
         stage.need_ready(server)
         idle = start_idle(stage, panel, url, case.peers) if case.bench == "connections" else []
         rate = ["-r", str(case.rate)] if case.rate else []
@@ -163,7 +165,8 @@ def run_round_trips(panel: Panel, case: Case, count: int) -> Outcome:
 def check_answers(
     panel: Panel, asked: dict[str, Any], answered: dict[str, Any], count: int
 ) -> None:
-    """All were answered, and (a baseline's server does not count) the server has answered as many."""
+    """All were answered, and (a baseline's server does not count) the
+    server has answered as many."""
     if asked["received"] != count or not asked["latency_us"]:
         raise Failed(f"{panel.name}: {asked['received']} answers to {count} requests")
     if not isinstance(panel, Baseline) and answered["sent"] != count:
@@ -196,7 +199,8 @@ def speaks_no_library(panel: Panel) -> bool:
 
 
 def run_sockperf(case: Case, count: int) -> Outcome:
-    """An independent ping-pong beside ours, for as long as ours would take at 20 us a round trip."""
+    """An independent ping-pong beside ours,
+    for as long as ours would take at 20 us a round trip."""
     seconds = max(1, round(count * 20e-6))
     with stage_for(case) as stage:
         port = stage.port()
@@ -237,7 +241,8 @@ delays: dict[int, int] = {}  # by number of subscribers: ms that sufficed the la
 
 
 def run_publishing(panel: Panel, case: Case, count: int) -> Outcome:
-    """A publisher and its subscribers. If one joins too late, again, and the publisher waits longer.
+    """A publisher and its subscribers.
+    If one joins too late, again, and the publisher waits longer.
 
     Later runs begin with what sufficed: on a busy machine they would come too late as well.
     """
@@ -306,13 +311,17 @@ def late_joiner(program: Player, event: Event) -> list[str]:
     return [program.name] if late and program.panel.name not in DROPS_OLDEST else []
 
 
-def came_for_nothing(panel: Panel, programs: list[Player], received: list[dict[str, Any]]) -> list[str]:
+def came_for_nothing(
+    panel: Panel, programs: list[Player], received: list[dict[str, Any]]
+) -> list[str]:
     """Those that got nothing at all: they came when all was over, and told no first event either.
 
     Who is there in time gets the first events, however many are lost later. Where the oldest are
     dropped, one of many may get none; all of them do not.
     """
-    nothing = [program.name for program, summary in zip(programs, received) if summary["received"] == 0]
+    nothing = [
+        program.name for program, summary in zip(programs, received) if summary["received"] == 0
+    ]
     return nothing if "nng" not in panel.name or len(nothing) == len(programs) else []
 
 

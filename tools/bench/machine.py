@@ -116,7 +116,8 @@ def options_in_force(panel: Panel) -> dict[str, dict[str, int]]:
 
 
 def library_options(baseline: Baseline, queue: int) -> dict[str, dict[str, int]]:
-    """The library's own options, read back from it by the baseline, which sets what the panel sets."""
+    """The library's own options, read back from it by the baseline,
+    which sets what the panel sets."""
     found: dict[str, dict[str, int]] = {}
     for role in ("rep", "req", "pub", "sub"):
         with stage_for(Case("latency", placement=FREE)) as stage:

@@ -1,4 +1,5 @@
-"""What a benchmark has measured so far: kept in a file as it goes, and told on one line of progress."""
+"""What a benchmark has measured so far: kept in a file as it goes,
+and told on one line of progress."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ class Recorder:
     """The results so far, and the file that they are kept in."""
 
     def __init__(
-        self, session: Session, panels: list[Panel], rounds: int, quick: bool, output: OutputFile | None
+        self, session: Session, panels: list[Panel], rounds: int, quick: bool,
+        output: OutputFile | None,
     ) -> None:
         self.session = session
         self.output = output

@@ -75,7 +75,8 @@ def cell_dict(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
 
 
 def ratio_targets(cell: Cell, group: list[Cell]) -> list[str]:
-    """What a competitor is put into relation to: its own baseline, and raw or else the first panel."""
+    """What a competitor is put into relation to: its own baseline,
+    and raw or else the first panel."""
     own = [baseline.name for baseline in baselines_of(cell.competitor.name, cell.case.bench)[:1]]
     panels = [one.competitor.name for one in group if one.kind == "panel" and one.counting]
     reference = "raw" if "raw" in panels else (panels or ["raw"])[0]
@@ -87,7 +88,8 @@ def text_of(results: Results) -> str:
 
 
 def read(path: Path) -> Results:
-    """An earlier run, with all that is read of it later. ValueError with one sentence if it is none."""
+    """An earlier run, with all that is read of it later.
+    ValueError with one sentence if it is none."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             text = file.read(SIZE_MOST + 1)
@@ -139,7 +141,10 @@ def wrong_in(cell: Any) -> str:
     for name, figure in figures.items():
         if figure is None:
             continue
-        values = [figure.get(part) for part in ("low", "median", "high")] if isinstance(figure, dict) else [None]
+        values = (
+            [figure.get(part) for part in ("low", "median", "high")]
+            if isinstance(figure, dict) else [None]
+        )
         if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
             return f"{name} is no interval"
         if values != sorted(values):

@@ -1,10 +1,10 @@
 """One run of the benchmark: starts two or more programs, waits, and says what each has used.
 
-The programs are the panels' own four and the baselines, told apart by nothing but their names. What a
-process has used - CPU time, context switches - comes from wait4(2), for all its threads and without
-disturbing it. What disturbed the run comes from three places: /proc/stat, less our own processes
-(other programs, and the hypervisor), and a fixed piece of work before and after it (bench-speed:
-whoever shares the core's other half).
+The programs are the panels' own four and the baselines, told apart by nothing but their names. What
+a process has used - CPU time, context switches - comes from wait4(2), for all its threads and
+without disturbing it. What disturbed the run comes from three places: /proc/stat, less our own
+processes (other programs, and the hypervisor), and a fixed piece of work before and after it
+(bench-speed: whoever shares the core's other half).
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class Baseline(Panel):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the programs run: on one processor, a side on each of two, or where the kernel likes."""
+    """Where the programs run: on one processor, a side on each of two,
+    or where the kernel likes."""
 
     name: str  # ONE, TWO, EITHER, FREE or HOSTS
 
@@ -186,7 +187,8 @@ class Speed:
 
     @classmethod
     def probe(cls, cpus: list[int]) -> Probe:
-        """How fast they are now, one after the other: they would slow each other. Empty: unknown."""
+        """How fast they are now, one after the other: they would slow each other.
+        Empty: unknown."""
         found: Probe = {}
         for cpu in cpus:
             try:

@@ -1,4 +1,5 @@
-"""./triptych bench --scale: what an event costs a publisher, and how many subscribers it could serve.
+"""./triptych bench --scale: what an event costs a publisher,
+and how many subscribers it could serve.
 
 Measures each panel's publisher in front of up to 2000 connections of one program that reads and
 throws away (bench-idle). Costs at few subscribers become a model, which is a straight line; runs
@@ -58,8 +59,8 @@ class Point:
     topics: int = 1
 
     def events(self, size: float) -> float:
-        """Events a second that arrived at each subscriber, of so many bytes. On a busy machine they are
-        fewer than were published for a while, and the CPU time is of these."""
+        """Events a second that arrived at each subscriber, of so many bytes. On a busy machine they
+        are fewer than were published for a while, and the CPU time is of these."""
         return self.bytes_rate / size / self.peers
 
 
@@ -70,7 +71,9 @@ def publishing(panel: Panel, rate: int, topics: int) -> Iterator[tuple[BenchStag
         url = stage.url("tcp")
         arguments = ["--quiet", "-u", url, "-n", "0", "-s", str(SIZE), "-q", str(QUEUE)]
         arguments += [word for i in range(topics) for word in ("-T", f"{i}.")] if topics > 1 else []
-        publisher = stage.play(panel, "pub", "publisher", *arguments, *(["-r", str(rate)] if rate else []))
+        publisher = stage.play(
+            panel, "pub", "publisher", *arguments, *(["-r", str(rate)] if rate else [])
+        )
         stage.need_ready(publisher)
         yield stage, publisher, url
 
@@ -80,7 +83,9 @@ def measure(panel: Panel, peers: int, rate: int, topics: int = 1) -> Point:
     reader = Baseline("bench-idle", "tools/bench", "subscribers", "white")
     with publishing(panel, rate, topics) as (stage, publisher, url):
         wanted = ["-T", "0."] if topics > 1 else []
-        subscribers = stage.play(reader, PROTOCOLS[panel.name], "subscribers", "-u", url, "-c", str(peers), *wanted)
+        subscribers = stage.play(
+            reader, PROTOCOLS[panel.name], "subscribers", "-u", url, "-c", str(peers), *wanted
+        )
         stage.need_ready(subscribers, RUN_SECONDS)
         stage.pause(SETTLE_SECONDS)
         subscribers.events.clear()
@@ -94,7 +99,9 @@ def measure(panel: Panel, peers: int, rate: int, topics: int = 1) -> Point:
     if len(told) < 2:
         raise Failed(f"{panel.name}: the subscribers have not told what they received")
     if rate and kept < KEPT * rate:
-        raise Failed(f"{panel.name}: {kept:.0f} events a second of {rate}, with {peers} subscribers")
+        raise Failed(
+            f"{panel.name}: {kept:.0f} events a second of {rate}, with {peers} subscribers"
+        )
     received = [told[-1][name] - told[0][name] for name in ("received", "us")]
     return Point(peers, rate, kept, used / seconds, memory, received[0] / received[1] * 1e6, topics)
 
@@ -138,7 +145,9 @@ def predicted_kib(points: list[Point], peers: int) -> float:
 
 def measure_panel(panel: Panel, progress: Callable[[str], None]) -> dict[str, Any]:
     """All that the document needs of one panel; "failed" says what is missing, and why."""
-    found: dict[str, Any] = {"panel": panel.name, "label": panel.heading, "lines": {}, "checks": [], "failed": []}
+    found: dict[str, Any] = {
+        "panel": panel.name, "label": panel.heading, "lines": {}, "checks": [], "failed": [],
+    }
 
     @contextlib.contextmanager
     def going_on(what: str) -> Iterator[None]:

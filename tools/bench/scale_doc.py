@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.results import harmless
-from bench.scale import CHECKS, FEW, FORMAT, FULL_PEERS, MANY, VERSION, Point, line, predicted_cpu, predicted_kib
+from bench.scale import (
+    CHECKS, FEW, FORMAT, FULL_PEERS, MANY, VERSION, Point, line, predicted_cpu, predicted_kib,
+)
 from bench.stats import median
 
 COLUMNS = 100
@@ -34,7 +36,10 @@ def read(path: Path) -> Results:
         raise ValueError(f"{path}: {error.strerror}") from error
     except (UnicodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not JSON") from error
-    if not isinstance(results, dict) or (results.get("format"), results.get("version")) != (FORMAT, VERSION):
+    if (
+        not isinstance(results, dict)
+        or (results.get("format"), results.get("version")) != (FORMAT, VERSION)
+    ):
         raise ValueError(f"{path}: not written by bench --scale --json")
     found: Results = harmless(results)
     return found
@@ -51,12 +56,19 @@ def rounded(count: int) -> str:
 
 
 def table(heads: list[str], rows: list[list[str]]) -> list[str]:
-    return ["", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", *("| " + " | ".join(r) + " |" for r in rows), ""]
+    return [
+        "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|",
+        *("| " + " | ".join(r) + " |" for r in rows), "",
+    ]
 
 
 def points(panel: dict[str, Any], rate: int) -> list[Point]:
-    """The two ends of the line at that rate; empty where they, or an event's bytes, were not measured."""
-    return [Point(**point) for point in panel["lines"].get(str(rate), [])] if panel.get("bytes") else []
+    """The two ends of the line at that rate;
+    empty where they, or an event's bytes, were not measured."""
+    return (
+        [Point(**point) for point in panel["lines"].get(str(rate), [])]
+        if panel.get("bytes") else []
+    )
 
 
 def full_cost(panel: dict[str, Any]) -> float | None:
@@ -119,10 +131,14 @@ def costs(results: Results) -> list[str]:
         "## What was measured",
         "",
         *paragraph(
-            "CPU time of the publisher, all threads and the kernel's work for them: of an event, and of each",
-            f"subscriber more (a straight line through {FEW} and {MANY} subscribers). At full speed events are collected and",
-            f"written together: the CPU time of an event that arrived at one of {FULL_PEERS} subscribers. KiB: resident memory",
-            "of each connection more, files not counted. Bytes: of an event on the wire, framing included, counted by the tap.",
+            "CPU time of the publisher, all threads and the kernel's work for them: "
+            "of an event, and of each",
+            f"subscriber more (a straight line through {FEW} and {MANY} subscribers). At full "
+            "speed events are collected and",
+            f"written together: the CPU time of an event that arrived at one of {FULL_PEERS} "
+            "subscribers. KiB: resident memory",
+            "of each connection more, files not counted. Bytes: of an event on the wire, framing "
+            "included, counted by the tap.",
         ),
         *table(heads, rows),
     ]
@@ -132,7 +148,9 @@ def served(results: Results) -> list[str]:
     rows = []
     for panel in results["panels"]:
         found = [capacity(panel, rate) for rate in WANTED]
-        rows.append([panel["label"], *(f"{rounded(one[0])} ({one[1]})" if one else "-" for one in found)])
+        rows.append(
+            [panel["label"], *(f"{rounded(one[0])} ({one[1]})" if one else "-" for one in found)]
+        )
     return [
         "## How many subscribers one publisher serves",
         "",
@@ -166,14 +184,20 @@ def trees(results: Results) -> list[str]:
         for rate in WANTED:
             found = capacity(panel, rate)
             tree = tree_of(int(found[0] * HALF)) if found else None
-            row.append("-" if tree is None else f"{tree[0]} levels, {rounded(tree[1])} relays" if tree[1] else "1 level")
+            row.append(
+                "-" if tree is None
+                else f"{tree[0]} levels, {rounded(tree[1])} relays" if tree[1]
+                else "1 level"
+            )
         rows.append(row)
     return [
         f"## A tree for {ALL:,} subscribers",
         "",
         *paragraph(
-            "A relay is a subscriber and a publisher in one process. Each serves half of the number above, so that half of",
-            "its processor, memory or line is left; receiving is not counted. Levels: how often an event is sent on its way.",
+            "A relay is a subscriber and a publisher in one process. Each serves half of the "
+            "number above, so that half of",
+            "its processor, memory or line is left; receiving is not counted. Levels: how often an "
+            "event is sent on its way.",
         ),
         *table(["panel", *(f"at {rate:,}/s" for rate in WANTED)], rows),
     ]
@@ -344,13 +368,14 @@ def colder(results: Results) -> str:
 
 
 LIMITS = (
-    "All of it ran on one machine over the loopback interface. There the kernel's work for the receiving end is done in "
-    "the sender's call and counted as the publisher's CPU time. On a network the receiver does that part, and the driver "
-    "of a network card adds its own.",
-    "The subscribers are connections of one program that reads and throws away. Nothing was slow, and no line delayed "
-    "anything.",
+    "All of it ran on one machine over the loopback interface. There the kernel's work for the "
+    "receiving end is done in the sender's call and counted as the publisher's CPU time. On a "
+    "network the receiver does that part, and the driver of a network card adds its own.",
+    "The subscribers are connections of one program that reads and throws away. Nothing was slow, "
+    "and no line delayed anything.",
     "The kernel's memory for a connection is not counted.",
-    "One processor: a library whose I/O threads share the work over several processors serves more.",
+    "One processor: a library whose I/O threads share the work over "
+    "several processors serves more.",
 )
 
 
@@ -358,7 +383,9 @@ def items(sentences: Iterable[str]) -> list[str]:
     return [
         line
         for text in sentences
-        for line in textwrap.wrap(text, COLUMNS, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+        for line in textwrap.wrap(
+            text, COLUMNS, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        )
     ]
 
 
@@ -369,7 +396,8 @@ def document(results: Results) -> str:
         "# Past one machine, on paper",
         "",
         *paragraph(
-            "How many subscribers could one publisher serve? This document computes it from measured costs, and checks the",
+            "How many subscribers could one publisher serve? This document computes it from "
+            "measured costs, and checks the",
             "model against runs. A command made it; nobody wrote a figure in it by hand:",
         ),
         "",
@@ -378,9 +406,11 @@ def document(results: Results) -> str:
         "```",
         "",
         *paragraph(
-            f"Run of {results['started'][:10]}, {results['seconds'] / 60:.0f} minutes. {info['cpu']}, {info['cpus']} processors; load before:",
+            f"Run of {results['started'][:10]}, {results['seconds'] / 60:.0f} minutes. "
+            f"{info['cpu']}, {info['cpus']} processors; load before:",
             f"{info['load_before'][0]:.1f}. {'; '.join(known)}. Bodies of",
-            f"{results['size']} bytes. Each figure is the median of {results['times']} windows of {results['window_seconds']} s.",
+            f"{results['size']} bytes. Each figure is the median of {results['times']} windows of "
+            f"{results['window_seconds']} s.",
         ),
         "",
         "## In short",
@@ -393,7 +423,9 @@ def document(results: Results) -> str:
         *filtering(results),
         *checks(results),
     ]
-    missing = [f"{panel['label']}: {what}" for panel in results["panels"] for what in panel["failed"]]
+    missing = [
+        f"{panel['label']}: {what}" for panel in results["panels"] for what in panel["failed"]
+    ]
     told += ["", "Not measured:", "", *items(missing)] if missing else []
     told += ["", "## What this does not tell", "", *items(LIMITS)]
     return "\n".join(told).replace("\n\n\n", "\n\n") + "\n"

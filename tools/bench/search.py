@@ -71,7 +71,8 @@ def why_not(session: Session, panel: Panel, case: Case) -> str:
 
 
 def lossless_rates(panels: list[Panel], session: Session) -> list[dict[str, Any]]:
-    """By panel and size; "at_least" where the search has found no limit. "failed": why there is none."""
+    """By panel and size; "at_least" where the search has found no limit.
+    "failed": why there is none."""
     found = []
     for size in SIZES:
         for panel in panels:

@@ -37,7 +37,8 @@ COUNT_MIN = {
 FANOUT_MIN = 32  # likewise, with many subscribers
 GROWTH = 20  # times the messages of the run before, at most, while looking for their number ...
 LASTING = 0.3  # ... until a run lasts this share of what it should
-WAKINGS = 5  # times as long as a short run, in which the kernel does little but wake subscribers, ...
+# Times as long as a short run, in which the kernel does little but wake subscribers, ...
+WAKINGS = 5
 WAKINGS_MAX = 0.5  # seconds: ... but no longer
 LARGE, LARGE_MIN = 1 << 14, 20  # bytes of a body of which fewer messages will do
 READ_AT_ONCE = 512 << 10  # bytes: more than the bare receiver reads
@@ -296,8 +297,8 @@ class Session:
         """The short run, and how many messages the others have, so that they last long enough.
 
         A short run of many programs lasts as long as the kernel takes to wake them all, and says
-        little of how fast they are: longer ones follow until one lasts beyond that, and none is much
-        longer than the one before.
+        little of how fast they are: longer ones follow until one lasts beyond that, and none is
+        much longer than the one before.
         """
         case = cell.case
         few = COUNT_MIN[case.bench] if case.size < LARGE else LARGE_MIN

@@ -1,4 +1,5 @@
-"""The benchmark's statistics: medians and their intervals, ratios, and a search. No input, no output.
+"""The benchmark's statistics: medians and their intervals, ratios, and a search.
+No input, no output.
 
 Repetitions are few and their noise has a long tail, so nothing here assumes a normal distribution.
 The interval of a median comes from order statistics: of n independent runs, the number that fall
@@ -70,7 +71,8 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interva
 def ratio(
     above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE
 ) -> Interval:
-    """The ratio of two systems that took turns: round by round, so that what slows both cancels out."""
+    """The ratio of two systems that took turns: round by round,
+    so that what slows both cancels out."""
     pairs = [a / b for a, b in zip(above, below) if b > 0]
     if not pairs:
         raise ValueError("a ratio of nothing")
@@ -78,7 +80,8 @@ def ratio(
 
 
 def equal_groups(intervals: dict[str, Interval]) -> list[list[str]]:
-    """Which of these cannot be told apart: those whose intervals overlap pairwise, in larger groups first.
+    """Which of these cannot be told apart: those whose intervals overlap pairwise,
+    in larger groups first.
 
     In order of their medians, each group is as long as every two of its members overlap; a group
     inside another is left out, and so is one of a single member.
@@ -106,7 +109,8 @@ def find_highest(
     precision: float = 0.05,
     confirm: int = 2,
 ) -> float:
-    """The highest value at which something works, to that precision; 0 if it does not even at `low`.
+    """The highest value at which something works, to that precision;
+    0 if it does not even at `low`.
 
     Doubles or halves from `start` until the limit is between two values, then halves the ratio
     between them. A value works only if it does `confirm` times in a row, so that one lucky run does

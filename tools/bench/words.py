@@ -68,30 +68,43 @@ def finding(group: list[Cell], costs: dict[str, Any]) -> str:
         text += f" with {lost:.0%} lost" if lost >= LOST_MIN else ""
         parts.append(text + comparison(cell, reference, costs))
     intervals = {name_of(cell): main_figure(cell) for cell in panels if cell is not reference}
-    ends = [f"{joined(names)} are equal" for names in equal_groups(intervals)]  # type: ignore[arg-type]
+    ends = [
+        f"{joined(names)} are equal"
+        for names in equal_groups(intervals)  # type: ignore[arg-type]
+    ]
     return f"{where(group[0])}: {'. '.join(parts + ends)}."
 
 
 def by_idle(groups: list[list[Cell]]) -> str:
-    """What idle clients change: from the fewest to the most, of whose case there is a sentence already."""
-    several = sorted((group for group in groups if group[0]["bench"] == "connections"), key=lambda group: group[0]["peers"])
+    """What idle clients change: from the fewest to the most,
+    of whose case there is a sentence already."""
+    several = sorted(
+        (group for group in groups if group[0]["bench"] == "connections"),
+        key=lambda group: group[0]["peers"],
+    )
     if len(several) < 2:
         return ""
     few, many = several[0], several[-1]
     parts = []
     for cell in measured(many):
-        other = next((one for one in measured(few) if one["competitor"] == cell["competitor"]), None)
+        other = next(
+            (one for one in measured(few) if one["competitor"] == cell["competitor"]), None
+        )
         first, last = (figure(one, "p50") if one else None for one in (other, cell))
         if first and last:
             same = " (equal)" if first.overlaps(last) else ""
             told = f"{number(first.median)} us, then {number(last.median)}{same}"
             parts.append(f"{name_of(cell)} {told}")
     ends = [counted_as(group[0]["peers"], "idle client") for group in (few, many)]
-    return f"Median round trip first with {ends[0]}, then with {ends[1]}: {'; '.join(parts)}." if parts else ""
+    return (
+        f"Median round trip first with {ends[0]}, then with {ends[1]}: {'; '.join(parts)}."
+        if parts else ""
+    )
 
 
 def how_long(cell: Cell, reference: Cell) -> str:
-    """The ratio to the reference, and whether the run can tell the two apart; empty without figures."""
+    """The ratio to the reference, and whether the run can tell the two apart;
+    empty without figures."""
     ratio = slowness(cell, reference)
     return f"{times(ratio)}{' (equal)' if equal(cell, reference) else ''}" if ratio else ""
 
@@ -101,7 +114,12 @@ def by_size(groups: list[list[Cell]]) -> list[str]:
     chosen: dict[str, list[list[Cell]]] = {}
     for group in groups:
         cell = group[0]
-        if cell["bench"] == "latency" and cell["placement"] == "one core" and not cell["rate"] and measured(group):
+        if (
+            cell["bench"] == "latency"
+            and cell["placement"] == "one core"
+            and not cell["rate"]
+            and measured(group)
+        ):
             chosen.setdefault(cell["transport"], []).append(group)
     told = []
     for transport, several in chosen.items():
@@ -111,7 +129,9 @@ def by_size(groups: list[list[Cell]]) -> list[str]:
             continue
         parts = []
         for small in measured(ends[0]):
-            large = next((c for c in measured(ends[1]) if c["competitor"] == small["competitor"]), None)
+            large = next(
+                (c for c in measured(ends[1]) if c["competitor"] == small["competitor"]), None
+            )
             reference = [reference_of(measured(end)) for end in ends]
             first, last = (
                 how_long(cell, beside) if cell and beside and cell is not beside else ""
@@ -124,8 +144,8 @@ def by_size(groups: list[list[Cell]]) -> list[str]:
             whose = reference_of(measured(ends[0]))
             beside = name_of(whose) if whose else "the first"
             told.append(
-                f"Round trips, {protocol(transport)}: how many times as long as with {beside}, first with "
-                f"{sizes[0]}, then with {sizes[1]}: {'; '.join(parts)}."
+                f"Round trips, {protocol(transport)}: how many times as long as "
+                f"with {beside}, first with {sizes[0]}, then with {sizes[1]}: {'; '.join(parts)}."
             )
     return told
 
@@ -133,7 +153,9 @@ def by_size(groups: list[list[Cell]]) -> list[str]:
 def beside_baselines(results: Results) -> str:
     """How each panel stands to its own baseline, over all cases with a sentence."""
     parts = []
-    for name in dict.fromkeys(cell["competitor"] for cell in results["cells"] if cell["kind"] == "panel"):
+    for name in dict.fromkeys(
+        cell["competitor"] for cell in results["cells"] if cell["kind"] == "panel"
+    ):
         cells = [cell for cell in results["cells"] if cell["competitor"] == name and plainest(cell)]
         ratios = [
             (value, cell["bench"] in LOWER_IS_BETTER)
@@ -142,11 +164,16 @@ def beside_baselines(results: Results) -> str:
             if other.startswith("baseline") and value
         ]
         # As times of the baseline's time: of rates the inverse.
-        costs = [value["median"] if lower else 1 / value["median"] for value, lower in ratios if value["median"]]
+        costs = [
+            value["median"] if lower else 1 / value["median"] for value, lower in ratios
+            if value["median"]
+        ]
         if not costs:
             continue
         same = sum(value["low"] <= 1 <= value["high"] for value, _ in ratios)
-        span = times(min(costs)) if len(costs) == 1 else f"{times(min(costs))} to {times(max(costs))}"
+        span = (
+            times(min(costs)) if len(costs) == 1 else f"{times(min(costs))} to {times(max(costs))}"
+        )
         parts.append(f"{span} for {name_of(cells[0])} (equal in {same} of {len(costs)} cases)")
     if not parts:
         return ""
@@ -161,7 +188,9 @@ def lossless(results: Results) -> list[str]:
     told = []
     for size in sorted({one["size"] for one in results.get("lossless", [])}):
         names = {cell["competitor"]: name_of(cell) for cell in results["cells"]}
-        found = [one for one in results["lossless"] if one["size"] == size and one["rate"] is not None]
+        found = [
+            one for one in results["lossless"] if one["size"] == size and one["rate"] is not None
+        ]
         found.sort(key=lambda one: one["rate"], reverse=True)
         parts = [
             f"{names.get(one['panel'], one['panel'])} "
@@ -169,7 +198,10 @@ def lossless(results: Results) -> list[str]:
             + (f" ({one['limit']})" if one.get("limit") else "")
             for one in found
         ]
-        told += [f"Highest rate at which nothing was lost, {length(size)}: {'; '.join(parts)}."] if parts else []
+        told += (
+            [f"Highest rate at which nothing was lost, {length(size)}: {'; '.join(parts)}."]
+            if parts else []
+        )
     return told
 
 
@@ -179,15 +211,23 @@ def failures(results: Results) -> str:
     others = results.get("failed", [])
     if not gone:
         return f"Failed, while all figures stand: {'; '.join(others)}." if others else ""
-    parts = [f"{where(cell)}, {cell['competitor']}: {(cell['failures'] or ['not run'])[-1]}" for cell in gone]
+    parts = [
+        f"{where(cell)}, {cell['competitor']}: {(cell['failures'] or ['not run'])[-1]}"
+        for cell in gone
+    ]
     have = "has" if len(gone) == 1 else "have"
-    return f"{len(gone)} of {len(results['cells'])} rows {have} no figure; the others stand. {'; '.join(parts + others)}."
+    return (
+        f"{len(gone)} of {len(results['cells'])} rows {have} no figure; the others stand. "
+        f"{'; '.join(parts + others)}."
+    )
 
 
 def by_case(results: Results) -> list[str]:
     """The sentences case by case, and what they have in common."""
     groups = groups_of(results)
-    most = max((group[0]["peers"] for group in groups if group[0]["bench"] == "connections"), default=0)
+    most = max(
+        (group[0]["peers"] for group in groups if group[0]["bench"] == "connections"), default=0
+    )
     told = [
         finding(group, results.get("costs", {}))
         for group in groups

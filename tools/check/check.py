@@ -89,7 +89,10 @@ def table(console: Console, report: Report, luck: dict[str, Claim]) -> None:
 
 def legend(report: Report, luck: dict[str, Claim]) -> str:
     """The marks that stand in the table."""
-    words = {word_of(clause, cell, luck) for clause, row in report.clauses.items() for cell in row.values()}
+    words = {
+        word_of(clause, cell, luck) for clause, row in report.clauses.items()
+        for cell in row.values()
+    }
     return "  ".join(f"{mark} {word}" for word, (mark, _) in MARKS.items() if word in words)
 
 
@@ -158,7 +161,9 @@ def show(console: Console, panel: Panel, report: Report, luck: dict[str, Claim])
                 f"Next: {about.next}. See: ./triptych lab {about.experiment}; step {about.step}.",
             )
     for reason, names in not_applied(report).items():
-        for line in wrap(f"{' '.join(names)}: some tests do not apply to {panel.name}: {reason}.", console.width):
+        for line in wrap(
+            f"{' '.join(names)}: some tests do not apply to {panel.name}: {reason}.", console.width
+        ):
             console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(Text(summary(panel, report, luck), style="bold"))
 
@@ -263,7 +268,10 @@ def main() -> int:
     if arguments.json:
         said = report.as_json()
         for clause in luck.keys() & said["clauses"].keys():
-            said["clauses"][clause]["luck"] = {"kept": luck[clause].rate, "reason": luck[clause].reason}
+            said["clauses"][clause]["luck"] = {
+                "kept": luck[clause].rate,
+                "reason": luck[clause].reason,
+            }
         print(json.dumps(said, indent=2))
     else:
         console = Console(highlight=False)

@@ -81,8 +81,8 @@ CLAUSES = {
     ),
     "R11": Clause(
         "a reply sent right before the end arrives",
-        "a reply of no bytes must be sent, too: it needs a frame; then wait in rep_close, 500 ms at "
-        "most, until the reply has been sent",
+        "a reply of no bytes must be sent, too: it needs a frame; "
+        "then wait in rep_close, 500 ms at most, until the reply has been sent",
         "exit-without-closing",
         "raw-2",
     ),
@@ -152,5 +152,9 @@ def pattern_of(clause: str) -> str:
 
 def texts(path: Path = ROOT / "common" / "CONTRACT.md") -> dict[str, str]:
     """What the contract says of each clause, without Markdown's marks."""
-    entries = re.findall(r"^- \*\*([RP]\d+)\*\* (.*?)(?=^- \*\*|^#|\Z)", path.read_text("utf-8"), re.M | re.S)
-    return {name: " ".join(text.replace("*", "").replace("`", "").split()) for name, text in entries}
+    entries = re.findall(
+        r"^- \*\*([RP]\d+)\*\* (.*?)(?=^- \*\*|^#|\Z)", path.read_text("utf-8"), re.M | re.S
+    )
+    return {
+        name: " ".join(text.replace("*", "").replace("`", "").split()) for name, text in entries
+    }

@@ -193,7 +193,8 @@ def settle(report: Report) -> None:
 
 
 def files_of(clauses: Iterable[str]) -> list[str]:
-    """The files with tests of these clauses, and of the first exchange: the others need no reading."""
+    """The files with tests of these clauses, and of the first exchange:
+    the others need no reading."""
     wanted = re.compile(rf"^def test_({'|'.join(['first', *clauses])})_", re.MULTILINE)
     files = sorted((ROOT / "tests" / "contract").glob("test_*.py"))
     return [str(file.relative_to(ROOT)) for file in files if wanted.search(file.read_text("utf-8"))]

@@ -72,13 +72,17 @@ def read_kept(panel: Panel) -> dict[str, Claim]:
         if line.startswith(" "):
             last = list(claims)[-1:]
             if not PASSES.fullmatch(line.strip()) or not last or claims[last[0]].word != BROKEN:
-                complain(1, f"steps: {name}, line {number}: \"passes TEST\" stands below a broken clause")
+                complain(
+                    1, f"steps: {name}, line {number}: \"passes TEST\" stands below a broken clause"
+                )
             passes = claims[last[0]].passes + tuple(line.split()[1:])
             claims[last[0]] = replace(claims[last[0]], passes=passes)
             continue
         found = LINE.fullmatch(line.strip())
         if not found or found["clause"] not in CLAUSES:
-            complain(1, f"steps: {name}, line {number}: no clause, or no claim: {line.strip()[:60]}")
+            complain(
+                1, f"steps: {name}, line {number}: no clause, or no claim: {line.strip()[:60]}"
+            )
         if found["clause"] in claims:
             complain(1, f"steps: {name}, line {number}: {found['clause']} stands there twice")
         claims[found["clause"]] = claim_of(found)

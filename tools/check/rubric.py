@@ -17,7 +17,8 @@
     [limits]                            # of the sandbox
     seconds = 240
 
-A panel's folder may have a rubric, rubric.toml: check follows it. grade takes it from whoever marks.
+A panel's folder may have a rubric, rubric.toml: check follows it.
+grade takes it from whoever marks.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from check.clauses import CLAUSES
 from check.contract import BROKEN, KEPT, NO_TEST, NOT_REACHABLE, NOT_REACHED
 from harness.panels import SPEAKS
 
-KEYS = ("title", "start", "solution", "framing", "transports", "clauses", "tests", "extra", "limits")
+KEYS = (
+    "title", "start", "solution", "framing", "transports", "clauses", "tests", "extra", "limits",
+)
 
 
 NOTHING = "No clause is kept."
@@ -205,7 +208,9 @@ def mark_clause(rubric: Rubric, clause: str, results: dict[str, Any]) -> Item:
     return Item(clause, CLAUSES[clause].title, round(got, 2), most, words, why)
 
 
-def mark(rubric: Rubric, check: dict[str, Any] | None, lines: int, warnings: int | None) -> list[Item]:
+def mark(
+    rubric: Rubric, check: dict[str, Any] | None, lines: int, warnings: int | None
+) -> list[Item]:
     """check: the JSON of ./triptych check; None: there is none, because the panel does not build.
     warnings: how many the compiler had; None: it was not run."""
     clauses = check["clauses"] if check else {}
@@ -223,6 +228,9 @@ def mark(rubric: Rubric, check: dict[str, Any] | None, lines: int, warnings: int
         good = works and warnings == 0
         why = "" if good else f"The compiler warns {warnings} times." if warnings else NOTHING
         items.append(
-            Item("warnings", "no warning of the compiler", rubric.warnings * good, rubric.warnings, {}, why)
+            Item(
+                "warnings", "no warning of the compiler", rubric.warnings * good, rubric.warnings,
+                {}, why,
+            )
         )
     return items

@@ -90,7 +90,8 @@ def children(pid: int) -> list[int]:
 
 
 def kill_orphans() -> None:
-    """Kills what the tests left running: first all of it, so that nothing starts more, then waits."""
+    """Kills what the tests left running: first all of it,
+    so that nothing starts more, then waits."""
     while ours := children(os.getpid()):
         family = list(ours)
         for pid in family:
@@ -119,7 +120,8 @@ def units(count: Count) -> None:
 
 
 def contract(count: Count, panels: list[str], options: list[str], pages: bool = False) -> None:
-    """The contract on these panels, and all else that pytest finds in tests/; or the pages in a browser alone."""
+    """The contract on these panels, and all else that pytest finds in tests/;
+    or the pages in a browser alone."""
     report = BUILD / "pytest.junit.xml"
     report.unlink(missing_ok=True)
     print(f"== {'pages' if pages else 'contract'} (pytest): {' '.join(panels)}", flush=True)
@@ -130,8 +132,12 @@ def contract(count: Count, panels: list[str], options: list[str], pages: bool = 
     first = Count()
     found = first.add(report)
     if not found and status == NONE_SELECTED:
-        complain(2, f"test: no test's name matches -k {options[options.index('-k') + 1]}; ./triptych test --help"
-                 if "-k" in options else "test: there is no test of these panels")
+        complain(
+            2,
+            f"test: no test's name matches -k {options[options.index('-k') + 1]}; "
+            "./triptych test --help"
+            if "-k" in options else "test: there is no test of these panels",
+        )
     if not found:
         print(f"no test was run (pytest ended with status {status})", flush=True)
         first.failed += 1
@@ -147,7 +153,10 @@ def contract(count: Count, panels: list[str], options: list[str], pages: bool = 
 
 def failures(report: Path) -> list[str]:
     """The tests that failed, as pytest names them on its command line."""
-    bad = [case for kind in ("failure", "error") for case in xml.parse(report).iterfind(f".//testcase[{kind}]")]
+    bad = [
+        case for kind in ("failure", "error")
+        for case in xml.parse(report).iterfind(f".//testcase[{kind}]")
+    ]
     return sorted({f"{c.get('classname', '').replace('.', '/')}.py::{c.get('name')}" for c in bad})
 
 

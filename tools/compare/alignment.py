@@ -13,7 +13,8 @@ ALIKE_MIN = 0.6  # two lines with less in common (difflib's ratio of their words
 
 @dataclass
 class Row:
-    """A line of each side; mark: " " alike, "|" changed, "<" only left, ">" only right, "<>" both, unlike."""
+    """A line of each side; mark: " " alike, "|" changed, "<" only left, ">" only right,
+    "<>" both, unlike."""
 
     mark: str
     left: Line | None
@@ -64,7 +65,9 @@ def _opposite(left: list[Line], right: list[Line]) -> list[Row]:
     """Lines that have no like on the other side: next to each other, to save room."""
     both = min(len(left), len(right))
     rows = [Row("<>", x, y) for x, y in zip(left, right)]
-    return rows + [Row("<", x, None) for x in left[both:]] + [Row(">", None, y) for y in right[both:]]
+    return (
+        rows + [Row("<", x, None) for x in left[both:]] + [Row(">", None, y) for y in right[both:]]
+    )
 
 
 def _changed(left: Line, right: Line) -> Row:
@@ -118,7 +121,9 @@ def merge(left: list[str], right: list[str]) -> list[str]:
     return list(dict.fromkeys(merged))
 
 
-def paired(left: Source, right: Source, name: str | None) -> list[tuple[str, Section | None, Section | None]]:
+def paired(
+    left: Source, right: Source, name: str | None
+) -> list[tuple[str, Section | None, Section | None]]:
     """The sections of both, each opposite its like."""
     if name:
         return [(name, left.asked_for(name), right.asked_for(name))]

@@ -60,7 +60,9 @@ class Costs:
 
 def machine() -> dict[str, str | int | None]:
     """Where and how it was measured."""
-    command = next((entry["command"] for entry in compile_commands() if "common/" in entry["output"]), "")
+    command = next(
+        (entry["command"] for entry in compile_commands() if "common/" in entry["output"]), ""
+    )
     words = shlex.split(command)
     compiler = (said([words[0], "--version"]) or "").splitlines() if words else []
     return {
@@ -88,14 +90,18 @@ def costs_of(panel: Panel) -> Costs:
         run_server(panel, costs)
         trace(panel, costs)
     else:
-        costs.why_not.append(f"{panel.name}: not built, so nothing of it was run: its library is missing")
+        costs.why_not.append(
+            f"{panel.name}: not built, so nothing of it was run: its library is missing"
+        )
     return costs
 
 
 def said(command: list[str]) -> str | None:
     """What a command prints; None if it is not there or fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}
+        )
     except OSError:
         return None
     return done.stdout if done.returncode == 0 else None
@@ -129,7 +135,8 @@ def template_sizes_with(command: str, directory: str, source: str) -> tuple[int,
             objects.append(folder / f"{path.stem}.o")
             try:
                 done = subprocess.run(
-                    [*kept, "-c", str(path), "-o", str(objects[-1])], cwd=directory, capture_output=True
+                    [*kept, "-c", str(path), "-o", str(objects[-1])], cwd=directory,
+                    capture_output=True,
                 )
             except OSError:
                 return None
@@ -141,7 +148,9 @@ def template_sizes_with(command: str, directory: str, source: str) -> tuple[int,
 def template_sizes(panel: Panel) -> tuple[int, int] | None:
     for entry in compile_commands():
         if entry["output"].startswith(f"lib{panel.name}.a.p/"):
-            return template_sizes_with(entry["command"].replace(entry["output"], "x.o"), entry["directory"], entry["file"])
+            return template_sizes_with(
+                entry["command"].replace(entry["output"], "x.o"), entry["directory"], entry["file"]
+            )
     return None
 
 
@@ -153,14 +162,19 @@ def libraries(program: Path, why_not: list[str]) -> list[Library]:
         return []
     paths = re.findall(r"(?:=> )?(/\S+) \(0x", output)
     packages = owners(tuple(sorted(set(paths))))
-    return sorted({library(path, package) for path, package in packages.items()}, key=lambda library: library.name)
+    return sorted(
+        {library(path, package) for path, package in packages.items()},
+        key=lambda library: library.name,
+    )
 
 
 @cache
 def library(path: str, package: str) -> Library:
     real = os.path.realpath(path)
     version = (said(["dpkg-query", "-W", "-f", "${Version}", package]) or "") if package else ""
-    return Library(os.path.basename(path), real, os.stat(real).st_size, package, version, licence(package))
+    return Library(
+        os.path.basename(path), real, os.stat(real).st_size, package, version, licence(package)
+    )
 
 
 @cache
@@ -170,12 +184,18 @@ def owners(paths: tuple[str, ...]) -> dict[str, str]:
     One question for all: dpkg reads the list of every package's files for each.
     """
     known = {
-        path: [name for one in (path, os.path.realpath(path)) for name in (one, one.removeprefix("/usr"), f"/usr{one}")]
+        path: [
+            name for one in (path, os.path.realpath(path))
+            for name in (one, one.removeprefix("/usr"), f"/usr{one}")
+        ]
         for path in paths
     }
     asked = [name for names in known.values() for name in names]
     try:
-        done = subprocess.run(["dpkg", "-S", *asked], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+        done = subprocess.run(
+            ["dpkg", "-S", *asked], capture_output=True, text=True,
+            env={**os.environ, "LC_ALL": "C"},
+        )
     except OSError:
         return dict.fromkeys(paths, "")
     found: dict[str, str] = {}
@@ -183,7 +203,10 @@ def owners(paths: tuple[str, ...]) -> dict[str, str]:
         packages, _, file = line.rpartition(": ")
         if not line.startswith("diversion "):
             found.setdefault(file, packages.split(",")[0].split(":")[0])
-    return {path: next((found[name] for name in names if name in found), "") for path, names in known.items()}
+    return {
+        path: next((found[name] for name in names if name in found), "")
+        for path, names in known.items()
+    }
 
 
 @cache
@@ -196,7 +219,8 @@ def licence(package: str) -> str:
         text = ""
     if not text:
         return "not stated here"
-    for paragraph in re.split(r"\n\s*\n", text):  # https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+    # https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+    for paragraph in re.split(r"\n\s*\n", text):
         if re.search(r"^Files:\s*\*", paragraph, re.MULTILINE):
             found = re.search(r"^License:[ \t]*(\S.*)$", paragraph, re.MULTILINE)
             if found:
@@ -215,7 +239,9 @@ def run_server(panel: Panel, costs: Costs) -> None:
             return
         client = stage.play(panel, "req", "req", "-u", url, "-s", str(BODY), "-n", "0", "-r", "500")
         if not stage.wait(lambda: client.counts["received"] >= REQUESTS, WAIT_SECONDS):
-            costs.why_not.append(f"{panel.name}: {REQUESTS} requests were not answered: {client.complaint}")
+            costs.why_not.append(
+                f"{panel.name}: {REQUESTS} requests were not answered: {client.complaint}"
+            )
             return
         costs.threads, costs.memory_kib = server.figure("Threads"), server.figure("VmRSS")
         costs.descriptors = server.descriptors()
@@ -246,18 +272,27 @@ def traced(panel: Panel, count: int, why_not: list[str]) -> dict[str, dict[str, 
         url = stage.url(panel.speaks[0])
         tables = {role: stage.path(role) for role in ("rep", "req")}
         try:
-            server = stage.play(panel, "rep", "rep", "-u", url, "-n", str(count), "--quiet", under=counting(tables["rep"]))
+            server = stage.play(
+                panel, "rep", "rep", "-u", url, "-n", str(count), "--quiet",
+                under=counting(tables["rep"]),
+            )
         except Failed:
             why_not.append(f"{panel.name}: no system calls: strace is missing")
             return None
         if stage.wait_ready([server]):
-            why_not.append(f"{panel.name}: no system calls: strace could not run its server: {server.complaint}")
+            why_not.append(
+                f"{panel.name}: no system calls: strace could not run its server: "
+                f"{server.complaint}"
+            )
             return None
         arguments = ("-u", url, "-n", str(count), "-s", str(BODY), "-t", "10000", "--quiet")
         client = stage.play(panel, "req", "req", *arguments, under=counting(tables["req"]))
         late = stage.wait_ended([client, server], WAIT_SECONDS)
         for program, done in ((server, "sent"), (client, "received")):
             if late or (program.said("summary") or {}).get(done) != count:
-                why_not.append(f"{panel.name}: no system calls: {count} requests under strace were not all answered")
+                why_not.append(
+                    f"{panel.name}: no system calls: {count} requests under "
+                    "strace were not all answered"
+                )
                 return None
         return {role: calls(table) for role, table in tables.items()}

@@ -97,7 +97,9 @@ class Coloured(Source):
         super().__init__(panel, pattern, contract)
         syntax = Syntax("", "c", theme=THEME, background_color="default")
         coloured = syntax.highlight("\n".join(line.text for line in self.lines))
-        self.coloured = dict(zip((line.number for line in self.lines), list(coloured.split("\n", allow_blank=True))))
+        self.coloured = dict(
+            zip((line.number for line in self.lines), list(coloured.split("\n", allow_blank=True)))
+        )
 
     def text(self, line: Line) -> Text:
         return self.coloured[line.number].copy()
@@ -105,7 +107,10 @@ class Coloured(Source):
 
 def near_differences(rows: list[Row]) -> list[Row | None]:
     """Rows that differ and those around them; None where some are left out."""
-    keep = {j for i, row in enumerate(rows) if row.mark != " " for j in range(i - CONTEXT, i + CONTEXT + 1)}
+    keep = {
+        j for i, row in enumerate(rows) if row.mark != " "
+        for j in range(i - CONTEXT, i + CONTEXT + 1)
+    }
     found: list[Row | None] = []
     for i, row in enumerate(rows):
         if i in keep:
@@ -146,7 +151,9 @@ def in_columns(row: Row, left: Coloured, right: Coloured, pane: int) -> list[Tex
     """A row as two panes, with the row's mark between them."""
     numbers = 5 if pane >= NUMBERED_MIN else 0
 
-    def cell(source: Coloured, line: Line | None, words: list[tuple[int, int]], side: str) -> list[Text]:
+    def cell(
+        source: Coloured, line: Line | None, words: list[tuple[int, int]], side: str
+    ) -> list[Text]:
         if line is None:
             return []
         pieces = folded(marked(source, line, words, side), pane - numbers)
@@ -169,9 +176,11 @@ def in_columns(row: Row, left: Coloured, right: Coloured, pane: int) -> list[Tex
 
 
 def stacked(rows: list[Row | None], left: Coloured, right: Coloured, width: int) -> list[Text]:
-    """Rows one below the other, each line with the mark of its side: "<", ">", or nothing for both."""
+    """Rows one below the other, each line with the mark of its side: "<", ">",
+    or nothing for both."""
     lines: list[Text] = []
-    waiting: list[Text] = []  # lines of the right that have no like, until those of the left are told
+    # Lines of the right that have no like, until those of the left are told
+    waiting: list[Text] = []
 
     def add(to: list[Text], side: str, text: Text) -> None:
         for piece in folded(text, width - 2):
@@ -200,7 +209,8 @@ def heading(source: Coloured) -> Text:
 
 
 def show_pair(
-    console: Console, left: Coloured, right: Coloured, name: str | None, everything: bool, brief: bool = False
+    console: Console, left: Coloured, right: Coloured, name: str | None, everything: bool,
+    brief: bool = False,
 ) -> None:
     """Two panels: side by side if there is room for two panes of code, else one below the other.
 
@@ -230,7 +240,8 @@ def show_pair(
     for text in textwrap.wrap(marks, console.width):
         put(Text(text, style="dim"))
     if shared:
-        put(Text("One source, two engines: each as its engine compiles it, where they differ. --all: the whole."))
+        put(Text("One source, two engines: each as its engine compiles it, where they differ. "
+                 "--all: the whole."))
     differences = 0
     for title, here, there in paired(left, right, name):
         rows = rows_of(here, there)
@@ -257,7 +268,10 @@ def every_panel(console: Console, sources: list[Coloured], name: str) -> None:
     for source in sources:
         section = source.asked_for(name)
         for others, known in groups:
-            if section and known and [x.text for x in known.lines] == [x.text for x in section.lines]:
+            if (
+                section and known
+                and [x.text for x in known.lines] == [x.text for x in section.lines]
+            ):
                 others.append(source)
                 break
         else:
@@ -267,7 +281,9 @@ def every_panel(console: Console, sources: list[Coloured], name: str) -> None:
 
     def panel_lines(group: list[Coloured], section: Section | None) -> list[Text]:
         names = ", ".join(source.panel.name for source in group)
-        title = Text(f"── {names}  {group[0].name} ".ljust(pane, "─"), style=f"bold {group[0].panel.colour}")
+        title = Text(
+            f"── {names}  {group[0].name} ".ljust(pane, "─"), style=f"bold {group[0].panel.colour}"
+        )
         title.truncate(pane)
         lines = [title]
         if section is None:
@@ -311,7 +327,10 @@ def changes(left: Coloured, right: Coloured) -> str:
     for _, here, there in paired(left, right, None):
         total = [a + b for a, b in zip(total, count(rows_of(here, there)))]
     _, changed, gone, new = total
-    return f"{Path(right.name).name}: lines that are not blank: {changed} changed, {new} new, {gone} gone"
+    return (
+        f"{Path(right.name).name}: lines that are not blank: {changed} changed, "
+        f"{new} new, {gone} gone"
+    )
 
 
 def stat(console: Console, left: Coloured, right: Coloured, name: str | None) -> None:
@@ -327,10 +346,15 @@ def stat(console: Console, left: Coloured, right: Coloured, name: str | None) ->
     table.add_row("all", *map(str, total), style="bold")
     console.print(f"{left.panel.name}: {left.name}   {right.panel.name}: {right.name}")
     console.print(table)
-    others = [p for s in (left, right) for p in s.panel.sources() if p.name not in ("reqrep.c", "pubsub.c", "panel.c")]
+    others = [
+        p for s in (left, right) for p in s.panel.sources()
+        if p.name not in ("reqrep.c", "pubsub.c", "panel.c")
+    ]
     if others:
         folders = ", ".join(sorted({f"{path.parent.name}/" for path in others}))
-        console.print(f"{folders} has other files, too ({len(set(others))}): ./triptych size counts them.")
+        console.print(
+            f"{folders} has other files, too ({len(set(others))}): ./triptych size counts them."
+        )
 
 
 def show(text: str, height: int) -> None:
@@ -357,7 +381,8 @@ def main() -> int:
     form.add_argument("--json", action="store_true")
     command.add_argument("--all", action="store_true")
     command.add_argument("--width", type=int, metavar="N")
-    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
+    # For tests: another copy's sources
+    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)
     command.add_argument("words", nargs="*")
     arguments = command.read()
     if arguments.tree:
@@ -376,12 +401,17 @@ def main() -> int:
     check_names("diff", "panel", words, known)
     several = arguments.json and len(words) > 2
     if len(set(words)) != len(words):
-        complain(2, f"diff: two different panels, not {' '.join(words)}; there are: {' '.join(known)}")
+        complain(
+            2, f"diff: two different panels, not {' '.join(words)}; there are: {' '.join(known)}"
+        )
     if len(words) == 1:
         other = next((panel for panel in known if panel != words[0]), "PANEL")
         complain(2, f"diff: which panel beside {words[0]}? ./triptych diff {words[0]} {other}")
     if len(words) > 2 and not several:
-        complain(2, f"diff: two panels at a time, not {len(words)}: ./triptych diff {words[0]} {words[1]}")
+        complain(
+            2,
+            f"diff: two panels at a time, not {len(words)}: ./triptych diff {words[0]} {words[1]}",
+        )
 
     contract = contract_functions()
     name: str | None = arguments.function

@@ -35,15 +35,21 @@ def show_table(report: Report, console: Console) -> None:
     table = plain_table()
     table.add_column("")
     for panel in report.panels:
-        table.add_column(Text(panel.name, style=f"bold {panel.colour}"), justify="right", overflow="fold")
+        table.add_column(
+            Text(panel.name, style=f"bold {panel.colour}"), justify="right", overflow="fold"
+        )
     part = ""
     for row in report.rows:
         if row.part != part:
             part = row.part
             table.add_row(*[""] * (1 + len(report.panels)) if table.row_count else [])
             table.add_row(Text(part, style="bold"))
-        unit = f", {row.unit}" if row.unit in ("bytes", "KiB", "lines") and row.key != "lines" else ""
-        table.add_row(f"  {row.label}{unit}", *(cell(row.values[panel.name]) for panel in report.panels))
+        unit = (
+            f", {row.unit}" if row.unit in ("bytes", "KiB", "lines") and row.key != "lines" else ""
+        )
+        table.add_row(
+            f"  {row.label}{unit}", *(cell(row.values[panel.name]) for panel in report.panels)
+        )
     console.print(table)
 
 
@@ -57,7 +63,11 @@ def show_apart(report: Report, console: Console) -> None:
         values = [value_of(counts, key, None) for counts in report.apart.values()]
         table.add_row(f"  {label}", *map(cell, values))
     console.print(table)
-    notes(console, "common/ is what every panel shares: the interface, the message format, addresses, clocks and encodings.")
+    notes(
+        console,
+        "common/ is what every panel shares: the interface, the message format, addresses, "
+        "clocks and encodings.",
+    )
 
 
 def show_bars(report: Report, console: Console) -> None:
@@ -114,7 +124,10 @@ def show_libraries(report: Report, console: Console) -> None:
                 users[package].append(panel.name)
             lines[package] = x.version, x.licence
     for package in users:
-        files = {x.path: x.size for c in report.costs.values() for x in c.libraries if (x.package or x.path) == package}
+        files = {
+            x.path: x.size for c in report.costs.values() for x in c.libraries
+            if (x.package or x.path) == package
+        }
         sizes[package] = sum(files.values())
     for package in sorted(users, key=lambda name: (-len(users[name]), users[name], name)):
         of = "all" if len(users[package]) == len(report.panels) > 1 else " ".join(users[package])
@@ -134,35 +147,55 @@ def show_behind(report: Report, console: Console) -> None:
     title(console, "What stands behind those few lines")
     notes(
         console,
-        "Written down, not measured now: lines of the libraries' own source, by the same counter. The command repeats it (apt needs a deb-src line).",
+        "Written down, not measured now: lines of the libraries' own source, by the same counter. "
+        "The command repeats it (apt needs a deb-src line).",
     )
     for fact in report.behind:
         panel = str(fact["panel"])
-        notes(console, f"{panel}: {fact['lines']:,} lines of {fact['what']}, {fact['version']}, counted {fact['counted']}.")
+        notes(
+            console,
+            f"{panel}: {fact['lines']:,} lines of {fact['what']}, {fact['version']}, "
+            f"counted {fact['counted']}.",
+        )
         console.print(Text(f"    {fact['command']}", style="dim"), soft_wrap=True)
-        found = {x.version for x in report.costs[panel].libraries if x.package == fact["package"]} if panel in report.costs else set()
+        found = (
+            {x.version for x in report.costs[panel].libraries if x.package == fact["package"]}
+            if panel in report.costs else set()
+        )
         if found and str(fact["debian"]) not in found:
             notes(console, f"Installed here is {', '.join(found)}: another.")
     if "raw" in report.costs:
         notes(
             console,
-            "raw: no library, so that its lines are all there is to read. Beneath raw, as beneath the others, lie the C library "
-            "and the kernel's TCP.",
+            "raw: no library, so that its lines are all there is to read. Beneath raw, as beneath "
+            "the others, lie the C library and the kernel's TCP.",
         )
 
 
 def show_notes(report: Report, console: Console) -> None:
     title(console, "What each measure means, and how it was taken")
     for name, text in NOTES:
-        if report.costs or name not in ("text, data", "shared libraries", "threads, descriptors, memory", "system calls per request"):
+        if report.costs or name not in (
+            "text, data", "shared libraries", "threads, descriptors, memory",
+            "system calls per request",
+        ):
             notes(console, f"{name}: {text}")
     if report.costs:
         here = machine()
-        versions = "; ".join(f"{name}: {costs.version or 'not run'}" for name, costs in report.costs.items())
-        notes(console, f"measured: {versions}. Built by {here['compiler']}, {here['optimised']}. {here['system']}, "
-              f"{here['machine']}, {here['cores']} cores.")  # fmt: skip
+        versions = "; ".join(
+            f"{name}: {costs.version or 'not run'}" for name, costs in report.costs.items()
+        )
+        notes(
+            console,
+            f"measured: {versions}. Built by {here['compiler']}, {here['optimised']}. "
+            f"{here['system']}, {here['machine']}, {here['cores']} cores.",
+        )
         for panel in (panel for panel in report.panels if panel.kind == "programs"):
-            notes(console, f"{panel.name}: of ready programs (kind=programs) the source is counted, and nothing is run.")
+            notes(
+                console,
+                f"{panel.name}: of ready programs (kind=programs) the source is counted, "
+                "and nothing is run.",
+            )
     for text in report.troubles():
         console.print(Text(f"! {text}", style=f"bold {RED}"), soft_wrap=True)
 
@@ -177,5 +210,7 @@ def title(console: Console, text: str) -> None:
 
 
 def notes(console: Console, text: str) -> None:
-    for line in textwrap.wrap(text, min(console.width, 100), initial_indent="  ", subsequent_indent="    "):
+    for line in textwrap.wrap(
+        text, min(console.width, 100), initial_indent="  ", subsequent_indent="    "
+    ):
         console.print(line)

@@ -371,7 +371,8 @@ BREAKS = (
         "128 KiB an argument), and reads the answers afterwards.",
         both_send,
         "raw-4",
-        "send() does not wait; what it does not take stays in a buffer while poll() looks for input",
+        "send() does not wait; what it does not take stays in a buffer "
+        "while poll() looks for input",
         "both-send",
     ),
     Break(

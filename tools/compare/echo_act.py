@@ -1,4 +1,5 @@
-"""What every break of the echo programs has: programs that are started and heard, and the kernel's tables.
+"""What every break of the echo programs has: programs that are started and heard,
+and the kernel's tables.
 
 Every wait has a limit, and all that runs ends with the stage.
 """

@@ -1,4 +1,5 @@
-"""The four programs of raw/steps/0-echo as data: what each cannot do, its lines, and its like in raw-1."""
+"""The four programs of raw/steps/0-echo as data: what each cannot do, its lines,
+and its like in raw-1."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ ROLES = {"stream_server": "rep_", "stream_client": "req_"}  # whose functions st
 
 
 def as_json() -> dict[str, Any]:
-    """Of `steps echo`, as echo.schema.json describes: the programs, and what explains their words."""
+    """Of `steps echo`, as echo.schema.json describes: the programs,
+    and what explains their words."""
     found = [program_json(name) for name in NAMES]
     shown = [part for program in found for part in (program, program["beside"]) if part]
     words = entries_of(line["text"] for part in shown for line in part["lines"])
@@ -26,12 +28,17 @@ def as_json() -> dict[str, Any]:
 
 def breaks_json() -> list[dict[str, Any]]:
     """The breaks, none of which was played."""
-    return [chosen.as_json() | {"came_about": None, "after": "", "acts": [], "seconds": None} for chosen in BREAKS]
+    return [
+        chosen.as_json() | {"came_about": None, "after": "", "acts": [], "seconds": None}
+        for chosen in BREAKS
+    ]
 
 
 def program_json(name: str) -> dict[str, Any]:
     path = panels.ROOT / FOLDER / f"{name}.c"
-    lines = [Line(number, text) for number, text in enumerate(path.read_text("utf-8").splitlines(), 1)]
+    lines = [
+        Line(number, text) for number, text in enumerate(path.read_text("utf-8").splitlines(), 1)
+    ]
     end = next(at for at, line in enumerate(lines) if line.text.endswith("*/"))
     head = [re.sub(r"^( \*|/\*) ?", "", line.text) for line in lines[:end]]
     says, _, cannot = "\n".join(head).partition("What it cannot do:")
@@ -42,7 +49,10 @@ def program_json(name: str) -> dict[str, Any]:
         "file": f"{FOLDER}/{path.name}",
         "says": " ".join(first.split()),
         "compiled": compiled[1] if compiled else "",
-        "cannot": [" ".join(text.split()).rstrip(";.") for text in re.split(r"^ +- ", cannot, flags=re.M)[1:]],
+        "cannot": [
+            " ".join(text.split()).rstrip(";.")
+            for text in re.split(r"^ +- ", cannot, flags=re.M)[1:]
+        ],
         "lines": [line_json(line) for line in trimmed(lines[end + 1 :])],
         "beside": beside_json(ROLES[name]) if name in ROLES else None,
     }

@@ -95,7 +95,10 @@ def clauses_of(words: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:
     named = {clause for word in words.values() for clause in word["clauses"]}
     said = texts()
     return {
-        name: {"title": clause.title, "text": said[name], "experiment": clause.experiment, "step": clause.step}
+        name: {
+            "title": clause.title, "text": said[name], "experiment": clause.experiment,
+            "step": clause.step,
+        }
         for name, clause in CLAUSES.items()
         if name in named
     }

@@ -28,13 +28,18 @@ try:
 except ImportError:
     complain(1, "size: needs Debian's python3-clang: ./triptych install size")
 
-# Of the C library, what a program talks to its peers with: these headers, and from unistd.h these calls.
+# Of the C library, what a program talks to its peers with: these headers,
+# and from unistd.h these calls.
 SOCKET_HEADER = re.compile(
-    r"/(sys/(socket|un|uio|epoll|poll|select|eventfd)|poll|netdb|arpa/inet|netinet/\w+|winsock2|ws2tcpip)\.h$"
+    r"/(sys/(socket|un|uio|epoll|poll|select|eventfd)|poll|netdb|arpa/inet|netinet/\w+"
+    r"|winsock2|ws2tcpip)\.h$"
 )
-# A build for Windows. The processor's own instructions, which windows.h includes, are gcc's: libclang
-# cannot read them, and no panel uses one.
-WINDOWS = ["--target=x86_64-w64-mingw32", "-D__INTRIN_H_", "-D_X86INTRIN_H_INCLUDED", "-D_EMMINTRIN_H_INCLUDED"]
+# A build for Windows. The processor's own instructions, which windows.h includes, are gcc's:
+# libclang cannot read them, and no panel uses one.
+WINDOWS = [
+    "--target=x86_64-w64-mingw32", "-D__INTRIN_H_", "-D_X86INTRIN_H_INCLUDED",
+    "-D_EMMINTRIN_H_INCLUDED",
+]
 SOCKET_CALLS = {"close", "read", "write", "unlink"}
 SETTER = re.compile(r"(^|_)setsockopt$|_ctx_set$|_setopt\w*$|_set_(bool|int|ms|size|string|ptr)$")
 SIGNED = {TypeKind.INT, TypeKind.LONG, TypeKind.LONGLONG, TypeKind.SHORT}
@@ -82,7 +87,10 @@ def measure(path: Path, panel: Panel) -> Counts:
     for line in run(["pmccabe", "/dev/stdin"], "pmccabe", given=text).splitlines():
         _, complexity, _, _, _, name = line.split("\t", 5)
         counts.complexity += int(complexity)
-        counts.worst = max(counts.worst, (int(complexity), name.split(": ")[-1].strip()), key=lambda worst: worst[0])
+        counts.worst = max(
+            counts.worst, (int(complexity), name.split(": ")[-1].strip()),
+            key=lambda worst: worst[0],
+        )
     return counts
 
 
@@ -102,7 +110,9 @@ def compiler_headers() -> str:
 @cache
 def flags(panel: Panel) -> list[str]:
     """What the build gives the compiler for this panel: include folders and macros."""
-    found = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{panels.ROOT}/common", f"-I{panels.ROOT}/{panel.folder}"]
+    found = [
+        "-std=gnu11", "-D_GNU_SOURCE", f"-I{panels.ROOT}/common", f"-I{panels.ROOT}/{panel.folder}",
+    ]
     found.append("-idirafter" + compiler_headers())
     if (panels.ROOT / "include").is_dir():
         found.append(f"-I{panels.ROOT}/include")
@@ -123,7 +133,9 @@ def flags(panel: Panel) -> list[str]:
 def c_library() -> frozenset[str]:
     """The C library's headers."""
     try:
-        done = subprocess.run(["dpkg", "-L", "libc6-dev", "linux-libc-dev"], capture_output=True, text=True)
+        done = subprocess.run(
+            ["dpkg", "-L", "libc6-dev", "linux-libc-dev"], capture_output=True, text=True
+        )
         return frozenset(line for line in done.stdout.splitlines() if line.endswith(".h"))
     except OSError:
         return frozenset()
@@ -140,7 +152,9 @@ class Unit:
     def __init__(self, path: Path, text: str, arguments: list[str]):
         self.path = str(path)
         self.text = text
-        self.unit = Index.create().parse(self.path, args=arguments, unsaved_files=[(self.path, text)])
+        self.unit = Index.create().parse(
+            self.path, args=arguments, unsaved_files=[(self.path, text)]
+        )
         self.definitions = [  # inline ones of headers, too
             cursor
             for cursor in self.unit.cursor.get_children()
@@ -196,7 +210,8 @@ class Unit:
         return not (own or system or header == self.path)
 
     def option(self, call: Any, function: Any) -> set[str]:
-        """The option that a call sets; if that is a parameter of the function, what callers give."""
+        """The option that a call sets;
+        if that is a parameter of the function, what callers give."""
         index = 2 if call.spelling in ("setsockopt", "nn_setsockopt") else 1
         name = self.argument(call, index)
         parameters = [parameter.spelling for parameter in function.get_arguments()]
@@ -204,7 +219,9 @@ class Unit:
             return {name}
         index = parameters.index(name)
         below = (c for definition in self.definitions for c in definition.walk_preorder())
-        callers = (c for c in below if c.kind == CursorKind.CALL_EXPR and c.spelling == function.spelling)
+        callers = (
+            c for c in below if c.kind == CursorKind.CALL_EXPR and c.spelling == function.spelling
+        )
         return {self.argument(c, index) for c in callers}
 
     def argument(self, call: Any, index: int) -> str:
@@ -264,7 +281,11 @@ class Unit:
 
     def is_result(self, cursor: Any, results: set[str]) -> bool:
         inner = bare(cursor)
-        return inner.kind == CursorKind.CALL_EXPR or "".join(self.words(inner)) in results or self.assigns(inner)
+        return (
+            inner.kind == CursorKind.CALL_EXPR
+            or "".join(self.words(inner)) in results
+            or self.assigns(inner)
+        )
 
     def assigns(self, cursor: Any) -> bool:
         """(n = read(...)) < 0"""

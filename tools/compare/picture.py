@@ -40,8 +40,12 @@ def picture(steps: list[Json]) -> Chart:
                 [(step["lines"], step["kept"]) for step in way],
                 names=[named(step, towards.mark) for step in way],
                 titles=[
-                    f"{step['name']}, {step['heading']}: {step['lines']:,} lines, {step['kept']} of {clauses} clauses kept"
-                    + (f", {step['not_reachable']} cannot be tested here" if step["not_reachable"] else "")
+                    f"{step['name']}, {step['heading']}: {step['lines']:,} lines, {step['kept']} "
+                    f"of {clauses} clauses kept"
+                    + (
+                        f", {step['not_reachable']} cannot be tested here"
+                        if step["not_reachable"] else ""
+                    )
                     for step in way
                 ],
                 links=[link(step, way, steps) for step in way],
@@ -51,20 +55,29 @@ def picture(steps: list[Json]) -> Chart:
 
 
 def named(step: Json, mark: str) -> str:
-    """Of the clauses that are not reachable nobody knows whether they are kept: a hollow mark, and how many more it may be."""
+    """Of the clauses that are not reachable nobody knows whether they are kept: a hollow mark,
+    and how many more it may be."""
     more = step["not_reachable"]
     return f"{HOLLOW} {step['name']} +{more}?" if more else f"{mark} {step['name']}"
 
 
 def beside(step: Json, steps: list[Json]) -> str:
-    """The panel that a sibling stands beside: programs for another system repeat the last step, datagrams the whole."""
+    """The panel that a sibling stands beside: programs for another system repeat the last step,
+    datagrams the whole."""
     known = {panel.name: panel for panel in read_panels()}
-    before = [one["name"] for one in steps if one["towards"] == step["towards"] and known[one["name"]].kind == "step" and not one["sibling"]]
+    before = [
+        one["name"]
+        for one in steps
+        if one["towards"] == step["towards"]
+        and known[one["name"]].kind == "step"
+        and not one["sibling"]
+    ]
     return str(before[-1] if known[step["name"]].kind == "programs" and before else step["towards"])
 
 
 def link(step: Json, way: list[Json], steps: list[Json]) -> str:
-    """The page that shows what it adds; of a first step, what the next one adds; of a sibling, the panel beside it."""
+    """The page that shows what it adds; of a first step, what the next one adds;
+    of a sibling, the panel beside it."""
     if step["adds"]:
         return f"/read?panels={step['adds']['to']}+{step['name']}"
     if len(way) > 1:

@@ -47,7 +47,9 @@ def parts_of(panel: Panel) -> dict[str, Counts]:
     progress(f"reading {panel.name}")
     by_name = {path.name: measure(path, panel) for path in panel.sources()}
     parts = {name: by_name.get(name, Counts()) for name in PATTERNS}
-    parts["other files"] = total([counts for name, counts in by_name.items() if name not in PATTERNS])
+    parts["other files"] = total(
+        [counts for name, counts in by_name.items() if name not in PATTERNS]
+    )
     parts["whole"] = total(list(by_name.values()))
     return parts
 
@@ -62,7 +64,9 @@ def value_of(counts: Counts, key: str, less: Counts | None) -> Value:
     return int(value - getattr(less, key)) if less else int(value)
 
 
-def source_rows(chosen: list[Panel], parts: dict[str, dict[str, Counts]], template: Counts) -> list[Row]:
+def source_rows(
+    chosen: list[Panel], parts: dict[str, dict[str, Counts]], template: Counts
+) -> list[Row]:
     rows = []
     for part in PARTS:
         less = template if part == "net of template" else None
@@ -100,27 +104,54 @@ def cost_rows(costs: dict[str, Costs], behind: list[dict[str, Any]]) -> list[Row
     beyond = {n: [x for x in c.libraries if x.package != C_LIBRARY] for n, c in costs.items()}
     known = {n: c for n, c in costs.items() if c.libraries}
     row("program", "text", "text", "bytes", {n: c.text for n, c in costs.items()})
-    row("program", "text_net", "  net of template", "bytes", {n: less(c.text, c.template_text) for n, c in costs.items()})
+    row(
+        "program", "text_net", "  net of template", "bytes",
+        {n: less(c.text, c.template_text) for n, c in costs.items()},
+    )
     row("program", "data", "data", "bytes", {n: c.data for n, c in costs.items()})
-    row("program", "data_net", "  net of template", "bytes", {n: less(c.data, c.template_data) for n, c in costs.items()})
-    row("program", "libraries", "shared libraries", "files", {n: len(c.libraries) if n in known else None for n, c in costs.items()})
-    row("program", "libraries_bytes", "  their size", "bytes",
-        {n: sum(x.size for x in c.libraries) if n in known else None for n, c in costs.items()})  # fmt: skip
-    row("program", "libraries_beyond", "  beyond the C library", "files", {n: len(beyond[n]) if n in known else None for n in costs})
+    row(
+        "program", "data_net", "  net of template", "bytes",
+        {n: less(c.data, c.template_data) for n, c in costs.items()},
+    )
+    row(
+        "program", "libraries", "shared libraries", "files",
+        {n: len(c.libraries) if n in known else None for n, c in costs.items()},
+    )
+    row(
+        "program", "libraries_bytes", "  their size", "bytes",
+        {n: sum(x.size for x in c.libraries) if n in known else None for n, c in costs.items()},
+    )
+    row(
+        "program", "libraries_beyond", "  beyond the C library", "files",
+        {n: len(beyond[n]) if n in known else None for n in costs},
+    )
     row("program", "libraries_beyond_bytes", "  their size", "bytes",
         {n: sum(x.size for x in beyond[n]) if n in known else None for n in costs})  # fmt: skip
     row("running", "threads", "threads", "threads", {n: c.threads for n, c in costs.items()})
-    row("running", "descriptors", "descriptors", "descriptors", {n: c.descriptors for n, c in costs.items()})
+    row(
+        "running", "descriptors", "descriptors", "descriptors",
+        {n: c.descriptors for n, c in costs.items()},
+    )
     row("running", "memory", "resident memory", "KiB", {n: c.memory_kib for n, c in costs.items()})
-    row("running", "calls_server", "system calls a request", "calls", {n: c.calls_server for n, c in costs.items()})
-    row("running", "calls_client", "  of the client", "calls", {n: c.calls_client for n, c in costs.items()})
+    row(
+        "running", "calls_server", "system calls a request", "calls",
+        {n: c.calls_server for n, c in costs.items()},
+    )
+    row(
+        "running", "calls_client", "  of the client", "calls",
+        {n: c.calls_client for n, c in costs.items()},
+    )
     lines = {str(fact["panel"]): int(fact["lines"]) for fact in behind}
-    row("behind", "behind_lines", "the library's own source", "lines", {n: lines.get(n) for n in costs})
+    row(
+        "behind", "behind_lines", "the library's own source", "lines",
+        {n: lines.get(n) for n in costs},
+    )
     return rows
 
 
 def read_behind(chosen: list[Panel]) -> list[dict[str, Any]]:
-    """The lines of the libraries' own source: written down once, with the command that repeats it."""
+    """The lines of the libraries' own source: written down once,
+    with the command that repeats it."""
     facts = json.loads((Path(__file__).parent / "library_sources.json").read_text())
     names = [panel.name for panel in chosen]
     return [fact for fact in facts if fact["panel"] in names]

@@ -38,8 +38,12 @@ def units_of(panel: Panel) -> list[Unit]:
     files: dict[str, list[Path]] = {}
     for path in panel.sources():
         files.setdefault(path.stem, []).append(path)
-    text = {stem: "".join(engine_text(path, panel) for path in paths) for stem, paths in files.items()}
-    included = {stem: set(re.findall(r'^\s*#\s*include\s*"(\w+)\.h"', text[stem], re.M)) for stem in files}
+    text = {
+        stem: "".join(engine_text(path, panel) for path in paths) for stem, paths in files.items()
+    }
+    included = {
+        stem: set(re.findall(r'^\s*#\s*include\s*"(\w+)\.h"', text[stem], re.M)) for stem in files
+    }
     reached = {pattern: closure(root, included) for root, pattern in ROOTS.items()}
     bought = clauses_of(panel)
     found = []
@@ -47,7 +51,9 @@ def units_of(panel: Panel) -> list[Unit]:
         by = [pattern for pattern, stems in reached.items() if stem in stems]
         name = stem if len(paths) > 1 else paths[0].name
         unit = Unit(name, lines_of_code(text[stem]), by[0] if len(by) == 1 else BOTH)
-        unit.clauses = [clause for clause, names in bought.items() if {stem, *(p.name for p in paths)} & names]
+        unit.clauses = [
+            clause for clause, names in bought.items() if {stem, *(p.name for p in paths)} & names
+        ]
         found.append(unit)
     return sorted(found, key=lambda unit: SERVES.index(unit.serves))
 

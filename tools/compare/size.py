@@ -56,7 +56,8 @@ TESTS = re.compile(r"(^|[/_])(test|tests|testing)([/_.]|$)")
 
 
 def count_tree(folder: str) -> int:
-    """Lines of code of any C or C++ tree; what is named test, or lies in such a folder, left out."""
+    """Lines of code of any C or C++ tree;
+    what is named test, or lies in such a folder, left out."""
     root = Path(folder)
     if not root.is_dir():
         complain(2, f"size: --count {folder}: no such folder")
@@ -83,7 +84,8 @@ def main() -> int:
         command.add_argument(f"--{name}", action="store_true")
     command.add_argument("--count", metavar="DIR")
     command.add_argument("--width", type=int, metavar="N")
-    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)  # for tests: another copy's sources
+    # For tests: another copy's sources
+    command.add_argument("--tree", metavar="DIR", help=argparse.SUPPRESS)
     command.add_argument("panels", nargs="*")
     arguments = command.read()
     if arguments.count:
@@ -98,11 +100,15 @@ def main() -> int:
     chosen = [known[name] for name in dict.fromkeys(arguments.panels)]
     chosen = chosen or [panel for panel in known.values() if panel.kind in ("shipped", "own")]
     if arguments.steps:
-        chosen += [panel for panel in known.values() if panel.kind == "step" and panel not in chosen]
+        chosen += [
+            panel for panel in known.values() if panel.kind == "step" and panel not in chosen
+        ]
 
     template = parts_of(TEMPLATE)["whole"]
     parts = {panel.name: parts_of(panel) for panel in chosen}
-    common = total([measure(path, TEMPLATE) for path in sorted((panels.ROOT / "common").glob("*.[ch]"))])
+    common = total(
+        [measure(path, TEMPLATE) for path in sorted((panels.ROOT / "common").glob("*.[ch]"))]
+    )
     units = {panel.name: units_of(panel) for panel in chosen}
     rows = source_rows(chosen, parts, template) + pattern_rows(units)
     costs: dict[str, Costs] = {}
@@ -115,7 +121,9 @@ def main() -> int:
         rows += cost_rows(costs, behind)
     progress("")
     wrong = {panel.name: parts[panel.name]["whole"].incomplete for panel in chosen}
-    report = Report(chosen, rows, units, {"common": common, "template": template}, costs, behind, wrong)
+    report = Report(
+        chosen, rows, units, {"common": common, "template": template}, costs, behind, wrong
+    )
     if arguments.json:
         print(report.as_json())
     elif arguments.csv:

@@ -55,7 +55,8 @@ def engine_lines(path: Path, panel: Panel) -> list[Line]:
     """
     defined = ENGINE_MACROS.get(panel.name.partition("-")[0])  # nng-1 has NNG's headers, too
     lines: list[Line] = []
-    asked: list[bool | None] = []  # a conditional each: an engine's, and compiled now or not; None: another
+    # A conditional each: an engine's, and compiled now or not; None: another
+    asked: list[bool | None] = []
     for number, text in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         text = "\t".join(map(printable, text.split("\t")))
         directive = re.match(r"\s*#\s*(ifdef|ifndef|if|else|elif|endif)\b\s*(.*)", text)
@@ -68,7 +69,11 @@ def engine_lines(path: Path, panel: Panel) -> list[Line]:
             asked.append(None)
         elif word and asked and asked[-1] is not None:
             if word == "elif":
-                complain(1, f"{path.name}:{number}: #elif after an engine's #ifdef: use #else and another #ifdef")
+                complain(
+                    1,
+                    f"{path.name}:{number}: #elif after an engine's #ifdef: "
+                    "use #else and another #ifdef",
+                )
             asked[-1] = not asked[-1]
             if word == "endif":
                 asked.pop()
@@ -92,7 +97,9 @@ def lines_of_code(text: str) -> int:
         return text if text[0] in "\"'" else "\n" * text.count("\n")
 
     tokens = r"/\*.*?\*/|//(?:\\\n|[^\n])*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
-    return sum(1 for line in re.sub(tokens, without, text, flags=re.DOTALL).splitlines() if line.strip())
+    return sum(
+        1 for line in re.sub(tokens, without, text, flags=re.DOTALL).splitlines() if line.strip()
+    )
 
 
 def panel_lines(panel: Panel) -> int:
@@ -124,7 +131,8 @@ def ctags(text: str, kinds: str) -> list[dict[str, int | str]]:
 
 
 def sections(lines: list[Line], contract: list[str]) -> list[Section]:
-    """A file's sections from top to bottom; together they hold every line but blank ones between."""
+    """A file's sections from top to bottom;
+    together they hold every line but blank ones between."""
     tags = ctags("".join(line.text + "\n" for line in lines), "fsgud")
     tags = [tag for tag in tags if not tag.get("scope")]
     tags.sort(key=lambda tag: int(tag["line"]))
@@ -181,8 +189,8 @@ class Source:
         self.sections = sections(self.lines, contract)
 
     def asked_for(self, name: str) -> Section | None:
-        """The section of this name, behind the file's static helpers that it calls: what one reads to
-        know what the function does."""
+        """The section of this name, behind the file's static helpers that it calls: what one reads
+        to know what the function does."""
         found = self.section(name)
         if found is None:
             return None

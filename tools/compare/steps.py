@@ -105,7 +105,8 @@ class Step:
             "kept": self.count(KEPT),
             "not_reachable": self.count(NOT_REACHABLE),
             "clauses": {
-                clause: vars(claim) | {"title": CLAUSES[clause].title, "experiment": CLAUSES[clause].experiment}
+                clause: vars(claim)
+                | {"title": CLAUSES[clause].title, "experiment": CLAUSES[clause].experiment}
                 for clause, claim in self.claims.items()
             },
             "adds": self.adds_json() if self.before else None,
@@ -177,7 +178,10 @@ def table_of(steps: list[Step], *titles: str) -> Table:
 def show_table(console: Console, steps: list[Step], template: int) -> None:
     """One table where it fits; else one a pattern, without the tokens."""
     whole = table_of(steps, "lines", "tokens", *CLAUSES, "kept")
-    if console.measure(whole, options=console.options.update(width=WIDTH_MOST)).maximum <= console.width:
+    if (
+        console.measure(whole, options=console.options.update(width=WIDTH_MOST)).maximum
+        <= console.width
+    ):
         console.print(whole)
     else:
         requests, events = ([c for c in CLAUSES if c[0] == letter] for letter in "RP")
@@ -187,8 +191,14 @@ def show_table(console: Console, steps: list[Step], template: int) -> None:
         console.print(table_of(steps, *events, "kept"))
         console.print(Text("kept: of the clauses of both patterns.", style="dim"))
     console.print(Text("✓ kept  ✗ not kept  ~ kept with luck  ? not reachable", style="dim"))
-    hanging(console, "R1 to P9: clauses of common/CONTRACT.md. ./triptych steps NAME says each in a few words.", "")
-    said = f"Lines without the {template} of template/, which does nothing; demo and size count them."
+    hanging(
+        console,
+        "R1 to P9: clauses of common/CONTRACT.md. ./triptych steps NAME says each in a few words.",
+        "",
+    )
+    said = (
+        f"Lines without the {template} of template/, which does nothing; demo and size count them."
+    )
     console.print(Text(said, style="dim"))
 
 
@@ -201,12 +211,16 @@ def markdown(steps: list[Step]) -> str:
     for step in steps:
         marks = " | ".join(MARKS[claim.word][0] for claim in step.claims.values())
         name = f"`{step.panel.name}`"
-        lines.append(f"| {name} | {step.lines:,} | {step.tokens:,} | {marks} | {step.count(KEPT)} |")
+        lines.append(
+            f"| {name} | {step.lines:,} | {step.tokens:,} | {marks} | {step.count(KEPT)} |"
+        )
     return "\n".join(lines)
 
 
 def show_picture(console: Console, steps: list[Step]) -> None:
-    text = terminal_chart(picture([step.as_json() for step in steps]), console.width, console.is_terminal)
+    text = terminal_chart(
+        picture([step.as_json() for step in steps]), console.width, console.is_terminal
+    )
     if not text:
         console.print(Text("The picture needs gnuplot: ./triptych install steps", style="dim"))
         return
@@ -223,8 +237,8 @@ def show_step(console: Console, step: Step, template: int) -> None:
     head = f"{panel.name}  {panel.folder}/  {panel.heading}"
     console.print(Text(head, style=f"bold {step.towards.colour}"))
     console.print(
-        f"{step.lines:,} lines of code beside the {template} of template/; {kept} of {len(CLAUSES)} clauses kept, "
-        f"{step.count(NOT_REACHABLE)} not reachable"
+        f"{step.lines:,} lines of code beside the {template} of template/; {kept} of "
+        f"{len(CLAUSES)} clauses kept, {step.count(NOT_REACHABLE)} not reachable"
     )
     for clause, claim in step.claims.items():
         mark, style = MARKS[claim.word]
@@ -249,8 +263,8 @@ def show_between(console: Console, before: Step, after: Step, template: int) -> 
     """What the second step has and the first has not."""
     console.print(Text(f"What {after.panel.name} adds to {before.panel.name}", style="bold"))
     console.print(
-        f"lines of code beside the {template} of template/: {before.lines:,}, then {after.lines:,}; "
-        f"clauses kept: {before.count(KEPT)}, then {after.count(KEPT)}"
+        f"lines of code beside the {template} of template/: {before.lines:,}, "
+        f"then {after.lines:,}; clauses kept: {before.count(KEPT)}, then {after.count(KEPT)}"
     )
     gained, lost = after.gained(before), before.gained(after)
     for title, clauses, style in (("gained", gained, GREEN), ("lost", lost, RED)):
@@ -302,7 +316,10 @@ def list_echo(console: Console, as_json: bool) -> int:
             hanging(console, f"- {text}", "    ", "default")
     for number, chosen in enumerate(BREAKS, 1):
         console.print(Text(f"{number}. {chosen.title}", style="bold"))
-        hanging(console, f"{chosen.before} Repaired by {chosen.step}: {chosen.repair}.", "   ", "default")
+        hanging(
+            console, f"{chosen.before} Repaired by {chosen.step}: {chosen.repair}.", "   ",
+            "default",
+        )
     console.print("./triptych steps echo plays them.")
     return 0
 
@@ -331,7 +348,9 @@ def echo(console: Console, step: bool, as_json: bool) -> int:
     came = sum(outcome.came_about for outcome in outcomes)
     if as_json:
         breaks = [outcome.as_json() for outcome in outcomes]
-        print(json.dumps({"compiled": lines, **echo_programs.as_json(), "breaks": breaks}, indent=2))
+        print(
+            json.dumps({"compiled": lines, **echo_programs.as_json(), "breaks": breaks}, indent=2)
+        )
     else:
         console.print()
         console.print(f"{came} of {len(outcomes)} breaks came about.")
@@ -381,7 +400,9 @@ def main() -> int:
     needed = chosen + [step.before for step in chosen if step.before and arguments.json]
     template = count_lines(needed or steps)
     if arguments.svg and not words:
-        OutputFile("steps: --svg", arguments.svg).write(svg_text(picture([step.as_json() for step in steps])))
+        OutputFile("steps: --svg", arguments.svg).write(
+            svg_text(picture([step.as_json() for step in steps]))
+        )
     if arguments.json:
         print(json.dumps([step.as_json() for step in chosen or steps], indent=2))
     elif arguments.markdown:

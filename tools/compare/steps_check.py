@@ -1,4 +1,5 @@
-"""./triptych steps --check: what the contract's tests say of a step, beside what its kept.txt says."""
+"""./triptych steps --check: what the contract's tests say of a step,
+beside what its kept.txt says."""
 
 from __future__ import annotations
 
@@ -102,7 +103,10 @@ def compare_passes(clause: str, claim: Claim, report: Report) -> str:
     for transport, result in results.items():
         for failure in result.failures:
             if failure.test in claim.passes:
-                return f"{clause}: {failure.test} is said to pass, and fails over {transport}: {failure.came}"
+                return (
+                    f"{clause}: {failure.test} is said to pass, and fails over {transport}: "
+                    f"{failure.came}"
+                )
     passed = {test for result in results.values() for test in result.passes}
     for test in claim.passes:
         if test not in passed:

@@ -1,7 +1,7 @@
 """Two panels or more, aligned by function, as data: what `diff --json` prints.
 
-A row has a cell for each panel: a line, or nothing. Each panel's lines are aligned with those of the
-panel to its left that has the same block, so two panels give the rows of the side-by-side view.
+A row has a cell for each panel: a line, or nothing. Each panel's lines are aligned with those of
+the panel to its left that has the same block, so two panels give the rows of the side-by-side view.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ def weave(columns: list[list[Line]]) -> list[Together]:
     return rows
 
 
-def _joined(rows: list[Together], columns: list[list[Line]], left: int, right: int) -> list[Together]:
-    """The rows with one panel more, each of its lines in the row of the line that it is opposite."""
+def _joined(
+    rows: list[Together], columns: list[list[Line]], left: int, right: int
+) -> list[Together]:
+    """The rows with one panel more, each of its lines in the row of the
+    line that it is opposite."""
     found: list[Together] = []
     at = 0
     for pair in align(columns[left], columns[right]):
@@ -74,13 +77,17 @@ def union(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def row_json(row: Together, panels: int) -> list[dict[str, Any] | None]:
-    """A cell a panel. Alike: the same line in every panel; alone: no line of another resembles it."""
+    """A cell a panel. Alike: the same line in every panel;
+    alone: no line of another resembles it."""
     same = len(row) == panels and len({cell.line.text for cell in row.values()}) == 1
 
     def cell_json(cell: Cell) -> dict[str, Any]:
         mark = "alike" if same else "changed" if cell.resembles else "alone"
         text = cell.line.text
-        return {"number": cell.line.number, "text": text, "mark": mark, "changed": cell.changed, "words": spans(text)}
+        return {
+            "number": cell.line.number, "text": text, "mark": mark, "changed": cell.changed,
+            "words": spans(text),
+        }
 
     return [cell_json(row[place]) if place in row else None for place in range(panels)]
 
@@ -88,7 +95,10 @@ def row_json(row: Together, panels: int) -> list[dict[str, Any] | None]:
 def section_json(sources: list[Source], name: str, asked: bool = False) -> dict[str, Any]:
     """asked: for this section alone, with the helpers that it calls."""
     found = [source.asked_for(name) if asked else source.section(name) for source in sources]
-    blocks = [{block.name: block.lines for block in section.blocks} if section else {} for section in found]
+    blocks = [
+        {block.name: block.lines for block in section.blocks} if section else {}
+        for section in found
+    ]
     names: list[str] = reduce(merge, [list(of_one) for of_one in blocks])
     pairs = [count(rows_of(a, b)) for a, b in pairwise(found)]
     return {
@@ -97,7 +107,9 @@ def section_json(sources: list[Source], name: str, asked: bool = False) -> dict[
         "blocks": [
             {
                 "name": block,
-                "rows": [row_json(row, len(sources)) for row in weave([b.get(block, []) for b in blocks])],
+                "rows": [
+                    row_json(row, len(sources)) for row in weave([b.get(block, []) for b in blocks])
+                ],
             }
             for block in names
         ],
@@ -106,7 +118,9 @@ def section_json(sources: list[Source], name: str, asked: bool = False) -> dict[
 
 def as_json(sources: list[Source], pattern: str, name: str | None) -> dict[str, Any]:
     """All sections, or the one of this name."""
-    names: list[str] = [name] if name else reduce(merge, [[s.name for s in x.sections] for x in sources])
+    names: list[str] = (
+        [name] if name else reduce(merge, [[s.name for s in x.sections] for x in sources])
+    )
     pairs = [[count(rows_of(a, b)) for _, a, b in paired(x, y, name)] for x, y in pairwise(sources)]
     totals = [map(sum, zip(*counts)) for counts in pairs]
     words = entries_of(line.text for source in sources for line in source.lines)

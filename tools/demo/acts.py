@@ -76,7 +76,9 @@ class Demo(Scene):
         self.count = f"{MEASURE_COUNT} requests"
         self.placed = f"client and server share core {self.core} (--cpu {self.core})"
         if Stage.hosts:
-            self.count = f"{MEASURE_COUNT} requests, or as many as {MEASURE_SECONDS:g} s have room for,"
+            self.count = (
+                f"{MEASURE_COUNT} requests, or as many as {MEASURE_SECONDS:g} s have room for,"
+            )
             self.placed = "client and server run on their hosts, each where the kernel likes"
 
     # Requests and replies.
@@ -129,12 +131,15 @@ class Demo(Scene):
             self.heard(program, event)
             if program in second.values() and program.counts["received"] == 1:
                 if event.get("direction") == "received" and event.get("text") == ORDER.decode():
-                    self.view.tell(program.panel, "rep", "RUNS IT AGAIN", us=event["us"], strong=True)
+                    self.view.tell(
+                        program.panel, "rep", "RUNS IT AGAIN", us=event["us"], strong=True
+                    )
 
         with self.act(
             "The server is killed while it works on a request",
-            f"The server works {WORK_MS} ms on each request. It is killed in the middle (SIGKILL), and "
-            "another is started on the same address. What becomes of the request?",
+            f"The server works {WORK_MS} ms on each request. "
+            "It is killed in the middle (SIGKILL), and another is started on the same address. "
+            "What becomes of the request?",
             heard,
         ) as stage:
             urls, servers, clients = self.pair(stage, TIMEOUT_MS, *work)
@@ -187,9 +192,10 @@ class Demo(Scene):
     def late(self) -> None:
         with self.act(
             "The late reply",
-            f"The server is stopped (SIGSTOP) while the client asks \"{EARLY.decode()}\" and gives up "
-            f"after {LATE_TIMEOUT_MS} ms. Then the server goes on (SIGCONT) and replies: too late. The "
-            f"client asks \"{LATE.decode()}\". Whose reply does it get?",
+            "The server is stopped (SIGSTOP) while the client asks "
+            f"\"{EARLY.decode()}\" and gives up after {LATE_TIMEOUT_MS} ms. Then the server goes "
+            f"on (SIGCONT) and replies: too late. The client asks \"{LATE.decode()}\". "
+            "Whose reply does it get?",
         ) as stage:
             _, servers, clients = self.pair(stage, LATE_TIMEOUT_MS)
             self.ask(stage, clients, b"are you there?", LATE_TIMEOUT_MS)
@@ -198,7 +204,8 @@ class Demo(Scene):
             self.halt(list(servers.values()), signal.SIGCONT, "CONTINUED")
             replying = [servers[c.panel.name] for c in clients if c.running]
             stage.wait(
-                lambda: all(s.counts["sent"] > 1 or not s.running for s in replying), LATE_REACH_SECONDS
+                lambda: all(s.counts["sent"] > 1 or not s.running for s in replying),
+                LATE_REACH_SECONDS,
             )
             stage.pause(LATE_SECONDS)
             sent = {name for name, server in servers.items() if server.counts["sent"] > 1}
@@ -206,7 +213,9 @@ class Demo(Scene):
             outcomes = {}
             for client in clients:
                 one, two = self.client(client, 2), self.client(client, 3)
-                outcome = verdicts.late(EARLY.decode(), LATE.decode(), one, two, client.panel.name in sent)
+                outcome = verdicts.late(
+                    EARLY.decode(), LATE.decode(), one, two, client.panel.name in sent
+                )
                 self.figures[client.panel.name].late = outcome.word
                 outcomes[client.panel.name] = outcome
             self.part(stage, clients, list(servers.values()))
@@ -271,14 +280,17 @@ class Demo(Scene):
         with self.act(
             "A subscriber pauses under a flood",
             f"{FLOOD_RATE} messages a second of {FLOOD_BODY} bytes, queues of {FLOOD_QUEUE} (-q "
-            f"{FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and continued (SIGCONT); A is never "
-            "stopped. Does the publisher wait for B? Which messages does B miss: the oldest or the "
-            "newest? What does A miss?",
+            f"{FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and "
+            "continued (SIGCONT); A is never stopped. Does the publisher wait for B? Which "
+            "messages does B miss: the oldest or the newest? What does A miss?",
             self.silent,
         ) as stage:
             # A UNIX socket's buffers are small; those of TCP would hold megabytes.
             near = [] if stage.hosts else ["ipc"]  # it does not lead from host to host
-            urls = {p.name: stage.url((near + ["tcp"])[0] if "ipc" in p.speaks else "tcp") for p in self.panels}
+            urls = {
+                p.name: stage.url((near + ["tcp"])[0] if "ipc" in p.speaks else "tcp")
+                for p in self.panels
+            }
             queue = ["-q", str(FLOOD_QUEUE)]
             size = ["-n", str(FLOOD_COUNT), "-r", str(FLOOD_RATE), "x" * FLOOD_BODY]
             delay = ["-d", str(int(JOIN_SECONDS * 1000)), "-T", "flood"]
@@ -315,7 +327,9 @@ class Demo(Scene):
             outcomes = {}
             for publisher in publishers:
                 own = {s.name: s for s in subscribers if s.panel is publisher.panel}
-                outcomes[publisher.panel.name] = self.flood_outcome(publisher, own, stopped, continued)
+                outcomes[publisher.panel.name] = self.flood_outcome(
+                    publisher, own, stopped, continued
+                )
         self.differed(outcomes, "P3", "slow-subscriber")
 
     def flood_outcome(
@@ -328,7 +342,9 @@ class Demo(Scene):
         steady, numbers = (received(subscribers.get(f"sub {name}")) for name in "AB")
         missed = (sent - len(steady), sent - len(numbers))
         panel = pub.panel
-        self.view.tell(panel, "pub", f"sent {sent}: {stopped} before B stopped, {continued} before B went on")
+        self.view.tell(
+            panel, "pub", f"sent {sent}: {stopped} before B stopped, {continued} before B went on"
+        )
         self.view.tell(panel, "sub A", f"got {len(steady)}; missed {missed[0]}")
         got = ", ".join(f"{low} to {high}" for low, high in verdicts.runs(numbers)[:4])
         self.view.tell(panel, "sub B", f"got {got or 'nothing'}; missed {missed[1]}", strong=True)
@@ -354,8 +370,8 @@ class Demo(Scene):
     def measure(self) -> None:
         with self.act(
             "Measured",
-            f"{self.count} of {MEASURE_BODY} bytes over {over(self.panels)} on each panel, one panel "
-            f"after the other; {self.placed}.",
+            f"{self.count} of {MEASURE_BODY} bytes over {over(self.panels)} "
+            f"on each panel, one panel after the other; {self.placed}.",
             self.silent,
         ) as stage:
             others = Others([self.core])
@@ -385,7 +401,10 @@ class Demo(Scene):
                 if figures.p50_us is not None:
                     self.view.tell(panel, "p50", f"{figures.p50_us:.1f} us")
             self.disturbed = "" if stage.hosts else disturbed(others.share(), self.core)
-        remarks = [self.disturbed, "No clause asks for speed. ./triptych bench measures it with care."]
+        remarks = [
+            self.disturbed,
+            "No clause asks for speed. ./triptych bench measures it with care.",
+        ]
         self.view.remark([remark for remark in remarks if remark])
 
 

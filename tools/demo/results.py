@@ -110,22 +110,24 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
         way = "TCP" if Stage.hosts else way
         text.append(
             f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over {way}, -q {FLOOD_QUEUE}, all "
-            "panels at once. The kernel's buffers hold messages beside the queues; what they hold is "
-            "the oldest."
-            + f" A line slower than {flood_rate(len(names)):.0f} Mbit/s loses messages of A as well." * bool(Stage.hosts)
+            "panels at once. The kernel's buffers hold messages beside the queues; "
+            "what they hold is the oldest."
+            + f" A line slower than {flood_rate(len(names)):.0f} Mbit/s loses "
+            "messages of A as well." * bool(Stage.hosts)
         )
     shared = {p.folder for p in panels if sum(q.folder == p.folder for q in panels) > 1}
     said = (
         "Lines of code: blank lines and comments do not count. "
-        f"{panel_lines(TEMPLATE)} of them are those of template/, which ./triptych steps leaves out."
+        f"{panel_lines(TEMPLATE)} of them are those of template/, "
+        "which ./triptych steps leaves out."
     )
     for folder in sorted(shared):
         sharing = " and ".join(p.name for p in panels if p.folder == folder)
         said += f" {sharing} have one source, {folder}/, which is built twice."
     text.append(said)
     text += [
-        f"{versions}. {'This machine: ' if Stage.hosts else ''}{platform.system()} {platform.release()}, "
-        f"{os.cpu_count()} cores. The demo took {seconds:.0f} s.",
+        f"{versions}. {'This machine: ' if Stage.hosts else ''}{platform.system()} "
+        f"{platform.release()}, {os.cpu_count()} cores. The demo took {seconds:.0f} s.",
         "",
     ]
     text += [

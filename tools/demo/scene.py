@@ -35,8 +35,8 @@ def disturbed(share: float, core: int) -> str:
     if share <= BUSY:
         return ""
     return (
-        f"{WHO} used {share:.0%} of core {core} meanwhile: these figures are those of a busy machine, "
-        "and their order may be another on a quiet one."
+        f"{WHO} used {share:.0%} of core {core} meanwhile: "
+        "these figures are those of a busy machine, and their order may be another on a quiet one."
     )
 
 
@@ -61,7 +61,8 @@ class Scene:
         self.stuck: set[Player] = set()  # those that do not take what they are told
         self.watched = 0.0
         self.killed_at: dict[str, float] = {}  # by panel: when a program of it was killed last
-        self.sent_us: dict[tuple[str, int, int], int] = {}  # by panel, sequence and `sent`, of requests
+        # By panel, sequence and `sent`, of requests
+        self.sent_us: dict[tuple[str, int, int], int] = {}
 
     # What the programs say, in the view's words.
 

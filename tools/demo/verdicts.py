@@ -54,7 +54,9 @@ def asked(requests: int, replies: int, ended: str) -> Outcome:
     word = f"{replies} of {requests}"
     if replies == requests:
         return Outcome(word, "every request was answered")
-    return Outcome(word, f"{word} requests were answered" + (f"; the client {ended}" if ended else ""))
+    return Outcome(
+        word, f"{word} requests were answered" + (f"; the client {ended}" if ended else "")
+    )
 
 
 def killed(
@@ -66,7 +68,9 @@ def killed(
     replied before it was killed.
     """
     if early:
-        return Outcome("-", "the request was answered before the server was killed, so that nothing is shown")
+        return Outcome(
+            "-", "the request was answered before the server was killed, so that nothing is shown"
+        )
     if client.got is not None:
         told = "and the client was answered"
     elif client.ended:
@@ -88,7 +92,10 @@ def killed(
     if not back:
         sentence += "; the server could not start again"
     elif after.got is None and not client.ended:
-        sentence += f"; the next request was not answered{f', the client {after.ended}' if after.ended else ''}"
+        sentence += (
+            "; the next request was not answered"
+            f"{f', the client {after.ended}' if after.ended else ''}"
+        )
     return Outcome(word, sentence)
 
 
@@ -155,10 +162,16 @@ def flooded(
     if meanwhile <= LATE:
         return Outcome("waited", f"the publisher stood still while B was stopped, {of_a}")
     if meanwhile < expected / 2:
-        slow = f"the publisher sent {meanwhile} of the {expected} messages that were due while B was stopped"
+        slow = (
+            f"the publisher sent {meanwhile} of the {expected} messages that "
+            "were due while B was stopped"
+        )
         return Outcome("slowed", f"{slow}, {of_a}")
     if continued >= sent:
-        return Outcome("unknown", f"B went on only after the last message, so this says nothing about queues, {of_a}")
+        return Outcome(
+            "unknown",
+            f"B went on only after the last message, so this says nothing about queues, {of_a}",
+        )
     if not received:
         return Outcome("nothing", f"B received nothing, {of_a}")
     ends = [(0, 0), *runs(received), (sent + 1, sent + 1)]

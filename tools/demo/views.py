@@ -182,7 +182,9 @@ class Columns(View):
 
     def _frame(self, height: int) -> Group:
         """The columns, each with so many of its latest lines."""
-        return Group(*(self._row(panels, height) for panels in rows_of(self.console.width, self.panels)))
+        return Group(
+            *(self._row(panels, height) for panels in rows_of(self.console.width, self.panels))
+        )
 
     def _row(self, panels: list[Panel], height: int) -> Group:
         width = self.console.width // len(panels) - 1
@@ -258,9 +260,12 @@ def too_small(console: Console, panels: list[Panel]) -> str:
     if console.width >= least and console.height >= height:
         return ""
     return (
-        f"This terminal is too small for columns: {panels_in_words(len(panels))} {width} columns and "
-        f"{height} lines; it has {console.width} and {console.height}."
-        + (f" Two panels need less: ./triptych demo {panels[0].name} {panels[1].name}" if rows > 1 else "")
+        f"This terminal is too small for columns: {panels_in_words(len(panels))} {width} columns "
+        f"and {height} lines; it has {console.width} and {console.height}."
+        + (
+            f" Two panels need less: ./triptych demo {panels[0].name} {panels[1].name}"
+            if rows > 1 else ""
+        )
     )
 
 

@@ -56,7 +56,8 @@ class Marking:
     """The submissions of a class, some at a time."""
 
     def __init__(
-        self, rubric: Rubric, project: Path, out: Path, salt: str, jobs: int, contained: bool = False
+        self, rubric: Rubric, project: Path, out: Path, salt: str, jobs: int,
+        contained: bool = False,
     ):
         self.contained = contained  # by the container that this runs in
         self.rubric = rubric
@@ -149,18 +150,25 @@ class Progress:
         self.done += 1
         passed = time.monotonic() - self.began
         left = passed / self.done * (self.number - self.done)
-        rest = "" if was_there or self.done == self.number else f"  about {round(left / 6) / 10:g} min left"
+        rest = (
+            ""
+            if was_there or self.done == self.number
+            else f"  about {round(left / 6) / 10:g} min left"
+        )
         marks = f"{figure(student.points):>5} of {figure(student.most)}"
         notes = "marked before" if was_there else f"{student.seconds:.0f} s"
         problem = f"  {one_line(student.problem)}" if student.problem else ""
         print(
-            f"{self.done:{self.width}}/{self.number}  {marks}  {one_line(student.name)}  ({notes}){problem}{rest}",
+            f"{self.done:{self.width}}/{self.number}  {marks}  {one_line(student.name)}  "
+            f"({notes}){problem}{rest}",
             file=sys.stderr,
             flush=True,
         )
 
 
-def grade(marking: Marking, submissions: list[Submission], files: dict[str, str], jobs: int) -> list[Student]:
+def grade(
+    marking: Marking, submissions: list[Submission], files: dict[str, str], jobs: int
+) -> list[Student]:
     """Marks what is not marked yet; returns all students in the submissions' order."""
     progress = Progress(len(submissions))
     students: dict[str, Student] = {}
@@ -202,7 +210,9 @@ def pack_for_gradescope(arguments: Namespace) -> int:
     rubric = rubric_of(arguments.rubric)
     file.write(pack(Path(arguments.rubric)))
     print(f"{arguments.gradescope} marks by '{clean(rubric.title)}', {figure(rubric.most)} points.")
-    print("On Gradescope, choose a base image with Debian 12, Ubuntu 24.04 or a later one, and give")
+    print(
+        "On Gradescope, choose a base image with Debian 12, Ubuntu 24.04 or a later one, and give"
+    )
     print(f"the autograder more than {rubric.limits.seconds} s and {rubric.limits.memory} MiB.")
     print("tools/grade/autograder/README.md says more.")
     return 0
@@ -236,7 +246,10 @@ def main() -> int:
     rubric = rubric_of(arguments.rubric)
     submissions = find(folder)
     for name in strange(folder):
-        print(f"triptych: grade: {one_line(name)} is no folder and no archive: left out", file=sys.stderr)
+        print(
+            f"triptych: grade: {one_line(name)} is no folder and no archive: left out",
+            file=sys.stderr,
+        )
     if not submissions:
         complain(2, f"grade: {folder} has no folder and no archive in it")
     names = [one.student for one in submissions]

@@ -66,7 +66,10 @@ def need_ipv6(transports: list[str]) -> None:
             with socket.socket(socket.AF_INET6) as sock:
                 sock.bind(("::1", 0))
         except OSError as error:
-            sys.exit(f"no IPv6 here (::1: {error.strerror}): the rubric's transports must be without tcp6, udp6")
+            sys.exit(
+                f"no IPv6 here (::1: {error.strerror}): the rubric's transports "
+                "must be without tcp6, udp6"
+            )
 
 
 def compiler_words(text: str) -> list[str]:

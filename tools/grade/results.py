@@ -82,7 +82,9 @@ def slug(name: str, taken: Iterable[str] = ()) -> str:
 def clean(text: str) -> str:
     """A peer's text for a terminal or a page: its control and direction characters are shown."""
     return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else f"\\u{ord(c):04x}"
+        c
+        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")
+        else f"\\u{ord(c):04x}"
         for c in text
     )
 
@@ -93,7 +95,8 @@ def one_line(text: str) -> str:
 
 def cell(text: str) -> str:
     """A spreadsheet takes a text that begins like this for a formula: also after blanks, or with
-    the wide characters of East Asian keyboards (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    the wide characters of East Asian keyboards
+    (https://owasp.org/www-community/attacks/CSV_Injection)."""
     text = one_line(text)
     first = unicodedata.normalize("NFKC", text).lstrip()[:1]
     return f"'{text}" if first in tuple("=+-@") else text
@@ -171,4 +174,7 @@ def write(out: Path, rubric: Rubric, students: list[Student], files: dict[str, s
         page = pages.get_template("sheet.html").render(student=student, **about)
         put(sheets / f"{files[student.name]}.html", page)
     page = pages.get_template("overview.html")
-    put(out / "index.html", page.render(students=students, files=files, rows=per_item(students), **about))
+    put(
+        out / "index.html",
+        page.render(students=students, files=files, rows=per_item(students), **about),
+    )

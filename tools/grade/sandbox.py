@@ -102,7 +102,9 @@ def write_panels(folder: Path, work: Work, keys: str) -> Path:
     ]
     kind = "kind=programs " if work.programs else ""
     path = folder / "panels.txt"
-    path.write_text("\n".join([*shipped, f"{work.panel} {work.panel} {kind}{keys}submission"]) + "\n")
+    path.write_text(
+        "\n".join([*shipped, f"{work.panel} {work.panel} {kind}{keys}submission"]) + "\n"
+    )
     path.chmod(0o644)
     return path
 

@@ -126,7 +126,9 @@ def take(source: Path, room: Room) -> None:
             take_tar(source, room)
         else:
             raise Unfit("it is no zip and no tar archive, whatever its name says")
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError,
+    ) as error:
         raise Unfit(f"the archive is damaged: {error}") from None
     except (NotImplementedError, RuntimeError) as error:  # a method, a password
         raise Unfit(f"the archive cannot be unpacked: {error}") from None
@@ -205,8 +207,11 @@ def folders(top: Path) -> Iterator[Path]:
 def work_in(top: Path, to: Path) -> Work:
     """Moves the one panel found below `top` to the folder `to`."""
     found = [folder for folder in folders(top) if is_panel(folder)]
-    if len(found) > 1:  # a whole checkout: the panel is what its panels.txt lists as the reader's own
-        found = [f for f in found if str(f.relative_to(top).as_posix()) in own_folders(top)] or found
+    # A whole checkout: the panel is what its panels.txt lists as the reader's own
+    if len(found) > 1:
+        found = [
+            f for f in found if str(f.relative_to(top).as_posix()) in own_folders(top)
+        ] or found
         least = min(len(folder.parts) for folder in found)
         found = [folder for folder in found if len(folder.parts) == least]
     if not found:

@@ -28,7 +28,9 @@ def unpack_apart(submission: Submission, folder: Path) -> Work:
     command = ["/usr/bin/python3", "-B", str(ROOT / "tools"), "grade.unpacking"]
     command += [str(submission.path.absolute()), str(folder)]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=MOST_WALL_S)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=MOST_WALL_S
+        )
         found = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
         raise Unfit("it takes too much time or memory to unpack it") from None

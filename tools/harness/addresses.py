@@ -91,7 +91,8 @@ def port_is_free(port: int) -> bool:
         except OSError:  # a kernel without IPv6
             continue
         with probe:
-            # Without SO_REUSEADDR: a port with connections in TIME_WAIT is not free for all servers.
+            # Without SO_REUSEADDR: a port with connections in TIME_WAIT is
+            # not free for all servers.
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:

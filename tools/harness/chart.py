@@ -16,7 +16,8 @@ WIDTH_MOST = 100
 ROWS = 27  # of a chart in the terminal
 MARGINS = {"l": 8, "r": 3, "t": 2, "b": 3}  # columns or rows around it, where points have names
 
-# Where a point's name may stand: so many rows below it, and so many columns right of it, or its end left of it.
+# Where a point's name may stand: so many rows below it, and so many columns right of it, or its
+# end left of it.
 RIGHT, LEFT, FARTHER = 2, -3, (5, 7)
 PLACES = [(down, right) for down in (0, 1, -1) for right in (RIGHT, LEFT)]
 PLACES += [(down, right) for down in (0, 1, -1) for right in FARTHER]
@@ -31,7 +32,8 @@ class Line:
     dashed: bool = False
     names: list[str] = field(default_factory=list)  # of the points, each after its mark
     mark: str = "●"  # of a line whose points have no names
-    ranges: list[tuple[float, float]] = field(default_factory=list)  # of the points' values, from and to
+    # Of the points' values, from and to
+    ranges: list[tuple[float, float]] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)  # what a point says of itself
     links: list[str] = field(default_factory=list)  # where a point leads, on a page
 
@@ -118,13 +120,19 @@ def places_of(chart: Chart, columns: int, rows: int) -> list[Place]:
             wanted.append((line, name, x, y, cell(x, y)))
             taken |= {(cell(x, y)[0] + i, cell(x, y)[1]) for i in (-1, 0, 1)}
         for (x, y), (to_x, to_y) in zip(line.points, line.points[1:]):
-            taken |= {cell(x + (to_x - x) * i / columns, y + (to_y - y) * i / columns) for i in range(columns)}
+            taken |= {
+                cell(x + (to_x - x) * i / columns, y + (to_y - y) * i / columns)
+                for i in range(columns)
+            }
     found: list[Place] = []
     named: list[tuple[int, int, float]] = []
     points = {(x, y) for _, _, x, y, _ in wanted}
     for line, name, x, y, (column, row) in wanted:
         mark, text = name.split(" ", 1)
-        beside = [a for a, b in points - {(x, y)} if cell(a, b)[1] == row and abs(cell(a, b)[0] - column) < 4]
+        beside = [
+            a for a, b in points - {(x, y)}
+            if cell(a, b)[1] == row and abs(cell(a, b)[0] - column) < 4
+        ]
         height = y / chart.reach[1] * rows
         for down, right in PLACES:
             start = column + right - (len(text) if right == LEFT else 0)
@@ -132,13 +140,18 @@ def places_of(chart: Chart, columns: int, rows: int) -> list[Place]:
             inside = start > 0 and start + len(text) <= columns and 0 < row - down <= rows
             # another point is nearer to it, or another name, as exactly as they are drawn
             near = down == 0 and any((a - x) * right >= 0 for a in beside)
-            over = any(abs(at - height + down) < 1 and start < end + 2 and begin < start + len(text) + 2 for begin, end, at in named)
+            over = any(
+                abs(at - height + down) < 1 and start < end + 2 and begin < start + len(text) + 2
+                for begin, end, at in named
+            )
             if inside and not near and not over and not cells & taken:
                 break
         else:
             down, right, start = 0, RIGHT, column + RIGHT
         named.append((start, start + len(text), height - down))
-        found.append(Place(line, mark, text, x, y, start, down, down != 0 or right in FARTHER, bool(beside)))
+        found.append(
+            Place(line, mark, text, x, y, start, down, down != 0 or right in FARTHER, bool(beside))
+        )
     return found
 
 
@@ -149,10 +162,15 @@ def named_points(chart: Chart, terminal: str) -> list[str]:
     rows = int(size[2] if size else ROWS) - MARGINS["t"] - MARGINS["b"] - 1
     commands = [f"set {side}margin {width}" for side, width in MARGINS.items()]
     for place in places_of(chart, columns, rows):
-        at = f"{place.start / columns * chart.reach[0]:g},{place.y - place.down / rows * chart.reach[1]:g}"
+        at = (
+            f"{place.start / columns * chart.reach[0]:g},"
+            f"{place.y - place.down / rows * chart.reach[1]:g}"
+        )
         colour = f"front textcolor rgb {quoted(place.line.colour)}"
         commands.append(f"set label {quoted(place.text)} at {at} {colour}")
-        commands.append(f"set label {quoted(place.mark)} at {place.x:g},{place.y:g} center {colour}")
+        commands.append(
+            f"set label {quoted(place.mark)} at {place.x:g},{place.y:g} center {colour}"
+        )
     return commands
 
 

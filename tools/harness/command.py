@@ -45,7 +45,9 @@ class CommandLine(argparse.ArgumentParser):
         return arguments
 
     def error(self, message: str) -> NoReturn:
-        message = re.sub(r"argument (\S+): invalid \w+ value: (.*)", r"\1 \2: a number is expected", message)
+        message = re.sub(
+            r"argument (\S+): invalid \w+ value: (.*)", r"\1 \2: a number is expected", message
+        )
         end = "" if message.endswith("?") else ";"
         complain(2, f"{self.prog}: {message}{end} ./triptych {self.prog} --help")
 

@@ -31,7 +31,8 @@ from typing import Any
 from harness.addresses import Addresses, ports
 from harness.process import Failed, Process
 
-GREETING = b"triptych: the far end\n"  # its first word: what came before was printed by the host's shell
+# Its first word: what came before was printed by the host's shell
+GREETING = b"triptych: the far end\n"
 KEPT_SECONDS = 14 * 86400.0  # a program that nobody asked for so long is removed
 REACH_SECONDS = 5.0
 TRIAL_SECONDS = 10.0
@@ -240,7 +241,10 @@ class FarEnd:
         """The path of a program that is here and whole; empty: it is not."""
         path = self.cache / digest / name
         try:
-            if hashlib.sha256(path.read_bytes()).hexdigest() != digest or not os.access(path, os.X_OK):
+            if (
+                hashlib.sha256(path.read_bytes()).hexdigest() != digest
+                or not os.access(path, os.X_OK)
+            ):
                 return ""
             os.utime(path.parent)
         except OSError:
@@ -274,7 +278,9 @@ class FarEnd:
             file.write(data)
             file.flush()
             # What is open for writing cannot be executed: hence a second descriptor.
-            self.memory.append(os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC))
+            self.memory.append(
+                os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+            )
         return Path(f"/proc/{os.getpid()}/fd/{self.memory[-1]}")
 
     def remove_old(self) -> None:

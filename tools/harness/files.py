@@ -42,7 +42,8 @@ class OutputFile:
             self.write(content)
 
     def write(self, content: str | bytes) -> None:
-        """All of it; nothing leaves the file as it is. Ends the program with one line and status 1 where that cannot be done."""
+        """All of it; nothing leaves the file as it is.
+        Ends the program with one line and status 1 where that cannot be done."""
         data = content.encode() if isinstance(content, str) else content
         if not data:
             return
@@ -70,7 +71,8 @@ class OutputFile:
 
 
 def opened(path: Path) -> int | None:
-    """A descriptor that writes to a device, a pipe, or our own output; None: a regular file, or none yet."""
+    """A descriptor that writes to a device, a pipe, or our own output;
+    None: a regular file, or none yet."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -110,7 +112,8 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def beside(target: Path, data: bytes) -> Path:
-    """A new file in the same folder with this content, and with the mode that the target has or would have."""
+    """A new file in the same folder with this content,
+    and with the mode that the target has or would have."""
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
     try:
         try:

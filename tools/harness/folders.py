@@ -51,7 +51,10 @@ class OutlivedFolder(Folder):
     def __init__(self) -> None:
         super().__init__()
         waits, self.end = os.pipe()
-        subprocess.run(["sh", "-c", self.WAIT, "sh", self.path], stdin=waits, start_new_session=True, check=True)
+        subprocess.run(
+            ["sh", "-c", self.WAIT, "sh", self.path], stdin=waits, start_new_session=True,
+            check=True,
+        )
         os.close(waits)
         tempfile.tempdir = str(self.path)
 

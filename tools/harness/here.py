@@ -35,7 +35,8 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """Which version of this project: git's short hash, -dirty where files were changed; empty: not known."""
+    """Which version of this project: git's short hash, -dirty where files were changed;
+    empty: not known."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)

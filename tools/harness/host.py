@@ -139,7 +139,9 @@ class Host:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     said = "" if self.hello else self._said() or "; does its shell ask something?"
-                    raise HostFailed(f"host {self.name}: {what} did not come within {seconds:.0f} s{said}")
+                    raise HostFailed(
+                        f"host {self.name}: {what} did not come within {seconds:.0f} s{said}"
+                    )
                 self.news.wait(min(left, 0.2))
 
     def ask(self, do: str, data: bytes = b"", **members: Any) -> dict[str, Any]:
@@ -244,7 +246,10 @@ class Host:
     def _said(self) -> str:
         """What came instead of the far end, in words."""
         printed = self.printed.decode(errors="replace").strip().splitlines()
-        slurm = "; srun was used, as in any Slurm job, and nobody has tried that" if self.way == "srun" else ""
+        slurm = (
+            "; srun was used, as in any Slurm job, and nobody has tried that"
+            if self.way == "srun" else ""
+        )
         return (f"; its shell printed {printed[-1][:80]!r}" if printed else "") + slurm
 
     def _lose(self, why: str) -> None:
@@ -278,7 +283,8 @@ class Host:
     def start(self, argv: Sequence[str], name: str, **popen: Any) -> FarProcess:
         """A program of the build folder, as process.Process starts one here.
 
-        It does not wait until that has been done there. What cannot be started ends with status 127.
+        It does not wait until that has been done there.
+        What cannot be started ends with status 127.
         """
         fed = popen.pop("stdin", subprocess.PIPE) == subprocess.PIPE
         if popen:
@@ -312,7 +318,8 @@ class Host:
         return f"{transport}://{host}:{self.ask('port')['port']}"
 
     def read_clock(self) -> tuple[float, float]:
-        """How far its CLOCK_MONOTONIC is before ours and the error, by the fastest of a few questions.
+        """How far its CLOCK_MONOTONIC is before ours and the error,
+        by the fastest of a few questions.
 
         It was read at some time between the question and the answer. So half of that is the error,
         whichever of the two ways is the longer.

@@ -23,7 +23,8 @@ from harness.signals import uninterrupted
 from harness.stage import Stage
 
 SERVES = ("rep", "pub", "push")  # roles of the first host
-FIREWALL = ("timed out", "refused", "No route to host")  # how a connection fails that a firewall forbids
+# How a connection fails that a firewall forbids
+FIREWALL = ("timed out", "refused", "No route to host")
 SPREAD = ("sub", "pull")  # roles of the other hosts in turn; what else there is runs on the second
 
 
@@ -83,18 +84,24 @@ class Hosts:
             clients = f"clients on {others[0]}, subscribers on {' and '.join(others)} in turn"
         lines = [f"Servers and publishers run on {self.server.name}, {clients}."]
         if any(host.way == "srun" for host in self.all):
-            lines.append("The hosts were reached by srun, as in any Slurm job; nobody has tried that yet.")
+            lines.append(
+                "The hosts were reached by srun, as in any Slurm job; nobody has tried that yet."
+            )
         for host in self.all:
             lines.append(
-                f"The clock of {host.name} is {host.ahead_us / 1e6:+.6f} s from this machine's, give or "
-                f"take {host.error_us:.0f} us."
+                f"The clock of {host.name} is {host.ahead_us / 1e6:+.6f} s "
+                f"from this machine's, give or take {host.error_us:.0f} us."
             )
         lines.append(
-            "That error is half the time of the fastest question and its answer. It is not larger, however "
-            "unequal the two directions are. The clocks drift apart from then on."
+            "That error is half the time of the fastest question and its answer. "
+            "It is not larger, however unequal the two directions are. "
+            "The clocks drift apart from then on."
         )
         lines.append(f"To connect a client with {self.server.name} took {self.reach_us:.0f} us.")
-        return [*lines, "That was measured at the start; the times below are by this machine's clock."]
+        return [
+            *lines,
+            "That was measured at the start; the times below are by this machine's clock.",
+        ]
 
     def describe_drift(self) -> list[str]:
         """How far the clocks have moved since the start, measured now."""
@@ -102,8 +109,8 @@ class Hosts:
         for host in self.all:
             ahead, error = host.read_clock()
             lines.append(
-                f"At the end the clock of {host.name} was {ahead - host.ahead_us:+.0f} us from where it "
-                f"was at the start, give or take {host.error_us + error:.0f} us."
+                f"At the end the clock of {host.name} was {ahead - host.ahead_us:+.0f} us from "
+                f"where it was at the start, give or take {host.error_us + error:.0f} us."
             )
         return lines
 
@@ -120,8 +127,9 @@ class Hosts:
         for host in self.all:
             if host.hello["machine"] != platform.machine():
                 raise HostFailed(
-                    f"host {host.name} is {host.hello['machine']}, this machine {platform.machine()}: "
-                    "programs that were built here do not run there"
+                    f"host {host.name} is {host.hello['machine']}, "
+                    f"this machine {platform.machine()}: programs that were "
+                    "built here do not run there"
                 )
             for path in programs:
                 self.check_program(host, path)
@@ -131,12 +139,14 @@ class Hosts:
         """It runs there, with the same library as here."""
         done = host.ask("try", argv=[host.bring(path), "-V"])
         if done["status"]:
-            raise HostFailed(f"host {host.name} does not run {path.name}: {why_not(done['errors'])}")
+            raise HostFailed(
+                f"host {host.name} does not run {path.name}: {why_not(done['errors'])}"
+            )
         here = subprocess.run([path, "-V"], capture_output=True, text=True, timeout=ANSWER_SECONDS)
         if here.stdout != done["output"]:
             warn(
-                f"host {host.name} has another library: {path.name} is {done['output'].strip()} there, "
-                f"{here.stdout.strip()} here"
+                f"host {host.name} has another library: {path.name} is "
+                f"{done['output'].strip()} there, {here.stdout.strip()} here"
             )
 
     def check_reach(self) -> None:
@@ -156,7 +166,9 @@ class Hosts:
                     why += "; name it as other hosts know it"
                 elif any(said in why for said in FIREWALL):
                     why += "; does a firewall keep TCP ports {} to {} closed?".format(*at["ports"])
-                raise HostFailed(f"{who} does not reach {self.server.name} at {address}: {why}") from None
+                raise HostFailed(
+                    f"{who} does not reach {self.server.name} at {address}: {why}"
+                ) from None
 
 
 def why_not(errors: str) -> str:
@@ -164,7 +176,9 @@ def why_not(errors: str) -> str:
     if lacks := re.search(r"(lib\S+\.so\S*): cannot open shared object", errors):
         found = subprocess.run(["dpkg", "-S", f"*/{lacks[1]}"], capture_output=True, text=True)
         package = found.stdout.partition(":")[0]
-        return f"{lacks[1]} is missing there" + (f" (Debian's package {package})" if package else "")
+        return f"{lacks[1]} is missing there" + (
+            f" (Debian's package {package})" if package else ""
+        )
     if older := re.search(r"version `(\S+)' not found", errors):
         return f"its C library lacks {older[1]}, being older than this machine's"
     last = (errors.strip().splitlines() or ["it says nothing"])[-1]

@@ -1,4 +1,5 @@
-"""What other programs do on this machine's processors meanwhile: where they do much, times differ."""
+"""What other programs do on this machine's processors meanwhile:
+where they do much, times differ."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-TICK = os.sysconf("SC_CLK_TCK")  # in a second: the unit in which the kernel tells a processor's time
+# In a second: the unit in which the kernel tells a processor's time
+TICK = os.sysconf("SC_CLK_TCK")
 WHO = "Other programs, or other virtual machines,"
 
 

@@ -92,7 +92,9 @@ class Panel:
         if closed := [f"{self.folder}/{path.name}" for path in lacks if path.exists()]:
             return f"{closed[0]} is not executable: chmod +x {closed[0]}"
         without = " and ".join(pattern for pattern in wanted if not self.plays([pattern]))
-        return f"{self.folder}/ lacks {', '.join(path.name for path in lacks)}, needed for {without}"
+        return (
+            f"{self.folder}/ lacks {', '.join(path.name for path in lacks)}, needed for {without}"
+        )
 
     def sources(self) -> list[Path]:
         """The panel's C files, in the order of their names."""
@@ -136,7 +138,9 @@ def read_panel(line: str, number: int) -> Panel:
         *([f"mark '{mark}' is not one character"] if len(mark) != 1 else []),
     ):
         complain(1, f"panels.txt, line {number}: {wrong}")
-    return Panel(name, folder, " ".join(words) or name, hue, kind, speaks, given.get("framing"), mark)
+    return Panel(
+        name, folder, " ".join(words) or name, hue, kind, speaks, given.get("framing"), mark
+    )
 
 
 def choose_panels(
@@ -183,8 +187,12 @@ def check_names(verb: str, kind: str, words: Iterable[str], known: Iterable[str]
 
 
 def printable(text: str) -> str:
-    """The text on one line, with nothing in it that a terminal would obey: "\\x1b" for an escape."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    """The text on one line, with nothing in it that a terminal would obey:
+    "\\x1b" for an escape."""
+    return (
+        text
+        if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    )
 
 
 def warn(text: str) -> None:

@@ -1,7 +1,8 @@
-"""The process under a program: how it is started, signalled, looked at, and reaped, on this machine.
+"""The process under a program: how it is started, signalled, looked at,
+and reaped, on this machine.
 
-host.py has another class with the same attributes and methods, for a process on another host. A
-Program works on either.
+host.py has another class with the same attributes and methods, for a process on another host.
+A Program works on either.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ class Process:
             return ""
 
     def states(self) -> set[str]:
-        """Of its threads, as in /proc/PID/stat: R wants a processor, S sleeps; empty: it is gone."""
+        """Of its threads, as in /proc/PID/stat: R wants a processor, S sleeps;
+        empty: it is gone."""
         found = set()
         with contextlib.suppress(OSError):
             for thread in os.listdir(f"/proc/{self.pid}/task"):

@@ -1,7 +1,8 @@
 """A chart as SVG: the one maker for bench, for steps and for the page.
 
 It answers to the pointer without scripts: a point has a title, and may be a link. Colours stand in
-attributes, so that a page's content policy needs no exception. Inline, the text has the page's colour.
+attributes, so that a page's content policy needs no exception. Inline, the text has the page's
+colour.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ TICKS_MOST = 9
 class Axis:
     """Values to pixels, and where its ticks stand."""
 
-    def __init__(self, values: list[float], first: float, last: float, log: bool, reach: float, ticks: str = "", unit: str = ""):
+    def __init__(
+        self, values: list[float], first: float, last: float, log: bool, reach: float,
+        ticks: str = "", unit: str = "",
+    ):
         self.first, self.last, self.log = first, last, log
         named = [(float(at), name) for name, at in re.findall(r"'([^']*)' ([\d.]+)", ticks)]
         if log:
@@ -43,7 +47,9 @@ class Axis:
             self.low, self.high = 0.0, reach or max(values) * 1.05
             step = nice((self.high - self.low) / TICKS_MOST)
             self.ticks = [n * step for n in range(int(self.high / step + 1e-9) + 1)]
-        self.names = [name for _, name in named] or [short(at, "bytes" in unit) for at in self.ticks]
+        self.names = [name for _, name in named] or [
+            short(at, "bytes" in unit) for at in self.ticks
+        ]
         if named:
             self.ticks = [at for at, _ in named]
 
@@ -77,10 +83,16 @@ def exact(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def text(x: float, y: float, words: str, anchor: str = "start", colour: str = "", **more: object) -> str:
-    given = "".join(f' {name.replace("_", "-")}="{escape(str(value))}"' for name, value in more.items())
+def text(
+    x: float, y: float, words: str, anchor: str = "start", colour: str = "", **more: object
+) -> str:
+    given = "".join(
+        f' {name.replace("_", "-")}="{escape(str(value))}"' for name, value in more.items()
+    )
     fill = f' fill="{colour}"' if colour else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{fill}{given}>{escape(words)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{fill}{given}>{escape(words)}</text>'
+    )
 
 
 def svg_text(chart: Chart, inline: bool = False) -> str:
@@ -91,18 +103,26 @@ def svg_text(chart: Chart, inline: bool = False) -> str:
     ink = "currentColor" if inline else INK
     right = WIDTH - RIGHT - (KEY if chart.key else 0)
     points = [point for line in lines for point in line.points]
-    heights = [y for _, y in points] + [value for line in lines for pair in line.ranges for value in pair if value > 0]
-    x = Axis([x for x, _ in points], LEFT, right, chart.log_x, chart.reach[0], chart.x_ticks, chart.x)
+    heights = [y for _, y in points] + [
+        value for line in lines for pair in line.ranges for value in pair if value > 0
+    ]
+    x = Axis(
+        [x for x, _ in points], LEFT, right, chart.log_x, chart.reach[0], chart.x_ticks, chart.x
+    )
     y = Axis(heights, HEIGHT - BOTTOM, TOP, chart.log_y, chart.reach[1])
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="{"group" if inline else "img"}" '
-        f'aria-label="{escape(chart.title)}" font-family="system-ui, sans-serif" font-size="{FONT}" fill="{ink}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'role="{"group" if inline else "img"}" aria-label="{escape(chart.title)}" '
+        f'font-family="system-ui, sans-serif" font-size="{FONT}" fill="{ink}">',
         f"<title>{escape(chart.title)}</title>" if not inline else "",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{PAPER}"/>' if not inline else "",
         text(LEFT, 26, chart.title, font_weight="600", font_size=FONT + 2),
         *grid(x, y, ink),
         text((LEFT + right) / 2, HEIGHT - 14, chart.x, "middle"),
-        text(0, 0, chart.y, "middle", transform=f"translate(18 {(TOP + HEIGHT - BOTTOM) / 2:.0f}) rotate(-90)"),
+        text(
+            0, 0, chart.y, "middle",
+            transform=f"translate(18 {(TOP + HEIGHT - BOTTOM) / 2:.0f}) rotate(-90)",
+        ),
     ]
     for line in lines:
         parts.append(curve(line, x, y, inline))
@@ -116,12 +136,17 @@ def svg_text(chart: Chart, inline: bool = False) -> str:
 def grid(x: Axis, y: Axis, ink: str) -> list[str]:
     parts = []
     for at, name in zip(y.ticks, y.names):
-        parts.append(f'<path d="M{x.first} {y(at):.1f}H{x.last}" stroke="{ink}" stroke-opacity="0.18"/>')
+        parts.append(
+            f'<path d="M{x.first} {y(at):.1f}H{x.last}" stroke="{ink}" stroke-opacity="0.18"/>'
+        )
         parts.append(text(x.first - 8, y(at) + 5, name, "end"))
     for at, name in zip(x.ticks, x.names):
         parts.append(f'<path d="M{x(at):.1f} {y.first}v6" stroke="{ink}"/>')
         parts.append(text(x(at), y.first + 22, name, "middle"))
-    return [*parts, f'<path d="M{x.first} {y.last}V{y.first}H{x.last}" fill="none" stroke="{ink}"/>']
+    return [
+        *parts,
+        f'<path d="M{x.first} {y.last}V{y.first}H{x.last}" fill="none" stroke="{ink}"/>',
+    ]
 
 
 def curve(line: Line, x: Axis, y: Axis, inline: bool) -> str:
@@ -129,11 +154,14 @@ def curve(line: Line, x: Axis, y: Axis, inline: bool) -> str:
     colour = escape(line.colour)
     path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in line.points)
     dash = ' stroke-dasharray="7 5"' if line.dashed else ""
-    parts = [f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dash}/>'] if len(line.points) > 1 else []
+    parts = (
+        [f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dash}/>']
+        if len(line.points) > 1 else []
+    )
     for (low, high), (a, _) in zip(line.ranges, line.points):
         parts.append(
-            f'<path d="M{x(a):.1f} {y(low):.1f}V{y(high):.1f}m-5 0h10M{x(a) - 5:.1f} {y(low):.1f}h10" '
-            f'fill="none" stroke="{colour}" stroke-width="1.5"/>'
+            f'<path d="M{x(a):.1f} {y(low):.1f}V{y(high):.1f}m-5 0h10'
+            f'M{x(a) - 5:.1f} {y(low):.1f}h10" fill="none" stroke="{colour}" stroke-width="1.5"/>'
         )
     for number, (a, b) in enumerate(line.points):
         name = line.names[number].partition(" ")[2] if line.names else line.label
@@ -144,9 +172,14 @@ def curve(line: Line, x: Axis, y: Axis, inline: bool) -> str:
         mark = line.names[number][0] if line.names else line.mark
         opacity = ' fill-opacity="0.75"' if line.dashed else ""
         dot = text(x(a), y(b) + 6, mark, "middle", colour, font_size=18 if not line.dashed else 14)
-        dot = f'<g{opacity}><title>{escape(says)}</title><circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="13" fill-opacity="0"/>{dot}</g>'
+        dot = (
+            f'<g{opacity}><title>{escape(says)}</title><circle cx="{x(a):.1f}" cy="{y(b):.1f}" '
+            f'r="13" fill-opacity="0"/>{dot}</g>'
+        )
         link = line.links[number] if line.links and inline else ""
-        parts.append(f'<a href="{escape(link)}" aria-label="{escape(says)}">{dot}</a>' if link else dot)
+        parts.append(
+            f'<a href="{escape(link)}" aria-label="{escape(says)}">{dot}</a>' if link else dot
+        )
     return "\n".join(parts)
 
 
@@ -175,7 +208,10 @@ def names(chart: Chart, x: Axis, y: Axis, ink: str) -> list[str]:
         at = x(place.x) - 2 * letter if left else at
         if place.apart and not place.covered:
             end = at + (3 if left else -3)
-            parts.append(f'<path d="M{x(place.x):.1f} {y(place.y):.1f}L{end:.1f} {height - 5:.1f}" stroke="{ink}" stroke-opacity="0.55"/>')
+            parts.append(
+                f'<path d="M{x(place.x):.1f} {y(place.y):.1f}L{end:.1f} {height - 5:.1f}" '
+                f'stroke="{ink}" stroke-opacity="0.55"/>'
+            )
         words = text(at, height, place.text, "end" if left else "start")
         mark = f'<tspan fill="{escape(place.line.colour)}">{place.mark}</tspan> '
         parts.append(words.replace(">", f">{mark}", 1) if place.covered else words)

@@ -1,4 +1,5 @@
-"""The terminal, or what stands in its place: its width, its colours, and output that nobody takes."""
+"""The terminal, or what stands in its place: its width, its colours,
+and output that nobody takes."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ BROWN, VIOLET, TEAL = "color(130)", "color(164)", "color(30)"
 
 
 def columns(default: int = TEXT_WIDTH) -> int:
-    """How wide output may be: COLUMNS if that is set, else the terminal's width, else the default."""
+    """How wide output may be: COLUMNS if that is set, else the terminal's width,
+    else the default."""
     said = os.environ.get("COLUMNS", "")
     if said.isdecimal() and int(said) > 0:
         return int(said)
@@ -33,7 +35,8 @@ def columns(default: int = TEXT_WIDTH) -> int:
 
 
 class Trimmed:
-    """A file or pipe whose lines end with their last character: tables pad their cells with blanks."""
+    """A file or pipe whose lines end with their last character:
+    tables pad their cells with blanks."""
 
     def __init__(self, file: IO[str]):
         self.file = file
@@ -69,7 +72,8 @@ def progress(text: str) -> None:
 
 
 def need_terminal(verb: str) -> None:
-    """--step waits for a key. Ends the program with one line and status 2 where nobody can press one."""
+    """--step waits for a key. Ends the program with one line and status 2
+    where nobody can press one."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         complain(2, f"{verb}: --step waits for a key: it needs a terminal for input and output")
 

@@ -1,7 +1,7 @@
 """What the threads of a process on this machine have run, and how long they waited for a processor.
 
-The kernel counts both for each thread, in nanoseconds: /proc/PID/task/*/schedstat. A wait is counted
-when it is over.
+The kernel counts both for each thread, in nanoseconds: /proc/PID/task/*/schedstat.
+A wait is counted when it is over.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The way to another host: ssh, srun within a Slurm allocation, or into a namespace of ./triptych net;
-and what their refusals mean."""
+"""The way to another host: ssh, srun within a Slurm allocation, or into a namespace of ./triptych
+net; and what their refusals mean."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ for name, text in json.loads({texts!r}):
 sys.modules["harness.far"].main({silence})
 """
 
-# What ~/.ssh/config may say of a host for a person at a terminal is not for us: a command of its own,
-# forwarded ports (a second connection could not have them). A connection that is shared is used, not made.
+# What ~/.ssh/config may say of a host for a person at a terminal is not for us: a command of its
+# own, forwarded ports (a second connection could not have them). A connection that is shared is
+# used, not made.
 SSH = (
     "ssh -T -x -a -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -o RemoteCommand=none"
     " -o ClearAllForwardings=yes -o ControlMaster=no --"
@@ -75,7 +76,8 @@ def command_for(name: str) -> list[str]:
 
 
 def far_program(modules: Sequence[ModuleType], silence: float) -> bytes:
-    """The line that BOOT reads: a program with the text of these modules, the last of them far.py."""
+    """The line that BOOT reads: a program with the text of these modules,
+    the last of them far.py."""
     texts = json.dumps([(module.__name__, inspect.getsource(module)) for module in modules])
     return json.dumps(MODULES.format(texts=texts, silence=silence)).encode() + b"\n"
 

@@ -1,4 +1,5 @@
-"""The lab as data: what an experiment says, what was recorded of it, what a run saw (lab.schema.json)."""
+"""The lab as data: what an experiment says, what was recorded of it,
+what a run saw (lab.schema.json)."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def file_of(experiment: Experiment) -> str:
 
 
 def upstream(source: str) -> list[str]:
-    """Links to the manual pages that a source names and Debian does not ship: nanomsg's and NNG's."""
+    """Links to the manual pages that a source names and Debian does not ship:
+    nanomsg's and NNG's."""
     if "https://" in source:
         return []
     pages = re.findall(r"\b(nng?_\w+)\((\d)\)", source)

@@ -54,7 +54,9 @@ def as_markdown(runs: list[Json]) -> str:
         written = "Beside it" if number else "Written by `./triptych lab all --markdown`"
         lines.append(f"{written}, {run['date']}, {run['system']}, on {run['machine']}.")
         lines += [f"{said}.", f"{tally(run)}, in {run['seconds']:.0f} s.", ""]
-    lines.append("Each cell is what a run observed; `./triptych lab NAME` repeats it and explains it.")
+    lines.append(
+        "Each cell is what a run observed; `./triptych lab NAME` repeats it and explains it."
+    )
     if len(runs) > 1:
         lines.append("Where the two differ in more than numbers, both are told.")
     for theme in THEMES:
@@ -67,7 +69,9 @@ def as_markdown(runs: list[Json]) -> str:
         lines.append("|---" * (len(panels) + 1) + "|")
         for e in of_theme:
             cells = [cell(e["name"], panel, runs) for panel in panels]
-            lines.append(f"| **{e['name']}**: {escape(e['question'])} | " + " | ".join(cells) + " |")
+            lines.append(
+                f"| **{e['name']}**: {escape(e['question'])} | " + " | ".join(cells) + " |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,5 @@
-"""What can be found by words: experiments, clauses, steps, terms, calls, functions, verbs, pages, stories."""
+"""What can be found by words: experiments, clauses, steps, terms, calls, functions, verbs,
+pages, stories."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from compare.glossary import Entry, glossary, terms
 from harness.panels import ROOT, Panel, read_panels
 
 from lab.experiments import Experiment
-from lab.search import BEGINNERS, BEGINNING, EMPTY, FAR, MOST, QUESTION, TEXT, TITLE, Find, entry, first_sentences
+from lab.search import (
+    BEGINNERS, BEGINNING, EMPTY, FAR, MOST, QUESTION, TEXT, TITLE, Find, entry, first_sentences,
+)
 
 
 # What is asked for in words that the thing itself does not use.
@@ -22,7 +25,8 @@ ASKED = {
     "verb bench": "fast slow speed quick quickest performance",
     "verb check": "test my server own grade",
     "verb new": "plug in plugin add own library language engine",
-    "page How many subscribers one publisher serves": "subscribers scale scalability million thousands limit",
+    "page How many subscribers one publisher serves": "subscribers scale scalability million "
+        "thousands limit",
     "page Measurements": "fast faster fastest slow speed quick quickest performance",
     "step winsock": "windows microsoft wine",
     "web Price": "fast faster fastest",
@@ -33,7 +37,10 @@ ASKED = {
 SECTIONS = {  # of documents, that are found and shown: all of them, or these
     "CHOOSING.md": (),
     "README.md": ("Play the roles by hand", "Troubleshooting"),
-    "tools/bench/SCALE.md": ("How many subscribers one publisher serves", "A tree for 1,000,000 subscribers"),
+    "tools/bench/SCALE.md": (
+        "How many subscribers one publisher serves",
+        "A tree for 1,000,000 subscribers",
+    ),
 }
 
 
@@ -50,7 +57,9 @@ def everything(experiments: list[Experiment]) -> list[Find]:
 def index(experiments: list[Experiment]) -> dict[str, Any]:
     """All of it, and what a search goes by: as finds.schema.json describes."""
     finds = [find.as_json() for find in everything(experiments)]
-    return {"most": MOST, "far": FAR, "beginning": BEGINNING, "empty": sorted(EMPTY), "finds": finds}
+    return {
+        "most": MOST, "far": FAR, "beginning": BEGINNING, "empty": sorted(EMPTY), "finds": finds,
+    }
 
 
 def of_experiment(experiment: Experiment) -> Find:
@@ -66,7 +75,12 @@ def of_experiment(experiment: Experiment) -> Find:
 @cache
 def programs() -> list[tuple[str, set[str]]]:
     """What people write, as CHOOSING.md has it, and the commands that it names for each."""
-    text = (ROOT / "CHOOSING.md").read_text("utf-8").partition("\n## If you write")[2].partition("\n## ")[0]
+    text = (
+        (ROOT / "CHOOSING.md")
+        .read_text("utf-8")
+        .partition("\n## If you write")[2]
+        .partition("\n## ")[0]
+    )
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", text, re.M)
     return [(what, set(re.findall(r"`([^`]+)`", rest))) for what, rest in rows]
 
@@ -105,7 +119,8 @@ def steps(panels: list[Panel]) -> list[Find]:
         find = Find(f"step {panel.name}", says, show, " ".join(heads)).add(panel.name, TITLE)
         if files[0].is_file():
             towards = panel.name.partition("-")[0] if panel.kind == "step" else panel.framing
-            repeats = re.match(r"step (\d)", panel.heading) if panel.kind != "step" else None  # a step of another way
+            # A step of another way
+            repeats = re.match(r"step (\d)", panel.heading) if panel.kind != "step" else None
             likes = before or (f"{towards}-{repeats[1]}" if repeats else "")
             beside = [likes, panel.name] if likes else [panel.name, str(towards)]
             find.place = f"/read?panels={'+'.join(beside)}"
@@ -128,7 +143,10 @@ def verbs(launcher: Path = ROOT / "triptych") -> list[Find]:
         path = ROOT / "tools" / f"{program}.py"
         help_text = path.read_text("utf-8").split('"""')[1] if path.is_file() else ""
         says = f"{does[0].upper()}{does[1:]}."
-        find = Find(f"verb {name}", says, f"./triptych {name} --help", place=entry("verb", name), code=help_text.strip())
+        find = Find(
+            f"verb {name}", says, f"./triptych {name} --help", place=entry("verb", name),
+            code=help_text.strip(),
+        )
         finds.append(find.add(name, TITLE).add(does, QUESTION).add(help_text, TEXT))
     return finds
 
@@ -142,7 +160,10 @@ def sections() -> list[Find]:
             if shown and title not in shown:
                 continue
             says = f"A section of {name}: {title}{'' if title.endswith('.') else '.'}"
-            find = Find(f"page {title}", says, f"less '+/# {title}' {name}", prose(body), entry("page", title))
+            find = Find(
+                f"page {title}", says, f"less '+/# {title}' {name}", prose(body),
+                entry("page", title),
+            )
             finds.append(find.add(title, QUESTION).add(body, TEXT))
     return finds
 
@@ -177,7 +198,9 @@ def functions(header: Path = ROOT / "common" / "pattern.h") -> list[Find]:
     for comment, declared, name in DECLARED.findall(header.read_text("utf-8")):
         says = " ".join(re.sub(r"(?m)^ ?\* ?", "", comment).split())
         command = f"less +/{name} {header.relative_to(ROOT)}"
-        find = Find(f"function {name}", first_sentences(says), command, says, entry("function", name))
+        find = Find(
+            f"function {name}", first_sentences(says), command, says, entry("function", name)
+        )
         find.code = declared
         find.clauses = [c for c in dict.fromkeys(re.findall(r"\b[RP]\d+\b", says)) if c in CLAUSES]
         finds.append(find.add(name, TITLE).add(says, TEXT))
@@ -189,9 +212,13 @@ def pages(folder: Path = ROOT / "tools" / "web" / "pages") -> list[Find]:
     finds = []
     for path in sorted(folder.glob("*.py")):
         for call in calls(path, "Page"):
-            texts = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+            texts = {
+                k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)
+            }
             name = texts["title"]
-            find = Find(f"web {name}", str(texts["about"]), "./triptych web", place=f"/{texts['name']}")
+            find = Find(
+                f"web {name}", str(texts["about"]), "./triptych web", place=f"/{texts['name']}"
+            )
             find.add(f"{name} page", QUESTION).add(str(texts["find"]), BEGINNERS)
             finds.append(find.add(find.says, QUESTION))
     return finds
@@ -201,15 +228,25 @@ def stories(path: Path = ROOT / "tools" / "web" / "play" / "stories.py") -> list
     """The stories of the page Play, by title and by what there is to watch."""
     finds = []
     for call in calls(path, "Story"):
-        name, title, watch, experiment = (str(word.value) for word in call.args[:4] if isinstance(word, ast.Constant))
-        find = Find(f"story {title}", first_sentences(watch), "./triptych web", watch, f"/play?story={name}", experiment=experiment)
-        finds.append(find.add(f"{title} {name.replace('-', ' ')}", QUESTION).add(f"story play {watch}", TEXT))
+        name, title, watch, experiment = (
+            str(word.value) for word in call.args[:4] if isinstance(word, ast.Constant)
+        )
+        find = Find(
+            f"story {title}", first_sentences(watch), "./triptych web", watch,
+            f"/play?story={name}", experiment=experiment,
+        )
+        finds.append(
+            find.add(f"{title} {name.replace('-', ' ')}", QUESTION).add(f"story play {watch}", TEXT)
+        )
     return finds
 
 
 def calls(path: Path, name: str) -> list[ast.Call]:
-    """Where a file calls this: it is not imported, since a page needs packages that the lab does without."""
-    found = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    """Where a file calls this: it is not imported,
+    since a page needs packages that the lab does without."""
+    found = [
+        node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
+    ]
     return [call for call in found if getattr(call.func, "id", "") == name]
 
 

@@ -145,7 +145,10 @@ class Events:
     def say(self, panel: str, text: str) -> None:
         seconds = round(time.monotonic() - self.started, 3)
         with self.lock:
-            print(json.dumps({"event": "said", "panel": panel, "seconds": seconds, "text": text}), flush=True)
+            print(
+                json.dumps({"event": "said", "panel": panel, "seconds": seconds, "text": text}),
+                flush=True,
+            )
 
 
 class Progress:
@@ -232,8 +235,14 @@ def find(console: Console, experiments: list[Experiment], options: argparse.Name
     finds = everything(experiments)
     misspelt = not set(stems(name)) <= stems_of(finds)
     near = get_close_matches(name.replace("_", "-"), [e.name for e in experiments], 1, ALIKE)
-    wants_a_run = options.json or options.events or options.markdown or options.check or options.step
-    if near and (misspelt or wants_a_run) and set(others) <= {panel.name for panel in read_panels()}:
+    wants_a_run = (
+        options.json or options.events or options.markdown or options.check or options.step
+    )
+    if (
+        near
+        and (misspelt or wants_a_run)
+        and set(others) <= {panel.name for panel in read_panels()}
+    ):
         asked = f"no experiment '{name}'; did you mean {near[0]}?"
         complain(2, f"lab: {asked} ./triptych lab lists them")
     if wants_a_run:
@@ -330,7 +339,9 @@ def main() -> int:
     known = [panel for panel in known if panel in FOUR]
     panels_of = {e.name: [p for p in panels if e.runs_on(p.name, known)] for e in chosen}
     if not any(panels_of.values()):
-        complain(2, f"lab: experiment {name} runs on these panels only: {' '.join(chosen[0].panels)}")
+        complain(
+            2, f"lab: experiment {name} runs on these panels only: {' '.join(chosen[0].panels)}"
+        )
 
     started, others = time.monotonic(), Others()
     with on_hosts("lab", options.hosts, panels) as hosts:

@@ -22,14 +22,15 @@ BEGINNING = 3  # letters from which on a word that nobody uses is taken for the 
 
 # Words of a question that say nothing of what it is about.
 EMPTY = frozenset(
-    "a about after all also always am an and another any are as at be been before being between both but "
-    "by can cannot come could did difference do does doing done each either else ever every explain few for "
-    "from get gets give given gives go goes good had happen happens has have having here how i if "
-    "in instead into is it its just kind know lab let like look looks lot made make makes may me mean "
-    "means might more most much must my need needs never no not now of off on one only or other "
-    "our out over please question really run running runs s same say says see should show so some still such t "
-    "take takes tell than that the their them then there these they thing things this those to "
-    "too up us use used uses using very want wants was way we well were what when where whether "
+    "a about after all also always am an and another any are as at be been "
+    "before being between both but by can cannot come could did difference do does doing done each "
+    "either else ever every explain few for from get gets give given gives go goes good had happen "
+    "happens has have having here how i if in instead into is it its just kind know lab let like "
+    "look looks lot made make makes may me mean means might more most much must my need needs "
+    "never no not now of off on one only or other our out over please question really run running "
+    "runs s same say says see should show so some still such t take takes tell than that the their "
+    "them then there these they thing things this those to too up us use used uses using very want "
+    "wants was way we well were what when where whether "
     "which while who whose why will with without work working works would you your".split()
 )
 
@@ -111,7 +112,10 @@ def search(words: Iterable[str], finds: list[Find]) -> list[Find]:
     known = stems_of(finds)
     named = wanted(words)
     asked = [meant(word, known) for word in named]
-    weights = [[max((find.weights.get(s, 0.0) for s in stems), default=0.0) for stems in asked] for find in finds]
+    weights = [
+        [max((find.weights.get(s, 0.0) for s in stems), default=0.0) for stems in asked]
+        for find in finds
+    ]
     among = [sum(row[at] > 0 for row in weights) for at in range(len(asked))]
     rank: dict[str, tuple[int, bool, float]] = {}
     for find, row in zip(finds, weights):

@@ -97,7 +97,9 @@ def ask_prediction(console: Console, experiment: Experiment) -> int:
     heading(console, "What do you expect?")
     for number, choice in enumerate(experiment.predict, 1):
         width = min(console.width, WIDTH_MOST)
-        for line in textwrap.wrap(choice, width, initial_indent=f"  {number}  ", subsequent_indent=" " * 5):
+        for line in textwrap.wrap(
+            choice, width, initial_indent=f"  {number}  ", subsequent_indent=" " * 5
+        ):
             console.print(line, markup=False, soft_wrap=True)
     while True:
         try:
@@ -171,7 +173,9 @@ def show_outcome(
         so = f"That came true in {', '.join(right)}." if right else "That came true in no panel."
         console.print(f"{said} {so}", markup=False)
     if any(outcome.status == "unrecorded" for outcome in outcomes.values()):
-        console.print("No outcome was recorded for this panel, so nothing is compared.", style="dim")
+        console.print(
+            "No outcome was recorded for this panel, so nothing is compared.", style="dim"
+        )
 
 
 def show_explanation(console: Console, experiment: Experiment) -> None:

@@ -134,7 +134,9 @@ class Workbench(PanelStage):
         for path in (folder / f"{name}-{self.panel}", folder / name):
             if os.access(path, os.X_OK):
                 return self.start(path, *arguments, **options)
-        if any(panel.name == self.panel and panel.kind == "shipped" for panel in panels.read_panels()):
+        if any(
+            panel.name == self.panel and panel.kind == "shipped" for panel in panels.read_panels()
+        ):
             why = "its library is missing, or it is not built"
             raise Skip(f"no probe {name} for {self.panel}: {why}")
         about = f"this experiment looks at a library itself, with a probe ({name})"

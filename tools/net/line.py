@@ -140,8 +140,13 @@ def main() -> None:
         devices = [device_in(options.left, left, right), device_in(options.right, right, left)]
     except OSError as error:
         sys.exit(f"line: {error.filename or '/dev/net/tun'}: {error.strerror or error}")
-    ways = [Way(options.rate * 1e6, options.delay / 1e3, int(options.queue * 1024)) for _ in devices]
-    say("ready", **ADDRESSES, rate_mbit=options.rate, delay_ms=options.delay, queue_kib=options.queue)
+    ways = [
+        Way(options.rate * 1e6, options.delay / 1e3, int(options.queue * 1024)) for _ in devices
+    ]
+    say(
+        "ready", **ADDRESSES, rate_mbit=options.rate, delay_ms=options.delay,
+        queue_kib=options.queue,
+    )
     carry(devices, ways)
 
 

@@ -119,8 +119,8 @@ def up(options: Any) -> int:
         complain(1, f"net: no line: {text}")
     state_file().write_text(json.dumps({**json.loads(ready), "pid": line.pid}))
     print(
-        f"left {NET['left']} and right {NET['right']}, {options.rate:g} Mbit/s and {options.delay:g} ms apart. "
-        "Two programs there:\n"
+        f"left {NET['left']} and right {NET['right']}, {options.rate:g} Mbit/s and "
+        f"{options.delay:g} ms apart. Two programs there:\n"
         f"  ./triptych net run left -- build/raw-rep -u tcp://{NET['left']}:5555\n"
         f"  ./triptych net run right -- build/raw-req -u tcp://{NET['left']}:5555 -n 5 hello\n"
         "or ./triptych demo --hosts net:left,net:right. In the end: ./triptych net down"
@@ -131,7 +131,10 @@ def up(options: Any) -> int:
 def show() -> int:
     state = need_up()
     rate, delay, queue = (state[name] for name in ("rate_mbit", "delay_ms", "queue_kib"))
-    print(f"{rate:g} Mbit/s (0: no bound), {delay:g} ms one way, {queue:g} KiB wait at most (0: no bound)")
+    print(
+        f"{rate:g} Mbit/s (0: no bound), {delay:g} ms one way, "
+        f"{queue:g} KiB wait at most (0: no bound)"
+    )
     for side in SIDES:
         device = ip("-n", name_of(side), "-s", "-j", "link", "show", "line")
         sent = json.loads(device)[0]["stats64"]["tx"]

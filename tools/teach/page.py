@@ -18,7 +18,8 @@ def document(title: str, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{html.escape(title)}</title>\n<style>\n{STYLE.read_text('utf-8')}</style>\n</head>\n"
+        f"<title>{html.escape(title)}</title>\n"
+        f"<style>\n{STYLE.read_text('utf-8')}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
@@ -53,5 +54,7 @@ def of_sheet(source: Source, outputs: dict[str, tuple[str, list[str]]]) -> str:
 
 def of_index(sheets: list[tuple[str, str]]) -> str:
     """The first page: file and title of each sheet."""
-    links = "\n".join(f'<li><a href="{html.escape(name)}">{html.escape(title)}</a></li>' for name, title in sheets)
+    links = "\n".join(
+        f'<li><a href="{html.escape(name)}">{html.escape(title)}</a></li>' for name, title in sheets
+    )
     return document("The lessons", f"<h1>The lessons</h1>\n<ul>\n{links}\n</ul>")

@@ -1,4 +1,5 @@
-"""What a sheet's source asks for: blocks `run`, whose command is run, and `write`, lines to fill in.
+"""What a sheet's source asks for: blocks `run`, whose command is run,
+and `write`, lines to fill in.
 
     ```run
     ./triptych steps echo
@@ -9,9 +10,9 @@
     expect: returned 5, 5 and 2 bytes
     ```
 
-The first line is the command. `from` and `to` choose the lines that are shown, from the first
-with the one text to the next with the other; `lines` limits them. Each `expect` must be in the
-output; ... stands for anything short. A block `write` holds one label for each line to fill in.
+The first line is the command. `from` and `to` choose the lines that are shown, from the first with
+the one text to the next with the other; `lines` limits them. Each `expect` must be in the output;
+... stands for anything short. A block `write` holds one label for each line to fill in.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Run:
             return [f"{self.place}: {self.command}: did not end in time"]
         wrong = []
         if status != self.status:
-            wrong.append(f"{self.place}: {self.command}: ended with status {status}, not {self.status}")
+            wrong.append(
+                f"{self.place}: {self.command}: ended with status {status}, not {self.status}"
+            )
         for phrase in (*self.expected, self.begin, self.end):
             if not matches(phrase, output):
                 wrong.append(f'{self.place}: {self.command}: "{phrase}" is not in its output')
@@ -61,7 +64,9 @@ class Run:
         first = next((i for i, line in enumerate(lines) if self.begin in line), 0)
         last = len(lines)
         if self.end:
-            last = next((i for i, line in enumerate(lines) if i >= first and self.end in line), last - 1) + 1
+            last = next(
+                (i for i, line in enumerate(lines) if i >= first and self.end in line), last - 1
+            ) + 1  # fmt: skip
         chosen = lines[first:last]
         if len(chosen) > self.lines:
             more = len(chosen) - self.lines

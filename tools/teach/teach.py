@@ -61,15 +61,19 @@ class Commands:
         kept |= {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
         began = time.monotonic()
         process = subprocess.Popen(
-            dying(["/bin/sh", "-c", command]), cwd=ROOT, env=kept, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+            dying(["/bin/sh", "-c", command]), cwd=ROOT, env=kept, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            start_new_session=True,
         )  # fmt: skip
         status: int | None
         try:
             output, _ = process.communicate(timeout=self.seconds)
             status = process.returncode
         except subprocess.TimeoutExpired as late:
-            output = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
+            output = (
+                late.stdout.decode(errors="replace")
+                if isinstance(late.stdout, bytes) else late.stdout or ""
+            )
             status = None
         finally:
             if process.poll() is None:  # it gets the time to tidy up
@@ -79,8 +83,12 @@ class Commands:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        said = "\n".join(line for line in output.splitlines() if not line.startswith("triptych: building"))
-        print(f"{time.monotonic() - began:5.1f} s  {printable(command)}", file=sys.stderr, flush=True)
+        said = "\n".join(
+            line for line in output.splitlines() if not line.startswith("triptych: building")
+        )
+        print(
+            f"{time.monotonic() - began:5.1f} s  {printable(command)}", file=sys.stderr, flush=True
+        )
         return status, said
 
     def outcome(self, run: Run) -> tuple[str, list[str]]:
@@ -144,7 +152,10 @@ def main() -> int:
         complain(2, "teach: --check makes no pages: leave --out out")
     lessons = Path(os.environ.get("TRIPTYCH_LESSONS") or LESSONS)
     try:
-        sources = [read(one / f"{sheet}.md") for one in choose(arguments.lessons, lessons) for sheet in SHEETS]
+        sources = [
+            read(one / f"{sheet}.md") for one in choose(arguments.lessons, lessons)
+            for sheet in SHEETS
+        ]
     except Wrong as wrong:
         complain(1, f"teach: {printable(str(wrong))}")
     except OSError as error:

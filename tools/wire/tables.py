@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""The names and layouts that the decoder and the dissector share, and what makes both files of them.
+"""The names and layouts that the decoder and the dissector share,
+and what makes both files of them.
 
 Usage:  tools/wire/tables.py [--check]
 
-Writes decode/decode_tables.inc, which the decoder includes, and the tables in triptych.lua, which has
-to be one file. --check changes nothing and says which of the two differs; tests/instruments/
+Writes decode/decode_tables.inc, which the decoder includes, and the tables in triptych.lua, which
+has to be one file. --check changes nothing and says which of the two differs; tests/instruments/
 test_wire_decode.py runs it. The sources: rfc.zeromq.org/spec/15, 23, 24, 26, 28, 37, 41 to 51, and
 nanomsg's rfc folder, sp-protocol-ids-01; common/message.h.
 """
@@ -23,8 +24,8 @@ KINDS = ["request", "reply", "event", "error"]  # of our message, from 1
 
 # ZeroMQ's socket types. ZMTP 2.0 sends the number of one of the first eleven, from 0.
 SOCKETS = [
-    "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB", "CLIENT", "SERVER",
-    "RADIO", "DISH", "SCATTER", "GATHER", "PEER", "CHANNEL",
+    "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB",
+    "CLIENT", "SERVER", "RADIO", "DISH", "SCATTER", "GATHER", "PEER", "CHANNEL",
 ]  # fmt: skip
 
 # SP: number, name, and what stands before the payload.
@@ -58,8 +59,8 @@ COMMANDS = [
     ("PONG", ": yes", "context"),
 ]
 
-# CURVE's commands: name, the fewest and the most bytes after it (0: no limit), and the fields, whose
-# length 0 means all that is left.
+# CURVE's commands: name, the fewest and the most bytes after it (0: no limit), and the fields,
+# whose length 0 means all that is left.
 CURVE = [
     ("HELLO", 194, 194, [
         ("version", 2, "CURVE's version"),
@@ -68,7 +69,10 @@ CURVE = [
         ("nonce", 8, "nonce"),
         ("box", 80, "signature, boxed"),
     ]),
-    ("WELCOME", 160, 160, [("nonce", 16, "nonce"), ("box", 144, "the server's key and a cookie, boxed")]),
+    ("WELCOME", 160, 160, [
+        ("nonce", 16, "nonce"),
+        ("box", 144, "the server's key and a cookie, boxed"),
+    ]),
     ("INITIATE", 248, 0, [
         ("cookie", 96, "the server's cookie"),
         ("nonce", 8, "nonce"),
@@ -102,9 +106,13 @@ def for_c() -> str:
         define("TABLE_KINDS", quoted(KINDS)),
         define("TABLE_SOCKETS", [f"SOCKET_{name}" for name in SOCKETS]),
         define("TABLE_SOCKET_NAMES", quoted(SOCKETS)),
-        define("TABLE_PROTOCOLS", [f'{{0x{n:02x}, "{name}", HEADER_{h.upper()}}}' for n, name, h in PROTOCOLS]),
+        define("TABLE_PROTOCOLS", [
+            f'{{0x{n:02x}, "{name}", HEADER_{h.upper()}}}' for n, name, h in PROTOCOLS
+        ]),
         define("TABLE_COMMANDS", [f"COMMAND_{name}" for name, _, _ in COMMANDS]),
-        define("TABLE_COMMAND_DATA", [f'{{"{name}", "{says}", DATA_{data.upper()}}}' for name, says, data in COMMANDS]),
+        define("TABLE_COMMAND_DATA", [
+            f'{{"{name}", "{says}", DATA_{data.upper()}}}' for name, says, data in COMMANDS
+        ]),
         define("TABLE_CURVE", layouts),
     ])  # fmt: skip
 
@@ -141,7 +149,8 @@ def for_lua() -> str:
         "local commands = { -- the form of their data",
         lines([f'{name} = "{data}"' for name, _, data in COMMANDS]),
         "}",
-        "local curve = { -- CURVE's: the fewest and the most bytes after the name; the fields, the last without a length",
+        "local curve = { -- CURVE's: the fewest and the most bytes after the name; the fields, "
+        "the last without a length",
         *curve,
         "}",
         "",
@@ -155,7 +164,9 @@ def main() -> int:
     script = LUA.read_text()
     before, rest = script.split(BEGIN)
     wanted = {INC: for_c(), LUA: before + BEGIN + for_lua() + END + rest.split(END, 1)[1]}
-    differ = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    differ = [
+        path for path, text in wanted.items() if not path.exists() or path.read_text() != text
+    ]
     for path in differ:
         if sys.argv[1:]:
             print(f"{path} differs from tools/wire/tables.py: run that", file=sys.stderr)

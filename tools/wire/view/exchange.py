@@ -93,7 +93,8 @@ class Exchange:
 
 
 def receives(sub: Driver) -> bool:
-    """Has the driver receive; false: nothing came in its time, or a step without one still waits."""
+    """Has the driver receive; false: nothing came in its time,
+    or a step without one still waits."""
     if not sub.owed:
         sub.begin("recv")
     said = sub.heard("", SUB_SECONDS)

@@ -51,10 +51,13 @@ def show(console: Console, pattern: str, observed: list[Observed], transport: st
 
 def bytes_table(observed: Observed, width: int) -> Table:
     a_line = 16 if width >= 104 else 8 if width >= 66 else 4
-    title = Text(f"{observed.panel.name}: {observed.version}", style=f"bold {observed.panel.colour}")
+    title = Text(
+        f"{observed.panel.name}: {observed.version}", style=f"bold {observed.panel.colour}"
+    )
     title.truncate(width, overflow="ellipsis")
     table = Table(
-        title=title, title_justify="left", box=None, show_header=False, padding=(0, 1, 0, 0), width=width
+        title=title, title_justify="left", box=None, show_header=False, padding=(0, 1, 0, 0),
+        width=width,
     )
     table.add_column(justify="right", no_wrap=True, style="dim")  # when
     table.add_column(justify="right", no_wrap=True)  # which way, offset
@@ -71,7 +74,9 @@ def bytes_table(observed: Observed, width: int) -> Table:
         when = f"{(event['time'] - observed.opened) * 1000:.2f} ms" if new else ""
         way = f"{'>' if event['direction'] == 'up' else '<'}{event['offset']:5}"
         style = STYLES[event["part"]]
-        table.add_row(when, way, Text("\n".join(hex_lines(event, a_line)), style=style), event["meaning"])
+        table.add_row(
+            when, way, Text("\n".join(hex_lines(event, a_line)), style=style), event["meaning"]
+        )
     return table
 
 
@@ -83,7 +88,10 @@ def timeline(observed: Observed) -> list[Event]:
 
 def happening(event: Event) -> str:
     if event["event"] == "open":
-        return f"-- connection to {event['server']}" if event["connection"] == 1 else "-- one more connection"
+        return (
+            f"-- connection to {event['server']}"
+            if event["connection"] == 1 else "-- one more connection"
+        )
     side = "client" if event.get("direction") == "up" else "server"
     return {
         "shut": f"-- the {side} sends no more",
@@ -149,7 +157,9 @@ def totals_table(pattern: str, observed: list[Observed]) -> Table:
         row("event: the message itself", "event")
         row("event: of these the body", "event_body")
         row("event: bytes beyond it", "event_framing")
-        cells = (str(t["unwanted_event"]) if t["unwanted_event"] else "0: not sent" for t in all_totals)
+        cells = (
+            str(t["unwanted_event"]) if t["unwanted_event"] else "0: not sent" for t in all_totals
+        )
         table.add_row("bytes for the event nobody wanted", *cells)
     if any(t["unknown"] for t in all_totals):
         row("bytes not understood", "unknown")
@@ -158,14 +168,18 @@ def totals_table(pattern: str, observed: list[Observed]) -> Table:
 
 def footnotes(pattern: str) -> list[str]:
     lines = [
-        "Round trips: without the one of TCP itself. They were counted in a second exchange, over a way "
-        "of 80 ms there and back.",
-        "Segments: what arrived at the tap at once. The bytes of two writes may arrive as one segment.",
+        "Round trips: without the one of TCP itself. They were counted in a "
+        "second exchange, over a way of 80 ms there and back.",
+        "Segments: what arrived at the tap at once. The bytes of two writes "
+        "may arrive as one segment.",
     ]
     if pattern == "reqrep":
-        lines.append("The message itself has a head of 25 bytes and the body, the same in every panel.")
+        lines.append(
+            "The message itself has a head of 25 bytes and the body, the same in every panel."
+        )
     else:
         lines.append(
-            "Each step begins when no more bytes move: the pauses between steps are not the library's."
+            "Each step begins when no more bytes move: the pauses between "
+            "steps are not the library's."
         )
     return lines

@@ -43,7 +43,9 @@ class Observed:
     @cached_property
     def elements(self) -> list[Event]:
         """In the order of their first bytes."""
-        return sorted((e for e in self.events if e["event"] == "element"), key=lambda e: int(e["record"]))
+        return sorted(
+            (e for e in self.events if e["event"] == "element"), key=lambda e: int(e["record"])
+        )
 
     @cached_property
     def messages(self) -> list[Message]:
@@ -65,7 +67,9 @@ class Observed:
         return list(found.values())
 
     def bytes_of(self, part: str, direction: str) -> int:
-        return sum(e["length"] for e in self.elements if (e["part"], e["direction"]) == (part, direction))
+        return sum(
+            e["length"] for e in self.elements if (e["part"], e["direction"]) == (part, direction)
+        )
 
     def segments(self, direction: str) -> int:
         return sum(e["segments"] for e in self.events
@@ -104,7 +108,9 @@ class Observed:
         up = [e for e in self.far if e["event"] == "element" and e["direction"] == "up"]
         if self.pattern == "reqrep":
             return next((int(e["record"]) for e in up if e["message"]), 0)
-        return max((int(e["record"]) for e in up if e["part"] in ("handshake", "control")), default=0)
+        return max(
+            (int(e["record"]) for e in up if e["part"] in ("handshake", "control")), default=0
+        )
 
     @property
     def doubtful(self) -> bool:

@@ -61,10 +61,15 @@ def size(word: str) -> int:
 
 def body_of(length: int | None) -> bytes:
     """Text, so that it is recognised among the bytes."""
-    return b"hello" if length is None else (b"abcdefghijklmnopqrstuvwxyz" * (length // 26 + 1))[:length]
+    return (
+        b"hello"
+        if length is None else (b"abcdefghijklmnopqrstuvwxyz" * (length // 26 + 1))[:length]
+    )
 
 
-def run(panel: Panel, pattern: str, body: bytes, folder: Path, ipc: bool, round_trip: float = 0.0) -> Exchange:
+def run(
+    panel: Panel, pattern: str, body: bytes, folder: Path, ipc: bool, round_trip: float = 0.0
+) -> Exchange:
     """One exchange; on a machine too busy for its pace, once more and slower."""
     for patience in (1.0, 5.0):
         exchange = Exchange(panel, folder, ipc, round_trip, patience)
@@ -145,7 +150,9 @@ def main() -> int:
 def packets(folder: Path, patterns: list[str], panels: list[Panel]) -> bytes:
     """A capture of what was recorded by now; what is damaged is left out."""
     found = []
-    for path in (folder / pattern / f"{panel.name}.tap" for pattern in patterns for panel in panels):
+    for path in (
+        folder / pattern / f"{panel.name}.tap" for pattern in patterns for panel in panels
+    ):
         if path.exists():
             with contextlib.suppress(Failed):
                 decode("unknown", "--show", 1, path)
