@@ -24,7 +24,7 @@ FAULTS = [
     fault("any-word-is-compared", "a word from the page reaches diff's command line", "tools/web/pages/read.py",
           "any(name not in known for name in names)", "False", "test_what_may_not_be_read"),
     fault("breaks-unasked", "a page that is opened compiles programs and breaks them", "tools/web/pages/read.py",
-          '"echo", "--list", "--json"))', '"echo", "--json"))', "test_the_echo_programs_with_their_heads_beside_the_first_step"),
+          '"echo", "--list", "--json")', '"echo", "--json")', "test_the_echo_programs_with_their_heads_beside_the_first_step"),
     fault("link-within-a-link", "a term is a link within the link of an experiment", "tools/web/sentence.py",
           "if not any(a < end and start < b for a, b, _ in found):", "if True:",
           "test_terms_and_clauses_of_a_sentence_say_what_they_mean"),

@@ -1,4 +1,5 @@
-"""Source code as HTML: coloured by pygments, with the words that differ and those that explain themselves."""
+"""Source code as HTML: coloured by pygments,
+with the words that differ and those that explain themselves."""
 
 from __future__ import annotations
 
@@ -56,9 +57,11 @@ def coloured_lines(lines: list[str], language: str) -> list[list[Piece]]:
 
 
 def line_html(
-    text: str, pieces: Iterable[Piece], changed: Iterable[Json] = (), words: Iterable[Json] = (), key: str = ""
+    text: str, pieces: Iterable[Piece], changed: Iterable[Json] = (), words: Iterable[Json] = (),
+    key: str = "",
 ) -> Markup:
-    """A line as HTML: cut wherever a piece, a changed word or a word of the glossary begins or ends.
+    """A line as HTML: cut wherever a piece,
+    a changed word or a word of the glossary begins or ends.
 
     A word of the glossary is a link to its entry, which has the id KEY-word-NAME.
     """
@@ -73,8 +76,14 @@ def line_html(
             link = Markup('<a class="word" href="#{0}-word-{1}" data-word="{1}">')
             parts.append(link.format(key, text[start : linked[start]]))
         names = " ".join(name for a, b, name in pieces if a <= start and end <= b)
-        part = Markup('<span class="{}">{}</span>').format(names, text[start:end]) if names else escape(text[start:end])
-        parts.append(Markup("<mark>{}</mark>").format(part) if any(a <= start < b for a, b in differ) else part)
+        part = (
+            Markup('<span class="{}">{}</span>').format(names, text[start:end])
+            if names else escape(text[start:end])
+        )
+        parts.append(
+            Markup("<mark>{}</mark>").format(part)
+            if any(a <= start < b for a, b in differ) else part
+        )
         if end in linked.values():
             parts.append(Markup("</a>"))
     return Markup("").join(parts)

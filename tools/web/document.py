@@ -29,7 +29,11 @@ def block(text: str) -> Markup:
         return Markup('<pre tabindex="0">{}</pre>').format("\n".join(lines[1:-1]))
     if lines[0].startswith("- "):
         items = re.split(r"\n- ", text.strip().removeprefix("- "))
-        return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(" ".join(one.split()))) for one in items))
+        return Markup("<ul>{}</ul>").format(
+            Markup("").join(
+                Markup("<li>{}</li>").format(inline(" ".join(one.split()))) for one in items
+            )
+        )
     if all(line.startswith("|") for line in lines):
         return table(lines)
     if any(line.startswith("[") and "]: " in line for line in lines):
@@ -40,17 +44,30 @@ def block(text: str) -> Markup:
 def table(lines: list[str]) -> Markup:
     head, rule, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     kinds = ["number" if cell.endswith(":") else "" for cell in rule]
-    cells = Markup("").join(Markup('<th scope="col" class="{}">{}</th>').format(k, inline(c)) for k, c in zip(kinds, head))
+    cells = Markup("").join(
+        Markup('<th scope="col" class="{}">{}</th>').format(k, inline(c))
+        for k, c in zip(kinds, head)
+    )
     body = Markup("").join(
-        Markup("<tr>{}</tr>").format(Markup("").join(Markup('<td class="{}">{}</td>').format(k, inline(c)) for k, c in zip(kinds, row)))
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(
+                Markup('<td class="{}">{}</td>').format(k, inline(c)) for k, c in zip(kinds, row)
+            )
+        )
         for row in rows
     )
-    return Markup('<div class="scroll" tabindex="0"><table class="taken"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(cells, body)
+    return Markup(
+        '<div class="scroll" tabindex="0"><table class="taken">'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(cells, body)
 
 
 def inline(text: str) -> Markup:
     """Code in backquotes stays code, text between * is emphasized, and a link becomes its words."""
     parts = text.split("`")
-    made = (f"<code>{escape(part)}</code>" if n % 2 else str(linked(LINK.sub(r"\1", part))) for n, part in enumerate(parts))
+    made = (
+        f"<code>{escape(part)}</code>" if n % 2 else str(linked(LINK.sub(r"\1", part)))
+        for n, part in enumerate(parts)
+    )
     bold = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", "".join(made))
     return Markup(re.sub(r"(?<![\w*/])\*(\w[^*]*)\*(?![\w*])", r"<em>\1</em>", bold))

@@ -2,9 +2,9 @@
 
     stranger   the guard has admitted no request of it: everybody on this machine can connect.
                It has ten seconds; beyond 64 of them the oldest is closed
-    guest      a request of it is answered; then it has ten seconds to take the answer. There are 96:
-               for one more, the oldest that has not taken its answer is closed, or the request is
-               refused. A page's WebSocket is a guest for as long as the page is open
+    guest      a request of it is answered; then it has ten seconds to take the answer. There are
+               96: for one more, the oldest that has not taken its answer is closed, or the request
+               is refused. A page's WebSocket is a guest for as long as the page is open
 
 A connection carries one request, of 256 KiB at most. aiohttp bounds none of that: it waits for the
 end of a request for ever, and keeps whatever requests come in the meantime.
@@ -77,7 +77,8 @@ class Visitor(asyncio.Protocol):
         return True
 
     def talk(self) -> None:
-        """It is a WebSocket from now on. Its bytes are not counted: aiohttp stops reading while messages wait."""
+        """It is a WebSocket from now on.
+        Its bytes are not counted: aiohttp stops reading while messages wait."""
         self.said = -math.inf
 
     def answered(self) -> None:
@@ -122,7 +123,8 @@ class Door:
         return True
 
     def look(self) -> None:
-        """Closes those that have had their time. A connection that is gone keeps its place until its answer is made."""
+        """Closes those that have had their time.
+        A connection that is gone keeps its place until its answer is made."""
         self.strangers = [one for one in self.strangers if not one.known and not one.over]
         self.guests = [one for one in self.guests if one.busy or not one.over]
         for one in (*self.strangers, *self.guests):

@@ -76,11 +76,17 @@ class Guard:
         """Whether it has the key."""
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         given = request.headers.get(KEY_HEADER, "")
-        return any(same(one, self.key) for one in (given, *(word.strip().removeprefix("key.") for word in offered)))
+        return any(
+            same(one, self.key)
+            for one in (given, *(word.strip().removeprefix("key.") for word in offered))
+        )
 
     def enter(self, request: web.Request) -> web.StreamResponse:
-        """To the same address without its token. The key stands behind the #: no server sees that."""
-        query = urlencode([(name, value) for name, value in request.query.items() if name != "token"])
+        """To the same address without its token.
+        The key stands behind the #: no server sees that."""
+        query = urlencode(
+            [(name, value) for name, value in request.query.items() if name != "token"]
+        )
         to = f"{request.path}?{query}" if query else request.path
         to += f"#key={self.key}"
         if request.headers.get("Sec-Fetch-Site", "none") in LED_HERE:
@@ -115,7 +121,12 @@ class Guard:
 
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         named = request.headers.get("Host", "").lower() in self.hosts
-        if named and request.method == "GET" and request.path in self.entrances and self.invites(request):
+        if (
+            named
+            and request.method == "GET"
+            and request.path in self.entrances
+            and self.invites(request)
+        ):
             return self.enter(request)
         if refused := self.refusal(request):
             return web.Response(status=refused[0], text=refused[1] + "\n")
@@ -134,10 +145,13 @@ class Guard:
     async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await self.answer(request, handler)
         if not response.prepared:
-            response.force_close()  # a connection that waits for another request would hold a descriptor
+            # A connection that waits for another request would hold a descriptor
+            response.force_close()
             host = request.headers.get("Host", "")
             response.headers.update(HEADERS)
-            response.headers["Content-Security-Policy"] = POLICY.format(host=host if host.lower() in self.hosts else "")
+            response.headers["Content-Security-Policy"] = POLICY.format(
+                host=host if host.lower() in self.hosts else ""
+            )
         return response
 
 

@@ -39,7 +39,8 @@ class View:
     """A page with certain choices, as a report shows it: without a server."""
 
     query: dict[str, str]  # of its address
-    answers: list[tuple[str, dict[str, Json], Json]] = field(default_factory=list)  # name, question, answer
+    # Name, question, answer
+    answers: list[tuple[str, dict[str, Json], Json]] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)  # of the site's, that it listens to
 
 

@@ -45,7 +45,10 @@ def chosen(panels: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any
 
 
 templates.filters |= {"chosen": chosen, "embedded": embedded, "linked": linked, "listing": listing}
-templates.globals |= {"clause": clause, "term": term, "entry": entry, "titles": {name: one.title for name, one in CLAUSES.items()}}
+templates.globals |= {
+    "clause": clause, "term": term, "entry": entry,
+    "titles": {name: one.title for name, one in CLAUSES.items()},
+}
 
 
 def panel_list() -> list[dict[str, Any]]:
@@ -82,7 +85,9 @@ def for_scripts(data: dict[str, Json]) -> dict[str, Json]:
 def shown(page: Page, data: dict[str, Json], query: Query, report: bool = False) -> Markup:
     """What a page shows, without what stands around it."""
     template = templates.get_template(f"{page.name}.html")
-    return Markup(template.render(page=page, data=data, query=query, panels=panel_list(), report=report))
+    return Markup(
+        template.render(page=page, data=data, query=query, panels=panel_list(), report=report)
+    )
 
 
 def styles(page: Page) -> list[str]:
@@ -96,14 +101,20 @@ def scripts(page: Page) -> list[str]:
 def render(page: Page, data: dict[str, Json], query: Query) -> str:
     """The page as HTML. Its script finds data of its own in the document: for_scripts()."""
     known = {"panels": panel_list(), "page": page.name, "data": for_scripts(data)}
-    return framed(query, page=page, styles=styles(page), scripts=scripts(page), known=known, main=shown(page, data, query))
+    return framed(
+        query, page=page, styles=styles(page), scripts=scripts(page), known=known,
+        main=shown(page, data, query),
+    )
 
 
 def refused(page: Page | None, sentence: str, query: Query) -> str:
     """What stands in place of a page that cannot be shown: why, and the way to the others."""
     main = fragment("refused.html", page=page, sentence=sentence)
     there = {"name": page.name if page else "", "title": page.title if page else "Not found"}
-    return framed(query, page=there, styles=STYLES, scripts=SCRIPTS, known={"panels": [], "page": "", "data": {}}, main=Markup(main))
+    return framed(
+        query, page=there, styles=STYLES, scripts=SCRIPTS,
+        known={"panels": [], "page": "", "data": {}}, main=Markup(main),
+    )
 
 
 def framed(query: Query, **parts: Any) -> str:

@@ -39,11 +39,16 @@ from harness.panels import choose_panels, complain, printable, read_panels
 from web import verbs
 from web.page import Json, Page, Refused, Site, View
 from web.pages import PAGES
-from web.render import for_scripts, fragment, panel_colours, panel_list, scripts, shown, styles, templates
+from web.render import (
+    for_scripts, fragment, panel_colours, panel_list, scripts, shown, styles, templates,
+)
 from web.stream import Stream
 
 STATIC = Path(__file__).with_name("static")
-POLICY = "default-src 'none'; script-src {hashes} data:; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; script-src {hashes} data:; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
 LINK = re.compile(r'(?<= href=")/(\w+)(\?[^"#]*)?(?:#[^"]*)?(?=")')  # to a page
 
 
@@ -63,7 +68,8 @@ class Report:
 
     def __init__(self) -> None:
         self.views: list[dict[str, Json]] = []
-        self.answers: dict[str, dict[str, Json]] = {}  # by page: what source.js says in place of the server
+        # By page: what source.js says in place of the server
+        self.answers: dict[str, dict[str, Json]] = {}
 
     async def add(self, site: Site, page: Page, view: View) -> None:
         data = await page.data(site, view.query)
@@ -79,14 +85,20 @@ class Report:
         })  # fmt: skip
         answers = self.answers.setdefault(page.name, {})
         for name, question, answer in view.answers:
-            asked = json.dumps(question, ensure_ascii=False, separators=(",", ":"))  # as JSON.stringify does
+            # As JSON.stringify does
+            asked = json.dumps(question, ensure_ascii=False, separators=(",", ":"))
             answers[f"{page.name}/{name} {asked}"] = answer
 
     def html(self, head: str) -> str:
         importmap = json.dumps({"imports": modules()}, separators=(",", ":"))
         start = 'import "triptych/report.js";'
-        files = dict.fromkeys(name for page in PAGES for name in styles(page)) | {"report.css": None}
-        users = {name: [page.name for page in PAGES if name in (*styles(page), "report.css")] for name in files}
+        files = dict.fromkeys(name for page in PAGES for name in styles(page)) | {
+            "report.css": None
+        }
+        users = {
+            name: [page.name for page in PAGES if name in (*styles(page), "report.css")]
+            for name in files
+        }
         return templates.get_template("report.html").render(
             head=head,
             pages=PAGES,
@@ -96,7 +108,10 @@ class Report:
             importmap=Markup(importmap),
             start=Markup(start),
             policy=POLICY.format(hashes=" ".join(map(hashed, (importmap, start)))),
-            common={"scripts": {page.name: scripts(page) for page in PAGES}, "panels": panel_list()},
+            common={
+                "scripts": {page.name: scripts(page) for page in PAGES},
+                "panels": panel_list(),
+            },
         )
 
 
@@ -116,7 +131,8 @@ def packed(data: Json) -> str:
 
 
 def inside(link: re.Match[str]) -> str:
-    """A link to another page, within the document: whoever has written it need not know of reports."""
+    """A link to another page, within the document:
+    whoever has written it need not know of reports."""
     return f"#{link[1]}{link[2] or ''}"
 
 
@@ -134,7 +150,9 @@ def modules() -> dict[str, str]:
     """The pages' scripts as data, by names that do not depend on where the document lies."""
     return {
         f"triptych/{path.name}": "data:text/javascript;base64,"
-        + base64.b64encode(path.read_text("utf-8").replace('from "./', 'from "triptych/').encode()).decode()
+        + base64.b64encode(
+            path.read_text("utf-8").replace('from "./', 'from "triptych/').encode()
+        ).decode()
         for path in sorted(STATIC.glob("*.js"))
     }
 

@@ -1,4 +1,5 @@
-"""A sentence as HTML: addresses and experiments are links; clauses and terms say what they mean, and lead to it."""
+"""A sentence as HTML: addresses and experiments are links;
+clauses and terms say what they mean, and lead to it."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def term(name: str, shown: str = "") -> Markup:
 
 
 ADDRESS = r"(?P<address>https://[^\s<>\"]*[^\s<>\".,;:)])"
-WORDS = re.compile(ADDRESS + r"|\b(?P<lab>lab [a-z][\w-]+)|(?<![\w/-])(?P<clause>[RP]\d\d?)(?![\w-])")
+WORDS = re.compile(
+    ADDRESS + r"|\b(?P<lab>lab [a-z][\w-]+)|(?<![\w/-])(?P<clause>[RP]\d\d?)(?![\w-])"
+)
 
 
 def linked(text: str, experiments: Iterable[str] = ()) -> Markup:
@@ -41,7 +44,9 @@ def linked(text: str, experiments: Iterable[str] = ()) -> Markup:
         if kind == "address":
             link = Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(word)
         elif kind == "lab" and word[4:] in names:
-            link = Markup('<a href="/lab?experiment={}" data-keep="look big">{}</a>').format(word[4:], word)
+            link = Markup('<a href="/lab?experiment={}" data-keep="look big">{}</a>').format(
+                word[4:], word
+            )
         elif kind == "clause" and word in CLAUSES:
             link = clause(word)
         else:

@@ -39,7 +39,8 @@ from web.stream import Reader, Stream
 STATIC = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 QUESTION_MAX = 64 << 10  # bytes of what a page asks
-PAGES_MOST = 32  # WebSockets at the same time: one for each open page, and one for what it listens to
+# WebSockets at the same time: one for each open page, and one for what it listens to
+PAGES_MOST = 32
 CROWDED_PAGES = b"Too many pages are open: close some of them."
 WAITING_MOST = 20  # questions that wait for a verb
 BEAT_SECONDS = 0.05  # between two batches of events
@@ -94,14 +95,19 @@ class Server:
             try:
                 data = await page.data(self, query)
             except Refused as problem:
-                return web.Response(status=400, text=refused(page, str(problem), query), content_type="text/html")
+                return web.Response(
+                    status=400, text=refused(page, str(problem), query), content_type="text/html"
+                )
             return web.Response(text=render(page, data, query), content_type="text/html")
 
         return show
 
     async def nowhere(self, request: web.Request) -> web.StreamResponse:
         """An address that leads to no page."""
-        return web.Response(status=404, text=refused(None, "There is no page at this address.", request.query), content_type="text/html")
+        return web.Response(
+            status=404, text=refused(None, "There is no page at this address.", request.query),
+            content_type="text/html",
+        )
 
     def asker(self, answer: Any) -> Any:
         async def ask(request: web.Request) -> web.StreamResponse:
@@ -118,7 +124,8 @@ class Server:
         return ask
 
     async def static(self, request: web.Request) -> web.StreamResponse:
-        """A file that stood in static/ when the server started: no path is made of what is asked."""
+        """A file that stood in static/ when the server started:
+        no path is made of what is asked."""
         name = request.match_info["name"]
         if name == "panels.css":
             return web.Response(text=panel_colours(), content_type="text/css")
@@ -130,15 +137,20 @@ class Server:
     async def events(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("stream", "")
         stream = self.streams.get(name)
-        response = web.WebSocketResponse(heartbeat=GONE_SECONDS, max_msg_size=1024, protocols=(PROTOCOL,))
+        response = web.WebSocketResponse(
+            heartbeat=GONE_SECONDS, max_msg_size=1024, protocols=(PROTOCOL,)
+        )
         await response.prepare(request)
         if visitor := visitor_of(request):
             visitor.talk()
-        if len(self.sockets) >= PAGES_MOST:  # told like this: a page is not told the text of a refused handshake
+        # Told like this: a page is not told the text of a refused handshake
+        if len(self.sockets) >= PAGES_MOST:
             await response.close(code=1013, message=CROWDED_PAGES)
             return response
         self.sockets.add(response)
-        feed = asyncio.create_task(self.feed(response, stream) if name else self.tell_what_runs(response))
+        feed = asyncio.create_task(
+            self.feed(response, stream) if name else self.tell_what_runs(response)
+        )
         try:
             async for message in response:
                 if message.type in (WSMsgType.ERROR, WSMsgType.CLOSE):
@@ -221,7 +233,9 @@ def listen(ports: list[int]) -> tuple[int, list[socket.socket]]:
             why = problem.strerror
             for one in sockets:
                 one.close()
-    raise ServerFailed(f"cannot listen on 127.0.0.1, port {ports[-1]}: {why}; choose another with --port")
+    raise ServerFailed(
+        f"cannot listen on 127.0.0.1, port {ports[-1]}: {why}; choose another with --port"
+    )
 
 
 def has_screen() -> bool:
@@ -247,7 +261,10 @@ async def serve(ports: list[int], opens: bool) -> int:
     try:
         address = f"http://127.0.0.1:{port}/?token="
         print(address + guard.token, flush=True)
-        print("Ctrl-C stops it. It also ends a minute after its last page was closed.", file=sys.stderr, flush=True)
+        print(
+            "Ctrl-C stops it. It also ends a minute after its last page was closed.",
+            file=sys.stderr, flush=True,
+        )
         if opens and has_screen():
             await asyncio.to_thread(webbrowser.open, address + guard.once)
         while not stopped.is_set() and not server.alone():

@@ -48,7 +48,8 @@ class Stream:
                 self.size -= len(self.events.popleft())
 
     def show(self, key: str, event: Event) -> None:
-        """An event of which only the newest matters. A page gets it behind the events told before it."""
+        """An event of which only the newest matters.
+        A page gets it behind the events told before it."""
         line = encoded(event)
         with self.lock:
             self.latest[key] = line
@@ -68,7 +69,8 @@ class Reader:
         self.seen: dict[str, int] = {}
 
     def next(self) -> list[str]:
-        """What the page has not had yet, in JSON: none, some, or AT_ONCE events and the newest of each key."""
+        """What the page has not had yet, in JSON: none, some,
+        or AT_ONCE events and the newest of each key."""
         stream = self.stream
         with stream.lock:
             oldest = stream.count - len(stream.events)
@@ -77,7 +79,10 @@ class Reader:
             found = list(itertools.islice(stream.events, start - oldest, start - oldest + AT_ONCE))
             first = self.at == 0
             self.at = start + len(found)
-            newest = [key for key, n in stream.changes.items() if self.seen.get(key) != n and stream.places[key] <= self.at]
+            newest = [
+                key for key, n in stream.changes.items()
+                if self.seen.get(key) != n and stream.places[key] <= self.at
+            ]
             for key in sorted(newest, key=lambda key: stream.places[key], reverse=True):
                 found.insert(max(0, stream.places[key] - start), stream.latest[key])
             self.seen.update((key, stream.changes[key]) for key in newest)

@@ -16,7 +16,8 @@ LINE_MAX = 4 << 20  # bytes
 
 
 def tell(
-    program: str, words: list[str], seconds: float, heard: Callable[[Json], None], ended: Callable[[str], None]
+    program: str, words: list[str], seconds: float, heard: Callable[[Json], None],
+    ended: Callable[[str], None],
 ) -> Callable[[], None]:
     """Starts it in a thread that hears it to its end. Returns a function that ends it at once.
 
@@ -46,7 +47,9 @@ def tell(
     return stop
 
 
-def follow(child: Program, seconds: float, heard: Callable[[Json], None], stopped: threading.Event) -> str:
+def follow(
+    child: Program, seconds: float, heard: Callable[[Json], None], stopped: threading.Event
+) -> str:
     """Hears every line; what is wrong, in a sentence, or nothing."""
     deadline = time.monotonic() + seconds
     while not stopped.is_set():

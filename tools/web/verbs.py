@@ -62,4 +62,6 @@ def stop() -> None:
 
 
 async def verb(program: str, *words: str, seconds: float = 60.0) -> Any:
-    return await asyncio.get_running_loop().run_in_executor(_threads, run, program, words, seconds, _stops)
+    return await asyncio.get_running_loop().run_in_executor(
+        _threads, run, program, words, seconds, _stops
+    )

@@ -39,7 +39,9 @@ def main() -> int:
     line.add_argument("--no-open", action="store_true")
     options = line.read()
     if options.port is not None and not 0 <= options.port <= LAST_PORT:
-        line.error(f"--port {options.port}: a port is a number from 1 to {LAST_PORT}, or 0: any free one")
+        line.error(
+            f"--port {options.port}: a port is a number from 1 to {LAST_PORT}, or 0: any free one"
+        )
     choose_panels([], "web")  # ends here if nothing is built
     ports = [PORT, 0] if options.port is None else [options.port]
     try:

@@ -1,4 +1,5 @@
-"""The page Lab: the matrix of the experiments, and one of them: predict, watch, compare, explain."""
+"""The page Lab: the matrix of the experiments, and one of them: predict, watch,
+compare, explain."""
 
 from __future__ import annotations
 
@@ -59,12 +60,18 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
     name = query.get("experiment", "")
     if name and name not in known:
         raise Refused(f"There is no experiment of that name. There are: {', '.join(known)}.")
-    shared = {"running": lab.running, "_themes": list(dict.fromkeys(e["theme"] for e in known.values()))}
+    shared = {
+        "running": lab.running,
+        "_themes": list(dict.fromkeys(e["theme"] for e in known.values())),
+    }
     if not name:
         listed = [brief(one, lab.outcomes.get(one["name"], {})) for one in known.values()]
         return shared | {"experiment": None, "_experiments": listed}
     one = whole(known, name, lab.outcomes.get(name, {}))
-    return shared | {"experiment": {key: one[key] for key in ("name", "predict", "now")}, "_experiment": one}
+    return shared | {
+        "experiment": {key: one[key] for key in ("name", "predict", "now")},
+        "_experiment": one,
+    }
 
 
 def whole(known: dict[str, Json], name: str, outcomes: Json) -> Json:
@@ -80,7 +87,8 @@ def whole(known: dict[str, Json], name: str, outcomes: Json) -> Json:
 
 
 async def run(site: Site, asked: dict[str, Json]) -> Json:
-    """Starts a run: its events go to a stream. One at a time, on panels that the experiment names."""
+    """Starts a run: its events go to a stream.
+    One at a time, on panels that the experiment names."""
     known = await experiments(site)
     name, panels = asked.get("experiment"), asked.get("panels")
     if not isinstance(name, str) or name not in known:
@@ -93,7 +101,9 @@ async def run(site: Site, asked: dict[str, Json]) -> Json:
     lab = lab_of(site)
     with lab.lock:
         if lab.running:
-            raise Refused(f"The experiment {lab.running['experiment']} runs. Wait for its end, or stop it.")
+            raise Refused(
+                f"The experiment {lab.running['experiment']} runs. Wait for its end, or stop it."
+            )
         stream = Stream(f"lab-{next(lab.numbers)}")
         site.streams[stream.name] = stream
         lab.running = {"experiment": name, "stream": stream.name, "panels": chosen}
@@ -130,7 +140,8 @@ async def stop(site: Site, asked: dict[str, Json]) -> Json:
 
 
 async def views(site: Site) -> list[View]:
-    """For a report: every experiment, with the outcomes that were recorded; all are run, if there is time."""
+    """For a report: every experiment, with the outcomes that were recorded;
+    all are run, if there is time."""
     known = await experiments(site)
     if not site.quick and not lab_of(site).outcomes:
         keep(site, await site.verb("lab.lab", "all", "--json", seconds=ALL_SECONDS))
@@ -147,7 +158,10 @@ def keep(site: Site, results: Json) -> None:
 
 def running(site: Site) -> list[dict[str, Json]]:
     now = lab_of(site).running
-    return [{"text": f"lab {now['experiment']} ({' '.join(now['panels'])})", "address": f"/lab?experiment={now['experiment']}", "asked": {}}] if now else []
+    return [{
+        "text": f"lab {now['experiment']} ({' '.join(now['panels'])})",
+        "address": f"/lab?experiment={now['experiment']}", "asked": {},
+    }] if now else []  # fmt: skip
 
 
 def close(site: Site) -> None:

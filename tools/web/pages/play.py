@@ -30,19 +30,28 @@ LIMITS = {
     "rate": settings.RATE_MOST, "queue": settings.QUEUE_MOST, "time": settings.TIME_MOST,
 }  # fmt: skip
 
-# The rows of a panel's table: the measure, its name, what it counts. The programs know the first five.
+# The rows of a panel's table: the measure, its name, what it counts.
+# The programs know the first five.
 ROWS = (
     ("sent", "sent", "messages that this role has sent"),
     ("received", "received", "messages that this role has received"),
-    ("lost", "gaps in the numbers", "a subscriber received a number, and had not received so many before it; it cannot see what "
-     "it missed before its first event, behind its last one, or when the publisher starts again at 1"),
-    ("duplicates", "repeated numbers", "this program received the same number twice; a server that was started again remembers none"),
+    ("lost", "gaps in the numbers",
+     "a subscriber received a number, and had not received so many before it; it cannot see what "
+     "it missed before its first event, behind its last one, "
+     "or when the publisher starts again at 1"),
+    ("duplicates", "repeated numbers",
+     "this program received the same number twice; a server that was started again remembers none"),
     ("timeouts", "time-outs", "requests whose reply did not come in time"),
-    ("missed", "not received", "messages for this role that it had not received a second after they were sent, or when a later event came; each "
-     "has a circle or a cross in the picture; one that comes after all is counted no longer; what was sent in the run's "
-     "last second may be missing here; an error reply to bytes that were no request has the number 0, is for nobody in particular, and is not counted here"),
-    ("unanswered", "not answered", "requests of this role whose reply it had not received a second after it had sent them"),
-    ("again", "run twice", "requests that this role received, and it or the server before it had received them already"),
+    ("missed", "not received",
+     "messages for this role that it had not received a second after they were sent, "
+     "or when a later event came; each has a circle or a cross in the picture; one that comes "
+     "after all is counted no longer; what was sent in the run's last second may be missing here; "
+     "an error reply to bytes that were no request has the number 0, is for nobody in particular, "
+     "and is not counted here"),
+    ("unanswered", "not answered",
+     "requests of this role whose reply it had not received a second after it had sent them"),
+    ("again", "run twice",
+     "requests that this role received, and it or the server before it had received them already"),
 )  # fmt: skip
 OF_REQUESTS = ("unanswered", "again")
 
@@ -75,7 +84,8 @@ def described(run: Run) -> dict[str, Json]:
 
 
 def said(run: Run) -> dict[str, list[Json]]:
-    """What happened, by panel, in lines for who has no scripts: all but the messages, and of these the counts say enough."""
+    """What happened, by panel, in lines for who has no scripts: all but the messages,
+    and of these the counts say enough."""
     found: dict[str, list[Json]] = {}
     for line in run.stream.events:
         event = json.loads(line)
@@ -120,7 +130,13 @@ def find_story(name: str) -> Story | None:
 
 def newest(site: Site, story: Story) -> str | None:
     """The newest run of a story that has ended."""
-    return next((run.key for run in reversed(runs(site).values()) if run.stream.ended and run.story == story.name), None)
+    return next(
+        (
+            run.key for run in reversed(runs(site).values())
+            if run.stream.ended and run.story == story.name
+        ),
+        None,
+    )
 
 
 def as_json(story: Story) -> dict[str, Json]:
@@ -144,7 +160,8 @@ async def start(site: Site, question: dict[str, Json]) -> Json:
         asked["panels"] = [panel for panel in story.settings["panels"] if panel in built]
     chosen = read_settings({**asked, **of_form(form or {})})
     known = runs(site)
-    async with site.state.setdefault("play-start", asyncio.Lock()):  # each sees what the other started
+    # Each sees what the other started
+    async with site.state.setdefault("play-start", asyncio.Lock()):
         await make_room(known)
         return described(begin(site, known, chosen, story))
 
@@ -178,7 +195,9 @@ async def make_room(known: dict[str, Run]) -> None:
 
 
 async def act(site: Site, question: dict[str, Json]) -> Json:
-    words: dict[str, Any] = {name: question.get(name, "") for name in ("panel", "role", "do", "way")}
+    words: dict[str, Any] = {
+        name: question.get(name, "") for name in ("panel", "role", "do", "way")
+    }
     if not all(isinstance(word, str) for word in words.values()):
         raise Refused("panel, role, do and way are texts")
     run = run_of(site, question)
@@ -196,7 +215,13 @@ async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
     run = run_of(site, question)
     kind, topic, number, sent = (question.get(name) for name in ("kind", "topic", "n", "sent"))
     panel = next((p for p in run.settings.chosen() if p.name == question.get("panel")), None)
-    if panel is None or not isinstance(kind, str) or kind not in KINDS or not isinstance(topic, str) or not isinstance(number, int):
+    if (
+        panel is None
+        or not isinstance(kind, str)
+        or kind not in KINDS
+        or not isinstance(topic, str)
+        or not isinstance(number, int)
+    ):
         raise Refused("which message?")
     if not isinstance(sent, str) or not re.fullmatch("[0-9]{1,20}", sent):
         raise Refused("sent is a number, as text")
@@ -205,8 +230,14 @@ async def show_bytes(site: Site, question: dict[str, Json]) -> Json:
     else:
         recording = await asyncio.to_thread(run.ask, lambda: run.recording(panel.name))
     if recording is None or not recording.exists():
-        why = "It was longer than is kept after a run." if "tcp" in panel.speaks else "There is no line between programs that send datagrams."
-        return {"frames": [], "why": f"Its bytes were not recorded. {why}" if run.stream.ended else why}
+        why = (
+            "It was longer than is kept after a run."
+            if "tcp" in panel.speaks else "There is no line between programs that send datagrams."
+        )
+        return {
+            "frames": [],
+            "why": f"Its bytes were not recorded. {why}" if run.stream.ended else why,
+        }
     find = functools.partial(
         frames_of, panel, run.settings.pattern, recording, (kind, topic, number, int(sent))
     )
@@ -249,14 +280,18 @@ def recorded_bytes(run: Run) -> list[tuple[str, Json, Json]]:
             if of:
                 first.setdefault(of, []).append(shown(frame))
         for (kind, topic, number, sent), of_message in first.items():
-            question = {"run": run.key, "panel": panel.name, "kind": kind, "topic": topic, "n": number, "sent": str(sent)}
+            question = {
+                "run": run.key, "panel": panel.name, "kind": kind, "topic": topic, "n": number,
+                "sent": str(sent),
+            }
             found.append(("bytes", question, {"frames": of_message[-1:]}))
     return found
 
 
 def running(site: Site) -> list[dict[str, Json]]:
     return [
-        {"text": f"{story.title if (story := find_story(run.story)) else 'Play'} ({' '.join(run.settings.panels)})",
+        {"text": f"{story.title if (story := find_story(run.story)) else 'Play'} "
+                 f"({' '.join(run.settings.panels)})",
          "address": f"/play?run={run.key}", "asked": {"run": run.key}}
         for run in runs(site).values() if not run.stream.ended
     ]  # fmt: skip
@@ -273,8 +308,10 @@ def close(site: Site) -> None:
 PAGE = Page(
     name="play",
     title="Play",
-    about="Run the same conversation on several panels, break something, and watch what each one does.",
-    find="run start try kill stop restart delay cut live watch sequence diagram messages arrows demo story",
+    about="Run the same conversation on several panels, break something, "
+        "and watch what each one does.",
+    find="run start try kill stop restart delay cut live watch sequence diagram "
+        "messages arrows demo story",
     styles=("play.css",),
     data=data,
     answers={"start": start, "act": act, "stop": stop, "bytes": show_bytes},

@@ -26,7 +26,8 @@ from web.pages.read import counted, sources, steps
 SECONDS = 180.0  # the programs run with strace, panel after panel
 FOLDER = BUILD / "bench"  # where bench keeps its newest figures
 RECORDED = ROOT / "tools" / "bench" / "RESULTS.json.gz"
-ANSWERS = ("median round trip:", "messages delivered:")  # of a run too short for a summary, a sentence of each
+# Of a run too short for a summary, a sentence of each
+ANSWERS = ("median round trip:", "messages delivered:")
 GUARANTEES = "The price of each guarantee"  # a heading of CHOOSING.md
 BIG = 64 << 20  # bytes of a file that is no such figures
 
@@ -44,12 +45,17 @@ def drawn(chart: Chart) -> Json:
                 cells.append(None)
                 continue
             ranges = line.ranges[found[0]] if line.ranges else None
-            cells.append({"value": exact(line.points[found[0]][1]),
-                          "range": f"{exact(ranges[0])} to {exact(ranges[1])}" if ranges else ""})  # fmt: skip
+            cells.append({
+                "value": exact(line.points[found[0]][1]),
+                "range": f"{exact(ranges[0])} to {exact(ranges[1])}" if ranges else "",
+            })  # fmt: skip
         rows.append({"x": names.get(x, f"{x:g}"), "cells": cells})
     lines = [{"label": line.label, "mark": line.mark} for line in chart.lines]
     svg = Markup(svg_text(chart, inline=True))
-    return {"name": chart.name, "title": chart.title, "x": chart.x, "y": chart.y, "lines": lines, "rows": rows, "svg": svg}
+    return {
+        "name": chart.name, "title": chart.title, "x": chart.x, "y": chart.y, "lines": lines,
+        "rows": rows, "svg": svg,
+    }
 
 
 def read_ticks(ticks: str) -> list[tuple[float, str]]:
@@ -88,8 +94,13 @@ def measured() -> Json:
     if results is None:
         return None
     found = bench_words.found(results)
-    answers = summary(results) or [text for part in ANSWERS for text in [t for t in found if part in t][:1]]
-    machine = {name: str(value) for name, value in results["machine"].items() if isinstance(value, (str, int, float))}
+    answers = summary(results) or [
+        text for part in ANSWERS for text in [t for t in found if part in t][:1]
+    ]
+    machine = {
+        name: str(value) for name, value in results["machine"].items()
+        if isinstance(value, (str, int, float))
+    }
     return {
         "started": results["started"],
         "quick": bool(results.get("quick")),
@@ -139,7 +150,9 @@ async def size(site: Site, asked: dict[str, Json]) -> Json:
     """What each panel takes: its sources, and, when it is asked for, its programs as they run."""
     runs = asked.get("runs") is True
     name, words = ("size of the running programs", []) if runs else ("size", ["--source"])
-    said = await kept(site, name, sources(), lambda: site.verb("compare.size", *words, "--json", seconds=SECONDS))
+    said = await kept(
+        site, name, sources(), lambda: site.verb("compare.size", *words, "--json", seconds=SECONDS)
+    )
     return {"html": site.fragment("price_size.html", said=said)}
 
 
@@ -154,7 +167,8 @@ PAGE = Page(
     name="price",
     title="Price",
     about="What each guarantee costs: lines, libraries, memory and time.",
-    find="cost costs overhead lines code libraries memory threads size system calls latency throughput speed fast fastest time performance benchmark charts",
+    find="cost costs overhead lines code libraries memory threads size system calls latency "
+        "throughput speed fast fastest time performance benchmark charts",
     styles=("price.css",),
     data=data,
     answers={"lines": lines, "size": size},

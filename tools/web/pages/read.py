@@ -34,7 +34,8 @@ def chosen(asked: dict[str, Any]) -> tuple[str, list[str]]:
     if pattern not in (*PATTERNS, ECHO):
         raise Refused(f"The patterns are: {', '.join(PATTERNS)}; or {ECHO}.")
     known = [panel.name for panel in readable(PATTERNS[0] if pattern == ECHO else pattern)]
-    picked = " ".join(filter(None, (str(asked.get(f"p{place}") or "") for place in range(MOST))))  # without scripts
+    # Without scripts
+    picked = " ".join(filter(None, (str(asked.get(f"p{place}") or "") for place in range(MOST))))
     named = asked.get("panels") or picked or "raw-1 zmq-1"
     names = named.split() if isinstance(named, str) else [""]
     if any(name not in known for name in names) or len(set(names)) != len(names):
@@ -49,20 +50,33 @@ async def aligned(site: Site, pattern: str, names: list[str]) -> Json:
     said = await site.verb("compare.diff", pattern, *names, "--json")
     said["key"] = "-".join([pattern, *names])
     said["served"] = served(said)
-    said["differs"] = [one for panel in readable(pattern) if panel.name in names and (one := differs(panel))]
+    said["differs"] = [
+        one for panel in readable(pattern) if panel.name in names and (one := differs(panel))
+    ]
     return colour_alignment(said, said["key"])
 
 
 def served(said: Json) -> Json:
-    """By clause of this pattern, for each panel: the calls and options that serve it, and their lines and sections. Comments do nothing."""
+    """By clause of this pattern, for each panel: the calls and options that serve it, and their
+    lines and sections. Comments do nothing."""
     letter = {"reqrep": "R", "pubsub": "P"}[said["pattern"]]
-    found: dict[str, list[dict[str, list[Json]]]] = {clause: [{} for _ in said["panels"]] for clause in said["clauses"] if clause[0] == letter}
+    found: dict[str, list[dict[str, list[Json]]]] = {
+        clause: [{} for _ in said["panels"]] for clause in said["clauses"] if clause[0] == letter
+    }
     for at, section in enumerate(said["sections"]):
-        cells = [(place, cell) for block in section["blocks"] for row in block["rows"] for place, cell in enumerate(row) if cell]
+        cells = [
+            (place, cell) for block in section["blocks"] for row in block["rows"]
+            for place, cell in enumerate(row) if cell
+        ]
         for place, cell in cells:
-            for start, end in cell["words"] if not cell["text"].lstrip().startswith(("*", "/*")) else []:
+            for start, end in (
+                cell["words"] if not cell["text"].lstrip().startswith(("*", "/*")) else []
+            ):
                 name = cell["text"][start:end]
-                for clause in found.keys() & set(said["words"][name]["clauses"]) if "/*" not in cell["text"][:start] else []:
+                for clause in (
+                    found.keys() & set(said["words"][name]["clauses"])
+                    if "/*" not in cell["text"][:start] else []
+                ):
                     lines = found[clause][place].setdefault(name, [])
                     lines.append({"number": cell["number"], "section": at + 1})
     return {clause: panels for clause, panels in found.items() if any(panels)}
@@ -70,17 +84,25 @@ def served(said: Json) -> Json:
 
 def differs(panel: Panel) -> Json:
     """What another system's sockets do otherwise, if the panel's README has a table of it."""
-    return {"panel": panel.name, "html": text} if (text := section(ROOT / panel.folder / "README.md", DIFFERS)) else None
+    return (
+        {"panel": panel.name, "html": text}
+        if (text := section(ROOT / panel.folder / "README.md", DIFFERS)) else None
+    )
 
 
 async def echo(site: Site) -> Json:
-    """What steps echo --json says, coloured: as it was played on this server, or else nothing is."""
-    said = broken(site) or await kept(site, "echo", sources(), lambda: site.verb("compare.steps", "echo", "--list", "--json"))
+    """What steps echo --json says, coloured: as it was played on this server,
+    or else nothing is."""
+    said = broken(site) or await kept(
+        site, "echo", sources(), lambda: site.verb("compare.steps", "echo", "--list", "--json")
+    )
     for program in said["programs"]:
         for part in filter(None, (program, program["beside"])):
             colour_lines(part["lines"], "echo")
         head = (ROOT / program["file"]).read_text("utf-8")
-        program["started"] = found[1] if (found := re.search(r"^ \* +(\./\S.*?)  ", head, re.M)) else ""
+        program["started"] = (
+            found[1] if (found := re.search(r"^ \* +(\./\S.*?)  ", head, re.M)) else ""
+        )
     said["shared"] = (WAY.parent / "0-echo" / "echo.h").read_text("utf-8")
     for one in said["breaks"]:
         one["link"] = f"/read?panels={before(one['repaired_by'])}+{one['repaired_by']}"
@@ -102,7 +124,9 @@ def before(name: str) -> str:
 async def breaks(site: Site, asked: dict[str, Json]) -> Json:
     """Compiles the echo programs and breaks them; the newest run is shown from now on."""
     now = sources()
-    site.state["broken"] = now, await site.verb("compare.steps", "echo", "--json", seconds=BREAK_SECONDS)
+    site.state["broken"] = now, await site.verb(
+        "compare.steps", "echo", "--json", seconds=BREAK_SECONDS
+    )
     return {"html": site.fragment("breaks.html", breaks=(await echo(site))["breaks"])}
 
 
@@ -121,12 +145,16 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
 
 
 def ways() -> dict[str, list[str]]:
-    """The steps in front of each panel that ships, that panel last; those without a step are left out."""
+    """The steps in front of each panel that ships, that panel last;
+    those without a step are left out."""
     known = read_panels()
     found = {}
     for panel in known:
         if panel.kind == "shipped":
-            before = [p.name for p in known if p.kind == "step" and p.name.removeprefix(f"{panel.name}-").isdecimal()]
+            before = [
+                p.name for p in known
+                if p.kind == "step" and p.name.removeprefix(f"{panel.name}-").isdecimal()
+            ]
             found[panel.name] = [*before, panel.name]
     return {name: way for name, way in found.items() if len(way) > 1}
 
@@ -135,7 +163,11 @@ async def alignment(site: Site, asked: dict[str, Json]) -> Json:
     """The same for other panels, as HTML: the page puts it in place of what it shows."""
     pattern, names = chosen(asked)
     if pattern == ECHO:
-        return {"html": site.fragment("echo.html", echo=await echo(site), played=broken(site) is not None)}
+        return {
+            "html": site.fragment(
+                "echo.html", echo=await echo(site), played=broken(site) is not None
+            )
+        }
     return {"html": site.fragment("reading.html", reading=await aligned(site, pattern, names))}
 
 
@@ -155,14 +187,20 @@ async def added(site: Site, asked: dict[str, Json]) -> Json:
     """What each step adds, and the steps with that as HTML."""
     pattern, _ = chosen(asked)
     found = await steps(site, {})
-    return {"steps": found, "html": site.fragment("way.html", ways=ways(), steps=found, pattern=pattern)}
+    return {
+        "steps": found,
+        "html": site.fragment("way.html", ways=ways(), steps=found, pattern=pattern),
+    }
 
 
 async def steps(site: Site, asked: dict[str, Json]) -> Json:
     """What each step adds. It counts lines, which takes some seconds."""
 
     async def count() -> Json:
-        return {step["name"]: step | {"buys": bought(step)} for step in await site.verb("compare.steps", "--json", seconds=SECONDS)}
+        return {
+            step["name"]: step | {"buys": bought(step)}
+            for step in await site.verb("compare.steps", "--json", seconds=SECONDS)
+        }
 
     return await kept(site, "steps", sources(), count)
 
@@ -171,16 +209,22 @@ def bought(step: Json) -> str:
     """What lines are for that bring no clause: the table of raw/steps/README.md says it."""
     if not step["adds"] or step["adds"]["gained"]:
         return ""
-    row = re.search(rf"^\| `[^`|]*` \| `{re.escape(step['name'])}` \| ([^|`]+) \|$", WAY.read_text("utf-8"), re.M)
+    row = re.search(
+        rf"^\| `[^`|]*` \| `{re.escape(step['name'])}` \| ([^|`]+) \|$", WAY.read_text("utf-8"),
+        re.M,
+    )
     return row[1] if row else ""
 
 
 async def views(site: Site) -> list[View]:
-    """For a report: the slider's stops, what ships beside each other, and siblings beside what they are siblings of."""
+    """For a report: the slider's stops, what ships beside each other,
+    and siblings beside what they are siblings of."""
     counts = await steps(site, {})
     known = {pattern: [panel.name for panel in readable(pattern)] for pattern in PATTERNS}
     pairs = [way[at : at + 2] for way in ways().values() for at in range(len(way) - 1)]
-    pairs += [[beside(one, list(counts.values())), name] for name, one in counts.items() if one["sibling"]]
+    pairs += [
+        [beside(one, list(counts.values())), name] for name, one in counts.items() if one["sibling"]
+    ]
     asked: list[dict[str, Json]] = [
         {"pattern": pattern, "panels": " ".join(names)}
         for pattern in PATTERNS
@@ -192,14 +236,19 @@ async def views(site: Site) -> list[View]:
         await breaks(site, {})
     said = await asyncio.gather(*(alignment(site, question) for question in asked))
     answers = [("alignment", question, answer) for question, answer in zip(asked, said)]
-    return [View({}, answers), View({"pattern": "pubsub", "panels": "raw zmq"}), View({"pattern": ECHO})]
+    return [
+        View({}, answers), View({"pattern": "pubsub", "panels": "raw zmq"}),
+        View({"pattern": ECHO}),
+    ]
 
 
 PAGE = Page(
     name="read",
     title="Read",
-    about="The same function in each panel, line by line; and what each step adds to the one before.",
-    find="source code functions compare diff side by side simplest echo server wrong steps lecture calls options lines slider",
+    about="The same function in each panel, line by line; "
+        "and what each step adds to the one before.",
+    find="source code functions compare diff side by side simplest echo server wrong steps lecture "
+        "calls options lines slider",
     styles=("code.css", "chosen.css", "read.css"),
     data=data,
     answers={"alignment": alignment, "steps": added, "breaks": breaks},

@@ -1,4 +1,5 @@
-"""The page Reference: the words that the other pages use; and the index of all that can be searched for."""
+"""The page Reference: the words that the other pages use;
+and the index of all that can be searched for."""
 
 from __future__ import annotations
 
@@ -12,18 +13,28 @@ from web.pages.read import sources
 
 GROUPS = {  # by the kind of a find: the heading, and what stands below it
     "term": ("Terms", "The field's terms, as these pages use them."),
-    "clause": ("The contract", "What every panel promises; each clause is a test. common/CONTRACT.md has the whole."),
-    "function": ("The interface", "The functions that every panel implements, in the order of common/pattern.h."),
+    "clause": (
+        "The contract",
+        "What every panel promises; each clause is a test. common/CONTRACT.md has the whole.",
+    ),
+    "function": (
+        "The interface",
+        "The functions that every panel implements, in the order of common/pattern.h.",
+    ),
     "call": ("Calls and options", "What the panels call and set, and what for."),
     "verb": ("Commands", "What ./triptych does in a terminal."),
-    "page": ("Choosing, and running it elsewhere", "Sections of the project's CHOOSING.md, README.md and SCALE.md."),
+    "page": (
+        "Choosing, and running it elsewhere",
+        "Sections of the project's CHOOSING.md, README.md and SCALE.md.",
+    ),
 }
 
 
 def files() -> Any:
     """Changes when something does that can be found."""
-    patterns = ("lab/experiments/*.py", "common/*", "CHOOSING.md", "README.md", "triptych", "panels.txt", "tools/compare/*.txt",
-                "tools/check/clauses.py", "tools/web/pages/*.py", "raw/steps/0-echo/*.c")  # fmt: skip
+    patterns = ("lab/experiments/*.py", "common/*", "CHOOSING.md", "README.md", "triptych",
+                "panels.txt", "tools/compare/*.txt", "tools/check/clauses.py",
+                "tools/web/pages/*.py", "raw/steps/0-echo/*.c")  # fmt: skip
     return sources(), stamp(path for pattern in patterns for path in ROOT.glob(pattern))
 
 
@@ -40,12 +51,21 @@ async def finds(site: Site, asked: dict[str, Json]) -> Json:
 
 async def data(site: Site, query: Query) -> dict[str, Json]:
     known = (await index(site))["finds"]
-    documents = {find["title"]: section(ROOT / find["command"].split()[-1], find["title"]) for find in known if find["kind"] == "page"}
+    documents = {
+        find["title"]: section(ROOT / find["command"].split()[-1], find["title"]) for find in known
+        if find["kind"] == "page"
+    }
     groups = [
-        {"kind": kind, "title": title, "about": about, "finds": [find for find in known if find["kind"] == kind]}
+        {
+            "kind": kind, "title": title, "about": about,
+            "finds": [find for find in known if find["kind"] == kind],
+        }
         for kind, (title, about) in GROUPS.items()
     ]
-    return {"_groups": groups, "_documents": documents, "_experiments": [find["title"] for find in known if find["kind"] == "lab"]}
+    return {
+        "_groups": groups, "_documents": documents,
+        "_experiments": [find["title"] for find in known if find["kind"] == "lab"],
+    }
 
 
 async def views(site: Site) -> list[View]:
@@ -56,8 +76,10 @@ async def views(site: Site) -> list[View]:
 PAGE = Page(
     name="reference",
     title="Reference",
-    about="What the terms mean, what each clause promises, and what every function, call and command is for.",
-    find="glossary dictionary choose choosing terms words definitions meaning clauses contract interface functions options commands",
+    about="What the terms mean, what each clause promises, and what every function, "
+        "call and command is for.",
+    find="glossary dictionary choose choosing terms words definitions meaning clauses contract "
+        "interface functions options commands",
     styles=("reference.css",),
     data=data,
     answers={"finds": finds},

@@ -23,7 +23,9 @@ PARTS = {
     "message": "the message itself: a header and the body",
     "unknown": "the decoder does not know it",
 }
-FIELDS = {  # of our message, common/message.h: by the decoder's name, what stands below the bytes, and what they are
+# Of our message, common/message.h: by the decoder's name,
+# what stands below the bytes, and what they are
+FIELDS = {
     "topic": ("topic", "what an event is about; a request has an empty one"),
     "end_of_topic": ("end", "the byte 00 that ends the topic"),
     "version": ("version", "of the message format"),
@@ -31,12 +33,17 @@ FIELDS = {  # of our message, common/message.h: by the decoder's name, what stan
     "zero": ("zero", "two bytes without a use"),
     "body_length": ("length", "of the body"),
     "sequence": ("sequence", "the number of the message"),
-    "sent": ("sent", "when it was sent, in nanoseconds of its sender's clock; a reply has its request's"),
+    "sent": (
+        "sent",
+        "when it was sent, in nanoseconds of its sender's clock; a reply has its request's",
+    ),
     "body": ("body", "what the program wants to say"),
 }
 NOTES = {  # by framing, as panels.txt declares it
-    "none": "This panel has no frames: these are the bytes of the messages alone, and nothing around them tells where one ends.",
-    None: "panels.txt does not say how this panel frames its messages, so its bytes are not explained.",
+    "none": "This panel has no frames: these are the bytes of the messages alone, and nothing "
+        "around them tells where one ends.",
+    None: "panels.txt does not say how this panel frames its messages, "
+        "so its bytes are not explained.",
 }
 TOTALS = {  # of wire --json, in the order in which they are read
     "handshake_up": "handshake bytes to the server",
@@ -59,14 +66,21 @@ TOTALS = {  # of wire --json, in the order in which they are read
     "unknown": "bytes that are not known",
 }
 ENDS = {  # of the pattern: what the end of the connection waits for
-    "reqrep": "A server goes on for 300 ms after its last reply, and then ends: nanomsg loses a large reply if it is closed at once (programs/rep.c).",
+    "reqrep": "A server goes on for 300 ms after its last reply, and then ends: nanomsg loses a "
+        "large reply if it is closed at once (programs/rep.c).",
 }
-HAPPENED = {"open": "the connection is there", "shut": "sends no more", "reset": "resets the connection", "close": "closed"}
+HAPPENED = {
+    "open": "the connection is there", "shut": "sends no more", "reset": "resets the connection",
+    "close": "closed",
+}
 
 
 def offered() -> list[Panel]:
     """The panels whose programs can be recorded: the tap forwards streams."""
-    return [panel for panel in read_panels() if panel.built and "tcp" in panel.speaks and panel.kind != "programs"]
+    return [
+        panel for panel in read_panels()
+        if panel.built and "tcp" in panel.speaks and panel.kind != "programs"
+    ]
 
 
 def chosen(asked: dict[str, Any]) -> tuple[str, tuple[str, ...], str, int]:
@@ -81,29 +95,44 @@ def chosen(asked: dict[str, Any]) -> tuple[str, tuple[str, ...], str, int]:
     shipped = [panel.name for panel in offered() if panel.kind == "shipped"]
     named = asked.get("panels") or " ".join(shipped[:MOST])
     names = named.split() if isinstance(named, str) else [""]
-    if any(name not in known for name in names) or len(set(names)) != len(names) or len(names) > MOST:
+    if (
+        any(name not in known for name in names)
+        or len(set(names)) != len(names)
+        or len(names) > MOST
+    ):
         raise Refused(f"Name up to {MOST} of these panels, each once: {', '.join(known)}.")
     size = str(asked.get("size") or "")
-    if size and not (size.isascii() and size.isdecimal() and len(size) < 6 and int(size) <= SIZE_MOST):
+    if size and not (
+        size.isascii() and size.isdecimal() and len(size) < 6 and int(size) <= SIZE_MOST
+    ):
         raise Refused(f"The body has from 0 to {SIZE_MOST} bytes.")
     return pattern, tuple(names), transport, int(size) if size else -1
 
 
 def laid_out(said: Json) -> Json:
-    """What wire --json says, and for each exchange its lines: a segment of bytes, or what happened."""
+    """What wire --json says, and for each exchange its lines: a segment of bytes,
+    or what happened."""
     framings = {panel.name: panel.framing for panel in read_panels()}
     for exchange in said:
         exchange["note"] = NOTES.get(framings.get(exchange["panel"]), "")
         opened = next((e["time"] for e in exchange["events"] if e["event"] == "open"), 0.0)
         lines = []
-        for (record, direction), group in itertools.groupby(exchange["elements"], lambda e: (e["record"], e["direction"])):
+        for (record, direction), group in itertools.groupby(
+            exchange["elements"], lambda e: (e["record"], e["direction"])
+        ):
             elements = list(group)
-            lines.append({"ms": (elements[0]["time"] - opened) * 1000, "happened": "", "direction": direction, "elements": elements,
-                          "length": sum(e["length"] for e in elements)})  # fmt: skip
+            lines.append({
+                "ms": (elements[0]["time"] - opened) * 1000, "happened": "", "direction": direction,
+                "elements": elements, "length": sum(e["length"] for e in elements),
+            })  # fmt: skip
         for event in exchange["events"]:
             if event["event"] in HAPPENED:
-                lines.append({"ms": (event["time"] - opened) * 1000, "happened": HAPPENED[event["event"]],
-                              "who": {"up": "the client", "down": "the server"}.get(event.get("direction", ""), "")})  # fmt: skip
+                lines.append({
+                    "ms": (event["time"] - opened) * 1000, "happened": HAPPENED[event["event"]],
+                    "who": {"up": "the client", "down": "the server"}.get(
+                        event.get("direction", ""), ""
+                    ),
+                })  # fmt: skip
         lines.sort(key=lambda line: float(line["ms"]))
         exchange["lines"] = lines
         kind = ""
@@ -143,17 +172,25 @@ async def exchange(site: Site, asked: dict[str, Json]) -> Json:
     """Runs the exchange on each panel; its bytes as HTML, and a capture for Wireshark."""
     choice = chosen(asked)
     pattern, names, transport, size = choice
-    words = [pattern, *names, *(["--ipc"] if transport == "ipc" else []), *(["--size", str(size)] if size >= 0 else [])]
+    words = [
+        pattern, *names, *(["--ipc"] if transport == "ipc" else []),
+        *(["--size", str(size)] if size >= 0 else []),
+    ]
     with temporary_folder() as folder:
         path = folder / "exchange.pcap"
-        said = await site.verb("wire.view.wire", *words, "--json", "--pcap", str(path), seconds=SECONDS)
+        said = await site.verb(
+            "wire.view.wire", *words, "--json", "--pcap", str(path), seconds=SECONDS
+        )
         capture = base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
     kept = {"exchanges": laid_out(said), "capture": capture}
     recorded = site.state.setdefault("wire", {})
     recorded[choice] = kept
     if len(recorded) > KEPT:
         del recorded[next(iter(recorded))]
-    shown = site.fragment("exchange.html", exchanges=kept["exchanges"], parts=PARTS, fields=FIELDS, totals=TOTALS, ends=ENDS.get(pattern, ""))
+    shown = site.fragment(
+        "exchange.html", exchanges=kept["exchanges"], parts=PARTS, fields=FIELDS, totals=TOTALS,
+        ends=ENDS.get(pattern, ""),
+    )
     return {"html": shown, "capture": capture}
 
 
@@ -168,7 +205,8 @@ PAGE = Page(
     name="wire",
     title="Wire",
     about="One exchange on each panel, and what every byte of it is for.",
-    find="bytes of a message overhead header framing frame handshake protocol packet segments round trips pcap wireshark",
+    find="bytes of a message overhead header framing frame handshake protocol packet segments "
+        "round trips pcap wireshark",
     styles=("chosen.css", "wire.css"),
     data=data,
     answers={"exchange": exchange},

@@ -24,7 +24,9 @@ Element = dict[str, Any]
 def decoded(panel: Panel, pattern: str, recording: Path) -> Iterator[Element]:
     """All elements of a recording, as the decoder names them."""
     command = [panels.BUILD / "decode", f"--{panel.hint(pattern)}", "--show", str(SHOWN), recording]
-    with subprocess.Popen(dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as decoder:
+    with subprocess.Popen(
+        dying(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as decoder:
         limit = threading.Timer(DECODE_SECONDS, decoder.kill)
         limit.start()
         try:
@@ -55,7 +57,8 @@ def frames(elements: Iterator[Element]) -> Iterator[list[Element]]:
 
 
 def named(frame: list[Element]) -> tuple[str, str, int, int] | None:
-    """The kind, topic, sequence number and time of the message in a frame; None: the frame is no message."""
+    """The kind, topic, sequence number and time of the message in a frame;
+    None: the frame is no message."""
     values = {element["field"]: element for element in frame}
     code = values.get("message.kind", {}).get("value")
     kind = next((name for name, number in KINDS.items() if number == code), None)

@@ -38,7 +38,9 @@ class Voice(Player):
     def read(self, seconds: float) -> bool:
         if len(self.pending) > LINE_MOST and not self.unheard:
             self.kill_group()
-            self.pending[:] = b'{"event":"error","text":"said a line of more than 1 MiB, and was killed"}\n'
+            self.pending[:] = (
+                b'{"event":"error","text":"said a line of more than 1 MiB, and was killed"}\n'
+            )
             return True
         return super().read(seconds)
 
@@ -144,8 +146,11 @@ class Conversation:
         if self.front == self.back:
             return
         self.recording = self.stage.path(f"{self.panel.name}.tap")
-        # Without restore_signals the tap ignores SIGXFSZ: at the limit its recording ends, it does not.
-        self.tap = self.stage.tap(self.front, self.back, "-r", self.recording, restore_signals=False)
+        # Without restore_signals the tap ignores SIGXFSZ:
+        # at the limit its recording ends, it does not.
+        self.tap = self.stage.tap(
+            self.front, self.back, "-r", self.recording, restore_signals=False
+        )
         limit = (RECORDED_MOST, RECORDED_MOST)
         with contextlib.suppress(OSError):
             resource.prlimit(self.tap.pid, resource.RLIMIT_FSIZE, limit)
@@ -217,9 +222,13 @@ class Conversation:
             if not voice.running and not voice.unheard and role.state not in ("killed", "ended"):
                 self.shut_line(role)
                 calm = voice.process.returncode == 0
-                self.change(role, "ended", "" if calm else f"{voice.end()}. {voice.complaint}"[:400])
+                self.change(
+                    role, "ended", "" if calm else f"{voice.end()}. {voice.complaint}"[:400]
+                )
             role.figures = figures(voice) if voice.running else {}
-            role.most.update({name: max(value, role.most.get(name, 0)) for name, value in role.figures.items()})
+            role.most.update(
+                {name: max(value, role.most.get(name, 0)) for name, value in role.figures.items()}
+            )
         self.journal.look(self.now())
 
     # What the reader does.
@@ -289,7 +298,9 @@ class Conversation:
             return
         done = voice.counts["sent"] + voice.counts["error"]
         if voice.told - done >= OWED_MOST:
-            raise Refused(f"{role.name} of {self.panel.name} has not dealt with the last {OWED_MOST} texts")
+            raise Refused(
+                f"{role.name} of {self.panel.name} has not dealt with the last {OWED_MOST} texts"
+            )
         os.set_blocking(voice.process.stdin.fileno(), False)
         try:
             voice.say(text)
@@ -298,12 +309,18 @@ class Conversation:
 
     def fault(self, do: str, value: Any, way: str) -> None:
         if not self.tap:
-            raise Refused(f"{self.panel.name} sends datagrams: there is no line between its programs to hold")
+            raise Refused(
+                f"{self.panel.name} sends datagrams: there is no line between its programs to hold"
+            )
         if way not in ("", "up", "down"):
             raise Refused("a way is up or down")
         words = [do, way] if way else [do]
         if do in FAULTS:
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= FAULTS[do]:
+            if (
+                not isinstance(value, int)
+                or isinstance(value, bool)
+                or not 0 <= value <= FAULTS[do]
+            ):
                 raise Refused(f"{do}: a number from 0 to {FAULTS[do]}; 0 ends it")
             words.append(str(value))
         if do == "clear" and way:

@@ -1,16 +1,17 @@
 """What became of each message of one panel: who sent it, who received it and when, what was lost.
 
-The programs say what they send and receive. A message is known by its kind, its topic, its
-sequence number and the time at which its sender made it. The two ends are different processes, so the line that says
-"received" may be read before the line that says "sent".
+The programs say what they send and receive. A message is known by its kind, its topic, its sequence
+number and the time at which its sender made it. The two ends are different processes, so the line
+that says "received" may be read before the line that says "sent".
 
 A journal knows more than the programs: what was not received, what was never answered, what ran
-twice. For each message `Sent.owed` says who still has to receive it, and whether the counters say so.
-`miss()` and `settle()` alone change that, and have `marks.py` tell it to the page, for its diagram.
+twice. For each message `Sent.owed` says who still has to receive it, and whether the counters say
+so. `miss()` and `settle()` alone change that, and have `marks.py` tell it to the page, for its
+diagram.
 
 Everything is counted. What is told to the page is a sample, so that a flood does not drown it: of
-each topic every n-th message, n a power of two, and the same messages at both ends. What is lost
-is marked, whether it was told or not.
+each topic every n-th message, n a power of two, and the same messages at both ends. What is lost is
+marked, whether it was told or not.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Sent:
     number: int  # for the page: which message
     life: int  # of the publisher
     taken: int = 0  # how often it was received
-    owed: dict[tuple[str, str], str] = field(default_factory=dict)  # by recipient and counter, its mark: "" while that counter does not count it
+    # By recipient and counter, its mark: "" while that counter does not count it
+    owed: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass
@@ -84,14 +86,18 @@ class Journal:
         self.over = math.inf  # what was open then stays open
         self.sent: collections.OrderedDict[Key, Sent] = collections.OrderedDict()
         self.marks = Marks(panel, tell)
-        self.waiting: dict[tuple[str, str, str], collections.OrderedDict[int, Sent]] = {}  # by recipient, sender, topic: what is marked as not received so far
-        self.newest: dict[tuple[str, str], int] = {}  # request or reply that came, by recipient and sender
-        self.owing: collections.OrderedDict[Key, Sent] = collections.OrderedDict()  # are not in `sent`
+        # By recipient, sender, topic: what is marked as not received so far
+        self.waiting: dict[tuple[str, str, str], collections.OrderedDict[int, Sent]] = {}
+        # Request or reply that came, by recipient and sender
+        self.newest: dict[tuple[str, str], int] = {}
+        # These are not in `sent`
+        self.owing: collections.OrderedDict[Key, Sent] = collections.OrderedDict()
         self.told_of: dict[str, list[tuple[int, Sent]]] = {}  # by topic, in the order of sequence
         self.recent: collections.deque[Sent] = collections.deque()  # of the last second
         self.early: collections.deque[tuple[float, str, Key, Event]] = collections.deque()
         self.counts: dict[str, Counts] = {}
-        self.last: dict[tuple[str, str], tuple[int, int]] = {}  # sequence and life of the publisher, by subscriber and topic
+        # Sequence and life of the publisher, by subscriber and topic
+        self.last: dict[tuple[str, str], tuple[int, int]] = {}
         self.life = 0  # of the publisher
         self.answered: collections.OrderedDict[tuple[str, Key], None] = collections.OrderedDict()
         self.number = 0
@@ -107,19 +113,27 @@ class Journal:
 
     def message(self, who: str, event: Event, t: float) -> None:
         """What a program says of a message, in its own words; t: ms since the run began."""
-        kind, topic = str(event.get("kind", ""))[:TEXT_TOLD], str(event.get("topic") or "")[:TEXT_TOLD]
+        kind, topic = (
+            str(event.get("kind", ""))[:TEXT_TOLD], str(event.get("topic") or "")[:TEXT_TOLD],
+        )
         sequence = int(event.get("sequence") or 0)
         sent = int(event.get("sent") or 0)
         key = (kind, topic, sequence, sent)
-        told = {"kind": kind, "topic": topic, "n": sequence, "sent": str(sent)[:20],  # a script has 53 bits
-                "length": int(event.get("length") or 0), "text": str(event.get("text") or "")[:TEXT_TOLD]}  # fmt: skip
+        told = {
+            "kind": kind, "topic": topic, "n": sequence,
+            "sent": str(sent)[:20],  # a script has 53 bits
+            "length": int(event.get("length") or 0),
+            "text": str(event.get("text") or "")[:TEXT_TOLD],
+        }  # fmt: skip
         if event.get("direction") == "sent":
             self.was_sent(who, key, told, t)
         else:
             self.was_received(who, key, told, t)
 
     def described(self, who: str, direction: str, told: Event, t: float, number: int) -> Event:
-        return {"k": "message", "p": self.panel, "r": who, "d": direction, **told, "t": t, "id": number}
+        return {
+            "k": "message", "p": self.panel, "r": who, "d": direction, **told, "t": t, "id": number,
+        }
 
     def sampled(self, sequence: int, t: float) -> bool:
         """Whether this message is told; adapts the stride to what was sent lately."""
@@ -165,7 +179,10 @@ class Journal:
         if kind == "request":
             return {(self.server, "missed"), (who, "unanswered")} if self.server else set()
         if kind == "event":
-            return {(name, "missed") for name, prefix in self.prefixes.items() if topic.startswith(prefix)}
+            return {
+                (name, "missed") for name, prefix in self.prefixes.items()
+                if topic.startswith(prefix)
+            }
         asked = self.find(("request", topic, rest[0], rest[1]))
         return {(asked.who, "missed")} if asked else set()
 
@@ -177,7 +194,8 @@ class Journal:
                 self.miss(one, who, counter, t)
 
     def miss(self, one: Sent, who: str, counter: str, t: float) -> None:
-        """It is owed, and counted from now on. The page marks the same: as lost, if a later one has come."""
+        """It is owed, and counted from now on.
+        The page marks the same: as lost, if a later one has come."""
         old, new = one.owed[who, counter], LOST if self.passed(one, who) else WAITS
         one.owed[who, counter] = new
         if not old:
@@ -200,14 +218,16 @@ class Journal:
                 del self.waiting[way]
 
     def passed(self, one: Sent, who: str) -> bool:
-        """Whether a later message of this sender, an event of the same topic, has come to this role."""
+        """Whether a later message of this sender, an event of the same topic,
+        has come to this role."""
         if one.key[0] != "event":
             return self.newest.get((who, one.who), 0) > one.number
         last, life = self.last.get((who, one.key[1]), (0, 0))
         return (life, last) > (one.life, one.key[2])
 
     def pass_over(self, who: str, one: Sent, t: float) -> None:
-        """This message has come: those that were sent before it, and that this role still waits for, are lost."""
+        """This message has come: those that were sent before it,
+        and that this role still waits for, are lost."""
         if one.key[0] != "event":
             self.newest[who, one.who] = max(one.number, self.newest.get((who, one.who), 0))
         waiting = self.waiting.get((who, one.who, one.key[1]), {})
@@ -242,7 +262,11 @@ class Journal:
         counts = self.of(who)
         counts.received += 1
         kind, topic, sequence, sent = key
-        if kind != "event" and (asked := self.find(("request", topic, sequence, sent))) and asked.who == who:
+        if (
+            kind != "event"
+            and (asked := self.find(("request", topic, sequence, sent)))
+            and asked.who == who
+        ):
             self.settle(asked, who, "unanswered", t)
         if kind == "event":
             self.note_gap(who, topic, sequence, t)

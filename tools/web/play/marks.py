@@ -1,10 +1,10 @@
 """What the page's picture marks as not received, and which counter each mark carries.
 
-A message that was told has a mark of its own. The page is told a sample; but what was lost is marked
-all the same: messages that were not told share a mark with those that were sent to the same role
-in the same SHARED_MS, and the mark says how many they are. Such a mark is told again when its number
-has changed, by flush(), right before the counters are. So the numbers at the marks always add up to
-the counter "not received" that the page shows.
+A message that was told has a mark of its own. The page is told a sample; but what was lost is
+marked all the same: messages that were not told share a mark with those that were sent to the same
+role in the same SHARED_MS, and the mark says how many they are. Such a mark is told again when its
+number has changed, by flush(), right before the counters are. So the numbers at the marks always
+add up to the counter "not received" that the page shows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Marks:
     def __init__(self, panel: str, tell: Callable[[Event], None]):
         self.panel = panel
         self.tell = tell
-        self.shared: collections.OrderedDict[tuple[str, str, str, int], Shared] = collections.OrderedDict()
+        self.shared: collections.OrderedDict[tuple[str, str, str, int], Shared] = (
+            collections.OrderedDict()
+        )
         self.changed: dict[tuple[str, str, str, int], Shared] = {}  # since the last flush
         self.shown: dict[str, int] = {}  # by role: what the marks in the picture add up to
         self.number = 0
@@ -52,8 +54,8 @@ class Marks:
 
     def about(self, kind: str, one: Any, who: str, number: int | str, t: float) -> Event:
         _, topic, sequence, _ = one.key
-        return {"k": kind, "p": self.panel, "r": who, "from": one.who, "topic": topic, "n": sequence,
-                "id": number, "t0": one.t, "t": t}  # fmt: skip
+        return {"k": kind, "p": self.panel, "r": who, "from": one.who, "topic": topic,
+                "n": sequence, "id": number, "t0": one.t, "t": t}  # fmt: skip
 
     def count(self, one: Any, who: str, kind: str, step: int, t: float) -> None:
         key = (who, one.who, kind, int(one.t // SHARED_MS))

@@ -128,7 +128,12 @@ class Run(threading.Thread):
                 self.play(stage)
         except Exception as problem:
             self.why = str(problem) or type(problem).__name__
-            self.tell({"k": "trouble", "p": "", "r": "", "what": "error", "text": self.why, "t": self.now()})
+            self.tell(
+                {
+                    "k": "trouble", "p": "", "r": "", "what": "error", "text": self.why,
+                    "t": self.now(),
+                }
+            )
         finally:
             self.tell({"k": "end", "why": self.why, "t": self.now()})
             self.stream.end()
@@ -159,14 +164,17 @@ class Run(threading.Thread):
             self.turn()
             while steps and time.monotonic() - started >= steps[0][0]:
                 self.step(steps.pop(0))
-        self.end(stage, [role.voice for talk in talks for role in talk.roles.values() if role.voice])
+        self.end(
+            stage, [role.voice for talk in talks for role in talk.roles.values() if role.voice]
+        )
         for talk in talks:
             talk.watch()
         self.show()
         self.keep_recordings()
 
     def keep_recordings(self) -> None:
-        """The lines' recordings outlive the stage's folder: an open file stays until this run is forgotten."""
+        """The lines' recordings outlive the stage's folder:
+        an open file stays until this run is forgotten."""
         for name in self.conversations:
             recording = self.recording(name)
             if recording and recording.exists() and recording.stat().st_size <= RECORDING_KEPT:
@@ -195,9 +203,16 @@ class Run(threading.Thread):
         _, action, text = step
         self.tell({"k": "story", "text": text, "t": self.now()})
         try:
-            self.act_here("", action.get("role", ""), action["do"], action.get("value"), action.get("way", ""))
+            self.act_here(
+                "", action.get("role", ""), action["do"], action.get("value"), action.get("way", "")
+            )
         except Refused as problem:
-            self.tell({"k": "trouble", "p": "", "r": "", "what": "story", "text": str(problem), "t": self.now()})
+            self.tell(
+                {
+                    "k": "trouble", "p": "", "r": "", "what": "story", "text": str(problem),
+                    "t": self.now(),
+                }
+            )
 
     def heard(self, program: Any, event: Event) -> None:
         if not isinstance(program, Voice):
@@ -210,7 +225,8 @@ class Run(threading.Thread):
         try:
             t = round(us / 1000 - self.began * 1000, 3) if isinstance(us, int) else self.now()
             talk.heard(role, event, t)
-        except (TypeError, ValueError, KeyError, OverflowError) as problem:  # programs may say anything
+        except (TypeError, ValueError, KeyError, OverflowError) as problem:
+            # Programs may say anything.
             talk.trouble(role, "error", f"said what nobody understands: {problem}"[:200])
 
     def turn(self) -> None:
@@ -230,11 +246,17 @@ class Run(threading.Thread):
         self.tell_figures()
         if self.stream.readers:
             self.seen = now
-        memory = sum(role.figures.get("memory", 0) for talk in self.conversations.values() for role in talk.roles.values())
+        memory = sum(
+            role.figures.get("memory", 0) for talk in self.conversations.values()
+            for role in talk.roles.values()
+        )
         for over, why in (
             (now - self.seen > ALONE_SECONDS, "no page looked at it for a minute"),
             (now - self.began > RUN_SECONDS, "two hours are over"),
-            (memory > MEMORY_MOST, f"the programs took more than {MEMORY_MOST >> 20} GiB of memory"),
+            (
+                memory > MEMORY_MOST,
+                f"the programs took more than {MEMORY_MOST >> 20} GiB of memory",
+            ),
         ):
             if over:
                 self.why = why

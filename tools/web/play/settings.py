@@ -130,7 +130,8 @@ LISTS = ("panels", "texts", "topics", "prefixes")
 
 
 def of_form(fields: Json) -> Json:
-    """What a form or an address says: numbers as digits, lists one a line. What is empty is absent."""
+    """What a form or an address says: numbers as digits, lists one a line.
+    What is empty is absent."""
     asked: Json = {}
     for name, default in Settings().json().items():
         value = fields.get(name)
@@ -156,7 +157,9 @@ def check_texts(settings: Settings) -> None:
     for text in settings.texts:
         check_text(text)
         if text == "-":
-            raise Refused("a text - would mean the program's input: choose another, or send by hand")
+            raise Refused(
+                "a text - would mean the program's input: choose another, or send by hand"
+            )
     for name, list_of in (("topics", settings.topics), ("prefixes", settings.prefixes)):
         for text in list_of:
             if len(encoded(text)) > TOPIC_MOST or "\0" in text:
