@@ -145,6 +145,15 @@ def test_lines_fit_80_columns(folder: str) -> None:
             assert "\t" not in line and line == line.rstrip(), f"{path}:{number}"
 
 
+@pytest.mark.parametrize("folder", ["lab", "tools"])
+def test_python_fits_100_columns(folder: str) -> None:
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    assert len(paths) > 20
+    for path in paths:
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            assert len(line) <= 100, f"{path}:{number}"
+
+
 @pytest.mark.parametrize("name", ["reqrep.c", "pubsub.c"])
 def test_the_roles_of_raw_fit_250_lines(name: str) -> None:
     assert len(present("raw", name).read_text().splitlines()) <= 250
