@@ -76,7 +76,7 @@ EXPECTED: dict[str, Any] = {
     },
     "nng": {
         "tcp": {**NNG_IN_USE, **REFUSED},
-        "ipc": {**NNG_IN_USE, "nobody": [TRIALS // 2, TRIALS] if ISSUE_1518 else 0},
+        "ipc": {**NNG_IN_USE, "nobody": [1, TRIALS] if ISSUE_1518 else 0},
         "file": {"bind": "succeeds", "deleted": True},
         "file_checked": CHECKED,
     },

@@ -121,14 +121,17 @@ def panels() -> list[Panel]:
 def test_subscribers_that_throw_away_receive_every_byte(publisher: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     """89 of a message, and 2 to 8 of framing; with prefixes, where publishers filter, of a tenth of the events.
 
-    The bounds are wide: on a busy machine the rate is not the same at each moment.
+    The bounds are wide, and there are three tries: a busy machine changes the rate for a moment.
     """
     if not publisher.built or not (BUILD / "bench-idle").exists():
         pytest.skip(f"{publisher.name} is not built")
     monkeypatch.setattr(scale, "WINDOW_SECONDS", 0.8)
-    everything = scale.measure(publisher, 3, 200)
-    each = everything.bytes_rate / everything.rate / 3
-    assert 60 < each < 140 and everything.cpu > 0 and everything.memory_kib > 100
-    one = scale.measure(publisher, 3, 200, topics=10)
     filters = publisher.name in ("raw", "zmq")
-    assert (one.bytes_rate / one.rate < 0.4 * everything.bytes_rate / everything.rate) == filters
+    for _ in range(3):
+        everything, one = scale.measure(publisher, 3, 200), scale.measure(publisher, 3, 200, topics=10)
+        each = everything.bytes_rate / everything.rate / 3
+        few = one.bytes_rate / one.rate < 0.4 * everything.bytes_rate / everything.rate
+        if 60 < each < 140 and few == filters:
+            break
+    assert 60 < each < 140 and everything.cpu > 0 and everything.memory_kib > 100
+    assert few == filters
