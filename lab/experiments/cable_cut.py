@@ -3,10 +3,10 @@
 import os
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from lab.workbench import Failed, Observation, Program, Skip, Tap, Workbench
+from harness.netstat import ESTABLISHED, LISTENING, sockets
 from harness.panels import BUILD
 
 THEME = "streams, signals, processes"
@@ -78,16 +78,14 @@ class Place:
             raise child.fail(f"failed: {' '.join(map(str, words))}")
 
 
-def sockets(child: Program, state: str, end: int, port: int) -> set[str]:
-    """Its machine's TCP sockets in this state, local (1) or remote (2) end at that port."""
-    rows = Path(f"/proc/{child.pid}/net/tcp").read_text().splitlines()[1:] if child.running else []
-    fields = [row.split() for row in rows]
-    return {f[1] for f in fields if f[3] == state and int(f[end].split(":")[1], 16) == port}
+def listens(child: Program, port: int) -> bool:
+    return any(row[3] == LISTENING for row in sockets("tcp", port, of=child.pid))
 
 
 def connections(child: Program, port: int) -> set[str]:
-    """To that port, by their local address."""
-    return sockets(child, "01", 2, port)
+    """Of its machine to that port, by their local address."""
+    rows = sockets("tcp", port, 2, child.pid) if child.running else []
+    return {row[1] for row in rows if row[3] == ESTABLISHED}
 
 
 def run(workbench: Workbench, panel: str) -> Observation:
@@ -110,7 +108,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
         clients[f"{way}_cable"] = there.start(probe, url, way), number
         back, front = workbench.port(), workbench.port()
         server = workbench.start(probe, f"tcp://127.0.0.1:{back}", "serve")
-        workbench.wait_for(partial(sockets, server, "0A", 1, back))
+        workbench.wait_for(partial(listens, server, back))
         taps.append(workbench.tap(f"tcp://127.0.0.1:{front}", f"tcp://127.0.0.1:{back}"))
         clients[f"{way}_stall"] = workbench.start(probe, f"tcp://127.0.0.1:{front}", way), front
     url = f"tcp://{SERVER}:5000"

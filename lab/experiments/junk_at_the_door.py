@@ -145,12 +145,11 @@ def throw(workbench: Workbench, url: str, junk: bytes, server: Program) -> tuple
         with socket.socket(family) as sock:
             sock.connect(where)
         workbench.settle(server)  # it has accepted this one, before the next one comes
-    port = where[1] if family == socket.AF_INET else 0
     with socket.socket(family) as sock, contextlib.suppress(ConnectionError):
         sock.connect(where)  # it blocks: a UNIX socket with a time-out would say EAGAIN
         sock.settimeout(2.0)
         sock.sendall(junk)
-        workbench.wait_for(lambda: port == 0 or unread(port) == 0, 2.0)
+        workbench.wait_for(lambda: unread(url) == 0, 2.0)
         workbench.settle(server)
         sock.settimeout(0.05)
         with contextlib.suppress(TimeoutError):

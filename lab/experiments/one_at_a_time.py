@@ -1,6 +1,5 @@
 """Ten clients, one server, 200 ms of work each."""
 
-
 from lab.workbench import Observation, Workbench
 
 THEME = "request/reply"

@@ -83,9 +83,9 @@ def send(port: int, parts: list[bytes]) -> socket.socket:
     return peer
 
 
-def read(workbench: Workbench, port: int, publisher: Program) -> None:
+def read(workbench: Workbench, url: str, publisher: Program) -> None:
     """Waits until a publisher has read what was sent to it, and done what follows, or has ended."""
-    workbench.wait_for(lambda: unread(port) == 0 or not publisher.running)
+    workbench.wait_for(lambda: unread(url) == 0 or not publisher.running)
     workbench.settle(publisher)
 
 
@@ -112,7 +112,7 @@ def run(workbench: Workbench, panel: str) -> Observation:
     with send(port, [*begin, message]) as peer:
         workbench.say("a subscriber has sent a message")
         expected = EXPECTED.get(panel, LIVES)["heard"]
-        read(workbench, port, publisher)
+        read(workbench, url, publisher)
         status = publisher.ended(0.0 if expected else 5.0)
         peer.settimeout(10.0 if panel == "nng" else 0.4)
         try:
@@ -132,10 +132,11 @@ def run(workbench: Workbench, panel: str) -> Observation:
     empty = ZMTP_EMPTY if panel == "zmq" else SP_EMPTY
     for key, words in (("panel", message), ("panel, empty", empty)):
         own = workbench.port()
-        driver = workbench.driver("pub", f"tcp://127.0.0.1:{own}")
+        own_url = f"tcp://127.0.0.1:{own}"
+        driver = workbench.driver("pub", own_url)
         driver.begin("idle 20000")
         with send(own, [*begin, words]):
-            read(workbench, own, driver)
+            read(workbench, own_url, driver)
             data[key] = "goes on" if driver.ended(0.0) is None else "is aborted"
         workbench.say(f"{key}: the publisher {data[key]}")
     phrase = f"the publisher {phrase}; the panel's {data['panel']}"

@@ -97,7 +97,6 @@ def second(workbench: Workbench, kind: str) -> tuple[str, str]:
         server.begin("recv")
     client.begin("send who is there?")  # in NNG it waits for a connection
 
-
     def heard() -> str:
         said = {name: server.heard("", 0.0) or {} for name, server in servers.items()}
         return next((name for name, event in said.items() if event.get("text")), "")

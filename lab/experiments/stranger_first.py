@@ -87,7 +87,7 @@ def answered(workbench: Workbench, words: bytes, expected: bool) -> bool:
     with stranger:
         stranger.sendall(words)
         # The hang-up comes when the client has read the words and done what follows from them.
-        workbench.wait_for(lambda: unread(port, 2) == 0 or hung_up(stranger))
+        workbench.wait_for(lambda: unread(url, 2) == 0 or hung_up(stranger))
         workbench.settle(client)
     workbench.ready("rep", url)
     if early:

@@ -1,6 +1,5 @@
 """R10 and P8: signals, summaries, what stays behind and what is in the way."""
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -8,7 +7,9 @@ from typing import Callable
 
 import pytest
 
-from programs import Program, Stage, ends_in_time, stat, until
+from harness.program import at_rest
+from harness.threads import cpu_seconds
+from programs import Program, Stage, ends_in_time, until
 
 signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 Situation = Callable[[Stage, str], Program]
@@ -21,24 +22,14 @@ def path_of(url: str) -> Path:
 def busy(program: Program) -> Program:
     """It has used 30 ms of the processor from now on, so it is in the middle of its work."""
 
-    def used() -> float:
-        return sum(map(int, stat(program.pid)[11:13])) / os.sysconf("SC_CLK_TCK")
-
-    before = used()
-    until(lambda: used() - before >= 0.03, 10, "it is busy")
+    before = cpu_seconds(program.pid)
+    until(lambda: cpu_seconds(program.pid) - before >= 0.03, 10, "it is busy")
     return program
 
 
 def asleep(program: Program) -> Program:
-    """It has come to the call in which it waits: all its threads sleep, at three looks in a row."""
-    looks = 0
-
-    def sleeps() -> bool:
-        nonlocal looks
-        looks = looks + 1 if program.process.states() == {"S"} else 0
-        return looks == 3
-
-    until(sleeps, 10, "it sleeps")
+    """It has come to the call in which it waits."""
+    until(at_rest(program), 10, "it sleeps")
     return program
 
 

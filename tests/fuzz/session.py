@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
 from fuzz.cases import KEEPS, MAX, Case, Script
+from harness.netstat import unread
 from harness.program import Failed, Program
 from harness.threads import busy
 from peers import Peer
@@ -205,22 +205,15 @@ class Trial:
 
     def unread(self) -> int:
         """Bytes that the kernel keeps for the program, those of closed connections, too."""
-        address, binds = self.side.url.partition("://")[2], isinstance(self.side, Binder)
-        listed = subprocess.run(["ss", "-Hntx"], capture_output=True, text=True, check=True).stdout
-        number = 0
-        for line in listed.splitlines():
-            _, _, received, sent, local, *others = line.split()
-            if address in (local, *others):
-                number += int(received if (local == address) == binds else sent)
-        return number
+        return unread(self.side.url, 1 if isinstance(self.side, Binder) else 2)
 
     def settle(self) -> None:
         """Waits while it works through what it was sent: ten hoses leave many megabytes."""
-        unread, watch = self.unread(), Stopwatch(self.program)
-        while unread and watch.seconds < STALLED_S:
+        left, watch = self.unread(), Stopwatch(self.program)
+        while left and watch.seconds < STALLED_S:
             drain(self.program, 0.02)
-            if (now := self.unread()) < unread:
-                unread, watch = now, Stopwatch(self.program)
+            if (now := self.unread()) < left:
+                left, watch = now, Stopwatch(self.program)
 
     def held(self) -> int:
         """Descriptors that it should not have any more."""
@@ -289,7 +282,8 @@ def try_session(session: Session, until: float = float("inf")) -> Found | None:
     except Found as found:
         return found
     except (Failed, AssertionError, OSError) as problem:
-        if trial and not trial.program.running:  # it died under our hands
+        # It dies under our hands: its memory goes some time before its end is told.
+        if trial and trial.program.ended(1.0) is not None:
             return Found(trial.program.end() + trial.complaint(), "ended")
         return Found(f"cannot be tested: {problem}", "hung")
     finally:

@@ -36,7 +36,6 @@ from harness.panels import BUILD, Panel
 from harness.program import Program
 from harness.stage import Stage
 from harness.strace import calls
-from harness.threads import wants_to_run
 from pretend import RAW
 from programs import until
 
@@ -255,9 +254,9 @@ time.sleep(60)"""
     with Stage() as stage:
         program = stage.start("/usr/bin/python3", "-c", code)
         assert program.line() == b"begins"
-        assert until(lambda: wants_to_run(program.pid))
+        assert until(lambda: "R" in program.process.states())
         idle = stage.start("/usr/bin/sleep", "60")
-        assert until(lambda: not wants_to_run(idle.pid))
+        assert until(lambda: "R" not in idle.process.states())
         began = time.monotonic()
         wait_quiet(stage, [program], 1.0)
         assert time.monotonic() - began > 0.9

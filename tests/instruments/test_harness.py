@@ -226,17 +226,17 @@ def test_what_a_process_waits_for_a_processor_is_not_its_own(stage: Stage) -> No
 
 def test_the_bytes_that_nobody_has_read_yet() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+        url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
     with client, server:
         client.sendall(b"question")
         server.sendall(b"hi")
-        until(lambda: (unread(port), unread(port, 2)) == (8, 2))  # to the server; to its client
+        until(lambda: (unread(url), unread(url, 2)) == (8, 2))  # to the server; to its client
         server.recv(100)
-        until(lambda: (unread(port), unread(port, 2)) == (0, 2))
+        until(lambda: (unread(url), unread(url, 2)) == (0, 2))
         client.recv(100)
-        until(lambda: unread(port, 2) == 0)
+        until(lambda: unread(url, 2) == 0)
 
 
 def test_what_others_use_of_a_processor_is_what_we_do_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,8 @@ from pathlib import Path
 
 from harness.others import TICK, ticks
 from harness.panels import BUILD, Panel
-from harness.process import Process
 from harness.program import Event, Failed, Program
 from harness.stage import Player, Stage
-from harness.threads import wants_to_run
 
 RUN_SECONDS = 30.0  # no run takes so long; one that does has failed
 QUIET_SECONDS = 0.06  # subscribers that did next to nothing for so long, twice, have had all ...
@@ -329,7 +327,7 @@ def activity(program: Program) -> int:
     process that has such a thread is as busy as it can be.
     """
     words = program.process.look("schedstat").split()
-    if not words or isinstance(program.process, Process) and wants_to_run(program.pid):
+    if not words or "R" in program.process.states():
         return time.monotonic_ns()  # not known, or busy
     return int(words[0]) + int(words[1])
 

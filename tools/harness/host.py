@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from harness import addresses, far, folders, process
+from harness import addresses, far, folders, process, threads
 from harness.distant import READ, FarProcess, HostFailed
 from harness.process import Failed, dying
 from harness.signals import uninterrupted
@@ -37,7 +37,7 @@ ANSWER_SECONDS = 60.0  # of a far end that gives signs of life: a line may be fu
 END_SECONDS = 2.0  # that ssh has, when its far end has ended
 CLOCK_READINGS = 10
 SLOWEST = 4096  # bytes a second at which a program is still copied
-SENT = (folders, addresses, process, far)  # modules that the far end needs
+SENT = (folders, addresses, threads, process, far)  # modules that the far end needs
 
 
 def ready(file: IO[bytes], event: int, seconds: float) -> bool:

@@ -1,5 +1,4 @@
-"""What other programs do on this machine's processors meanwhile:
-where they do much, times differ."""
+"""What other programs use of this machine's processors: where it is much, times differ."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The process under a program: how it is started, signalled, looked at,
-and reaped, on this machine.
+"""The process under a program: how it is started, looked at and ended, on this machine.
 
 host.py has another class with the same attributes and methods, for a process on another host.
 A Program works on either.
@@ -17,6 +16,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
+
+from harness.threads import states
 
 COMPLAINT_MAX = 1 << 20  # bytes of standard error that are read
 
@@ -112,13 +113,8 @@ class Process:
             return ""
 
     def states(self) -> set[str]:
-        """Of its threads, as in /proc/PID/stat: R wants a processor, S sleeps;
-        empty: it is gone."""
-        found = set()
-        with contextlib.suppress(OSError):
-            for thread in os.listdir(f"/proc/{self.pid}/task"):
-                found.add(self.look(f"task/{thread}/stat").rpartition(")")[2][1:2])
-        return found - {""}
+        """Of its threads: R wants a processor, S sleeps; empty: it is gone."""
+        return states(self.pid)
 
     def descriptors(self) -> int:
         """How many it has open."""

@@ -35,6 +35,8 @@ STEP_SECONDS = 10.0  # a step that works takes a hundredth of it, even on a load
 ORDERLY = signal.SIGTERM  # every program ends in order on this one
 POLL_SECONDS = 0.05  # between two looks at a process whose pipe is still open
 PIPE_READS = 32  # empty any pipe, unless what the program has forked goes on writing
+LOOKS = 4  # that find all asleep, before they are taken to be at rest
+WORKS = {"R", "D"}  # a thread that waits for a processor works, too, or for a disk
 
 class Program:
     """A running program: what it said, and what became of it."""
@@ -300,6 +302,26 @@ class Program:
     def descriptors(self) -> int:
         """How many it has open."""
         return self.process.descriptors()
+
+
+def at_rest(*programs: Program, each: bool = False) -> Callable[[], bool]:
+    """Asked again and again: whether all threads of these sleep, at some looks in a row.
+
+    On a busy machine that takes longer: a thread that is ready to run does not sleep. With `each`,
+    they have nothing to do with one another, and need not rest together: of many that look for
+    their servers again and again, one is always awake.
+    """
+    groups = [[program] for program in programs] if each else [list(programs)]
+    asleep = [0] * len(groups)
+
+    def look() -> bool:
+        for number, group in enumerate(groups):
+            if asleep[number] < LOOKS:
+                works = any(one.running and one.process.states() & WORKS for one in group)
+                asleep[number] = 0 if works else asleep[number] + 1
+        return min(asleep, default=LOOKS) >= LOOKS
+
+    return look
 
 
 class Driver(Program):

@@ -1,6 +1,6 @@
-"""What the threads of a process on this machine have run, and how long they waited for a processor.
+"""What the threads of a process on this machine do, have run, and waited for a processor.
 
-The kernel counts both for each thread, in nanoseconds: /proc/PID/task/*/schedstat.
+The kernel counts the last two for each thread, in nanoseconds: /proc/PID/task/*/schedstat.
 A wait is counted when it is over.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 Times = dict[str, tuple[float, float]]  # of each thread: seconds run, and seconds waited
+LONGEST_S = 60.0  # that busy() watches a process which gets hardly any processor
 
 
 def times(pid: int) -> Times:
@@ -38,14 +39,14 @@ def since(before: Times, pid: int) -> Times:
     }
 
 
-def wants_to_run(pid: int) -> bool:
-    """Whether a thread of it runs, or waits for nothing but a processor."""
+def states(pid: int) -> set[str]:
+    """Of the threads, as in /proc/PID/stat: R runs or wants a processor, S sleeps; empty: gone."""
+    found = set()
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(OSError):  # a thread may end meanwhile
-                if (task / "stat").read_text().rpartition(")")[2].split()[0] == "R":
-                    return True
-    return False
+                found.add((task / "stat").read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def busy(pid: int, seconds: float, pause: Callable[[float], object] = time.sleep) -> float:
@@ -57,10 +58,10 @@ def busy(pid: int, seconds: float, pause: Callable[[float], object] = time.sleep
     before, began, last = times(pid), time.monotonic(), 0.0
     while True:
         pause(seconds / 10)
-        waits = wants_to_run(pid)  # perhaps for long, which is not counted before it runs
+        waits = "R" in states(pid)  # perhaps for long, which is not counted before it runs
         passed, wall = since(before, pid), time.monotonic() - began
         total = sum(ran for ran, _ in passed.values())
         enough = wall - max((waited for _, waited in passed.values()), default=0.0) >= seconds
-        if enough and (total > last or not waits):
+        if enough and (total > last or not waits) or wall > LONGEST_S:
             return sum(ran / max(wall - waited, ran) for ran, waited in passed.values() if ran)
         last = total

@@ -22,7 +22,7 @@ from typing import Any
 
 from harness import panels
 from harness.netstat import unread
-from harness.program import STEP_SECONDS, Driver, Event, Failed, Program, Tap
+from harness.program import STEP_SECONDS, Driver, Event, Failed, Program, Tap, at_rest
 from harness.stage import PanelStage
 
 __all__ = [
@@ -38,9 +38,6 @@ __all__ = [
     "unread",
     "version",
 ]
-
-LOOKS = 4  # that find all asleep, before they are taken to be at rest
-BUSY = {"R", "D"}  # a thread that waits for a processor, too, or for a disk
 
 
 # What a machine may lack, and why it then cannot have it. For these an experiment may be skipped;
@@ -159,24 +156,12 @@ class Workbench(PanelStage):
     def settle(
         self, *programs: Program, seconds: float = STEP_SECONDS, each: bool = False
     ) -> bool:
-        """Waits until these have done what there is to do: all their threads sleep, at each look.
+        """Waits until these have done what there is to do: at_rest() in harness/program.py.
 
-        On a busy machine it waits for longer: a thread that is ready to run does not sleep. What
-        comes by a timer, or over a slow line, still comes. A publisher's driver never rests between
-        two commands. With `each`, they have nothing to do with one another, and need not rest
-        together: of many that look for their servers again and again, one is always awake.
+        What comes by a timer, or over a slow line, still comes. A publisher's driver never rests
+        between two commands.
         """
-        groups = [[program] for program in programs] if each else [list(programs)]
-        asleep = [0] * len(groups)
-
-        def rest() -> bool:
-            for number, group in enumerate(groups):
-                if asleep[number] < LOOKS:
-                    busy = any(one.running and one.process.states() & BUSY for one in group)
-                    asleep[number] = 0 if busy else asleep[number] + 1
-            return min(asleep, default=LOOKS) >= LOOKS
-
-        return bool(self.wait_for(rest, seconds))
+        return bool(self.wait_for(at_rest(*programs, each=each), seconds))
 
     def pause(self, seconds: float) -> None:
         """Lets time pass; the run breaks off if the workbench is closed meanwhile."""

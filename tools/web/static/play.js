@@ -253,8 +253,6 @@ function control() {
 }
 
 if (run) {
-  const folds = () => document.querySelectorAll("details.fold").forEach((one) => (one.open = !document.documentElement.hasAttribute("data-big")));
-  folds();
   const tables = document.getElementById("tables");
   const showTables = (on) => {
     document.documentElement.toggleAttribute("data-tables", on);
@@ -263,7 +261,6 @@ if (run) {
   };
   tables.addEventListener("click", () => showTables(!document.documentElement.hasAttribute("data-tables")));
   showTables(chosen().get("tables") === "1");
-  document.getElementById("big").addEventListener("click", folds);
   if (!recorded && !run.ended) document.getElementById("run-title").focus({ preventScroll: true });
   watch();
   if (!recorded) control();
