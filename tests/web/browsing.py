@@ -128,6 +128,11 @@ class Browser:
     def text(self, selector: str) -> str:
         return str(self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector))
 
+    def addressed(self, words: str, there: bool = True) -> None:
+        """Waits until these words are in the address, or not: it follows the page after a pause."""
+        what = f"{words} {'in' if there else 'out of'} the address"
+        self.wait(lambda: (words in self.driver.current_url) == there, what)
+
     def wait(self, until: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
         deadline = time.monotonic() + seconds
         while True:

@@ -7,11 +7,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from browsing import Browser
-from check_browser import own, page, session, site  # noqa: F401: fixtures
 from lab.experiments import load_all
 from lab.finds import everything
 from lab.search import excerpt, search
-from site_client import Site, running
+from site_client import Site, running, site  # noqa: F401: a fixture
+from visiting import own, page, session  # noqa: F401: fixtures
 
 pytestmark = pytest.mark.together  # one session
 
@@ -63,7 +63,7 @@ def test_what_is_found_leads_to_its_place(page: Browser, site: Site) -> None:
     assert page.run("return document.activeElement.id") == "seek"
     seek(page, "high-water mark")
     page.wait(lambda: "high-water mark" in page.text("#found li:first-child b"), "the term")
-    page.wait(lambda: "seek=high-water+mark" in page.driver.current_url, "the words in the address")
+    page.addressed("seek=high-water+mark")
     page.one("#seek").send_keys(Keys.ENTER)
     page.wait(lambda: page.text("h1") == "Reference", "the page Reference")
     entry = page.one(".entry[data-on]")
@@ -134,15 +134,15 @@ def test_a_function_and_a_moment_stand_in_the_address(page: Browser, site: Site)
     top = "return document.querySelector(`[data-function='${arguments[0]}']`).getBoundingClientRect().top"
     page.wait(lambda: 0 <= page.run(top, "rep_send") < 200, "the function")
     page.run("document.querySelector(\".functions a[data-at='req_recv']\").click()")
-    assert "function=req_recv" in page.driver.current_url
+    page.addressed("function=req_recv")
     own(page, site, panels="raw", rate="5")
     page.wait(lambda: float(page.text("#clock").split()[0]) > 1.0, "second of the run")
     page.run("const at = document.getElementById('at'); at.value = 800; for (const e of ['input', 'change']) at.dispatchEvent(new Event(e))")
-    assert "at=800" in page.driver.current_url
+    page.addressed("at=800")
     page.driver.refresh()
     page.wait(lambda: page.text("#clock") == "0.8 s", "the moment of the address")
     page.one("#follow").click()
-    assert "at=" not in page.driver.current_url
+    page.addressed("at=", False)
 
 
 def test_a_message_stands_in_the_address(page: Browser, site: Site) -> None:
@@ -150,8 +150,9 @@ def test_a_message_stands_in_the_address(page: Browser, site: Site) -> None:
     page.wait(lambda: len(page.all(".arrow.request")) > 2, "arrow")
     page.run("document.querySelector('.arrow.request .hit').dispatchEvent(new MouseEvent('click', { bubbles: true }))")
     title = page.wait(lambda: page.text("#message-title"), "message")
-    assert "message=raw+rep+request" in page.driver.current_url
+    page.addressed("message=raw+rep+request")
     page.driver.refresh()
     page.wait(lambda: page.text("#message-title") == title and page.all("#message:not([hidden])"), "the same message")
     page.one("#close").click()
-    assert "message=" not in page.driver.current_url and not page.all("#message:not([hidden])")
+    page.addressed("message=", False)
+    assert not page.all("#message:not([hidden])")

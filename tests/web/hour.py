@@ -5,7 +5,7 @@
 
 As many events as so many seconds bring (default: 3600) go the way that a run's events go: in the
 server through a journal into a stream, for all runs that a server may keep; in the page through its
-WebSocket's onmessage. Prints how large the server and the page are then. check_browser.py gives the
+WebSocket's onmessage. Prints how large the server and the page are then. check_play.py gives the
 page a shorter flood.
 """
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import socket
 import sys
 import threading
 import urllib.parse
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiohttp
+import pytest
 
 from conftest import ROOT
 from harness.program import Program
@@ -117,6 +119,19 @@ def of(events: list[Any], kind: str, **members: Any) -> list[Any]:
     return [e for e in events if e["k"] == kind and members.items() <= e.items()]
 
 
+def stranger(site: Site) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", site.address.port or 0), timeout=20)
+
+
+def said_back(line: socket.socket) -> bytes:
+    """All that comes until the connection ends."""
+    found = b""
+    with contextlib.suppress(ConnectionError):
+        while some := line.recv(65536):
+            found += some
+    return found
+
+
 @contextlib.contextmanager
 def running(*words: str, **popen: Any) -> Iterator[Site]:
     site = Site(*words, **popen)
@@ -128,3 +143,10 @@ def running(*words: str, **popen: Any) -> Iterator[Site]:
         site.ended(10.0)
         site.kill()
         assert not alive(site.pid)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """One for the tests of a file."""
+    with running() as one:
+        yield one

@@ -14,7 +14,7 @@ import pytest
 from harness.panels import read_panels
 from harness.stage import Stage
 from programs import alive, descendants
-from site_client import Site, of, running
+from site_client import Site, of, site  # noqa: F401: a fixture
 from web.play.conversation import Conversation, Voice
 from web.play.run import ALONE_SECONDS, RUN_SECONDS, Run
 from web.play.settings import of_form, read_settings, to_form
@@ -25,12 +25,6 @@ COUNTED = ("sent", "received", "lost", "duplicates", "timeouts")
 HOSTILE = "<script>alert(1)</script> \x1b[2J \u202e --help $(reboot) 'x"
 
 pytestmark = pytest.mark.together  # one server
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with running() as one:
-        yield one
 
 
 @pytest.fixture
