@@ -20,7 +20,7 @@ FAULTS = [
     fault("lines-on-their-own", "a comment is coloured in its first line alone", "tools/web/code.py",
           'get_tokens("\\n".join(lines))', 'get_tokens("*/\\n".join(lines))', "test_a_comment_of_several_lines_is_coloured_to_its_end"),
     fault("comments-serve-clauses", "a comment is among the lines that serve a clause", "tools/web/pages/read.py",
-          ' if "/*" not in cell["text"][:start] else []', "", "test_a_clause_leads_to_the_lines_that_serve_it"),
+          'if "/*" in text[:start] or text.lstrip().startswith("* "):', "if False:", "test_a_clause_leads_to_the_lines_that_serve_it"),
     fault("any-word-is-compared", "a word from the page reaches diff's command line", "tools/web/pages/read.py",
           "any(name not in known for name in names)", "False", "test_what_may_not_be_read"),
     fault("breaks-unasked", "a page that is opened compiles programs and breaks them", "tools/web/pages/read.py",

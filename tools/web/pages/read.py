@@ -69,15 +69,12 @@ def served(said: Json) -> Json:
             for place, cell in enumerate(row) if cell
         ]
         for place, cell in cells:
-            for start, end in (
-                cell["words"] if not cell["text"].lstrip().startswith(("*", "/*")) else []
-            ):
-                name = cell["text"][start:end]
-                for clause in (
-                    found.keys() & set(said["words"][name]["clauses"])
-                    if "/*" not in cell["text"][:start] else []
-                ):
-                    lines = found[clause][place].setdefault(name, [])
+            text = cell["text"]
+            for start, end in cell["words"]:
+                if "/*" in text[:start] or text.lstrip().startswith("* "):
+                    continue  # a comment
+                for clause in found.keys() & set(said["words"][text[start:end]]["clauses"]):
+                    lines = found[clause][place].setdefault(text[start:end], [])
                     lines.append({"number": cell["number"], "section": at + 1})
     return {clause: panels for clause, panels in found.items() if any(panels)}
 
