@@ -94,6 +94,25 @@ def test_a_fault_whose_test_is_gone_says_so() -> None:
         worker.failed_tests("raw", ["test_that_was_renamed[raw-tcp]"])
 
 
+@pytest.mark.parametrize("seen", ([True], [False, True], [False, False]))
+def test_a_fault_may_escape_once(monkeypatch: pytest.MonkeyPatch, seen: list[bool]) -> None:
+    catches = iter([planted.Catch("test_x") if one else None for one in seen])
+    monkeypatch.setattr(planted.Worker, "catch_now", lambda worker, fault: next(catches))
+    catch = object.__new__(planted.Worker).catch(FAULTS[0])
+    second = " (at the second attempt only)" if len(seen) > 1 else ""
+    assert (catch.words if catch else None) == (f"test_x{second}" if any(seen) else None)
+    assert not list(catches)
+
+
+def test_a_test_that_fails_twice_without_a_fault_showed_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = ((fault, planted.Catch(fault.name)) for fault in FAULTS[:2])
+    fails = iter([[first, second], [second]])
+    monkeypatch.setattr(planted.Worker, "fail_now", lambda worker, caught: next(fails))
+    assert object.__new__(planted.Worker).fail_anyway([first, second]) == [second]
+
+
 SAMPLE = """\
 #include <errno.h>
 #define TWICE(x) do { twice(x); twice(x); } while (0)
