@@ -84,7 +84,7 @@ def twenty(b: Binder, kind: str, closing: str, descriptors: int) -> None:
             b.still_serves()
     for peer in peers:
         peer.close()
-    until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed")
+    until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed", [b.program])
     b.still_serves()
 
 
@@ -179,7 +179,7 @@ def test_P7_out_of_descriptors(stage: Stage) -> None:
 def holds_sockets(b: Binder, before: int) -> bool:
     """Whether one peer more is one descriptor more: a server may have a process for each."""
     with b.stranger().greet(), contextlib.suppress(Failed):
-        return bool(until(lambda: b.program.descriptors() > before, 2.0))
+        return bool(until(lambda: b.program.descriptors() > before, 2.0, of=[b.program]))
     return False
 
 
@@ -200,7 +200,7 @@ def fifty(b: Binder, reset: bool, descriptors: int) -> None:
     until(lambda: b.program.descriptors() >= descriptors + 50, 5, "50 accepted")
     for peer in peers:
         peer.close(reset)
-    until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed")
+    until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed", [b.program])
 
 
 @pytest.mark.says(

@@ -347,7 +347,7 @@ def test_P7_while_ten_subscribers_misbehave(stage: Stage, bad: BadPeer) -> None:
         for _ in range(TEN):
             bad(stack.enter_context(b.stranger()), b"\1" + bytes(200))
         loses_nothing(stage, b.url)
-    until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed")
+    until(lambda: b.program.descriptors() <= descriptors, 1.0, "descriptors freed", [b.program])
 
 
 @pytest.mark.says(
@@ -378,7 +378,7 @@ def test_P7_flood_of_a_subscriber_that_goes(stage: Stage) -> None:
     before = pub.descriptors()
     with Peer(stage.panel, "sub", url).greet() as peer, suppress(OSError):
         peer.push(peer.protocol.pack(b"\2") * 1_000_000, 0.5)  # nanomsg and NNG hang up
-    until(lambda: pub.descriptors() <= before, 1.0, "its descriptor is freed")
+    until(lambda: pub.descriptors() <= before, 1.0, "its descriptor is freed", [pub])
     assert pub.running
 
 

@@ -345,7 +345,7 @@ def test_own_descriptors_are_closed(stage: Stage) -> None:
         if turn == 0:
             before = [binder.descriptors(), connector.descriptors()]
     for driver, number in zip((binder, connector), before):  # one turn's are a library's own
-        until(lambda: driver.descriptors() < number + turns, 3, "descriptors closed")
+        until(lambda: driver.descriptors() < number + turns, what="descriptors closed")
 
 
 def test_stdout_is_line_buffered(stage: Stage) -> None:

@@ -354,7 +354,7 @@ def in_use(stage: Stage, role: str) -> None:
     assert code == 1 and url in errors and "in use" in errors.lower()
     assert lines[-1]["event"] == "summary"
     first.must("close")
-    until(lambda: stage.driver().call(f"open {role} {url}")["result"] == 0, 2)
+    until(lambda: stage.driver().call(f"open {role} {url}")["result"] == 0)
 
 
 @pytest.mark.says(
