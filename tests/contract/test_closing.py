@@ -235,7 +235,7 @@ def test_memory_of_idle_clients(stage: Stage) -> None:
         if number == 1:
             before = memory(rep)
     clients.must("lengths 10 10")  # so that the server has turned to something else
-    assert memory(rep) - before < 16 << 10
+    assert memory(rep) - before < 24 << 10  # KiB; the ten that came since would be 40 MB
 
 
 @pytest.mark.transports("tcp")

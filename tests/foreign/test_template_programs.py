@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from contract import test_garbage, test_liars
 from harness.stage import PanelStage
+from peers import Peer
 from programs import Program, Stage
 from victims import Binder
 
@@ -96,6 +97,17 @@ def test_garbage_is_sent_to_them_too(stage: Stage, role: str) -> None:
             test_liars.test_P7_flood_of_a_subscriber_that_goes(mine)
     finally:
         assert not mine.end()
+
+
+@raw_only
+def test_what_is_no_subscription_costs_its_connection(stage: Stage) -> None:
+    url = stage.url()
+    pub = start(stage, PYTHON, "pub", url, "-n", 0, "-r", 1, "--quiet")
+    with Peer("raw", "sub", url) as peer:
+        peer.socket.sendall(peer.protocol.pack(b"\1") + peer.protocol.pack(b"\2"))
+        while peer.socket.recv(1000):  # an event may come first
+            pass
+    assert pub.running
 
 
 def test_the_verbs_find_the_programs() -> None:
