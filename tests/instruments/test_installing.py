@@ -251,8 +251,9 @@ def somebody_elses(tree: Tree) -> None:
     assert run("new", "mine")[0] == 1 and not (tree.folder / "mine").exists()
     (tree.folder / "build").mkdir()
     (tree.folder / "build/configured-for").touch()
-    _, said = run("demo", "raw")
+    status, said = run("demo", "raw")
     assert "running what is built there" in said
+    assert status == 1 and "panel raw: it is not built" in said, said  # the verb itself
     assert "Build elsewhere" in run("test", "raw")[1]
 
 
