@@ -70,11 +70,11 @@ judge(struct refusals *refusals, const unsigned char *event)
     refusals->newest = -1;
     if (number == ZMQ_EVENT_DISCONNECTED)
         notice("refused a peer in its handshake and closed the connection; the "
-               "library does not say why. The peer may speak ZMTP 2.0 or "
-               "older, as ZeroMQ before version 4 does: such peers are "
-               "refused, because an HTTP request looks like one. Or it speaks "
-               "another protocol, or its socket is of a type that does not "
-               "fit");
+               "library does not say why. The peer may speak another "
+               "protocol, or its socket is of a type that does not fit. Or it "
+               "speaks ZMTP 2.0 or older, as ZeroMQ before version 4 does: "
+               "such peers are refused, because an HTTP request looks like "
+               "one");
     else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
         value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
         notice("refused a peer in its handshake and closed the connection: it "

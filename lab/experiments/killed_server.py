@@ -13,8 +13,8 @@ QUESTION = (
     "request?"
 )
 FIND = (
-    "crash dies death twice duplicate exactly once at least once lost request resend payment "
-    "idempotent restart server"
+    "crash dies died dead death twice duplicate exactly once at least once lost request resend "
+    "payment idempotent restart server"
 )
 PREDICT = [
     "its reply is lost, and the client hears nothing until its time-out",

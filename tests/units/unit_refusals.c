@@ -187,7 +187,7 @@ test_who_was_refused(void **state)
             "violates ZMTP (0xbeef in zmq.h)"},
         {{{ZMQ_EVENT_ACCEPTED, 12}, {ZMQ_EVENT_DISCONNECTED, 11}, {ZMQ_EVENT_DISCONNECTED, 12},
              {ZMQ_EVENT_DISCONNECTED, 12}},
-            "may speak ZMTP 2.0 or older"},
+            "speaks ZMTP 2.0 or older"},
     };
     struct refusals refusals;
     assert_int_equal(watch(&refusals), 0);

@@ -1,7 +1,7 @@
 """./triptych size - what each panel costs, counted and measured now
 
 Usage:  ./triptych size [PANEL...] [--steps] [--source]
-                        [--json | --csv | --markdown]
+                        [--json | --csv | --markdown] [--width N]
         ./triptych size --count DIR
 
 One column a panel, one row a measure. Source: lines of code, tokens, functions,

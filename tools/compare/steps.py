@@ -1,7 +1,7 @@
 """./triptych steps - the way from the lecture's calls to the whole contract
 
-Usage:  ./triptych steps [--svg FILE] [--json | --markdown]
-        ./triptych steps STEP [STEP]
+Usage:  ./triptych steps [--svg FILE] [--json | --markdown] [--width N]
+        ./triptych steps STEP [STEP] [--width N]
         ./triptych steps --check [STEP...] [--json]
         ./triptych steps echo [--step | --list] [--json]
 

@@ -167,7 +167,7 @@ class Program:
             kind = str(said.get("event", ""))
         except (ValueError, AttributeError):
             text = line[:80].decode(errors="replace")
-            raise self.fail(f"said {text!r}, which is no event") from None
+            raise self.fail(f"said {text!r}, which is no event of programs/README.md") from None
         for key in self.clocked if self.process.ahead_us else ():
             if isinstance(said.get(key), (int, float)):
                 said[key] -= self.process.ahead_us

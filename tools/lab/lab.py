@@ -35,9 +35,9 @@ for.
   --events      the same with one name, and before it a line of JSON for
                 everything that is said to happen, while it happens
   --markdown    prints the table for a document; lab/RESULTS.md is one
-  --index       prints all that words can find, as one JSON object
-  --beside FILE the same, with another run's --json output: it shows both where
+  --beside FILE for --markdown: another run's --json output. It shows both where
                 the two differ in more than numbers
+  --index       prints all that words can find, as one JSON object
 
   --hosts NAMES runs servers and publishers on the first of these, the others
                 on the second: --hosts one,two (./triptych demo --help). Only
