@@ -30,6 +30,8 @@ FAULTS = [
           "no option '--json'\"*)", "no option --json\"*)", "test_arguments_are_checked_first"),
     Fault("programs-untested", "garbage is sent to no programs that a reader wrote", "tests/programs.py",
           "if not path.exists() and self", "if False and self", tests="test_garbage_is_sent_to_them_too"),
+    Fault("disturbed-unsaid", "an act's outcome stands where a program of it was killed", "tools/demo/scene.py",
+          "if program not in self.failed_before]", "if False]", tests="test_a_panel_that_is_no_step_fails"),
     Fault("only-run-breaks-off", "what was built by somebody else is not run", "triptych",
           "    broken='' without=''\n", "", tests="test_a_checkout_of_somebody_else"),
     Fault("no-subscription-taken", "the publisher in Python reads all that is no subscription",

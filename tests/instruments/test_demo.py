@@ -178,9 +178,12 @@ def test_a_program_that_is_killed_by_a_signal_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_panel_that_is_no_step_fails(tmp_path: Path) -> None:
-    demo, _ = demo_of(panel_of(tmp_path, "dies", DIES, kind="own"))
+    demo, text = demo_of(panel_of(tmp_path, "dies", DIES, kind="own"))
     demo.requests()
     assert demo.failures == {"dies: req": "ENDED BY SIGPIPE", "dies: rep": "ENDED BY SIGPIPE"}
+    assert "But dies: req: ENDED BY SIGPIPE; so its panel shows nothing here." in text.getvalue()
+    demo.killed()
+    assert text.getvalue().count("But dies: req") == 1  # of the act in which it happened
 
 
 def test_a_program_that_hangs_holds_up_nothing(tmp_path: Path) -> None:

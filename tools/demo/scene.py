@@ -55,6 +55,7 @@ class Scene:
         self.lines = lines
         self.by_step = step  # a key begins the next act
         self.failures: dict[str, str] = {}  # by program: what went wrong first
+        self.failed_before: set[str] = set()  # those of earlier acts
         self.versions: dict[str, str] = {}  # by panel
         self.number = 0
         self.over: set[Player] = set()  # those whose end is no news
@@ -128,6 +129,7 @@ class Scene:
         self.over.clear()
         self.stuck.clear()
         self.sent_us.clear()
+        self.failed_before = set(self.failures)
         with Stage(listener or self.heard) as stage:
             stage.tick = lambda: self.watch(stage)
             self.number += 1
@@ -142,8 +144,12 @@ class Scene:
             wait_for_key(self.view.console, "A key: what comes next")
 
     def differed(self, outcomes: dict[str, Outcome], clause: str, experiment: str) -> None:
-        """The last line of an act."""
-        self.view.remark([what_differed(outcomes, clause, experiment)])
+        """The last lines of an act: what came of it, and which panels' outcome proves nothing."""
+        new = [program for program in self.failures if program not in self.failed_before]
+        self.view.remark([
+            what_differed(outcomes, clause, experiment),
+            *(f"But {name}: {self.failures[name]}; so its panel shows nothing here." for name in new),
+        ])
 
     def inputs(self, stage: Stage, story: tuple[bytes, ...]) -> Iterator[bytes]:
         """The lines of this act: yours, as they arrive, or the story's."""
