@@ -19,7 +19,8 @@
  *   busy MS BYTES SEED req: sends requests for MS; compares the replies
  *   burst COUNT BYTES [RATE]
  *                      pub: sends numbered events, RATE a second
- *   collect COUNT      sub: receives COUNT events; says whether in order
+ *   collect COUNT      sub: receives COUNT events; says whether in order, and
+ *                      which are missing between two: the longest gap
  *   until TEXT         sub: receives until the event TEXT
  *
  * For a wrong line it prints {"usage":...}. At the end of input it closes all
@@ -403,6 +404,7 @@ do_collect(long count)
 {
     int64_t start = now_ns();
     long n = 0, first = -1, last = -1;
+    long before = 0, after = 1; /* the longest gap is between these */
     bool ordered = true;
     while (n < count) {
         const void *data = NULL;
@@ -413,13 +415,18 @@ do_collect(long count)
         memcpy(number, data, len < 8 ? (size_t)len : 8);
         long value = atol(number);
         ordered = ordered && value > last;
+        if (n > 0 && value - last > after - before) {
+            before = last;
+            after = value;
+        }
         last = value;
         first = n++ ? first : value;
     }
     int errnum = errno;
     answer("collect", n, errnum, start,
-        ",\"first\":%ld,\"last\":%ld,\"ordered\":%s,\"stopped\":\"%s\"", first,
-        last, ordered ? "true" : "false",
+        ",\"first\":%ld,\"last\":%ld,\"missing\":[%ld,%ld],\"ordered\":%s,"
+        "\"stopped\":\"%s\"",
+        first, last, before + 1, after - 1, ordered ? "true" : "false",
         n < count ? strerrorname_np(errnum) : "");
 }
 

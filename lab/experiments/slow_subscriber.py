@@ -25,11 +25,15 @@ TIMING = True
 EXPLANATION = """
 Nobody blocks, so something must be dropped; the question is what a queue does when it is full.
 ZeroMQ and nanomsg throw away the newest event: the subscriber finds the oldest, in one piece, and
-then nothing. NNG's subscriber goes on reading all the while and throws away the event that it has
-held longest: it finds the newest. raw has no queue per subscriber. It has a log of the last
-messages, and for each subscriber a cursor, which jumps when the log overtakes it. The oldest events
-are those that the kernel had taken already, the newest those that the log still holds, and the gap
-is between them.
+then nothing. NNG throws away the oldest. Here only the subscriber's program pauses: NNG's threads
+in it go on reading, and drop the event that they have held longest, so it finds the newest. raw has
+no queue per subscriber. It has a log of the last messages, and for each subscriber a cursor, which
+jumps when the log overtakes it. The oldest events are those that the kernel had taken already, the
+newest those that the log still holds, and the gap is between them.
+
+The demo's flood stops the whole process (SIGSTOP), the library's threads too, and nobody reads. Now
+NNG's publisher drops the oldest event of its queue, so its subscriber finds what raw's does: what
+the kernel had taken, and the newest. ZeroMQ's finds half as many: its own queue stayed empty.
 
 How many: ZeroMQ's high-water mark counts messages, at the publisher and again at the subscriber.
 nanomsg's NN_SNDBUF and NN_RCVBUF are bytes, and the kernel gets them as SO_SNDBUF and SO_RCVBUF.
@@ -58,8 +62,8 @@ SOURCES = [
     "raw/log.h",
 ]
 TRY_NEXT = (
-    "Replace ipc by tcp in this file: how much does the kernel hold then? On a busy machine, let "
-    "the slow one collect as well: does the other lose fewer?"
+    "Replace ipc by tcp in this file: what does the kernel hold then? Call slow.freeze() before "
+    "the bursts and slow.thaw() before it collects, as the demo does: which events are there now?"
 )
 COUNT, BYTES = 5000, 1000
 RATES = 2500, 500  # a second; the slower one where a busy machine was too slow for the first
@@ -120,12 +124,22 @@ def side(workbench: Workbench, queue: int) -> tuple[Driver, Driver, Driver]:
     return publisher, slow, fast
 
 
-def kept(first: int, last: int, number: int) -> str:
-    if number == COUNT:
-        return "all"
-    if first == 1:
-        return "both" if last == COUNT else "oldest"
-    return "newest" if last == COUNT else "middle"
+def ranges(found: dict[str, Any]) -> list[tuple[int, int]]:
+    """The first and the last number of what a subscriber found: twice if there is a gap."""
+    if not found["result"]:
+        return []
+    low, high = found["missing"]
+    ends = [found["first"], *([low - 1, high + 1] if low <= high else []), found["last"]]
+    return list(zip(ends[::2], ends[1::2]))
+
+
+def kept(found: list[tuple[int, int]]) -> str:
+    if not found:
+        return "nothing"
+    oldest, newest = found[0][0] == 1, found[-1][1] == COUNT
+    if oldest and newest:
+        return "all" if len(found) == 1 else "both"
+    return "oldest" if oldest else "newest" if newest else "middle"
 
 
 def flood(workbench: Workbench, rate: int) -> dict[str, Any]:
@@ -141,10 +155,10 @@ def flood(workbench: Workbench, rate: int) -> dict[str, Any]:
     for name, (_, slow, _) in sides.items():
         found = slow.call(f"collect {COUNT}", 20)
         data[name] = found["result"]
-        data[f"{name}_first"], data[f"{name}_last"] = found["first"], found["last"]
-        data[f"{name}_kept"] = kept(found["first"], found["last"], found["result"])
-        first, last = found["first"], found["last"]
-        workbench.say(f"{name} queue: {found['result']} events, {first} to {last}")
+        data[f"{name}_found"] = ranges(found)
+        data[f"{name}_kept"] = kept(ranges(found))
+        said = " and ".join(f"{first} to {last}" for first, last in ranges(found)) or "nothing"
+        workbench.say(f"{name} queue: the slow one found {said}; it lost {COUNT - data[name]}")
     for program in (program for programs in sides.values() for program in programs):
         program.kill()
     return data
@@ -157,9 +171,10 @@ def run(workbench: Workbench, panel: str) -> Observation:
         if not any(data[key] for key in promised):
             break
     same = data["default_kept"]
-    what = {"all": "all", "both": "the oldest and the newest"}.get(same, f"the {same}")
-    lost = max(data["default_others_lost"], data["equal_others_lost"])
-    phrase = f"finds {what}: {data['default']} by default, {data['equal']} with queues of {EQUAL}"
-    phrase += f"; the other lost {lost or 'none'}"
+    what = {"all": "all", "nothing": "nothing", "both": "the oldest and the newest"}
+    phrase = f"finds {what.get(same, f'the {same}')}: {data['default']} by default, "
+    phrase += f"{data['equal']} with queues of {EQUAL}; the other lost "
+    lost = [data[key] for key in OTHERS]
+    phrase += f"{lost[0]} by default, {lost[1]} with queues of {EQUAL}" if any(lost) else "none"
     answer = {"all": 1, "oldest": 2, "newest": 3, "both": 4}.get(same, 0)
     return Observation(data, phrase, answer)

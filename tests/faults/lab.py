@@ -47,6 +47,8 @@ FAULTS = [
           "RECONNECT_MS = 100", "RECONNECT_MS = 3000", "nng"),
     moves("slow-subscriber", "queues have the library's length", "zmq/pubsub.c",
           "if (queue > 0 &&", "if (false &&", "zmq", times=2),
+    moves("slow-subscriber", "the driver sees no gap", "programs/driver.c",
+          "if (n > 0 && value - last >", "if (n < 0 && value - last >", "raw"),
     moves("burst", "the publisher's queue has no limit", "zmq/pubsub.c",
           "    int queue = tuning->queue;\n    size_t size = sizeof(int);\n    int64_t max",
           "    int queue = 1 << 20;\n    size_t size = sizeof(int);\n    int64_t max", "zmq"),

@@ -280,7 +280,7 @@ class Demo(Scene):
         with self.act(
             "A subscriber pauses under a flood",
             f"{FLOOD_RATE} messages a second of {FLOOD_BODY} bytes, queues of {FLOOD_QUEUE} (-q "
-            f"{FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) and "
+            f"{FLOOD_QUEUE}). Subscriber B is stopped (SIGSTOP) with its library's threads, and "
             "continued (SIGCONT); A is never stopped. Does the publisher wait for B? Which "
             "messages does B miss: the oldest or the newest? What does A miss?",
             self.silent,

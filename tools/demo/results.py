@@ -111,7 +111,9 @@ def notes(panels: list[Panel], demo: Demo, seconds: float) -> list[str]:
         text.append(
             f"Flood: {FLOOD_RATE}/s of {FLOOD_BODY} bytes over {way}, -q {FLOOD_QUEUE}, all "
             "panels at once. The kernel's buffers hold messages beside the queues; "
-            "what they hold is the oldest."
+            "what they hold is the oldest. SIGSTOP stopped B's library as well. Where only the "
+            "program pauses, a library's threads go on reading, so that others are lost: "
+            "./triptych lab slow-subscriber."
             + f" A line slower than {flood_rate(len(names)):.0f} Mbit/s loses "
             "messages of A as well." * bool(Stage.hosts)
         )
