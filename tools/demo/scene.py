@@ -146,10 +146,9 @@ class Scene:
     def differed(self, outcomes: dict[str, Outcome], clause: str, experiment: str) -> None:
         """The last lines of an act: what came of it, and which panels' outcome proves nothing."""
         new = [program for program in self.failures if program not in self.failed_before]
-        self.view.remark([
-            what_differed(outcomes, clause, experiment),
-            *(f"But {name}: {self.failures[name]}; so its panel shows nothing here." for name in new),
-        ])
+        failed = (f"{name}: {self.failures[name]}; so its panel shows nothing here" for name in new)
+        lines = [what_differed(outcomes, clause, experiment), *(f"But {one}." for one in failed)]
+        self.view.remark(lines)
 
     def inputs(self, stage: Stage, story: tuple[bytes, ...]) -> Iterator[bytes]:
         """The lines of this act: yours, as they arrive, or the story's."""
