@@ -12,7 +12,7 @@ QUESTION = (
 )
 FIND = (
     "message boundary boundaries arrives pieces joined stream framing partial short read recv "
-    "returns less two messages in one length prefix split"
+    "returns less two messages in one length prefix split border borders framed delimiter"
 )
 PREDICT = ["ten", "one", "as many as there are bytes"]
 PANELS = ["raw", "zmq", "nanomsg", "nng"]
@@ -21,6 +21,12 @@ TCP promises the bytes and their order, and says nothing about where a send ende
 the bytes that happen to be there: ten messages at once, or a tenth of a message. So each library
 frames: it sends a length before the bytes, and its reader goes on until it has that many. raw does
 the same; most of raw/frame.c and raw/conn.c is for that.
+
+The lengths differ. raw sends 4 bytes of length. nanomsg and NNG send 8, and over a UNIX socket one
+more byte before them, 01. ZeroMQ sends a byte of flags and then 1 byte of length, or 8 if the
+length is above 255; a flag says that the message goes on in the next frame, so that a message may
+have several. `./triptych wire` shows these bytes. A datagram needs no length, as its own ends are
+kept: `./triptych lab datagrams`.
 
 Beside it runs the naive reader, which takes the result of one read for one message, as many a first
 program does. Ten sends came while it had other work, and one read returned them all; the same ten,

@@ -55,7 +55,7 @@ CLAUSES = {
         "raw-4",
     ),
     "R7": Clause(
-        "garbage costs its own connection only",
+        "garbage costs hardly more than its own connection",
         "check each length before you use it, and close a connection that breaks the framing",
         "junk-at-the-door",
         "raw-4",
