@@ -140,7 +140,7 @@ def test_a_function_and_a_moment_stand_in_the_address(page: Browser, site: Site)
     page.run("const at = document.getElementById('at'); at.value = 800; for (const e of ['input', 'change']) at.dispatchEvent(new Event(e))")
     page.addressed("at=800")
     page.driver.refresh()
-    page.wait(lambda: page.text("#clock") == "0.8 s", "the moment of the address")
+    page.wait(lambda: page.text("#until") == "until 0.8 s", "the moment of the address")
     page.one("#follow").click()
     page.addressed("at=", False)
 

@@ -29,8 +29,12 @@ def test_a_story_plays_and_the_kill_is_shown(page: Browser, site: Site) -> None:
     assert len(cards) >= 2
     page.one("[data-panel='raw'] .diagram .arrow.request")
     page.wait(lambda: len(page.all("#steps li.done")) == 2, "end of the story")
+    moment = site.hears(run, lambda found: bool(of(found, "story")))
+    assert page.text("#steps .when") == f"{of(moment, 'story')[0]['t'] / 1000:.1f} s", "when it was done, not when it was to be"
     page.one("#steps .when:not(:disabled)").click()
     page.wait(lambda: page.one("#follow").get_attribute("aria-pressed") == "false" and "at=" in page.driver.current_url, "moment of the kill")
+    page.run("const at = document.getElementById('at'); at.value = 2000; at.dispatchEvent(new Event('input'))")
+    page.wait(lambda: page.text("#until") == "until 2.0 s" and float(page.text("#clock").split()[0]) > 4, "time that goes on while the picture stands")
     page.one("#follow").click()
     for name in cards:
         page.one(f"[data-panel='{name}'] .diagram .band-dead")
@@ -238,6 +242,45 @@ diagram.show(60000, 1000);
 svg.remove();
 done([most, diagram.items.length, diagram.drawn.size]);
 """
+
+
+DRAWN = """
+const [done] = arguments;
+const { Diagram } = await import("/static/diagram.js");
+const { Counts } = await import("/static/counts.js");
+const svg = document.body.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
+svg.setAttribute("class", "diagram");
+svg.style = "width: 600px; height: 600px";
+const diagram = new Diagram(svg, ["rep", "req"]);
+const trouble = (what, t0, t) => diagram.hear({ k: "trouble", r: "req", what, text: "", t0, t });
+trouble("timeout", 1000, 3000);
+trouble("unsent", 5000, 7000);
+for (let n = 0; n < 3; n++) diagram.hear({ k: "message", d: "sent", r: "rep", kind: "error", n: 0, id: n, topic: "", text: "this is no request", t: 9000 + n });
+diagram.show(10000, 10000);
+const scale = diagram.y(1);
+const waits = [...svg.querySelectorAll(".trouble-mark")].map((one) => [one.querySelector(".wait").getBBox().height / scale, one.textContent, one.querySelectorAll(".cross").length]);
+const words = diagram.words.textContent;
+const card = document.createElement("div");
+card.innerHTML = "<table><tr><th data-role=pub><span class=state></span></th><td data-role=pub data-measure=memory><svg></svg><span></span><small></small></td></tr></table>";
+const counts = new Counts(card);
+const rise = (least, most) => {
+  counts.history.clear();
+  for (const memory of [least, most]) counts.figures({ pub: { memory } });
+  const heights = card.querySelector("polyline").getAttribute("points").split(" ").map((point) => Number(point.split(",")[1]));
+  return heights[0] - heights[1];
+};
+svg.remove();
+done([waits, words, rise(2000, 2050), rise(2000, 4048)]);
+"""
+
+
+def test_the_picture_says_how_long_a_client_waited_and_what_it_could_not_send(page: Browser, site: Site) -> None:
+    """And so little more memory is no rise."""
+    page.open(site.base + "/wire")
+    waits, words, little, much = page.driver.execute_async_script(f"(async (...arguments) => {{{DRAWN}}})(...arguments)")
+    assert [[round(height, -1), *more] for height, *more in waits] == [[2000, "time-out", 0], [2000, "not sent", 1]]
+    assert words == "error reply ×3"
+    assert 0 < little < 1 and much == 12, "of the curve's 16"
 
 
 def test_a_picture_that_is_not_shown_does_not_grow(page: Browser, site: Site) -> None:

@@ -90,12 +90,12 @@ def test_a_run_shows_the_figures_of_its_json(page: Browser, document: Path) -> N
     page.one("[data-panel='raw'] .diagram .band-dead")
     assert not page.one("#stop").is_displayed()
     page.run("const at = document.getElementById('at'); at.value = 1000; at.dispatchEvent(new Event('input'))")
-    page.wait(lambda: page.text("#clock") == "1.0 s", "time that follows the slider")
+    page.wait(lambda: page.text("#until") == "until 1.0 s", "time that follows the slider")
     page.run("document.getElementById('at').dispatchEvent(new Event('change'))")
     assert "at=1000" in page.run("return location.hash")
     page.driver.refresh()
     page.one("html[data-ready]")
-    page.wait(lambda: page.text("#clock") == "1.0 s", "time of the address")
+    page.wait(lambda: page.text("#until") == "until 1.0 s", "time of the address")
 
 
 def test_the_search_works_without_a_network(page: Browser, document: Path) -> None:

@@ -51,7 +51,7 @@ const socket = window.sockets.find((one) => one.url.includes(run));
 const clock = document.getElementById("clock");
 let at = begin;
 const subscribers = ["sub A", "sub B", "sub C", "sub D"];
-const counted = { sent: 1, received: 1, lost: 0, duplicates: 0, timeouts: 0, missed: 0, unanswered: 0, again: 0, state: "ready", own: null, most: {} };
+const counted = { sent: 1, received: 1, lost: 0, duplicates: 0, timeouts: 0, missed: 0, fresh: 0, unanswered: 0, again: 0, unsent: 0, state: "ready", own: null, most: {} };
 function half(p, from) {
   const events = [];
   for (let n = 0; n < 30; n++) {

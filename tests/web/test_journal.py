@@ -176,6 +176,36 @@ def test_a_request_is_not_answered_or_runs_twice() -> None:
     assert book.of("req").unanswered == 1 and book.of("req").missed == 0
 
 
+def test_what_is_missed_of_a_publisher_that_returns_is_counted_apart() -> None:
+    """Its first events reach nobody; those that its first life lost are no answer to "how many"."""
+    book, _ = journal(prefixes={"sub": ""})
+    counts = lambda: (book.of("sub").missed, book.of("sub").fresh)  # noqa: E731
+    for n in (1, 2, 3):
+        book.message("pub", event("sent", n, sent=n), float(n))
+    book.message("sub", event("received", 3, sent=3), 4.0)
+    book.look(1100.0)
+    assert counts() == (2, 2)
+    book.new_life("pub")
+    assert counts() == (2, 0)
+    for n in (1, 2):
+        book.message("pub", event("sent", n, sent=10 + n), 2000.0 + n)
+    book.message("sub", event("received", 2, sent=12), 2003.0)
+    book.look(3100.0)
+    assert counts() == (3, 1)
+    book.message("sub", event("received", 1, sent=1), 3200.0)
+    assert counts() == (2, 1), "of the first life, late"
+
+
+def test_a_reply_ends_the_wait_for_it() -> None:
+    book, _ = journal(server="rep")
+    book.message("req", event("sent", 1, "request", sent=1), 1.0)
+    book.message("rep", event("sent", 1, "reply", sent=1), 2.0)
+    book.message("req", event("received", 1, "reply", sent=1), 3.0)
+    assert book.timed_out("req") is None and book.of("req").unsent == 1
+    book.message("req", event("sent", 2, "request", sent=2), 4.0)
+    assert (asked := book.timed_out("req")) and asked.t == 4.0 and book.of("req").unsent == 1
+
+
 def test_what_is_owed_is_bounded() -> None:
     book = Journal("raw", lambda told: None, prefixes={"sub": ""})
     for n in range(1, 80001):

@@ -360,6 +360,19 @@ def test_a_program_may_say_anything(strange: Any) -> None:
     assert all(len(encoded(event)) < 4000 for event in told)
 
 
+def test_a_time_out_is_of_the_request_that_was_sent_or_of_none() -> None:
+    """nanomsg's and NNG's REQ send nothing while there is no connection."""
+    told: list[Any] = []
+    run = Run(read_settings({"panels": ["raw"], "timeout": 500}), [])
+    with Stage() as stage:
+        talk = Conversation(stage, run.settings.chosen()[0], run.settings, run.now, told.append)
+        client = talk.roles["req"]
+        for event, t in (("message", 100.0), ("timeout", 650.0), ("timeout", 1600.0)):
+            talk.heard(client, {"event": event, "direction": "sent", "kind": "request", "sequence": 1, "text": "x"}, t)
+    assert [(e["what"], e["t0"], e["t"]) for e in of(told, "trouble")] == [("timeout", 100.0, 650.0), ("unsent", 1100.0, 1600.0)]
+    assert (talk.journal.of("req").timeouts, talk.journal.of("req").unsent) == (2, 1)
+
+
 def test_settings_go_through_a_form_and_back() -> None:
     for story in STORIES:
         settings = read_settings({**story.settings, "panels": ["raw"]})
@@ -372,5 +385,5 @@ def test_stories_name_what_there_is() -> None:
     experiments = {path.stem.replace("_", "-") for path in (Path(__file__).parents[2] / "lab/experiments").glob("*.py")}
     assert len(STORIES) == 8 and len({story.name for story in STORIES}) == 8
     for story in STORIES:
-        assert set(story.settings["panels"]) <= known and story.experiment in experiments
+        assert set(story.notes) <= set(story.settings["panels"]) <= known and story.experiment in experiments
         json.dumps(story.settings)

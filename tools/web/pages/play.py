@@ -33,7 +33,9 @@ LIMITS = {
 # The rows of a panel's table: the measure, its name, what it counts.
 # The programs know the first five.
 ROWS = (
-    ("sent", "sent", "messages that this role has sent"),
+    ("sent", "sent",
+     "messages that this role has sent; an error reply counts, with which the server answers bytes "
+     "that are no request"),
     ("received", "received", "messages that this role has received"),
     ("lost", "gaps in the numbers",
      "a subscriber received a number, and had not received so many before it; it cannot see what "
@@ -41,23 +43,28 @@ ROWS = (
      "or when the publisher starts again at 1"),
     ("duplicates", "repeated numbers",
      "this program received the same number twice; a server that was started again remembers none"),
-    ("timeouts", "time-outs", "requests whose reply did not come in time"),
+    ("timeouts", "time-outs", "requests whose reply did not come in time, or that were not sent"),
     ("missed", "not received",
      "messages for this role that it had not received a second after they were sent, "
      "or when a later event came; each has a circle or a cross in the picture; one that comes "
      "after all is counted no longer; what was sent in the run's last second may be missing here; "
      "an error reply to bytes that were no request has the number 0, is for nobody in particular, "
      "and is not counted here"),
+    ("fresh", "since the last start",
+     "of those not received: the ones that the publisher has sent since it was started last"),
+    ("unsent", "not sent",
+     "of the time-outs: requests that could not be sent before their time was over, "
+     "as there was no connection; the server gets nothing of them"),
     ("unanswered", "not answered",
      "requests of this role whose reply it had not received a second after it had sent them"),
     ("again", "run twice",
      "requests that this role received, and it or the server before it had received them already"),
 )  # fmt: skip
-OF_REQUESTS = ("unanswered", "again")
+NOT_IN = {"reqrep": ("fresh",), "pubsub": ("unsent", "unanswered", "again")}
 
 
 def rows(pattern: str) -> list[Json]:
-    return [list(row) for row in ROWS if pattern == "reqrep" or row[0] not in OF_REQUESTS]
+    return [list(row) for row in ROWS if row[0] not in NOT_IN[pattern]]
 
 
 def runs(site: Site) -> dict[str, Run]:
@@ -103,7 +110,7 @@ def in_words(event: Json) -> str:
     if kind == "gap":
         return f"misses {event['topic']} {event['first']} to {event['last']}"
     if kind == "trouble":
-        return "no answer in time" if event["what"] == "timeout" else f"{event['what']}: {text}"
+        return str(text) if event["what"] in ("timeout", "unsent") else f"{event['what']}: {text}"
     return str(text)
 
 

@@ -177,9 +177,13 @@ class Conversation:
         self.tell({"k": "state", "p": self.panel.name, "r": role.name, "state": state,
                    "text": text, "t": self.now()})  # fmt: skip
 
-    def trouble(self, role: Role | None, what: str, text: str, t: float | None = None) -> None:
+    def trouble(self, role: Role | None, what: str, text: str, t: float | None = None,
+                since: float | None = None) -> None:  # fmt: skip
+        when: Event = {"t": self.now() if t is None else t}
+        if since is not None:
+            when["t0"] = since
         self.tell({"k": "trouble", "p": self.panel.name, "r": role.name if role else "line",
-                   "what": what, "text": text, "t": self.now() if t is None else t})  # fmt: skip
+                   "what": what, "text": text, **when})  # fmt: skip
 
     # What is said.
 
@@ -200,8 +204,13 @@ class Conversation:
             self.tell({**own, "k": "summary", "p": self.panel.name, "r": role.name, "t": self.now(),
                        "version": str(event.get("version", ""))[:100]})  # fmt: skip
         elif kind in ("timeout", "malformed", "error", "notice"):
-            self.journal.of(role.name).timeouts += kind == "timeout"
-            self.trouble(role, kind, str(event.get("text", "")).removeprefix(f"{kind}: ")[:400], t)
+            text = str(event.get("text", "")).removeprefix(f"{kind}: ")[:400]
+            since = None
+            if kind == "timeout":
+                asked = self.journal.timed_out(role.name)
+                since = asked.t if asked else t - self.settings.timeout
+                kind = "timeout" if asked else "unsent"
+            self.trouble(role, kind, text, t, since)
 
     def heard_line(self, event: Event) -> None:
         self.flushed = self.flushed or event.get("command") == "flush"

@@ -70,8 +70,10 @@ class Counts:
     # What the programs do not know. It is counted a second after the sender's "sent", or once a
     # later event has come, and no longer when it comes after all.
     missed: int = 0  # messages for this role that it has not received
+    fresh: int = 0  # of these, the events that the publisher has sent since its last start
     unanswered: int = 0  # requests of this role
     again: int = 0  # requests that this role has received, and a server had them before
+    unsent: int = 0  # time-outs of requests that could not even be sent
 
 
 class Journal:
@@ -100,6 +102,7 @@ class Journal:
         self.last: dict[tuple[str, str], tuple[int, int]] = {}
         self.life = 0  # of the publisher
         self.answered: collections.OrderedDict[tuple[str, Key], None] = collections.OrderedDict()
+        self.asked: dict[str, Sent] = {}  # by client, the request whose reply it waits for
         self.number = 0
         self.stride = 1
         self.window = 0.0
@@ -159,6 +162,8 @@ class Journal:
         if told:
             self.tell(self.described(who, "sent", message, t, one.number))
             self.keep(key, one)
+        if key[0] == "request":
+            self.asked[who] = one
         one.owed = dict.fromkeys(self.owed(who, key), "")
         self.recent.append(one)
         self.sent.pop(key, None)
@@ -199,7 +204,7 @@ class Journal:
         old, new = one.owed[who, counter], LOST if self.passed(one, who) else WAITS
         one.owed[who, counter] = new
         if not old:
-            self.add(who, counter, 1)
+            self.add(one, who, counter, 1)
         if counter == "missed" and old != new:
             self.wait(one, who, new == WAITS)
             self.marks.change(one, who, old, new, t)
@@ -238,15 +243,25 @@ class Journal:
         """It is owed no longer; whether it was counted until now."""
         mark = one.owed.pop((who, counter), "")
         if mark:
-            self.add(who, counter, -1)
+            self.add(one, who, counter, -1)
         if mark and counter == "missed":
             self.wait(one, who, False)
             self.marks.change(one, who, mark, "", t)
         return bool(mark)
 
-    def add(self, who: str, counter: str, n: int) -> None:
+    def add(self, one: Sent, who: str, counter: str, n: int) -> None:
         counts = self.of(who)
         setattr(counts, counter, getattr(counts, counter) + n)
+        if counter == "missed" and one.life == self.life:
+            counts.fresh += n
+
+    def timed_out(self, who: str) -> Sent | None:
+        """Whose time-out this is: of the request whose reply `who` waits for.
+        None: it waits for no reply, since it could not send its request."""
+        one = self.asked.pop(who, None)
+        self.of(who).timeouts += 1
+        self.of(who).unsent += one is None
+        return one
 
     def keep(self, key: Key, one: Sent) -> None:
         if key[1] not in self.told_of and len(self.told_of) >= TOPICS_TOLD:
@@ -268,6 +283,7 @@ class Journal:
             and asked.who == who
         ):
             self.settle(asked, who, "unanswered", t)
+            self.asked.pop(who, None)
         if kind == "event":
             self.note_gap(who, topic, sequence, t)
         elif kind == "request":
@@ -328,8 +344,12 @@ class Journal:
         """A program was started again: it remembers nothing of what it had."""
         for at in [at for at in self.last if at[0] == who]:
             del self.last[at]
-        self.life += who == "pub"
+        if who == "pub":
+            self.life += 1
+            for counts in self.counts.values():
+                counts.fresh = 0
         self.answered.clear()
+        self.asked.pop(who, None)
 
     def look(self, t: float) -> None:
         """What time alone shows: who waited for a "sent" in vain, and what nobody has received."""

@@ -99,12 +99,17 @@ STORIES = (
             (3.0, {"do": "stop", "role": "sub B"}, "Subscriber B is paused (SIGSTOP)."),
             (8.0, {"do": "continue", "role": "sub B"}, "Subscriber B goes on (SIGCONT)."),
         ),
+        notes={"nng": "Here all of B stands still, NNG's threads too. So B gets some events from "
+            "right after the pause, which the line and the kernel held, and then the newest, from "
+            "the publisher's queue. In the experiment the threads go on: B finds the newest "
+            "alone."},
     ),  # fmt: skip
     Story(
         "publisher-returns",
         "The publisher returns",
         "The publisher is killed, and starts again a second later without waiting for anybody. "
-        "How many of its first events does each subscriber miss? The numbers start again at 1.",
+        "How many of its first events does each subscriber miss? The row “since the last start” "
+        "counts them. The numbers start again at 1.",
         "slow-joiner",
         {
             "panels": LIBRARIES, "pattern": "pubsub", "peers": 2, "topics": ["news"],
@@ -146,7 +151,9 @@ STORIES = (
         (
             (3.0, {"do": "rate", "value": 1000}, "The line passes 1000 bytes a second ..."),
             (3.1, {"do": "slice", "value": 1}, "... and each byte alone."),
-            (9.0, {"do": "clear"}, "The line is as before."),
+            (9.0, {"do": "clear"}, "The line is clear: no fault holds."),
         ),
+        notes={"raw-1": "recv() returns single bytes, and the server finds no request in them: "
+            "“malformed”. It answers each with an error reply, so it sends more than it receives."},
     ),
 )

@@ -4,11 +4,12 @@
 import { draw } from "./dom.js";
 
 const COUNTED = ["sent", "received", "lost", "duplicates", "timeouts"];
-const FATES = ["missed", "unanswered", "again"]; // the run alone knows them
+const FATES = ["missed", "fresh", "unanswered", "again", "unsent"]; // the run alone knows them
 const FIGURES = ["memory", "threads", "descriptors"];
 const BAD = new Set(["lost", "duplicates", "timeouts", ...FATES]);
 const CAN = { started: "kill stop restart", ready: "kill stop restart", stopped: "kill continue restart" };
 const POINTS = 120; // of a small chart: a minute
+const LEAST_RISE = { memory: 1024, threads: 1, descriptors: 1 }; // the height of a chart: what is less is no change to be seen
 
 export class Counts {
   constructor(card) {
@@ -78,8 +79,8 @@ export class Counts {
     const most = Math.max(...points);
     const least = Math.min(...points);
     if (range) range.textContent = `${words(name, least)} to ${words(name, most)}`;
-    const rise = most - least || 1;
-    const at = points.map((one, i) => `${((i * 60) / Math.max(20, points.length - 1)).toFixed(1)},${most === least ? 12 : 14 - (12 * (one - least)) / rise}`);
+    const rise = Math.max(most - least, LEAST_RISE[name]);
+    const at = points.map((one, i) => `${((i * 60) / Math.max(20, points.length - 1)).toFixed(1)},${14 - (12 * (one - least)) / rise}`);
     spark.replaceChildren(draw("polyline", { points: at.join(" ") }));
   }
 

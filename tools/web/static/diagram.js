@@ -6,7 +6,7 @@
 //   onchoose              is called with a message that the reader has chosen
 
 import { draw, shown } from "./dom.js";
-import { Marks } from "./marks.js";
+import { cross, Marks } from "./marks.js";
 
 // In letters' heights, so that a projector's large type has its room.
 const HEAD = 2.2; // above the diagram: the roles
@@ -105,8 +105,8 @@ export class Diagram {
     } else if (event.k === "fault") {
       this.add({ type: "fault", t0: event.t, t1: event.t, text: `line: ${event.text}`, event });
     } else if (event.k === "trouble" && this.x.has(event.r)) {
-      const text = { timeout: "time-out", error: "error", malformed: "malformed" }[event.what] ?? event.what;
-      this.add({ type: "trouble", from: event.r, t0: event.t, t1: event.t, text, event });
+      const text = { timeout: "time-out", unsent: "not sent" }[event.what] ?? event.what;
+      this.add({ type: "trouble", from: event.r, t0: event.t0 ?? event.t, t1: event.t, text, event });
     } else if (event.k === "state" && this.bands.has(event.r)) {
       this.change(event);
     }
@@ -251,7 +251,7 @@ export class Diagram {
   // Whether another stands at nearly the same place: then one of them is enough at this scale.
   crowded(item) {
     if (item === this.chosen) return false;
-    const way = `${item.type} ${item.from} ${item.to}`;
+    const way = `${item.type} ${item.event.kind ?? item.text} ${item.from} ${item.to}`;
     const last = this.newest.get(way);
     const near = (t, other) => Math.abs(this.y(t) - this.y(other)) < APART;
     if (last && last !== item && near(item.t0, last.t0) && near(item.t1, last.t1)) {
@@ -280,7 +280,11 @@ export class Diagram {
     const { event } = item;
     const x0 = this.x.get(item.from);
     const y0 = this.y(item.t0);
-    if (item.type === "dot") return draw("circle", { class: "dot", cx: x0, cy: y0, r: 3 });
+    if (item.type === "dot") {
+      // What answers bytes that are no request is for nobody in particular: it becomes no arrow.
+      if (noAnswer(event)) this.label(item, (x0 + this.x.get(this.roles[1])) / 2, y0 + this.em * 0.8, Math.abs(this.x.get(this.roles[1]) - x0), "middle");
+      return draw("circle", { class: "dot", cx: x0, cy: y0, r: 3 });
+    }
     if (item.type === "fault") {
       const below = Math.abs(y0 - this.faultAt) < this.em ? this.faultBelow + this.em : 0; // two at nearly the same time
       this.faultAt = y0;
@@ -288,7 +292,12 @@ export class Diagram {
       return draw("g", { class: "fault" }, draw("line", { x1: this.left, x2: this.width, y1: y0, y2: y0 }), draw("text", { x: this.left + 4, y: y0 - 4 + below }, item.text));
     }
     if (item.type === "trouble") {
-      return draw("g", { class: "trouble-mark" }, draw("text", { ...this.beside(item.from, 7, item.text), y: y0 + 4 }, item.text));
+      const y1 = this.y(item.t1);
+      const short = x0 + (this.x.get(this.roles[0]) - x0) * 0.1; // it does not leave its sender
+      return draw("g", { class: "trouble-mark" },
+        draw("text", { ...this.beside(item.from, 11, item.text), y: y1 + 4 }, item.text),
+        item.t0 < item.t1 ? draw("path", { class: "wait", d: `M${x0 + 3} ${y0}h4V${y1}h-4` }) : null,
+        ...(event.what === "unsent" ? [draw("line", { x1: x0, x2: short, y1: y0, y2: y0 }), cross(short, y0)] : []));
     }
     const x1 = this.x.get(item.to);
     const aside = this.aside(item);
@@ -346,7 +355,8 @@ export class Diagram {
 
   text(item) {
     const { event } = item;
-    const words = shown([event.n, event.topic, event.text?.replace(/\.{9,}$/, " ...")].filter((word) => word !== undefined && word !== "").join(" "), item.room); // the dots fill it up
+    const said = noAnswer(event) ? ["error reply"] : [event.n, event.topic, event.text?.replace(/\.{9,}$/, " ...")]; // the dots fill it up
+    const words = shown(said.filter((word) => word !== undefined && word !== "").join(" "), item.room);
     return item.crowd > 1 ? `${words} ×${item.crowd}` : words;
   }
 
@@ -378,6 +388,10 @@ export class Diagram {
     const now = all.findIndex((one) => one === this.chosen || (one.all && one.all[0] === this.chosen?.all?.[0]));
     this.choose(all[now < 0 ? all.length - 1 : Math.max(0, Math.min(all.length - 1, now + step))]);
   }
+}
+
+function noAnswer(event) {
+  return event.kind === "error" && event.n === 0;
 }
 
 function tip(x0, y0, x1, y1) {

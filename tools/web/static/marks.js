@@ -9,6 +9,10 @@ const SPARE = 1000; // more, before the oldest go
 const APART = 0.9; // letters' heights between two marks of the same two roles
 const ENDS = { lost: 0.87, waits: 0.74 }; // of the way, so that a circle and a cross of one moment stand side by side
 
+export function cross(x, y) {
+  return draw("path", { class: "cross", d: `M${x - 5} ${y - 5}l10 10m0 -10l-10 10` });
+}
+
 export class Marks {
   constructor() {
     this.layer = draw("g");
@@ -83,7 +87,7 @@ export class Marks {
     group.element = draw("g", { class: kind, "data-mark": i, "data-count": group.count },
       draw("line", { x1: x0, x2: x, y1: y, y2: y }),
       draw("line", { class: "hit", x1: x0, x2: x, y1: y, y2: y }),
-      group.over ? draw("path", { class: "cross", d: `M${x - 5} ${y - 5}l10 10m0 -10l-10 10` }) : draw("circle", { cx: x, cy: y, r: 5 }),
+      group.over ? cross(x, y) : draw("circle", { cx: x, cy: y, r: 5 }),
       group.count > 1 ? draw("text", { x, y: y - 7, "text-anchor": "middle" }, `×${group.count}`) : null);
     if (diagram.chosen?.all && group.all.includes(diagram.chosen.all[0])) group.element.classList.add("chosen");
     return group.element;

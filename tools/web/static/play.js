@@ -74,6 +74,8 @@ form?.addEventListener("submit", (event) => {
 // A message as the address names it.
 const nameOf = (event) => [event.p, event.r, event.kind, event.n, event.topic].join(" ").trim();
 
+const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+
 function watch() {
   let named = chosen().get("message");
   const panels = new Map([...document.querySelectorAll("[data-panel]")].map((card) => {
@@ -118,6 +120,8 @@ function watch() {
     if (!button || button.dataset.t) return;
     button.dataset.t = t;
     button.disabled = false;
+    button.textContent = seconds(t);
+    button.title = "Show this moment";
     button.addEventListener("click", () => {
       lookAt(Math.round(t + Number(span.value) * 0.65));
       keep();
@@ -214,7 +218,8 @@ function watch() {
     at.max = Math.max(1, Math.ceil(newest));
     const end = state.follow ? newest : Math.min(state.end, newest);
     at.value = state.follow ? at.max : end;
-    document.getElementById("clock").textContent = `${(end / 1000).toFixed(1)} s`;
+    document.getElementById("clock").textContent = seconds(newest);
+    document.getElementById("until").textContent = `until ${seconds(end)}`;
     for (const panel of panels.values()) {
       panel.said.flush();
       panel.counts.flush();

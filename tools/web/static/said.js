@@ -39,7 +39,7 @@ export class Said {
       const text = again ? "CONTINUED (SIGCONT)" : WORDS[event.state] ?? event.state;
       return { text: event.text ? `${text}: ${event.text}` : text, strong: event.state !== "ready" || again };
     }
-    if (event.k === "trouble") return { text: `${event.what === "timeout" ? "no answer in time" : `${event.what}: ${event.text}`}`, bad: true };
+    if (event.k === "trouble") return { text: ["timeout", "unsent"].includes(event.what) ? event.text : `${event.what}: ${event.text}`, bad: true };
     if (event.k === "gap") return { text: `misses ${event.topic} ${event.first}${event.last > event.first ? ` to ${event.last}` : ""}`, bad: true };
     if (event.k === "fault") return { text: event.text, strong: true };
     return null;
