@@ -5,8 +5,13 @@ from typing import Any
 import pytest
 
 from bench import words
-from bench.summary import summary
+from bench.cases import CASE, groups_of
+from bench.results import read
+from bench.summary import KINDS, summary
+from harness.panels import ROOT
 from made_up import cell, interval, publishing
+
+RESULTS = ROOT / "tools" / "bench" / "RESULTS.json.gz"
 
 
 def several(ratios: tuple[tuple[float, float], ...] = ((2.0, 4.0), (3.0, 5.0), (2.5, 3.0), (1.5, 6.0))) -> list[dict[str, Any]]:
@@ -74,8 +79,8 @@ def test_the_summary_tells_of_publishing_what_an_event_takes_and_what_was_lost()
             one["metrics"]["switches"] = interval(0.5, 0.5, 0.5) if one["competitor"] == "zmq" else interval(1e-3, 1e-3, 1e-3)
             cells.append({**one, "peers": peers})
     assert in_short(cells)[1] == (
-        "Publishing to many subscribers: raw is the fastest in all 4 cases. ZeroMQ takes 10 times as long as raw for an event. "
-        "ZeroMQ lost up to 24% of the events. The reason: ZeroMQ takes 0.5 us of processor time and raw 0.05 for an event (TCP, "
+        "Publishing to many subscribers: raw is the fastest in all 4 cases. ZeroMQ takes 10 times as long as raw for an event "
+        "that arrives. ZeroMQ lost up to 24% of the events. The reason: ZeroMQ takes 0.5 us of processor time and raw 0.05 for an event (TCP, "
         "64 B, 8 subscribers). Between two context switches raw handles 1,000 events and ZeroMQ 2."
     )
 
@@ -99,6 +104,15 @@ def test_the_summary_says_how_near_the_panels_are_to_their_libraries(ratio: floa
             one["ratios"]["baseline-zmq"] = interval(ratio, ratio, ratio)
     assert ("What you see is the library" in in_short(cells)[-1]) == near
     assert f"ZeroMQ takes {words.times(ratio)} times as long for a message" in in_short(cells)[-1]
+
+
+def test_each_case_is_in_one_kind_of_conversation() -> None:
+    """So the counts of all kinds add up to that over all: of the committed run, which has every kind."""
+    groups = [group for group in groups_of(read(RESULTS)) if not group[0]["rate"]]
+    assert {group[0]["bench"] for group in groups} == {"latency", "connections", "throughput", "fanout"}
+    for group in groups:
+        kinds = [title for title, chosen in KINDS if chosen(group[0])]
+        assert len(kinds) == 1, (kinds, {name: group[0][name] for name in CASE})
 
 
 def test_a_few_cases_have_their_sentences_and_no_summary() -> None:

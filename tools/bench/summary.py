@@ -99,7 +99,7 @@ def ranges(groups: list[Group]) -> str:
                     spans.setdefault(name_of(cell), []).append(ratio)
     if len(references) != 1:
         return ""
-    what = "an event" if all(publishes(group[0]) for group in groups) else "a message"
+    what = "an event that arrives" if all(publishes(group[0]) for group in groups) else "a message"
     whose = references.pop()
     told = ""
     if spans:
@@ -213,8 +213,13 @@ def near_library(results: Results) -> str:
 
 
 Chosen = Callable[[Cell], bool]
+# Each case is in one of them, so that their counts add up to that over all.
 KINDS: list[tuple[str, Chosen]] = [
     ("Round trips", lambda c: c["bench"] == "latency" and c["size"] < LARGE),
+    (
+        "Round trips beside idle clients",
+        lambda c: c["bench"] == "connections" and c["size"] < LARGE,
+    ),
     (
         "Publishing to one subscriber",
         lambda c: publishes(c) and c["peers"] == 1 and c["size"] < LARGE,
