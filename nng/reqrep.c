@@ -203,7 +203,7 @@ pass_request(struct req *req, const void *data, size_t len)
     unsigned char *message = nn_allocmsg(ID_SIZE + len, 0);
     if (!message)
         return -1;
-    (void)put_u32(message, ++req->id | ID_BIT);
+    (void)put_u32(message, ++req->id | ID_BIT); /* R2 */
     if (len > 0)
         memcpy(message + ID_SIZE, data, len);
     int result = nn_send(req->socket, &message, NN_MSG, NN_DONTWAIT);
@@ -219,7 +219,7 @@ pass_request(struct req *req, const void *data, size_t len)
 /*
  * Drops replies that have come too late. nanomsg's raw socket reads on only
  * when a reply is taken. Until then it does not notice that the connection has
- * ended, and a request to that server would be lost (R5).
+ * ended, and a request to that server would be lost.
  */
 static void
 drop_late(struct req *req, int64_t deadline)
@@ -227,7 +227,7 @@ drop_late(struct req *req, int64_t deadline)
 #ifndef NNG_COMPAT_NN_H
     void *reply;
     int n = 0;
-    while (n < LATE_MAX &&
+    while (n < LATE_MAX && /* R5 */
         nn_recv(req->socket, &reply, NN_MSG, NN_DONTWAIT) >= 0) {
         (void)nn_freemsg(reply);
         n++;
@@ -293,7 +293,7 @@ receive_reply(struct req *req)
     int len = nn_recvmsg(req->socket, &msghdr, NN_DONTWAIT);
     /* The library hands on the id apart, after its length: nn_cmsg(3). */
     unsigned char *id = NN_CMSG_DATA(&control.header) + sizeof(size_t);
-    if (len < 0 || get_u32(id) == (req->id | ID_BIT))
+    if (len < 0 || get_u32(id) == (req->id | ID_BIT)) /* R2 */
         return len;
     (void)nn_freemsg(req->reply);
     req->reply = NULL;

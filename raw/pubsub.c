@@ -96,7 +96,7 @@ pub_send(struct pub *pub, const void *data, size_t len)
         errno = EMSGSIZE;
         return -1;
     }
-    if (!LIST_EMPTY(&pub->server.peers) &&
+    if (!LIST_EMPTY(&pub->server.peers) && /* P5 */
         log_append(&pub->log, data, len, pub->needed) < 0)
         return -1;
     pub->batched += FRAME_LENGTH + len;
@@ -127,7 +127,7 @@ pub_close(struct pub *pub)
     if (pub->log.bytes)
         (void)run_turn(pub, LOOP_NOW);
     listener_close(&pub->server.listener);
-    while (!subscribers_up_to_date(&pub->server) &&
+    while (!subscribers_up_to_date(&pub->server) && /* P6 */
         (run_turn(pub, deadline) == 0 || errno == EINTR))
         ;
     server_close(&pub->server);

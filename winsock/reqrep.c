@@ -194,7 +194,7 @@ conn_wait(struct conn *conn, short events, int64_t deadline)
         polled.events |= POLLOUT;
     int ready = poll_sockets(&polled, 1, clock_left_ms(deadline));
     if (ready == 0)
-        errno = ETIMEDOUT;
+        errno = ETIMEDOUT; /* R3 */
     return ready > 0 ? 0 : -1;
 }
 

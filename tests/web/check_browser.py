@@ -148,6 +148,39 @@ def test_the_slider_steps(page: Browser, site: Site) -> None:
     assert "0-echo" in str(slider.get_attribute("aria-valuetext"))
     slider.send_keys(Keys.ARROW_RIGHT)
     page.wait(lambda: page.all(".reading[data-key='reqrep-raw-1-raw-2']"), "the first step again")
+    page.driver.back()
+    page.wait(lambda: page.all(".reading[data-key='echo']"), "what stood there before")
+    page.driver.back()
+    page.wait(lambda: page.all(".reading:not([data-key='echo'])"), "what stood there before that")
+
+
+def test_a_file_of_a_panel_and_a_line_of_it(page: Browser, site: Site) -> None:
+    page.open(f"{site.base}/read?panels=raw+nng&function=req_recv")
+    page.run("for (const one of document.querySelectorAll('.served, .others')) one.open = true")
+    page.run("arguments[0].click()", page.one(".served a[href*='conn.c']"))
+    page.wait(lambda: page.all("[data-file='raw/conn.c'] code[data-on]"), "the line in its file")
+    assert "panels=raw+nng" in page.driver.current_url and "line=" in page.driver.current_url
+    page.one("nav.functions a[href*='frame.c']").click()
+    page.wait(lambda: "frame_read(" in page.text("[data-file='raw/frame.c']"), "another file")
+    page.run("const s = document.querySelector('#step'); s.value = 2; s.dispatchEvent(new Event('input'))")
+    page.wait(lambda: page.all(".reading[data-key='reqrep-raw-2-raw-3']"), "panels beside each other")
+    assert "file=" not in page.driver.current_url
+
+
+BEFORE = """
+return [...document.querySelectorAll(arguments[0])].map((one) => getComputedStyle(one, "::before").content.replaceAll('"', "").trim());
+"""
+
+
+def test_on_a_phone_each_line_says_whose_it_is(page: Browser, site: Site) -> None:
+    page.size(390, 800)
+    page.open(f"{site.base}/read?panels=raw+zmq+nng")
+    for name, mark in (("raw", "●"), ("zmq", "▲"), ("nng", "◆")):
+        said = page.run(BEFORE, f".function td.panel-{name}:not(.alike)")
+        assert said and all(one.startswith(mark) for one in said)
+    assert set(page.run(BEFORE, ".function td.alike:first-child")) == {"="}, "no panel's number where all have the line"
+    page.size(1440)
+    assert not any("●" in one for one in page.run(BEFORE, ".function td.panel-raw")), "beside each other the column says it"
 
 
 def test_a_byte_is_pointed_at(page: Browser, site: Site) -> None:

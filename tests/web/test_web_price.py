@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ pytest.importorskip("aiohttp")
 pytest.importorskip("jinja2")
 pytest.importorskip("rich")
 
+from check.clauses import CLAUSES
 from harness.panels import ROOT
 from pages import Document, FakeSite, evil
 from web.pages import price
@@ -126,6 +128,20 @@ def test_the_price_of_each_guarantee_stands_in_the_document() -> None:
     for row in rows:
         for cell in row.strip("|").split("|"):
             assert shown.says(cell.replace("`", "").strip()), row
+
+
+def test_the_lines_of_each_guarantee_in_every_panel() -> None:
+    """Of all that ship; each number leads to the line in its file."""
+    site = FakeSite()
+    shown = Document(asyncio.run(price.marked(site, {}))["html"])
+    assert not shown.wrong and [words[1] for words in site.asked] == ["reqrep", "pubsub"]
+    cells = {(a["data-clause"], a["data-of"]) for a in shown.all("td") if "data-clause" in a}
+    assert cells == {(clause, panel) for clause in CLAUSES for panel in ("raw", "zmq", "nanomsg", "nng")}
+    links = [re.fullmatch(r"/read\?file=([\w/.]+)&line=(\d+)#line-\2", a["href"]) for a in shown.all("a")]
+    found = [(link[1], int(link[2])) for link in links if link]
+    text = {file: (ROOT / file).read_text().splitlines() for file, _ in found}
+    assert len(found) > 100 and all(text[file][line - 1].strip() for file, line in found)
+    assert any("a late reply" in text[file][line - 1] for file, line in found if file == "raw/reqrep.c")
 
 
 def test_what_cannot_be_tested_is_no_clause_broken() -> None:

@@ -98,6 +98,16 @@ def test_few_exchanges_are_kept(unbuilt: None) -> None:
     assert page(site, panels="raw", size="0").says("Nothing is recorded yet.")
 
 
+def test_what_takes_a_subscription_back_is_named_so() -> None:
+    """raw's byte 00 stands in the field that 01 stands in."""
+    site = FakeSite()
+    asyncio.run(wire.exchange(site, {"pattern": "pubsub", "panels": "raw"}))
+    (kept,) = site.state["wire"].values()
+    (exchange,) = kept["exchanges"]
+    named = [(e["hex"], e["label"]) for e in exchange["elements"] if e["what"] == "subscribe"]
+    assert named == [("01", "subscribe"), ("00", "unsubscribe")]
+
+
 def test_a_real_exchange() -> None:
     """Each byte is shown, in order; the capture is one."""
     site = FakeSite()

@@ -13,6 +13,7 @@ from typing import Any
 
 from compare.alignment import align, count, merge, paired, rows_of
 from compare.glossary import clauses_of, entries_of, spans
+from compare.marked import LIBRARIES, left_out, served
 from compare.sources import Line, Source
 
 COUNTS = ("alike", "changed", "only_left", "only_right")
@@ -133,6 +134,9 @@ def as_json(sources: list[Source], pattern: str, name: str | None) -> dict[str, 
                 "folder": source.panel.folder,
                 "file": source.name,
                 "lines": len(source.lines),
+                "library": source.panel.framing in LIBRARIES,
+                "left_out": left_out(source.panel, pattern, source.lines),
+                "served": served(source.panel, pattern, source.lines),
             }
             for source in sources
         ],

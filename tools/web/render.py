@@ -13,6 +13,7 @@ from check.clauses import CLAUSES
 from harness.panels import read_panels
 from lab.search import entry
 from web.code import listing
+from web.document import inline
 from web.page import Json, Page, Query
 from web.pages import PAGES
 from web.sentence import clause, linked, term
@@ -44,7 +45,9 @@ def chosen(panels: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any
     return [known[name] for name in names if name in known]
 
 
-templates.filters |= {"chosen": chosen, "embedded": embedded, "linked": linked, "listing": listing}
+templates.filters |= {
+    "chosen": chosen, "embedded": embedded, "inline": inline, "linked": linked, "listing": listing,
+}
 templates.globals |= {
     "clause": clause, "term": term, "entry": entry,
     "titles": {name: one.title for name, one in CLAUSES.items()},
@@ -68,8 +71,11 @@ def panel_list() -> list[dict[str, Any]]:
 
 
 def panel_colours() -> str:
-    """A class for each panel. Whoever draws uses var(--panel)."""
-    return "".join(f".panel-{panel.name} {{ --panel: {panel.rgb}; }}\n" for panel in read_panels())
+    """A class for each panel. Whoever draws uses var(--panel), and var(--mark) as `content`."""
+    return "".join(
+        f'.panel-{panel.name} {{ --panel: {panel.rgb}; --mark: "\\{ord(panel.mark):x} "; }}\n'
+        for panel in read_panels()
+    )
 
 
 def fragment(template: str, **shown: Any) -> str:

@@ -16,12 +16,14 @@ from bench.chart import charts
 from bench.summary import summary
 from compare.picture import picture
 from harness.chart import Chart
-from harness.panels import BUILD, ROOT
+from harness.command import PATTERNS
+from harness.panels import BUILD, ROOT, read_panels
 from harness.svg import exact, svg_text
 from web.document import section
 from web.kept import kept, known, stamp
 from web.page import Json, Page, Query, Site, View
 from web.pages.read import counted, sources, steps
+from web.serving import serving
 
 SECONDS = 180.0  # the programs run with strace, panel after panel
 FOLDER = BUILD / "bench"  # where bench keeps its newest figures
@@ -146,6 +148,20 @@ async def lines(site: Site, asked: dict[str, Json]) -> Json:
     return {"html": site.fragment("price_steps.html", shown=pictured(await steps(site, {})))}
 
 
+async def marked(site: Site, asked: dict[str, Json]) -> Json:
+    """What serves each clause, in every panel that ships: of its lines, calls and files."""
+    names = [panel.name for panel in read_panels() if panel.kind == "shipped"]
+    said = [
+        await kept(
+            site, f"served {pattern}", sources(),
+            lambda pattern=pattern: site.verb("compare.diff", pattern, *names, "--json"),
+        )
+        for pattern in PATTERNS
+    ]
+    rows = [row for one in said for row in serving(one, here=False)]
+    return {"html": site.fragment("serving.html", rows=rows, key="")}
+
+
 async def size(site: Site, asked: dict[str, Json]) -> Json:
     """What each panel takes: its sources, and, when it is asked for, its programs as they run."""
     runs = asked.get("runs") is True
@@ -160,17 +176,17 @@ async def views(site: Site) -> list[View]:
     """For a report: all of it; the programs are run, if there is time."""
     await lines(site, {})
     await size(site, {"runs": not site.quick})
-    return [View({})]
+    return [View({}, [("marked", {}, await marked(site, {}))])]
 
 
 PAGE = Page(
     name="price",
     title="Price",
     about="What each guarantee costs: lines, libraries, memory and time.",
-    find="cost costs overhead lines code libraries memory threads size system calls latency "
-        "throughput speed fast fastest time performance benchmark charts",
+    find="cost costs guarantee each overhead lines code libraries memory threads size system "
+        "calls latency throughput speed fast fastest time performance benchmark charts",
     styles=("price.css",),
     data=data,
-    answers={"lines": lines, "size": size},
+    answers={"lines": lines, "marked": marked, "size": size},
     views=views,
 )

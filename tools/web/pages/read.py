@@ -6,13 +6,15 @@ import asyncio
 import re
 from typing import Any
 
-from compare.picture import beside
+from compare.picture import beside as stands_beside
 from harness.command import PATTERNS
 from harness.panels import ROOT, Panel, read_panels
 from web.code import colour_alignment, colour_lines
 from web.document import section
+from web.file import beside, files, shown
 from web.kept import kept, known, stamp
 from web.page import Json, Page, Query, Refused, Site, View
+from web.serving import serving
 
 LEAST, MOST = 2, 3  # panels side by side
 IN_REPORTS = (["raw-1", "zmq-1"], ["raw", "zmq"], ["zmq", "nanomsg"], ["nanomsg", "nng"])
@@ -49,34 +51,38 @@ async def aligned(site: Site, pattern: str, names: list[str]) -> Json:
     """What diff --json says, coloured. The files are read now, so a change of them is shown."""
     said = await site.verb("compare.diff", pattern, *names, "--json")
     said["key"] = "-".join([pattern, *names])
-    said["served"] = served(said)
+    said["rows"] = serving(said, here=True)
+    said["others"] = others([panel for panel in readable(pattern) if panel.name in names], pattern)
     said["differs"] = [
         one for panel in readable(pattern) if panel.name in names and (one := differs(panel))
     ]
     return colour_alignment(said, said["key"])
 
 
-def served(said: Json) -> Json:
-    """By clause of this pattern, for each panel: the calls and options that serve it, and their
-    lines and sections. Comments do nothing."""
-    letter = {"reqrep": "R", "pubsub": "P"}[said["pattern"]]
-    found: dict[str, list[dict[str, list[Json]]]] = {
-        clause: [{} for _ in said["panels"]] for clause in said["clauses"] if clause[0] == letter
-    }
-    for at, section in enumerate(said["sections"]):
-        cells = [
-            (place, cell) for block in section["blocks"] for row in block["rows"]
-            for place, cell in enumerate(row) if cell
-        ]
-        for place, cell in cells:
-            text = cell["text"]
-            for start, end in cell["words"]:
-                if "/*" in text[:start] or text.lstrip().startswith("* "):
-                    continue  # a comment
-                for clause in found.keys() & set(said["words"][text[start:end]]["clauses"]):
-                    lines = found[clause][place].setdefault(text[start:end], [])
-                    lines.append({"number": cell["number"], "section": at + 1})
-    return {clause: panels for clause, panels in found.items() if any(panels)}
+def others(panels: list[Panel], pattern: str) -> list[Json]:
+    """The files of these panels beside the ones of this pattern, folder by folder; of a folder
+    without helpers none."""
+    trivial = {"panel.c", *(f"{other}.c" for other in PATTERNS)}
+    found = []
+    for folder in dict.fromkeys(panel.folder for panel in panels):
+        files = [one for one in beside(f"{folder}/{pattern}.c") if one["name"] != f"{pattern}.c"]
+        if any(one["name"] not in trivial for one in files):
+            names = [panel.name for panel in panels if panel.folder == folder]
+            found.append({"panels": " and ".join(names), "files": files})
+    return found
+
+
+async def file(site: Site, asked: dict[str, Json]) -> Json:
+    """A file of a panel, whole, as HTML."""
+    return {"html": site.fragment("file.html", file=shown(named(asked)))}
+
+
+def named(asked: dict[str, Json]) -> str:
+    """The file that a page asks for; raises Refused."""
+    path = asked.get("file")
+    if not isinstance(path, str) or path not in files():
+        raise Refused("The files are those of a panel's folder, and of common/.")
+    return path
 
 
 def differs(panel: Panel) -> Json:
@@ -129,14 +135,23 @@ async def breaks(site: Site, asked: dict[str, Json]) -> Json:
 
 async def data(site: Site, query: Query) -> dict[str, Json]:
     pattern, names = chosen(dict(query))
+    path = named(dict(query)) if query.get("file") else ""
+    compared = pattern != ECHO and not path
+    try:
+        counts = await steps(site, {})
+    except Refused:
+        counts = None  # a kept.txt is wrong: the code is shown all the same
     return {
+        "file": path,
         "pattern": pattern,
         "names": names,
+        "first": chosen({})[1],
         "readable": [panel.name for panel in readable(PATTERNS[0] if pattern == ECHO else pattern)],
         "ways": ways(),
-        "steps": counted(site),
-        "_alignment": await aligned(site, pattern, names) if pattern != ECHO else None,
-        "_echo": await echo(site) if pattern == ECHO else None,
+        "steps": counts,
+        "_file": shown(path) if path else None,
+        "_alignment": await aligned(site, pattern, names) if compared else None,
+        "_echo": await echo(site) if pattern == ECHO and not path else None,
         "_played": broken(site) is not None,
     }
 
@@ -180,18 +195,8 @@ def sources() -> Any:
     return stamp(path for folder in folders for path in folder.glob("*.*"))
 
 
-async def added(site: Site, asked: dict[str, Json]) -> Json:
-    """What each step adds, and the steps with that as HTML."""
-    pattern, _ = chosen(asked)
-    found = await steps(site, {})
-    return {
-        "steps": found,
-        "html": site.fragment("way.html", ways=ways(), steps=found, pattern=pattern),
-    }
-
-
 async def steps(site: Site, asked: dict[str, Json]) -> Json:
-    """What each step adds. It counts lines, which takes some seconds."""
+    """What each step adds. It counts lines, once."""
 
     async def count() -> Json:
         return {
@@ -220,7 +225,9 @@ async def views(site: Site) -> list[View]:
     known = {pattern: [panel.name for panel in readable(pattern)] for pattern in PATTERNS}
     pairs = [way[at : at + 2] for way in ways().values() for at in range(len(way) - 1)]
     pairs += [
-        [beside(one, list(counts.values())), name] for name, one in counts.items() if one["sibling"]
+        [stands_beside(one, list(counts.values())), name]
+        for name, one in counts.items()
+        if one["sibling"]
     ]
     asked: list[dict[str, Json]] = [
         {"pattern": pattern, "panels": " ".join(names)}
@@ -233,6 +240,11 @@ async def views(site: Site) -> list[View]:
         await breaks(site, {})
     said = await asyncio.gather(*(alignment(site, question) for question in asked))
     answers = [("alignment", question, answer) for question, answer in zip(asked, said)]
+    shipped = {panel.name for panel in read_panels() if panel.kind == "shipped"}
+    wholes: list[dict[str, Json]] = [
+        {"file": path} for path, of in files().items() if not of or shipped & set(of)
+    ]
+    answers += [("file", question, await file(site, question)) for question in wholes]
     return [
         View({}, answers), View({"pattern": "pubsub", "panels": "raw zmq"}),
         View({"pattern": ECHO}),
@@ -248,6 +260,6 @@ PAGE = Page(
         "calls options lines slider",
     styles=("code.css", "chosen.css", "read.css"),
     data=data,
-    answers={"alignment": alignment, "steps": added, "breaks": breaks},
+    answers={"alignment": alignment, "file": file, "breaks": breaks},
     views=views,
 )

@@ -145,6 +145,8 @@ def laid_out(said: Json) -> Json:
                     element["meaning"] += ", copied from its request"
             else:
                 element["label"] = re.sub("[_.]", " ", element["what"])
+            if element["meaning"].partition(":")[0] == "unsubscribe":  # the field has one name
+                element["label"] = "unsubscribe"
     return said
 
 

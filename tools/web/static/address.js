@@ -15,14 +15,15 @@ function address(page, words) {
   return query ? `${page}?${query}` : page;
 }
 
-// Changes some of what is chosen; an empty value takes it out of the address.
-export function choose(changes) {
+// Changes some of what is chosen; an empty value takes it out of the address. With `step` the
+// browser's Back leads to what was chosen before.
+export function choose(changes, step = false) {
   const now = chosen();
   for (const [name, value] of Object.entries(changes)) {
     if (value === "" || value === null || value === undefined) now.delete(name);
     else now.set(name, value);
   }
-  waiting = { now, address: address(report ? location.hash.split("?")[0] || "#" : location.pathname, now) };
+  waiting = { now, step: step || waiting?.step, address: address(report ? location.hash.split("?")[0] || "#" : location.pathname, now) };
   const pause = written + PAUSE_MS - Date.now();
   if (pause <= 0) write();
   else setTimeout(write, pause);
@@ -31,7 +32,7 @@ export function choose(changes) {
 
 function write() {
   if (!waiting) return;
-  history.replaceState(null, "", waiting.address);
+  history[waiting.step ? "pushState" : "replaceState"](null, "", waiting.address);
   written = Date.now();
   waiting = null;
 }

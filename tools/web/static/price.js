@@ -30,6 +30,7 @@ runs.addEventListener("click", async () => {
   runs.disabled = false;
 });
 
+await fill("each", "marked", {}, "The lines are being counted.");
 if (!recorded) {
   runs.hidden = false;
   if (!known.data.counted) await fill("lines", "lines", {}, "The lines of all panels are being counted.");

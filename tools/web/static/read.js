@@ -19,8 +19,10 @@ const STEPS_OF = "raw"; // the panel whose way begins with them
 
 let pattern = page.pattern;
 let names = page.names;
-let steps = page.steps;
+let file = page.file; // shown whole, in place of panels
 let wanted = 0;
+let stands = true; // what the address names is shown
+const { steps } = page;
 
 // The panels that are shown.
 
@@ -30,7 +32,7 @@ function mirror() {
   form.elements.pattern.value = pattern;
   places.forEach((select, at) => (select.value = names[at] ?? ""));
   form.toggleAttribute("data-echo", pattern === ECHO);
-  const way = pattern === ECHO ? null : Object.entries(page.ways).find(([, stops]) => names.length === 2 && isStep(stops));
+  const way = file || pattern === ECHO ? null : Object.entries(page.ways).find(([, stops]) => names.length === 2 && isStep(stops));
   document.getElementById("way").toggleAttribute("data-live", true);
   if (way) {
     towards.value = way[0];
@@ -43,15 +45,24 @@ function mirror() {
 
 const isStep = (stops) => stops.indexOf(names[1]) > 0 && stops.indexOf(names[0]) === stops.indexOf(names[1]) - 1;
 
-async function show(there = {}) {
-  const panels = pattern === ECHO ? "" : names.join(" ");
-  choose({ pattern: pattern === "reqrep" ? "" : pattern, panels, p0: "", p1: "", p2: "", at: "", function: "", ...there });
+// What has been shown stays in the history: the browser's Back leads there. What the slider has
+// passed over before it came does not.
+function show(there = {}) {
+  file = "";
+  choose({ pattern: pattern === "reqrep" ? "" : pattern, panels: panels(), p0: "", p1: "", p2: "", at: "", function: "", file: "", line: "", ...there }, stands);
+  return fill();
+}
+
+const panels = () => (pattern === ECHO ? "" : names.join(" "));
+
+async function fill() {
   mirror();
   const mine = ++wanted;
+  stands = false;
   const before = reading.querySelector(".reading");
   before?.setAttribute("aria-busy", "true");
   try {
-    const answer = await ask("alignment", { pattern, panels });
+    const answer = file ? await ask("file", { file }) : await ask("alignment", { pattern, panels: panels() });
     if (mine !== wanted) return;
     // What the server made with the page's own template.
     const made = new DOMParser().parseFromString(answer.html, "text/html");
@@ -59,12 +70,27 @@ async function show(there = {}) {
     tip.hidden = true;
     offerBreaks();
     keepInLinks(chosen());
+    stands = true;
   } catch (problem) {
     if (mine !== wanted) return;
     before?.removeAttribute("aria-busy");
     throw problem;
   }
 }
+
+// What the address names, if that is another view than the one that stands here.
+async function follow() {
+  const now = chosen();
+  const before = [file, pattern, panels()].join();
+  file = now.get("file") ?? "";
+  pattern = now.get("pattern") ?? "reqrep";
+  if (now.has("panels")) names = now.get("panels").split(" ");
+  else if (!file && pattern !== ECHO) names = page.first;
+  if ([file, pattern, panels()].join() !== before) await fill();
+  else if (location.hash && !recorded) return; // an entry of the glossary
+  goThere();
+}
+if (!recorded) window.addEventListener("popstate", follow); // a report loads itself again
 
 form.addEventListener("change", (event) => {
   pattern = form.elements.pattern.value;
@@ -94,14 +120,14 @@ function showWay(on = true) {
     item.toggleAttribute("data-before", Boolean((here && names.indexOf(here) === at - 1) || (echo && echo === names[0])));
   });
   const echo = pattern === ECHO;
-  step.setAttribute("aria-valuetext", on ? `${names[at]}, beside ${names[at - 1]}` : echo ? `0-echo, beside ${names[0]}` : "other panels are shown");
+  step.setAttribute("aria-valuetext", on ? `${names[at]}, beside ${names[at - 1]}` : file ? "a file is shown" : echo ? `0-echo, beside ${names[0]}` : "other panels are shown");
   document.getElementById("slide-label").textContent = on ? `What ${names[at]} adds to ${names[at - 1]}${brief(names[at])}` : echo ? `0-echo beside ${names[0]}` : "Slide over the steps";
   showAdds(on ? names[at] : "");
 }
 
 function brief(name) {
   const { lines, gained } = steps?.[name]?.adds ?? {};
-  return gained ? `: ${lines} lines, ${gained.length} clause${gained.length === 1 ? "" : "s"}` : "";
+  return gained ? `: ${lines} lines in all files, ${gained.length} clause${gained.length === 1 ? "" : "s"}` : "";
 }
 
 function showAdds(name) {
@@ -121,8 +147,8 @@ function showAdds(name) {
   const count = lines < 0 ? `${-lines} lines of code fewer` : `${lines} lines of code more`;
   const all = Object.keys(one.clauses).length;
   adds.replaceChildren(...[
-    make("p", {}, `${name} has ${count} than ${to}, both patterns together, and keeps ${one.kept} of ${all} clauses. `,
-      gained.length ? "New among them:" : one.buys ? `It keeps the same ones as before. The lines buy something else: ${one.buys}.` : "It keeps the same ones as before."),
+    make("p", {}, `${name} has ${count} than ${to}, in all files of both patterns, and keeps ${one.kept} of ${all} clauses. `,
+      gained.length ? "New among them:" : one.buys ? `It keeps the same ones as before. The lines buy ${one.buys}.` : "It keeps the same ones as before."),
     gained.length && make("ul", {}, gained.map((clause) => entry(clause))),
     gained.length && make("details", {}, make("summary", {}, `Why ${to} does not keep them`),
       make("ul", {}, gained.map((clause) => entry(clause, steps[to].clauses[clause].reason)))),
@@ -160,32 +186,24 @@ stops.addEventListener("click", (event) => {
 });
 slide.hidden = false;
 mirror();
-if (recorded && (chosen().get("panels") ?? names.join(" ")) !== names.join(" ")) { // a link into a report
-  pattern = chosen().get("pattern") ?? "reqrep";
-  names = chosen().get("panels").split(" ");
-  show({ function: chosen().get("function") }).then(goThere);
-}
-if (!steps && !recorded) {
-  ask("steps", { pattern }).then((said) => {
-    steps = said.steps;
-    const made = new DOMParser().parseFromString(said.html, "text/html"); // made with the page's own template
-    stops.replaceChildren(...made.body.childNodes);
-    keepInLinks(chosen());
-    mirror();
-  });
-}
+if (recorded) follow(); // a link into a report
 
 // A function, or one of the echo programs: what the address names is shown.
 
 function goThere() {
   const now = chosen();
   const wanted = now.get("function");
+  const line = reading.querySelector(`#line-${CSS.escape(now.get("line") ?? "")}`);
+  if (line) {
+    point(line);
+    return;
+  }
   const place = wanted ? reading.querySelector(`[data-function="${CSS.escape(wanted)}"]`) : document.getElementById(now.get("at"));
   place?.scrollIntoView();
 }
 
 reading.addEventListener("click", (event) => {
-  const link = event.target.closest(".functions a");
+  const link = event.target.closest(".functions a[data-at]");
   if (!link) return;
   event.preventDefault();
   choose({ [pattern === ECHO ? "at" : "function"]: link.dataset.at });
@@ -196,11 +214,22 @@ reading.addEventListener("click", (event) => { // a line that serves a clause
   if (!link) return;
   event.preventDefault();
   const line = reading.querySelector(`td.panel-${CSS.escape(link.dataset.panel)}[data-n="${link.dataset.line}"]`);
-  line.scrollIntoView({ block: "center" });
-  for (const other of reading.querySelectorAll("td[data-on]")) other.removeAttribute("data-on");
-  line.toggleAttribute("data-on", true);
+  point(line);
 });
-goThere();
+reading.addEventListener("click", (event) => { // a line of the file that is shown
+  const link = event.target.closest("a[data-at-line]");
+  if (!link) return;
+  event.preventDefault();
+  choose({ line: link.dataset.atLine });
+  goThere();
+});
+if (!recorded) goThere();
+
+function point(line) {
+  line.scrollIntoView({ block: "center" });
+  for (const other of reading.querySelectorAll("[data-n][data-on]")) other.removeAttribute("data-on");
+  line.toggleAttribute("data-on", true);
+}
 
 // The echo programs are compiled, run and broken.
 
