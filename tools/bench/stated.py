@@ -54,19 +54,28 @@ def median_of(results: Results, panel: str, metric: str, **case: Any) -> float:
     return float(cell_of(results, panel, **case)["metrics"][metric]["median"])
 
 
-def row(name: str, metric: str, write: Callable[[float], str] = number, **case: Any) -> Stated:
+def of_panels(name: str, figure: Callable[[Results, str], str]) -> Stated:
     """A row of CHOOSING.md's table: a figure of each panel."""
     pattern = re.escape(name).replace(r"\ ", " ") + r" \|" + r" (\S+) \|" * len(PANELS)
 
-
     def figures(results: Results) -> list[str]:
-        return [write(median_of(results, panel, metric, **case)) for panel in PANELS]
+        return [figure(results, panel) for panel in PANELS]
 
     return Stated("CHOOSING.md", pattern, figures)
 
 
+def row(name: str, metric: str, write: Callable[[float], str] = number, **case: Any) -> Stated:
+    return of_panels(name, lambda results, of: write(median_of(results, of, metric, **case)))
+
+
 ONE_SUBSCRIBER = {"bench": "throughput", "placement": "two cores", "queue": -1}
+SHORT_QUEUES = {"bench": "throughput", "placement": "two cores"}
 MANY_SUBSCRIBERS = {"bench": "fanout", "placement": "free", "queue": -1, "peers": 256}
+
+
+def lossless_rate(results: Results, panel: str) -> str:
+    (one,) = (one for one in results["lossless"] if (one["panel"], one["size"]) == (panel, 64))
+    return "-" if one.get("failed") else ">=" * bool(one.get("at_least")) + number(one["rate"])
 
 
 def losses(results: Results) -> list[str]:
@@ -94,6 +103,12 @@ STATED = [
     row("round trip on one core, p50, us", "p50", bench="latency"),
     row("round trip on two cores, p50, us", "p50", bench="latency", placement="two cores"),
     row(
+        "round trip on any cores, not pinned, p50, us",
+        "p50",
+        bench="latency",
+        placement="free",
+    ),
+    row(
         "round trip at 1000 requests a second, one core, p50, us",
         "p50",
         bench="latency",
@@ -106,6 +121,14 @@ STATED = [
         bench="latency",
         rate=1000,
     ),
+    row("events delivered a second to one subscriber, queues of 1000", "rate", **SHORT_QUEUES),
+    row(
+        "events lost of these, queues of 1000, %",
+        "lost_share",
+        lambda share: f"{100 * share:.0f}",
+        **SHORT_QUEUES,
+    ),
+    of_panels("highest rate at which none is lost, queues of 1000, events a second", lossless_rate),
     row("events delivered a second to one subscriber, long queues", "rate", **ONE_SUBSCRIBER),
     row(
         "events delivered a second to 256 subscribers, all together, long queues",
