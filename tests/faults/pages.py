@@ -60,6 +60,8 @@ FAULTS = [
     fault("intervals-lost", "a chart shows medians without their intervals", "tools/harness/svg.py",
           "for (low, high), (a, _) in zip(line.ranges, line.points):", "for (low, high), (a, _) in []:",
           "test_an_interval_reaches_from_its_low_to_its_high_value"),
+    fault("baselines-alike", "baselines of one colour cannot be told apart", "tools/harness/svg.py",
+          "used[line.colour] += line.dashed", "pass", "test_dashed_lines_of_one_colour_differ"),
     fault("linear-for-all", "a logarithmic axis is drawn as a linear one", "tools/harness/svg.py",
           "share = math.log(value / self.low) / math.log(self.high / self.low)",
           "share = (value - self.low) / (self.high - self.low)", "test_a_point_stands_where_its_value_is"),

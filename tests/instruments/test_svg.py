@@ -60,6 +60,23 @@ def test_links_stand_on_a_page_alone_and_no_styles() -> None:
     assert "#ffffff" not in inline and ">raw-2<" in inline
 
 
+def test_a_name_whose_point_is_covered_is_led_to_it_and_has_no_mark() -> None:
+    """A mark beside the name would look like another point."""
+    lines = [Line(name, colour, [(50, 20), (x, 90)], names=[f"● {name}-1", f"● {name}"])
+             for name, colour, x in (("a", "#111111", 100), ("b", "#222222", 101))]  # fmt: skip
+    text = svg_text(chart(lines=lines, log_x=False, log_y=False, reach=(200, 100), key=False))
+    assert text.count("●") == 4
+    for line in lines:
+        leads = re.findall(rf'd="M([\d.]+) ([\d.]+)L[\d. ]+" stroke="{line.colour}"', text)
+        assert leads and set(leads) <= {(f"{a:.1f}", f"{b:.1f}") for a, b in circles(text)}
+
+
+def test_dashed_lines_of_one_colour_differ() -> None:
+    lines = [Line(str(n), colour, [(1, 1), (2, 2)], dashed=n > 0) for n, colour in enumerate(("#111111",) * 3 + ("#222222",))]
+    dashes = [re.findall(r'stroke="(#\w+)" stroke-width="2.5" stroke-dasharray="([\d ]+)"', svg_text(chart(lines=lines)))]
+    assert len(set(dashes[0])) == 3 and len(dashes[0]) == 6, "each in the chart, and beside its label"
+
+
 def test_nothing_to_draw() -> None:
     assert svg_text(chart(lines=[])) == "" and svg_text(chart(lines=[Line("a", "#000000", [])])) == ""
 

@@ -16,6 +16,7 @@ from harness.panels import read_panels
 Cell = dict[str, Any]
 
 ONE = "one core"
+HOLLOW = "○□△"  # marks of baselines
 PERCENTILES = (
     ("min", 1.0),
     ("p50", 2.0),
@@ -37,6 +38,16 @@ def line_of(cell: Cell) -> Line:
     return Line(label, colour, [], cell["kind"] != "panel", mark=panel.mark if panel else "○")
 
 
+def told_apart(lines: list[Line]) -> list[Line]:
+    """Baselines of one colour have a mark each."""
+    number = dict.fromkeys((line.colour for line in lines), 0)
+    for line in lines:
+        if line.dashed:
+            line.mark = HOLLOW[number[line.colour] % len(HOLLOW)]
+            number[line.colour] += 1
+    return lines
+
+
 def take(line: Line, x: float, figure: dict[str, float] | None) -> None:
     """A point of the line, with its interval, if there is a figure."""
     if figure and figure["median"] > 0:
@@ -54,6 +65,7 @@ def distribution(group: list[Cell], name: str, title: str) -> Chart:
         for metric, x in PERCENTILES:
             take(line, x, cell["metrics"].get(metric))
         chart.lines.append(line)
+    told_apart(chart.lines)
     return chart
 
 
@@ -70,7 +82,7 @@ def by(
                 cell["metrics"].get(metric),
             )
     order = dict.fromkeys(cell["competitor"] for cell in cells)
-    chart.lines = [lines[competitor] for competitor in order if competitor in lines]
+    chart.lines = told_apart([lines[one] for one in order if one in lines])
     return chart
 
 

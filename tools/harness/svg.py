@@ -20,6 +20,7 @@ INK, PAPER = "#17191c", "#ffffff"
 FONT = 14
 COLUMNS, ROWS = 110, 28  # letters and lines that have room inside the axes
 TICKS_MOST = 9
+DASHES = ("7 5", "2 4", "12 4 2 4")
 
 
 class Axis:
@@ -124,10 +125,11 @@ def svg_text(chart: Chart, inline: bool = False) -> str:
             transform=f"translate(18 {(TOP + HEIGHT - BOTTOM) / 2:.0f}) rotate(-90)",
         ),
     ]
-    for line in lines:
-        parts.append(curve(line, x, y, inline))
+    dashes = dashed(lines)
+    for line, dash in zip(lines, dashes):
+        parts.append(curve(line, dash, x, y, inline))
     if chart.key:
-        parts += key(lines, right + 24)
+        parts += key(lines, dashes, right + 24)
     if any(line.names for line in lines):
         parts += names(chart, x, y, ink)
     return "\n".join(filter(None, parts)) + "\n</svg>\n"
@@ -149,11 +151,19 @@ def grid(x: Axis, y: Axis, ink: str) -> list[str]:
     ]
 
 
-def curve(line: Line, x: Axis, y: Axis, inline: bool) -> str:
+def dashed(lines: list[Line]) -> list[str]:
+    """How each line is dashed: those of one colour differ."""
+    found, used = [], dict.fromkeys((line.colour for line in lines), 0)
+    for line in lines:
+        found.append(f' stroke-dasharray="{DASHES[used[line.colour] % len(DASHES)]}"' * line.dashed)
+        used[line.colour] += line.dashed
+    return found
+
+
+def curve(line: Line, dash: str, x: Axis, y: Axis, inline: bool) -> str:
     """The line, its intervals, and its points: each with a title, each perhaps a link."""
     colour = escape(line.colour)
     path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in line.points)
-    dash = ' stroke-dasharray="7 5"' if line.dashed else ""
     parts = (
         [f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dash}/>']
         if len(line.points) > 1 else []
@@ -183,12 +193,11 @@ def curve(line: Line, x: Axis, y: Axis, inline: bool) -> str:
     return "\n".join(parts)
 
 
-def key(lines: list[Line], left: float) -> list[str]:
+def key(lines: list[Line], dashes: list[str], left: float) -> list[str]:
     """Each line's label."""
     parts = []
-    for number, line in enumerate(lines):
+    for number, (line, dash) in enumerate(zip(lines, dashes)):
         at, colour = TOP + 12 + number * 24, escape(line.colour)
-        dash = ' stroke-dasharray="7 5"' if line.dashed else ""
         parts.append(f'<path d="M{left} {at}h30" stroke="{colour}" stroke-width="2.5"{dash}/>')
         parts.append(text(left + 15, at + 6, line.mark, "middle", colour, font_size=16))
         parts.append(text(left + 38, at + 5, line.label, font_size=FONT - 1))
@@ -196,8 +205,8 @@ def key(lines: list[Line], left: float) -> list[str]:
 
 
 def names(chart: Chart, x: Axis, y: Axis, ink: str) -> list[str]:
-    """The points' names, each where there is room; a thin line leads to one that stands
-    apart. If another point covers its mark, the mark stands before the name."""
+    """The points' names, each where there is room. A thin line leads to one that stands apart, and
+    to one whose mark another point covers, in the colour of its point."""
     parts = []
     for place in places_of(chart, COLUMNS, ROWS):
         letter = (x.last - x.first) / COLUMNS
@@ -205,14 +214,14 @@ def names(chart: Chart, x: Axis, y: Axis, ink: str) -> list[str]:
         at = x.first + place.start * letter
         height = y(place.y) + place.down * line_height + 5
         left = at < x(place.x)  # letters are of many widths: its end is beside the point
-        at = x(place.x) - 2 * letter if left else at
-        if place.apart and not place.covered:
+        at = x(place.x) - (2 if not place.down else 4) * letter if left else at
+        if place.apart or place.covered:
             end = at + (3 if left else -3)
+            colour = escape(place.line.colour) if place.covered else ink
             parts.append(
                 f'<path d="M{x(place.x):.1f} {y(place.y):.1f}L{end:.1f} {height - 5:.1f}" '
-                f'stroke="{ink}" stroke-opacity="0.55"/>'
+                f'stroke="{colour}" stroke-width="{2 if place.covered else 1}" '
+                f'stroke-opacity="{1 if place.covered else 0.55}"/>'
             )
-        words = text(at, height, place.text, "end" if left else "start")
-        mark = f'<tspan fill="{escape(place.line.colour)}">{place.mark}</tspan> '
-        parts.append(words.replace(">", f">{mark}", 1) if place.covered else words)
+        parts.append(text(at, height, place.text, "end" if left else "start"))
     return parts
