@@ -71,6 +71,8 @@ def finds() -> list[Find]:
         ("hwm", "term high-water mark"),
         ("linger", "term linger"),
         ("backlog", "lab backlog"),
+        ("back pressure", "term back pressure"),
+        ("backpressure", "term back pressure"),
         ("rep_send", "function rep_send"),
         ("ZMQ_LINGER", "call ZMQ_LINGER"),
         ("epoll_pwait2", "call epoll_pwait2"),
