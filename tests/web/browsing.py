@@ -45,10 +45,15 @@ for (const one of document.querySelectorAll("body *:not(script, style, option)")
   const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
   const box = one.getBoundingClientRect();
   const style = getComputedStyle(one);
-  if (!own || !box.width || style.visibility === "hidden" || one.closest(":disabled, .visually-hidden, .mark")) continue;
+  const sign = one.closest(".mark") && !/\\w/.test(one.textContent); // a shape beside a name
+  if (!own || !box.width || style.visibility === "hidden" || one.closest(":disabled, .visually-hidden") || sign) continue;
   const seen = ratio(light(rgb(one.closest("svg") ? style.fill : style.color)), ground(one.closest("svg") ?? one));
   const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
   if (seen < (large ? 3 : 4.5)) found.push(`${one.tagName} ${one.getAttribute("class")} "${one.textContent.trim().slice(0, 30)}" ${seen.toFixed(2)}`);
+}
+for (const one of document.querySelectorAll("input[placeholder]")) {
+  const seen = ratio(light(rgb(getComputedStyle(one, "::placeholder").color)), ground(one));
+  if (one.getBoundingClientRect().width && seen < 4.5) found.push(`the placeholder of ${one.id || one.name} ${seen.toFixed(2)}`);
 }
 return found;
 """
@@ -67,6 +72,13 @@ for (const one of document.querySelectorAll("body *:not(svg *, script, option)")
   if (cuts && box.width && one.matches("button, summary, h1, h2, h3, th, label, legend, p, li, dd, dt, a, select") && one.scrollWidth > one.clientWidth + 1) {
     found.push(`${one.tagName} ${one.className} cuts "${one.textContent.trim().slice(0, 30)}"`);
   }
+}
+const pen = document.createElement("canvas").getContext("2d");
+for (const one of document.querySelectorAll("input[placeholder]")) {
+  const style = getComputedStyle(one);
+  pen.font = style.font;
+  const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  if (room > 0 && pen.measureText(one.placeholder).width > room) found.push(`the placeholder of ${one.id || one.name} is cut`);
 }
 return found;
 """
