@@ -81,7 +81,7 @@ def test_nothing_is_cut_off_and_all_can_be_read(page: Browser, site: Site, schem
     begun.append(run)
     site.post("/wire/exchange", {"panels": "raw zmq"})
     more = ["/lab?outcomes=1", "/lab?experiment=killed-server", "/read?panels=raw+zmq+nng", "/wire?panels=raw+zmq",
-            "/read?pattern=echo", "/wire?seek=echo"]  # fmt: skip
+            "/read?pattern=echo", "/read?file=nng/reqrep.c", "/wire?seek=echo"]  # fmt: skip
     for path in [*(f"/{one.name}" for one in PAGES), f"/play?run={run}", *more]:
         page.open(site.base + path)
         sizes = [(size, big) for big, sizes in ((False, WIDTHS), (True, PROJECTORS)) for size in sizes]
@@ -103,13 +103,14 @@ def test_a_prediction_is_made_and_compared(page: Browser, site: Site) -> None:
     page.open(f"{site.base}/lab?experiment=out-of-turn&on=raw&big=1")
     seen = page.one(".seen-part")
     assert seen.get_attribute("open") is None, "the outcome is not shown before a prediction"
-    page.one(".choices button[data-number='2']").click()
+    page.one("body").send_keys("2")
     page.addressed("predict=2")
     page.one(".run").click()
     page.wait(lambda: page.all(".told [data-panel='raw'] li"), "line of what happens")
     page.wait(lambda: "You expected" in page.text(".verdict"), "comparison")
     assert page.one(".choices button[aria-pressed='true']").text in page.text(".verdict")
     assert page.run(PLACES, ".seen-part")[0][1] < 100, "the outcome comes into view by itself"
+    assert page.run("return document.activeElement.closest('summary')?.parentElement.className") == "seen-part card", "the keyboard is there"
     assert len({left for left, _ in page.run(PLACES, ".outcomes > *")}) == 2, "four panels stand two by two"
     assert "this run" in page.text(".outcomes [data-panel='raw'] .now") and not page.text(".outcomes [data-panel='zmq'] .now")
     page.driver.refresh()

@@ -131,6 +131,23 @@ def test_links_in_a_sentence() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "page", "command"),
+    [
+        ("./triptych wire reqrep zmq shows the frame.", "/wire?pattern=reqrep&amp;panels=zmq", "./triptych wire reqrep zmq"),
+        ("./triptych wire reqrep nanomsg --ipc: find it.", "/wire?pattern=reqrep&amp;transport=ipc&amp;panels=nanomsg",
+         "./triptych wire reqrep nanomsg --ipc"),
+        ("./triptych diff reqrep nanomsg-1 nanomsg --function req_send",
+         "/read?pattern=reqrep&amp;function=req_send&amp;panels=nanomsg-1+nanomsg", "./triptych diff reqrep nanomsg-1 nanomsg --function req_send"),
+        ("./triptych wire shows the bytes", "/wire", "./triptych wire"),
+    ],
+)
+def test_a_command_leads_to_the_page_that_shows_the_same(text: str, page: str, command: str) -> None:
+    made = str(linked(text))
+    assert f'<a href="{page}" data-keep="look big"><code>{command}</code></a>' in made
+    assert Document(f"<p>{made}</p>").text == text
+
+
 def test_terms_and_clauses_of_a_sentence_say_what_they_mean() -> None:
     shown = Document(f"<p>{linked('The backlog & a backlog: R5 and R99, see lab backlog; SIGKILL.', ['backlog'])}</p>")
     assert not shown.wrong and shown.text == "The backlog & a backlog: R5 and R99, see lab backlog; SIGKILL."

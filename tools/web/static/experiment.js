@@ -35,6 +35,12 @@ export function showExperiment(article, experiment) {
     return button;
   });
 
+  // The number in front of an answer is its key.
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    choices[/^[1-9]$/.test(event.key) ? Number(event.key) - 1 : -1]?.click();
+  });
+
   function predicted() {
     choices.forEach((button, index) => button.setAttribute("aria-pressed", String(index + 1 === prediction)));
     const verdict = part(".verdict");
@@ -69,6 +75,7 @@ export function showExperiment(article, experiment) {
       seen.open = true;
       predicted();
       seen.scrollIntoView();
+      if ([stop, document.body].includes(document.activeElement)) arrive();
     } else if (event.event === "end") {
       running(false);
       state.textContent = event.complaint || `It took ${event.seconds} s.`;
@@ -88,9 +95,15 @@ export function showExperiment(article, experiment) {
   }
 
   function running(on) {
-    run.disabled = look.disabled = on;
     stop.hidden = !on;
+    if (on && document.activeElement === run) stop.focus();
+    run.disabled = look.disabled = on;
     article.toggleAttribute("data-running", on);
+  }
+
+  // The keyboard goes on where the outcome stands: what was pressed may not be there any more.
+  function arrive() {
+    seen.querySelector("summary").focus({ preventScroll: true });
   }
 
   function follow(stream, names) {
@@ -128,6 +141,7 @@ export function showExperiment(article, experiment) {
     seen.open = true;
     predicted();
     seen.scrollIntoView();
+    arrive();
   });
 
   // In a report nothing runs: what was seen is there.
