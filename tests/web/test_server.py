@@ -202,9 +202,11 @@ def test_the_address_of_a_page_is_data(site: Site) -> None:
     assert bad not in text and "alert(1)" in text and 'data-look="auto"' in text
 
 
-def test_each_panel_has_its_colour(site: Site) -> None:
+def test_each_panel_has_its_colour_and_mark(site: Site) -> None:
     text = site.get("/static/panels.css")[2]
-    assert all(f".panel-{panel.name} {{ --panel: {panel.rgb}; }}" in text for panel in read_panels())
+    for panel in read_panels():
+        mark = f'"\\{ord(panel.mark):x} "'
+        assert f".panel-{panel.name} {{ --panel: {panel.rgb}; --mark: {mark}; }}" in text
 
 
 def test_scripts_and_styles_stand_in_files_of_their_own(site: Site) -> None:

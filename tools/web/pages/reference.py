@@ -15,7 +15,7 @@ GROUPS = {  # by the kind of a find: the heading, and what stands below it
     "term": ("Terms", "The field's terms, as these pages use them."),
     "clause": (
         "The contract",
-        "What every panel promises; each clause is a test. common/CONTRACT.md has the whole.",
+        "What every panel promises; tests check each clause. common/CONTRACT.md has the whole.",
     ),
     "function": (
         "The interface",
