@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -98,14 +99,13 @@ def test_few_exchanges_are_kept(unbuilt: None) -> None:
     assert page(site, panels="raw", size="0").says("Nothing is recorded yet.")
 
 
-def test_what_takes_a_subscription_back_is_named_so() -> None:
-    """raw's byte 00 stands in the field that 01 stands in."""
-    site = FakeSite()
-    asyncio.run(wire.exchange(site, {"pattern": "pubsub", "panels": "raw"}))
-    (kept,) = site.state["wire"].values()
-    (exchange,) = kept["exchanges"]
-    named = [(e["hex"], e["label"]) for e in exchange["elements"] if e["what"] == "subscribe"]
-    assert named == [("01", "subscribe"), ("00", "unsubscribe")]
+def test_what_takes_a_subscription_back_is_named_so(unbuilt: None) -> None:
+    """raw's byte 00 stands in the field that 01 stands in; tools/wire/decode says what it means."""
+    meanings = ("subscribe", "unsubscribe", "unsubscribe: the empty prefix, all messages")
+    elements = [element("raw.subscribe", "control", f"0{n == 0:d}", 1, n) | {"meaning": text} for n, text in enumerate(meanings)]
+    site = FakeSite(wire=lambda *words: [one | {"elements": elements} for one in said(*words)])
+    html = asyncio.run(wire.exchange(site, {"pattern": "pubsub", "panels": "raw"}))["html"]
+    assert re.findall(r"<small[^>]*>(\w+)</small>", html) == ["subscribe", "unsubscribe", "unsubscribe"]
 
 
 def test_a_real_exchange() -> None:
