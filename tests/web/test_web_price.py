@@ -142,6 +142,7 @@ def test_the_lines_of_each_guarantee_in_every_panel() -> None:
     text = {file: (ROOT / file).read_text().splitlines() for file, _ in found}
     assert len(found) > 100 and all(text[file][line - 1].strip() for file, line in found)
     assert any("a late reply" in text[file][line - 1] for file, line in found if file == "raw/reqrep.c")
+    assert page(site).says("2 lines marked") and len(site.asked) == 2, "it stands there from then on"
 
 
 def test_what_cannot_be_tested_is_no_clause_broken() -> None:

@@ -30,9 +30,9 @@ runs.addEventListener("click", async () => {
   runs.disabled = false;
 });
 
-await fill("each", "marked", {}, "The lines are being counted.");
 if (!recorded) {
   runs.hidden = false;
   if (!known.data.counted) await fill("lines", "lines", {}, "The lines of all panels are being counted.");
+  if (!known.data.marked) await fill("each", "marked", {}, "The marked lines are being read.");
   if (!known.data.sized) await fill("size", "size", {}, "The sources are being counted.");
 }
