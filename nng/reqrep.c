@@ -180,7 +180,7 @@ wait_ready(int descriptor, int64_t deadline, sig_atomic_t seen)
     }
     int ready = poll(&pollfd, 1, clock_left_ms(deadline));
     if (ready == 0)
-        errno = ETIMEDOUT;
+        errno = ETIMEDOUT; /* R3 */
     return ready > 0 ? 0 : -1;
 }
 

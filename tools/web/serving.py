@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from check.clauses import CLAUSES
-from check.kept import BROKEN, LUCK, NOT_REACHABLE
+from check.kept import BROKEN, KEPT, LUCK, NOT_REACHABLE, read_kept
+from harness.panels import read_panels
 from web.page import Json
 
 INSTEAD = {  # of lines, by the word of kept.txt
@@ -16,6 +17,16 @@ INSTEAD = {  # of lines, by the word of kept.txt
     NOT_REACHABLE: "no test of it can run",
 }
 IN_LIBRARY, UNMARKED = "in the library", "no line is marked with it"
+
+
+def whole() -> list[str]:
+    """The panels that keep all clauses: those that ship, and the step that ends the way."""
+    return [
+        panel.name
+        for panel in read_panels()
+        if panel.kind in ("shipped", "step")
+        and all(claim.word == KEPT for claim in read_kept(panel).values())
+    ]
 
 
 def serving(said: Json, here: bool) -> Json:

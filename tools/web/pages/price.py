@@ -17,13 +17,13 @@ from bench.summary import summary
 from compare.picture import picture
 from harness.chart import Chart
 from harness.command import PATTERNS
-from harness.panels import BUILD, ROOT, read_panels
+from harness.panels import BUILD, ROOT
 from harness.svg import exact, svg_text
 from web.document import section
 from web.kept import kept, known, stamp
 from web.page import Json, Page, Query, Site, View
 from web.pages.read import counted, sources, steps
-from web.serving import serving
+from web.serving import serving, whole
 
 SECONDS = 180.0  # the programs run with strace, panel after panel
 FOLDER = BUILD / "bench"  # where bench keeps its newest figures
@@ -152,8 +152,8 @@ async def lines(site: Site, asked: dict[str, Json]) -> Json:
 
 
 async def marked(site: Site, asked: dict[str, Json]) -> Json:
-    """What serves each clause, in every panel that ships: of its lines, calls and files."""
-    names = [panel.name for panel in read_panels() if panel.kind == "shipped"]
+    """What serves each clause, in every panel that keeps all: of its lines, calls and files."""
+    names = whole()
 
     async def count() -> Json:
         said = [await site.verb("compare.diff", one, *names, "--json") for one in PATTERNS]

@@ -14,7 +14,7 @@ from web.document import section
 from web.file import beside, files, shown
 from web.kept import kept, known, stamp
 from web.page import Json, Page, Query, Refused, Site, View
-from web.serving import serving
+from web.serving import serving, whole
 
 LEAST, MOST = 2, 3  # panels side by side
 IN_REPORTS = (["raw-1", "zmq-1"], ["raw", "zmq"], ["zmq", "nanomsg"], ["nanomsg", "nng"])
@@ -240,9 +240,8 @@ async def views(site: Site) -> list[View]:
         await breaks(site, {})
     said = await asyncio.gather(*(alignment(site, question) for question in asked))
     answers = [("alignment", question, answer) for question, answer in zip(asked, said)]
-    shipped = {panel.name for panel in read_panels() if panel.kind == "shipped"}
     wholes: list[dict[str, Json]] = [
-        {"file": path} for path, of in files().items() if not of or shipped & set(of)
+        {"file": path} for path, of in files().items() if not of or {*whole()} & {*of}
     ]
     answers += [("file", question, await file(site, question)) for question in wholes]
     return [
