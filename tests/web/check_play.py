@@ -43,13 +43,19 @@ def test_a_story_plays_and_the_kill_is_shown(page: Browser, site: Site) -> None:
     page.wait(lambda: "KILLED" in page.text("[data-panel='raw'] .said"), "line that says so")
     for name in cards:
         assert page.run(DISORDER, name) == [], f"what {name} says stands in order"
+    tops = page.run(TOPS)
     stop(page)
+    page.wait(lambda: "agree" in page.text("[data-panel='raw'] .agree"), "what stands there at the end alone")
+    assert page.run(TOPS) == tops, "nothing jumps"
     words = page.run("return [...document.querySelectorAll('[data-panel=raw] .state')].map((one) => one.textContent)")
     bands = "return [...document.querySelectorAll('[data-panel=raw] .band-dead + text')].map((one) => one.textContent).join(' ')"
     assert set(words) == {"ended"}
     page.wait(lambda: page.run(bands) == "killed ended ended", "the same words in the picture")
     agrees(page, site, run, cards)
 
+
+# Where the pictures begin, and the logs.
+TOPS = "return [...document.querySelectorAll('.diagram, .said')].map((one) => Math.round(one.getBoundingClientRect().top + scrollY))"
 
 # Lines of the log that stand below a later one; and "received" above its "sent", if both have one time.
 DISORDER = """
@@ -357,9 +363,15 @@ def test_a_projector_shows_the_picture_first(page: Browser, site: Site, size: tu
     boxes = page.run("return [...document.querySelectorAll('.diagram')].map((one) => one.getBoundingClientRect()).map((one) => [one.top, one.bottom])")
     assert len(boxes) == 4 and len({round(one[0]) for one in boxes}) == 1, f"four side by side: {boxes}"
     assert all(bottom <= size[1] and bottom - begin > 150 for begin, bottom in boxes), f"and on one screen: {boxes}"
+    between = "return [...document.querySelectorAll('.diagram')].map((one) => { const [a, b] = [...one.querySelectorAll('.life')].map((line) => line.x1.baseVal.value); return (b - a) / one.clientWidth; })"
+    assert min(page.run(between)) > 0.32, "the messages have a third of the picture"
     assert not page.one(".counts").is_displayed()
     page.one("#tables").click()
     assert page.one(".counts").is_displayed()
+    cut = "return [...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth + 1).length"
+    assert page.run(cut) == 0, "no column is cut"
+    heights = page.run("return [...document.querySelectorAll('.diagram')].map((one) => one.getBoundingClientRect().height)")
+    assert min(heights) > size[1] * 0.45, "beside the tables, too, the pictures can be read"
     page.addressed("tables=1")
     page.one("#tables").click()
     seen = "return document.querySelector('button[data-do=stall]').checkVisibility()"

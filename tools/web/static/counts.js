@@ -92,7 +92,7 @@ export class Counts {
         if (cell) cell.children[1].textContent = words(name, has.most[name]);
       }
     }
-    this.card.querySelector(".at-most").hidden = false;
+    this.card.querySelector(".when-taken").textContent = "at most, while it ran:";
   }
 
   // Do the programs count as we did?
@@ -106,8 +106,8 @@ export class Counts {
         if (has.own[name] !== has[name]) wrong.push(`${role}: ${name} ${has.own[name]}, counted here ${has[name]}`);
       }
     }
+    if (!known) return;
     const line = this.card.querySelector(".agree");
-    line.hidden = !known;
     line.classList.toggle("bad", wrong.length > 0);
     line.textContent = wrong.length
       ? `The programs' own summaries say otherwise: ${wrong.join("; ")}.`

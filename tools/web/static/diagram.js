@@ -10,16 +10,19 @@ import { cross, Marks } from "./marks.js";
 
 // In letters' heights, so that a projector's large type has its room.
 const HEAD = 2.2; // above the diagram: the roles
-const LEFT = 2.9; // beside it: the time
-const RIGHT = 1.9; // and what stands beside the last role
+const LEFT = 2.5; // beside it: the time
+const FIRST = 1; // between that and the first of many roles
+const WORDS = { rep: [2.7, 3.9], pub: [2.7, 2.7] }; // beside two roles: "paused"; a client has time-outs
 const KEPT = 12000; // items
 const SPARE = 1000; // more, before the oldest go: to take one from the front moves all others
 const DRAWN = 1500; // items at the same time
 const PRUNE_MS = 500;
 const GIVEN_UP_MS = 10000; // what nobody has received by then gets its cross
-const APART = 2.5; // pixels between two arrows of the same two roles
+const APART = 0.35; // between two arrows of the same two roles: nearer ones are one
 const LABEL_ROOM = 0.9; // between two labels
 const LETTER = 0.43; // the width of a letter
+const LEAST = 0.33; // of the width, for the messages: then words may cover a lifeline
+const FAR = 11; // pixels between a lifeline and a word beside it
 const BESIDE = 4; // pixels between a request and a reply of the same moment
 const BESIDE_MOST = 12; // that an arrow may stand aside for others
 const BAND = { stopped: "stopped", killed: "dead", ended: "dead" };
@@ -41,8 +44,8 @@ export class Diagram {
     this.rules = draw("g");
     this.lives = draw("g");
     this.body = draw("g");
-    this.words = draw("g"); // above all arrows
-    svg.replaceChildren(this.rules, this.lives, this.body, this.marks.layer, this.words, this.heads);
+    this.words = draw("g"); // above all arrows, below what is missing
+    svg.replaceChildren(this.rules, this.lives, this.body, this.words, this.marks.layer, this.heads);
     new ResizeObserver(() => this.resize()).observe(svg);
     this.resize();
     svg.addEventListener("keydown", (event) => this.key(event));
@@ -82,10 +85,12 @@ export class Diagram {
     this.head = HEAD * this.em;
     this.left = LEFT * this.em;
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
-    const room = this.width - this.left - RIGHT * this.em;
-    const share = (i) => (this.roles.length === 2 ? [0.29, 0.74][i] : (i + 0.5) / this.roles.length); // words stand outside of two
-    this.x = new Map(this.roles.map((role, i) => [role, this.left + room * share(i)]));
-    const short = room / this.roles.length < 3.3 * this.em; // "sub A" is A
+    const [before, behind] = WORDS[this.roles[0]] ?? WORDS.rep;
+    const first = this.left + (this.roles.length === 2 ? before * this.em + FAR : FIRST * this.em);
+    const room = this.width - behind * this.em - FAR - first;
+    const step = Math.max(room, LEAST * this.width) / (this.roles.length - 1);
+    this.x = new Map(this.roles.map((role, i) => [role, first + step * i]));
+    const short = step < 3.3 * this.em; // "sub A" is A
     this.heads.replaceChildren(
       draw("rect", { class: "cover", x: -9, y: -9, width: this.width + 18, height: this.head - this.em + 9 }),
       ...this.roles.map((role) => draw("text", { class: "head", x: this.x.get(role), y: this.em, "text-anchor": "middle" }, short ? role.split(" ").at(-1) : role)),
@@ -175,7 +180,7 @@ export class Diagram {
   }
 
   refresh() {
-    for (const item of this.fresh) {
+    for (const item of this.fresh.sort(bySending)) {
       if (this.drawn.has(item.id)) this.undraw(item);
       if (item.t1 > this.end - this.span * 1.2) this.place(item);
     }
@@ -192,13 +197,13 @@ export class Diagram {
     this.forget();
     const from = this.end - this.span * 1.2;
     const items = this.items.filter((item) => item.t1 >= from && item.t0 <= this.end + this.span);
-    for (const item of items) this.place(item);
+    for (const item of items.sort(bySending)) this.place(item);
     this.lives.replaceChildren();
     for (const role of this.roles) {
       const x = this.x.get(role);
       for (const band of this.bands.get(role)) {
         band.element = draw("rect", { class: `band-${band.kind}`, x: x - 8, width: 16 });
-        band.label = draw("text", this.beside(role, 11, band.word), band.word);
+        band.label = draw("text", this.beside(role, band.word), band.word);
         this.lives.append(band.element, band.label);
       }
       this.lives.append(draw("line", { class: "life", x1: x, x2: x, y1: 0, y2: this.y(this.end + this.span) }));
@@ -206,11 +211,11 @@ export class Diagram {
   }
 
   // Where a word beside a lifeline stands: of two roles outside, where no message is.
-  beside(role, far, word) {
+  beside(role, word) {
     const x = this.x.get(role);
     const wide = word.length * this.em * 0.62;
-    if (x + far + wide > this.width) return { x: this.width - 2, "text-anchor": "end" };
-    return role === this.roles[0] && this.roles.length === 2 ? { x: x - far, "text-anchor": "end" } : { x: x + far };
+    if (role === this.roles[0] && this.roles.length === 2) return { x: x - FAR, "text-anchor": "end" };
+    return x + FAR + wide > this.width ? { x: this.width - 2, "text-anchor": "end" } : { x: x + FAR };
   }
 
   growBands() {
@@ -253,7 +258,7 @@ export class Diagram {
     if (item === this.chosen) return false;
     const way = `${item.type} ${item.event.kind ?? item.text} ${item.from} ${item.to}`;
     const last = this.newest.get(way);
-    const near = (t, other) => Math.abs(this.y(t) - this.y(other)) < APART;
+    const near = (t, other) => Math.abs(this.y(t) - this.y(other)) < APART * this.em;
     if (last && last !== item && near(item.t0, last.t0) && near(item.t1, last.t1)) {
       last.crowd++;
       if (last.words) last.words.textContent = this.text(last);
@@ -295,7 +300,7 @@ export class Diagram {
       const y1 = this.y(item.t1);
       const short = x0 + (this.x.get(this.roles[0]) - x0) * 0.1; // it does not leave its sender
       return draw("g", { class: "trouble-mark" },
-        draw("text", { ...this.beside(item.from, 11, item.text), y: y1 + 4 }, item.text),
+        draw("text", { ...this.beside(item.from, item.text), y: y1 + 4 }, item.text),
         item.t0 < item.t1 ? draw("path", { class: "wait", d: `M${x0 + 3} ${y0}h4V${y1}h-4` }) : null,
         ...(event.what === "unsent" ? [draw("line", { x1: x0, x2: short, y1: y0, y2: y0 }), cross(short, y0)] : []));
     }
@@ -303,9 +308,9 @@ export class Diagram {
     const aside = this.aside(item);
     const from = y0 + aside;
     const to = this.y(item.t1) + aside;
-    const lower = aside > 0 ? this.em * 0.85 : -4;
-    if (event.kind === "event") this.label(item, x0 + this.em / 2, from + lower, this.width - x0 - 2 * this.em, "start"); // subscribers share it
-    else this.label(item, (x0 + x1) / 2, (from + to) / 2 + lower, Math.abs(x1 - x0), "middle");
+    const struck = this.struck(item, event.kind === "event" ? from : (from + to) / 2);
+    if (event.kind !== "event") this.label(item, (x0 + x1) / 2, (from + to) / 2 + (struck ? this.em * 0.75 : -4), Math.abs(x1 - x0), "middle");
+    else if (!struck) this.label(item, x0 + this.em / 2, from - 4, this.width - x0 - 2 * this.em, "start"); // subscribers share it
     return draw(
       "g",
       { class: `arrow ${event.kind}` },
@@ -318,7 +323,7 @@ export class Diagram {
   // How many pixels lower, or higher, an arrow is drawn, so that it does not hide another of the
   // same moment between the same roles: the earlier one stands above.
   aside(item) {
-    const pair = [item.from, item.to].sort().join(" ");
+    const pair = pairOf(item);
     const lines = this.lines.get(pair) ?? [];
     const [y0, y1] = [this.y(item.t0), this.y(item.t1)];
     let far = 0;
@@ -332,15 +337,24 @@ export class Diagram {
     return far;
   }
 
-  // The text of a message, where no other stands. A reply right behind its request has the same.
+  // Whether an earlier arrow goes where a text above this one, at `y`, would stand: that of an event
+  // stands where those to all subscribers begin, another in the middle between its roles.
+  struck(item, y) {
+    const ys = item.event.kind === "event"
+      ? [...this.lines.values()].flat().map((other) => other.y0)
+      : this.lines.get(pairOf(item)).map((other) => (other.y0 + other.y1) / 2);
+    return ys.some((other) => other < y - 1 && other > y - 0.8 * this.em);
+  }
+
+  // The text of a message, where no other stands. A reply has that of its request.
   label(item, x, y, wide, anchor) {
     const { event } = item;
     item.words = null;
-    item.room = Math.floor(wide / (this.em * LETTER)) - 2;
+    item.room = Math.floor(wide / (this.em * LETTER));
     if (item.room < 3) return;
     const way = `${item.from} ${item.to}`;
     const asked = event.kind === "reply" ? this.before.get(`${item.to} ${item.from}`) : null;
-    if (asked?.n === event.n && Math.abs(y - asked.y) < 2 * this.em) return;
+    if (asked?.n === event.n) return;
     const near = Math.abs(y - (this.before.get(way)?.y ?? -1e9)) < LABEL_ROOM * this.em;
     this.before.set(way, { y, n: event.n });
     if (near) return;
@@ -356,7 +370,8 @@ export class Diagram {
   text(item) {
     const { event } = item;
     const said = noAnswer(event) ? ["error reply"] : [event.n, event.topic, event.text?.replace(/\.{9,}$/, " ...")]; // the dots fill it up
-    const words = shown(said.filter((word) => word !== undefined && word !== "").join(" "), item.room);
+    const all = said.filter((word) => word !== undefined && word !== "").join(" ");
+    const words = shown(all, all.length > item.room ? item.room - 1 : item.room);
     return item.crowd > 1 ? `${words} ×${item.crowd}` : words;
   }
 
@@ -388,6 +403,12 @@ export class Diagram {
     const now = all.findIndex((one) => one === this.chosen || (one.all && one.all[0] === this.chosen?.all?.[0]));
     this.choose(all[now < 0 ? all.length - 1 : Math.max(0, Math.min(all.length - 1, now + step))]);
   }
+}
+
+const bySending = (a, b) => a.t0 - b.t0;
+
+function pairOf(item) {
+  return [item.from, item.to].sort().join(" ");
 }
 
 function noAnswer(event) {

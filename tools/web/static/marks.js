@@ -88,7 +88,7 @@ export class Marks {
       draw("line", { x1: x0, x2: x, y1: y, y2: y }),
       draw("line", { class: "hit", x1: x0, x2: x, y1: y, y2: y }),
       group.over ? cross(x, y) : draw("circle", { cx: x, cy: y, r: 5 }),
-      group.count > 1 ? draw("text", { x, y: y - 7, "text-anchor": "middle" }, `×${group.count}`) : null);
+      group.count > 1 ? draw("text", { x: x - 9, y: y + 5, "text-anchor": "end" }, `×${group.count}`) : null);
     if (diagram.chosen?.all && group.all.includes(diagram.chosen.all[0])) group.element.classList.add("chosen");
     return group.element;
   }

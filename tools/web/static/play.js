@@ -17,6 +17,7 @@ function fail(problem) {
   trouble.hidden = false;
   trouble.scrollIntoView({ block: "nearest" });
 }
+trouble.addEventListener("click", () => trouble.hidden = true); // beside a run it stands over the page
 
 async function attempt(question, body) {
   try {
@@ -172,7 +173,9 @@ function watch() {
   };
   document.getElementById("close").addEventListener("click", close);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") close();
+    if (event.key !== "Escape") return;
+    trouble.hidden = true;
+    close();
   });
 
   function over(event) {
