@@ -127,6 +127,11 @@ def test_buttons_do_what_they_say(page: Browser, site: Site) -> None:
     page.wait(lambda: all(page.all(f"[data-panel='{name}'] .band-dead") for name in ("raw", "zmq")), "band in both")
     page.wait(lambda: page.run(can) == ["restart"], "one button of a server that is dead")
     page.wait(lambda: page.text("[data-panel='raw'] .trouble-mark"), "time-out")
+    tops = page.run(TOPS)
+    page.one("#controls button[data-do='kill']").click()
+    page.wait(lambda: page.text("#trouble") == "rep does not run" and page.one("#trouble").is_displayed(), "word that there is nothing to kill")
+    assert page.run(TOPS) == tops, "nothing jumps"
+    assert all("400" in told["message"] for told in page.messages())
 
 
 # At each frame of three seconds: what the counters "not received" say, and of how many messages marks stand in the picture.
@@ -208,6 +213,7 @@ def test_a_page_that_comes_back_finds_its_run_and_so_does_another(page: Browser,
 def test_a_text_is_shown_and_never_run(page: Browser, site: Site) -> None:
     run = own(page, site, panels="raw\nzmq", rate="0")
     page.wait(lambda: page.text(".said").count("ready") == 2, "programs")
+    assert page.text("#send") == "Send as req"
     site.act(run, "say", "req", value=HOSTILE)
     page.wait(lambda: "<img src=x" in page.text("[data-panel='zmq'] .said"), "text")
     page.wait(lambda: page.all("[data-panel='zmq'] .arrow"), "arrow")

@@ -15,6 +15,7 @@ from harness.panels import read_panels
 from harness.stage import Stage
 from programs import alive, descendants
 from site_client import Site, of, site  # noqa: F401: a fixture
+from web.page import Refused
 from web.play.conversation import Conversation, Voice
 from web.play.run import ALONE_SECONDS, RUN_SECONDS, Run
 from web.play.settings import of_form, read_settings, to_form
@@ -96,6 +97,8 @@ def test_a_role_is_killed_and_started_again(site: Site, run_of: Any) -> None:
     server = {pid for pid in descendants(site.pid) if "raw-rep" in command_of(pid)}
     site.act(run, "kill", "rep")
     assert len(server) == 1 and not any(map(alive, server))
+    for do, why in (("kill", "rep does not run"), ("stop", "rep does not run"), ("continue", "rep is not paused")):
+        assert site.post("/play/act", {"run": run, "do": do, "role": "rep"}) == (400, {"error": why})
     site.hears(run, lambda found: bool(of(found, "trouble", what="timeout")))
     site.act(run, "restart", "rep", panel="raw")
     after = site.hears(run, lambda found: bool(lately(found)))
@@ -378,6 +381,11 @@ def test_settings_go_through_a_form_and_back() -> None:
         settings = read_settings({**story.settings, "panels": ["raw"]})
         assert read_settings(of_form(to_form(settings.json()))) == settings
         assert story.watch.count("?") or "Click" in story.watch
+
+
+def test_a_wrong_number_is_named_as_the_form_names_it() -> None:
+    with pytest.raises(Refused, match="^Clients or subscribers: a number from 1 to 4$"):
+        read_settings(of_form({"peers": "0"}))
 
 
 def test_stories_name_what_there_is() -> None:

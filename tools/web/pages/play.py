@@ -28,6 +28,7 @@ QUICK = ("killed-server", "slow-subscriber")  # the stories of a quick report
 LIMITS = {
     "panels": settings.PANELS_MOST, "peers": settings.PEERS_MOST, "size": settings.SIZE_MOST,
     "rate": settings.RATE_MOST, "queue": settings.QUEUE_MOST, "time": settings.TIME_MOST,
+    "peers_least": settings.PEERS_LEAST, "timeout_least": settings.TIMEOUT_LEAST,
 }  # fmt: skip
 
 # The rows of a panel's table: the measure, its name, what it counts.
@@ -60,6 +61,23 @@ ROWS = (
     ("again", "run twice",
      "requests that this role received, and it or the server before it had received them already"),
 )  # fmt: skip
+# The buttons: what is done, the word on it, what it does.
+TO_ROLES = (
+    ("kill", "Kill -9", "SIGKILL: the program ends at once and can do nothing about it"),
+    ("stop", "Pause (SIGSTOP)", "it stands still, and its connections stay"),
+    ("continue", "Continue (SIGCONT)", "it goes on where it stood"),
+    ("restart", "Restart", "SIGTERM if it runs; then the same command line again"),
+)
+TO_LINE = (
+    ("delay", "Delay", "what passes comes so many milliseconds later; 0 ends it"),
+    ("slice", "Slice", "at most so many bytes pass at once; 0 ends it"),
+    ("stall", "Stall", "nothing passes, and no connection ends"),
+    ("go", "End stall", "what has waited passes"),
+    ("cut", "Cut", "the connections are closed; what is on its way is lost"),
+    ("reset", "Reset (RST)", "the same, with a reset"),
+    ("clear", "Clear", "ends the delay, the slices and the stall"),
+)
+VALUES = {"delay": ("ms", 10000, 200), "slice": ("bytes", 65536, 1)}  # unit, most, at first
 NOT_IN = {"reqrep": ("fresh",), "pubsub": ("unsent", "unanswered", "again")}
 
 
@@ -125,7 +143,9 @@ async def data(site: Site, query: Query) -> dict[str, Json]:
         "form": {**to_form(own), **to_form(of_form(dict(query)))},
         "limits": LIMITS,
         "run": described(run) if run else None,
+        "labels": settings.LABELS,
         "_rows": rows(run.settings.pattern) if run else [],
+        "_buttons": {"roles": TO_ROLES, "line": TO_LINE, "values": VALUES},
         "_said": said(run) if run and run.stream.ended else {},
         "lost": bool(query.get("run")) and run is None,
     }

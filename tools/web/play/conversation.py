@@ -260,20 +260,23 @@ class Conversation:
             raise Refused(f"nothing is called {do!r} here")
 
     def kill(self, role: Role) -> None:
-        if role.voice and role.voice.running:
-            self.change(role, "killed")
-            self.shut_line(role)
-            role.voice.kill()
+        if not role.voice or not role.voice.running:
+            raise Refused(f"{role.name} does not run")
+        self.change(role, "killed")
+        self.shut_line(role)
+        role.voice.kill()
 
     def halt(self, role: Role) -> None:
-        if role.voice and role.voice.running and role.state != "stopped":
-            role.voice.freeze()
-            self.change(role, "stopped")
+        if not role.voice or not role.voice.running or role.state == "stopped":
+            raise Refused(f"{role.name} does not run")
+        role.voice.freeze()
+        self.change(role, "stopped")
 
     def go_on(self, role: Role) -> None:
-        if role.voice and role.state == "stopped":
-            role.voice.thaw()
-            self.change(role, "ready")
+        if not role.voice or role.state != "stopped":
+            raise Refused(f"{role.name} is not paused")
+        role.voice.thaw()
+        self.change(role, "ready")
 
     def restart(self, role: Role) -> None:
         """Ends it in order where it runs, and starts it with the same command line."""

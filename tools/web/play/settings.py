@@ -24,7 +24,17 @@ RATE_MOST = 20000
 QUEUE_MOST = 100000
 TIME_MOST = 60000  # ms
 
+PEERS_LEAST = 1
+TIMEOUT_LEAST = 10  # ms
+
 TRANSPORTS = ("tcp", "ipc")
+
+# What the form calls the settings that a reader fills in.
+LABELS = {
+    "peers": "Clients or subscribers", "rate": "Messages a second", "size": "Bytes",
+    "texts": "Texts", "topics": "Topics", "prefixes": "Prefixes", "queue": "Queue",
+    "work": "The server works", "timeout": "The client waits", "join": "The publisher waits",
+}  # fmt: skip
 
 Json = dict[str, Any]
 
@@ -72,16 +82,16 @@ def role_names(settings: Settings) -> list[str]:
 def number(asked: Json, name: str, least: int, most: int, default: int) -> int:
     value = asked.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Refused(f"{name}: a number from {least} to {most}")
+        raise Refused(f"{LABELS[name]}: a number from {least} to {most}")
     return value
 
 
 def texts(asked: Json, name: str, most: int, default: tuple[str, ...]) -> tuple[str, ...]:
     value = asked.get(name, default)
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
-        raise Refused(f"{name}: a list of texts")
+        raise Refused(f"{LABELS.get(name, name)}: a list of texts")
     if not 1 <= len(value) <= most:
-        raise Refused(f"{name}: 1 to {most} of them")
+        raise Refused(f"{LABELS.get(name, name)}: 1 to {most} of them")
     return tuple(value)
 
 
@@ -103,7 +113,7 @@ def read_settings(asked: Json) -> Settings:
         panels=texts(asked, "panels", PANELS_MOST, default.panels),
         pattern=pattern,
         transport=transport,
-        peers=number(asked, "peers", 1, PEERS_MOST, default.peers),
+        peers=number(asked, "peers", PEERS_LEAST, PEERS_MOST, default.peers),
         texts=texts(asked, "texts", TEXTS_MOST, default.texts),
         topics=texts(asked, "topics", TEXTS_MOST, default.topics),
         prefixes=texts(asked, "prefixes", PEERS_MOST, default.prefixes),
@@ -111,7 +121,7 @@ def read_settings(asked: Json) -> Settings:
         size=number(asked, "size", 0, SIZE_MOST, default.size),
         queue=number(asked, "queue", 0, QUEUE_MOST, default.queue),
         work=number(asked, "work", 0, TIME_MOST, default.work),
-        timeout=number(asked, "timeout", 10, TIME_MOST, default.timeout),
+        timeout=number(asked, "timeout", TIMEOUT_LEAST, TIME_MOST, default.timeout),
         join=number(asked, "join", 0, TIME_MOST, default.join),
     )
     known = {panel.name: panel for panel in read_panels()}
@@ -163,7 +173,7 @@ def check_texts(settings: Settings) -> None:
     for name, list_of in (("topics", settings.topics), ("prefixes", settings.prefixes)):
         for text in list_of:
             if len(encoded(text)) > TOPIC_MOST or "\0" in text:
-                raise Refused(f"{name}: at most {TOPIC_MOST} bytes each, and no NUL")
+                raise Refused(f"{LABELS[name]}: at most {TOPIC_MOST} bytes each, and no NUL")
 
 
 def check_text(text: str) -> None:

@@ -253,10 +253,14 @@ function control() {
       attempt("act", { run: run.run, ...place, do: button.dataset.do, value: amount });
     });
   }
+  // Texts come from the publisher, or from the client that is chosen: the button says from which.
+  const sender = () => (run.settings.pattern === "pubsub" ? "pub" : run.roles.slice(1).find((role) => role === value("who")) ?? run.roles[1]);
+  const name = () => document.getElementById("send")?.replaceChildren(`Send as ${sender()}`);
+  document.getElementById("who").addEventListener("change", name);
+  name();
   document.getElementById("say")?.addEventListener("submit", (event) => {
     event.preventDefault();
-    const role = run.settings.pattern === "pubsub" ? "pub" : value("who") === "rep" ? run.roles[1] : value("who");
-    attempt("act", { run: run.run, panel: value("where"), role, do: "say", value: value("text") });
+    attempt("act", { run: run.run, panel: value("where"), role: sender(), do: "say", value: value("text") });
   });
 }
 

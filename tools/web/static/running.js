@@ -11,7 +11,7 @@ export function showRunning(all) {
   const runs = all.filter((run) => !shown || run.asked.run !== shown);
   place.hidden = !runs.length;
   place.replaceChildren(
-    make("b", {}, `Running: ${runs.length}`),
+    make("b", {}, `${shown ? "Also running" : "Running"}: ${runs.length}`),
     ...runs.map((run) => {
       const stop = make("button", { type: "button", "aria-label": `Stop: ${run.text}` }, "Stop");
       stop.addEventListener("click", () => {
