@@ -157,7 +157,7 @@ int
 conn_flush(struct conn *conn)
 {
     struct buffer *out = &conn->out;
-    while (out->start < out->end) {
+    while (out->start < out->end) { /* a write may be short: R1 */
         struct iovec iov = {
             .iov_base = out->data + out->start,
             .iov_len = out->end - out->start,
@@ -252,7 +252,7 @@ conn_next_frame(
     if (len == 0)
         return 0;
     ssize_t n = frame_read(ret, framing, in->data + in->start, len);
-    if (n < 0 && errno == EMSGSIZE)
+    if (n < 0 && errno == EMSGSIZE) /* R8, P7 */
         conn->skip = ret->len + FRAME_LENGTH + (framing->ids ? FRAME_ID : 0u);
     if (n > 0)
         in->start += (size_t)n;
@@ -393,7 +393,7 @@ void
 conn_drain(struct conn *conn)
 {
     char discarded[4096];
-    for (int i = 0; i < DRAIN_MAX; i++) {
+    for (int i = 0; i < DRAIN_MAX; i++) { /* R11 */
         if (recv(conn->source.fd, discarded, sizeof(discarded), 0) <= 0)
             break;
     }

@@ -39,7 +39,7 @@ schedule_retry(struct dialer *dialer)
 {
     int64_t at = clock_now() + jittered_backoff(dialer);
     dialer->state = DIALER_WAITING;
-    loop_timer(dialer->loop, at, dial, dialer);
+    loop_timer(dialer->loop, at, dial, dialer); /* R4, R5, P4 */
     dialer->backoff_ns *= 2;
     if (dialer->backoff_ns > BACKOFF_MAX_MS * (int64_t)CLOCK_MS)
         dialer->backoff_ns = BACKOFF_MAX_MS * (int64_t)CLOCK_MS;

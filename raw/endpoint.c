@@ -44,7 +44,7 @@ is_stale(const struct sockaddr_any *address)
 /*
  * Binds, if need be after removing the path that a killed server left behind.
  * Servers that find it at the same moment do no harm: each removes only the
- * socket that it has found stale.
+ * socket that it has found stale (R10, P8).
  */
 static int
 bind_there(int fd, const struct sockaddr_any *address, const char *url)
@@ -71,7 +71,7 @@ endpoint_listen(
     int fd = make_socket(address);
     if (fd < 0)
         return -1;
-    /* Or connections of the server before, in TIME_WAIT, hold the port. */
+    /* Or connections of the server before, in TIME_WAIT, hold the port: R5 */
     if (!endpoint_is_ipc(address) &&
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
         goto fail;

@@ -27,7 +27,7 @@ frame_read(struct frame *ret, const struct framing *framing,
     if (len < FRAME_LENGTH)
         return 0;
     size_t claimed = get_u32(data);
-    if (claimed < id_len) {
+    if (claimed < id_len) { /* R7, P7 */
         errno = EBADMSG;
         return -1;
     }
@@ -41,7 +41,7 @@ frame_read(struct frame *ret, const struct framing *framing,
         errno = EMSGSIZE;
         return -1;
     }
-    if (len - FRAME_LENGTH < claimed)
+    if (len - FRAME_LENGTH < claimed) /* the rest is to come: R1 */
         return 0;
     ret->id = id;
     ret->data = data + FRAME_LENGTH + id_len;

@@ -39,7 +39,7 @@ on_ready(void *owner, uint32_t events)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
             errno == ENOMEM) {
-            loop_change(listener->loop, &listener->source, 0);
+            loop_change(listener->loop, &listener->source, 0); /* R7, P7 */
             loop_timer(
                 listener->loop, clock_deadline(PAUSE_MS), resume, listener);
             return;

@@ -105,7 +105,7 @@ drop_copy(struct log *log, struct copy *copy)
 static void __attribute__((cold, noinline))
 copy_oldest(struct log *log, const struct record *record)
 {
-    while (log->copied + record->len > LOG_BYTES_MAX) {
+    while (log->copied + record->len > LOG_BYTES_MAX) { /* P3 */
         struct copy *oldest = STAILQ_FIRST(&log->copies);
         log->gone = oldest->number + 1;
         drop_copy(log, oldest);
@@ -152,7 +152,7 @@ find_room(struct log *log, size_t len)
     return len <= tail - log->head; /* free: head..tail */
 }
 
-/* Makes room for a frame and its record. */
+/* Makes room for a frame and its record, within the log's bounds (P3). */
 static int
 make_room(struct log *log, size_t len, uint64_t needed)
 {
@@ -244,10 +244,10 @@ log_collect(const struct log *log, const struct cursor *cursor,
     const unsigned char *piece_end =
         count > 0 ? (unsigned char *)iov[0].iov_base + total : NULL;
     uint64_t n = cursor->next < log->first ? log->first : cursor->next;
-    for (; n < log->end && total < bytes_max; n++) {
+    for (; n < log->end && total < bytes_max; n++) { /* in order: P2 */
         const struct record *record = record_of(log, n);
         unsigned char *frame = log->bytes + record->at;
-        if (!is_wanted(log, record, prefixes))
+        if (!is_wanted(log, record, prefixes)) /* P1 */
             continue;
         if (frame == piece_end)
             iov[count - 1].iov_len += record->len;

@@ -96,13 +96,13 @@ loop_turn(struct loop *loop, int64_t deadline)
     int64_t left = until == LOOP_NOW ? 0 : CLOCK_NEVER;
     if (until != LOOP_NOW && until != CLOCK_NEVER) {
         int64_t now = clock_now();
-        if (now >= deadline) {
+        if (now >= deadline) { /* R3 */
             errno = ETIMEDOUT;
             return -1;
         }
         left = until > now ? until - now : 0;
     }
-    if (deadline != LOOP_NOW && loop->seen != interrupts) {
+    if (deadline != LOOP_NOW && loop->seen != interrupts) { /* R10, P8 */
         loop->seen = interrupts;
         errno = EINTR;
         return -1;

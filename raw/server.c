@@ -101,7 +101,7 @@ void
 server_linger(struct server *server, int64_t deadline)
 {
     listener_close(&server->listener);
-    while (has_unsent(server) &&
+    while (has_unsent(server) && /* R11 */
         (loop_turn(&server->loop, deadline) == 0 || errno == EINTR))
         ;
 }

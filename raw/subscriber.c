@@ -30,7 +30,7 @@ subscriber_read(struct subscriber *subscriber, struct log *log)
         found = conn_next_frame(conn, &subscriptions, &frame);
         if (found <= 0)
             break;
-        if (frame.len < 1 || frame.data[0] > 1)
+        if (frame.len < 1 || frame.data[0] > 1) /* P7 */
             return -1;
         if (prefixes->count == 0)
             subscriber->cursor.next = log->end; /* what comes from now on */
@@ -77,7 +77,7 @@ flush(struct subscriber *subscriber)
         uint64_t next;
         if (log_has_lost(log, cursor))
             return -1;
-        if (conn->full)
+        if (conn->full) /* nothing waits for a connection: P3 */
             return 0;
         int count =
             log_collect(log, cursor, prefixes, iov, PIECES, WRITE_MAX, &next);

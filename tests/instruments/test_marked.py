@@ -88,6 +88,13 @@ def test_what_stands_in_another_file() -> None:
     assert not any(call["file"] == "raw/log.c" for one in serving("raw").values() for call in one["calls"])
 
 
+def test_what_raw_does_for_each_clause_is_marked() -> None:
+    """In any of its files. Many subscribers (P9) are no lines of their own: the whole loop serves them."""
+    unmarked = [clause for pattern in PATTERNS for clause, one in serving("raw", pattern).items() if not one["marks"]]
+    assert unmarked == ["P9"]
+    assert {mark["file"] for mark in serving("raw")["R11"]["marks"]} == {"raw/conn.c", "raw/server.c"}
+
+
 def test_what_the_other_engine_compiles_is_left_out() -> None:
     for name in ("nanomsg", "nng", "raw"):
         panel = PANELS[name]

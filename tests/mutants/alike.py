@@ -97,8 +97,8 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
     ): "Nothing would be moved.",
     (
         "raw/conn.c", "conn_drain",
-        "for (int i = 0; i < DRAIN_MAX; i++) {",
-        "for (int i = 0; i <= DRAIN_MAX; i++) {",
+        "for (int i = 0; i < DRAIN_MAX; i++) { /* R11 */",
+        "for (int i = 0; i <= DRAIN_MAX; i++) { /* R11 */",
     ): "How much is read of what is discarded is no promise.",
     (
         "raw/conn.c", "conn_shrink",
@@ -112,8 +112,8 @@ ALIKE: dict[tuple[str, str, str, str], str] = {
     ): "Descriptor 0 is standard input: process_open() keeps it open.",
     (
         "raw/loop.c", "loop_turn",
-        "if (now >= deadline) {",
-        "if (now > deadline) {",
+        "if (now >= deadline) { /* R3 */",
+        "if (now > deadline) { /* R3 */",
     ): "At that very nanosecond there is one more turn, which does not wait.",
     (
         "raw/loop.c", "loop_turn",
