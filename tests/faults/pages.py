@@ -38,6 +38,8 @@ FAULTS = [
     fault("link-within-a-link", "a term is a link within the link of an experiment", "tools/web/sentence.py",
           "if not any(a < end and start < b for a, b, _ in found):", "if True:",
           "test_terms_and_clauses_of_a_sentence_say_what_they_mean"),
+    fault("command-of-another-page", "a command in a sentence leads to a page without its choices", "tools/web/sentence.py",
+          '        query["panels"] = " ".join(named)\n', "        pass\n", "test_a_command_leads_to_the_page_that_shows_the_same"),
     fault("entry-elsewhere", "what the search finds leads to no entry", "tools/web/pages/reference.html",
           'id="{{ find.place[1:] }}"', 'id="{{ find.title }}"', "test_every_word_has_its_entry_at_its_place"),
     fault("terms-not-found", "the words search knows no terms", "tools/lab/finds.py",
