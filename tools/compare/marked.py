@@ -131,6 +131,12 @@ def left_out(panel: Panel, pattern: str, lines: list[Line]) -> list[list[int]]:
     return missing
 
 
+def needless(lines: list[Line]) -> bool:
+    """Whether the head of a file says that no clause needs it, as zmq/refusals.c does."""
+    heads = [text for begin, _, text in uncommented(lines)[1] if begin == 0]
+    return any("no clause needs it" in " ".join(text.replace("*", " ").split()) for text in heads)
+
+
 def served(panel: Panel, pattern: str, lines: list[Line]) -> dict[str, Any]:
     """By clause of this pattern: whether the panel keeps it, and if it does, by what.
 
@@ -144,6 +150,7 @@ def served(panel: Panel, pattern: str, lines: list[Line]) -> dict[str, Any]:
         for path in panel.sources():
             if path.stem == unit.name.partition(".")[0] and path.name not in (main, "panel.c"):
                 files[path.name] = engine_lines(path, panel)
+    files = {name: there for name, there in files.items() if not needless(there)}
     marks = [(name, mark) for name, there in files.items() for mark in marks_in(there)]
     found = {}
     for clause, word in kept_words(panel, pattern).items():
