@@ -6,7 +6,8 @@
 //   onchoose              is called with a message that the reader has chosen
 
 import { draw, shown } from "./dom.js";
-import { cross, Marks } from "./marks.js";
+import { Marks } from "./marks.js";
+import { bracket, cross, tip } from "./shapes.js";
 
 // In letters' heights, so that a projector's large type has its room.
 const HEAD = 2.2; // above the diagram: the roles
@@ -45,7 +46,7 @@ export class Diagram {
     this.lives = draw("g");
     this.body = draw("g");
     this.words = draw("g"); // above all arrows, below what is missing
-    svg.replaceChildren(this.rules, this.lives, this.body, this.words, this.marks.layer, this.heads);
+    svg.replaceChildren(this.rules, this.lives, this.body, this.marks.ways, this.words, this.marks.layer, this.heads);
     new ResizeObserver(() => this.resize()).observe(svg);
     this.resize();
     svg.addEventListener("keydown", (event) => this.key(event));
@@ -108,7 +109,7 @@ export class Diagram {
     } else if (event.k === "unheard" || event.k === "lost") {
       this.marks.add(event);
     } else if (event.k === "fault") {
-      this.add({ type: "fault", t0: event.t, t1: event.t, text: `line: ${event.text}`, event });
+      this.add({ type: "fault", t0: event.t, t1: event.t, text: event.text, event });
     } else if (event.k === "trouble" && this.x.has(event.r)) {
       const text = { timeout: "time-out", unsent: "not sent" }[event.what] ?? event.what;
       this.add({ type: "trouble", from: event.r, t0: event.t0 ?? event.t, t1: event.t, text, event });
@@ -161,7 +162,7 @@ export class Diagram {
     else this.refresh();
     if (this.marks.stale) this.marks.show(this, end - span * 1.2, end + span);
     const shift = this.head + (span - end) * this.scale;
-    for (const layer of [this.lives, this.body, this.marks.layer, this.words]) layer.setAttribute("transform", `translate(0 ${shift})`);
+    for (const layer of [this.lives, this.body, this.marks.ways, this.words, this.marks.layer]) layer.setAttribute("transform", `translate(0 ${shift})`);
     this.growBands();
     this.ticks(shift);
   }
@@ -261,7 +262,7 @@ export class Diagram {
     const near = (t, other) => Math.abs(this.y(t) - this.y(other)) < APART * this.em;
     if (last && last !== item && near(item.t0, last.t0) && near(item.t1, last.t1)) {
       last.crowd++;
-      if (last.words) last.words.textContent = this.text(last);
+      if (last.words && last.type !== "trouble") last.words.textContent = this.text(last);
       return true;
     }
     item.crowd = 1;
@@ -298,10 +299,10 @@ export class Diagram {
     }
     if (item.type === "trouble") {
       const y1 = this.y(item.t1);
-      const short = x0 + (this.x.get(this.roles[0]) - x0) * 0.1; // it does not leave its sender
+      const short = x0 - this.em * 0.8; // it does not leave its sender
+      item.words = draw("text", { class: "trouble-word", ...this.beside(item.from, item.text), y: y1 + 4 }, item.text);
       return draw("g", { class: "trouble-mark" },
-        draw("text", { ...this.beside(item.from, item.text), y: y1 + 4 }, item.text),
-        item.t0 < item.t1 ? draw("path", { class: "wait", d: `M${x0 + 3} ${y0}h4V${y1}h-4` }) : null,
+        item.t0 < item.t1 ? bracket(x0, y0, y1) : null,
         ...(event.what === "unsent" ? [draw("line", { x1: x0, x2: short, y1: y0, y2: y0 }), cross(short, y0)] : []));
     }
     const x1 = this.x.get(item.to);
@@ -315,7 +316,7 @@ export class Diagram {
       "g",
       { class: `arrow ${event.kind}` },
       draw("line", { x1: x0, x2: x1, y1: from, y2: to }),
-      draw("path", { d: tip(x0, from, x1, to) }),
+      tip(x0, from, x1, to),
       draw("line", { class: "hit", x1: x0, x2: x1, y1: from, y2: to }),
     );
   }
@@ -413,13 +414,4 @@ function pairOf(item) {
 
 function noAnswer(event) {
   return event.kind === "error" && event.n === 0;
-}
-
-function tip(x0, y0, x1, y1) {
-  const length = Math.hypot(x1 - x0, y1 - y0) || 1;
-  const ux = (x1 - x0) / length;
-  const uy = (y1 - y0) / length;
-  const bx = x1 - ux * 10;
-  const by = y1 - uy * 10;
-  return `M${x1} ${y1}L${bx - uy * 4.5} ${by + ux * 4.5}L${bx + uy * 4.5} ${by - ux * 4.5}Z`;
 }

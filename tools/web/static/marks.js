@@ -3,19 +3,17 @@
 // their number.
 
 import { draw } from "./dom.js";
+import { cross } from "./shapes.js";
 
 const KEPT = 12000;
 const SPARE = 1000; // more, before the oldest go
 const APART = 0.9; // letters' heights between two marks of the same two roles
 const ENDS = { lost: 0.87, waits: 0.74 }; // of the way, so that a circle and a cross of one moment stand side by side
 
-export function cross(x, y) {
-  return draw("path", { class: "cross", d: `M${x - 5} ${y - 5}l10 10m0 -10l-10 10` });
-}
-
 export class Marks {
   constructor() {
     this.layer = draw("g");
+    this.ways = draw("g"); // below the words: how far each went
     this.all = new Map(); // by the message's id and the role
     this.groups = []; // in the picture
     this.stale = false;
@@ -76,6 +74,7 @@ export class Marks {
       groups.push(made);
     }
     this.groups = groups;
+    this.ways.replaceChildren();
     this.layer.replaceChildren(...groups.map((group, i) => this.make(diagram, group, i)));
   }
 
@@ -84,11 +83,12 @@ export class Marks {
     const y = diagram.y(group.t0);
     const x0 = diagram.x.get(group.from);
     const x = x0 + (diagram.x.get(group.to) - x0) * ENDS[kind];
+    const side = Math.sign(x0 - x); // the number stands on the sender's
+    this.ways.append(draw("line", { class: `way-${kind}`, x1: x0, x2: x, y1: y, y2: y }));
     group.element = draw("g", { class: kind, "data-mark": i, "data-count": group.count },
-      draw("line", { x1: x0, x2: x, y1: y, y2: y }),
       draw("line", { class: "hit", x1: x0, x2: x, y1: y, y2: y }),
       group.over ? cross(x, y) : draw("circle", { cx: x, cy: y, r: 5 }),
-      group.count > 1 ? draw("text", { x: x - 9, y: y + 5, "text-anchor": "end" }, `×${group.count}`) : null);
+      group.count > 1 ? draw("text", { x: x + 9 * side, y: y + 5, "text-anchor": side < 0 ? "end" : "start" }, `×${group.count}`) : null);
     if (diagram.chosen?.all && group.all.includes(diagram.chosen.all[0])) group.element.classList.add("chosen");
     return group.element;
   }
