@@ -99,8 +99,8 @@ STORIES = (
             (3.0, {"do": "stop", "role": "sub B"}, "Subscriber B is paused (SIGSTOP)."),
             (8.0, {"do": "continue", "role": "sub B"}, "Subscriber B goes on (SIGCONT)."),
         ),
-        notes={"nng": "Here all of B stands still, NNG's threads too. So B gets some events from "
-            "right after the pause, which the line and the kernel held, and then the newest, from "
+        notes={"nng": "Here all of B stands still, NNG's threads too. So B gets some events of the "
+            "pause's first second, which the line and the kernel held, and then the newest, from "
             "the publisher's queue. In the experiment the threads go on: B finds the newest "
             "alone."},
     ),  # fmt: skip
