@@ -195,16 +195,17 @@ def works(server: Program, seconds: float) -> bool:
     return cpu_seconds(server.pid) > before
 
 
-def left_ready(server: Program, url: str) -> None:
+def left_ready(server: Program, url: str) -> bool:
     """Clients ask twice and break off, until NNG's server looks for a request in vain, again and
-    again: after every third, or on a busy machine every fortieth. nanomsg's never does."""
+    again: after a few of them, on a busy machine after many. nanomsg's never does."""
     panel = server.name.split("-")[0]
     for _ in range(60 if panel == "nng" else 3):
         with Peer(panel, "req", url) as peer:
             peer.greet().socket.sendall(frame(ID + b"no message", False) * 2)  # answered at once
             peer.close(reset=True)
         if all(works(server, 0.1) for _ in range(4)):  # all is answered by then
-            return
+            return True
+    return False
 
 
 @pytest.mark.says(
@@ -217,10 +218,11 @@ def test_R10_after_clients_that_asked_twice_and_left(stage: Stage) -> None:
     """nn_poll() of NNG says for ever that there is a request: no spin, and a signal ends it."""
     url = stage.url()
     server = stage.ready("rep", url, "--quiet")
-    left_ready(server, url)
+    does = left_ready(server, url)
     assert busy(server.pid, 0.5) < 0.4
     answered(stage, url)  # which may mend what nn_poll() says
-    left_ready(server, url)
+    if does:
+        left_ready(server, url)
     server.signal(signal.SIGTERM)
     assert ends_in_time(server) == 0
 

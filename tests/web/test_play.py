@@ -95,6 +95,9 @@ def test_a_role_is_killed_and_started_again(site: Site, run_of: Any) -> None:
     run = run_of(panels="raw", rate="10", timeout="300")
     site.hears(run, lambda found: received(found, "raw", 4))
     server = {pid for pid in descendants(site.pid) if "raw-rep" in command_of(pid)}
+    site.act(run, "stop", "rep")
+    twice = site.post("/play/act", {"run": run, "do": "stop", "role": "rep"})
+    assert twice == (400, {"error": "rep is paused already"})
     site.act(run, "kill", "rep")
     assert len(server) == 1 and not any(map(alive, server))
     for do, why in (("kill", "rep does not run"), ("stop", "rep does not run"), ("continue", "rep is not paused")):
@@ -103,7 +106,7 @@ def test_a_role_is_killed_and_started_again(site: Site, run_of: Any) -> None:
     site.act(run, "restart", "rep", panel="raw")
     after = site.hears(run, lambda found: bool(lately(found)))
     states = [e["state"] for e in of(after, "state", r="rep")]
-    assert states == ["started", "ready", "killed", "started", "ready"]
+    assert states == ["started", "ready", "stopped", "killed", "started", "ready"]
 
 
 def lately(found: list[Any]) -> list[Any]:

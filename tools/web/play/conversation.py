@@ -267,8 +267,10 @@ class Conversation:
         role.voice.kill()
 
     def halt(self, role: Role) -> None:
-        if not role.voice or not role.voice.running or role.state == "stopped":
+        if not role.voice or not role.voice.running:
             raise Refused(f"{role.name} does not run")
+        if role.state == "stopped":
+            raise Refused(f"{role.name} is paused already")
         role.voice.freeze()
         self.change(role, "stopped")
 
